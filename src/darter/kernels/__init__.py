@@ -1,0 +1,23 @@
+"""Typed Python face of the compiled core: instruction sets, threads and every kernel."""
+
+from darter.kernels.runtime import (
+    active_isa,
+    available_cpus,
+    available_isas,
+    has_avx512_bf16,
+    set_threads,
+    threads,
+    using_isa,
+    using_threads,
+)
+
+__all__ = [
+    "active_isa",
+    "available_cpus",
+    "available_isas",
+    "has_avx512_bf16",
+    "set_threads",
+    "threads",
+    "using_isa",
+    "using_threads",
+]

@@ -1,0 +1,61 @@
+"""Which instruction set the kernels use, and how many threads.
+
+`DARTER_ISA=scalar|avx2|avx512` in the environment forces an instruction set for a whole process.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from darter.kernels import _core
+
+
+def available_isas() -> list[str]:
+    """Instruction sets that this CPU has, from slowest ("scalar") to fastest."""
+    return _core.available_isas()
+
+
+def active_isa() -> str:
+    """The instruction set that kernels use now."""
+    return _core.active_isa()
+
+
+def has_avx512_bf16() -> bool:
+    """Whether this CPU multiplies bfloat16 in hardware (AVX-512 BF16)."""
+    return _core.has_avx512_bf16()
+
+
+@contextmanager
+def using_isa(name: str) -> Iterator[None]:
+    """Run the block with one instruction set, in every thread. ValueError where the CPU lacks it."""
+    before = _core.active_isa()
+    _core.set_isa(name)
+    try:
+        yield
+    finally:
+        _core.set_isa(before)
+
+
+def available_cpus() -> int:
+    """CPUs that this process may use: affinity mask and container quota respected."""
+    return _core.available_cpus()
+
+
+def threads() -> int:
+    """Threads that kernels use, the caller included; `available_cpus()` at first."""
+    return _core.threads()
+
+
+def set_threads(count: int) -> None:
+    """Let kernels use `count` threads. ValueError below 1."""
+    _core.set_threads(count)
+
+
+@contextmanager
+def using_threads(count: int) -> Iterator[None]:
+    """Run the block with `count` threads in the kernels' pool."""
+    before = _core.threads()
+    _core.set_threads(count)
+    try:
+        yield
+    finally:
+        _core.set_threads(before)

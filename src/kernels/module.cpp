@@ -1,0 +1,6 @@
+#include "register.hpp"
+
+NB_MODULE(_core, m) {
+    m.doc() = "The compiled core of darter; use it through darter.kernels.";
+    darter::register_runtime(m);
+}

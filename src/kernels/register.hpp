@@ -1,0 +1,11 @@
+// What each kernel family adds to the Python module; one register.cpp per family.
+#pragma once
+#include <nanobind/nanobind.h>
+
+namespace nb = nanobind;
+
+namespace darter {
+
+void register_runtime(nb::module_& m);
+
+}  // namespace darter

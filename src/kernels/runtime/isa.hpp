@@ -1,0 +1,31 @@
+// Instruction sets: what this CPU has, and which one the kernels use now.
+#pragma once
+#include <string>
+#include <vector>
+
+namespace darter {
+
+enum class Isa { scalar, avx2, avx512 };
+
+std::string isa_name(Isa isa);
+Isa isa_from_name(const std::string& name);  // throws std::invalid_argument, naming the choices
+
+std::vector<Isa> available_isas();  // from slowest to fastest
+Isa active_isa();                   // the fastest one, unless DARTER_ISA or set_isa chose another
+void set_isa(Isa isa);              // throws std::invalid_argument where the CPU lacks it
+bool has_avx512_bf16();             // bfloat16 dot products; only meaningful with Isa::avx512
+
+// One slot per instruction set; a family fills the slots that its folder has sources for.
+template <typename Function>
+struct Dispatch {
+    Function scalar, avx2, avx512;
+    Function active() const {
+        switch (active_isa()) {
+            case Isa::avx512: return avx512;
+            case Isa::avx2: return avx2;
+            default: return scalar;
+        }
+    }
+};
+
+}  // namespace darter

@@ -1,0 +1,164 @@
+#include "runtime/thread_pool.hpp"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <fstream>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace darter {
+namespace {
+
+constexpr int kSpins = 2000;  // about 20 µs: longer than the gap between two layers of a net
+
+int cgroup_quota() {
+    std::ifstream file("/sys/fs/cgroup/cpu.max");
+    std::string quota;
+    double period = 0;
+    if (!(file >> quota >> period) || quota == "max" || period <= 0) return 0;
+    try {
+        return std::max(1, static_cast<int>(std::stod(quota) / period + 0.5));
+    } catch (const std::exception&) {
+        return 0;
+    }
+}
+
+void pause() {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
+class ThreadPool {
+public:
+    explicit ThreadPool(int count) {
+        for (int i = 1; i < count; ++i) workers_.emplace_back([this] { work(); });
+    }
+
+    ~ThreadPool() {
+        {
+            std::lock_guard lock(mutex_);
+            stopping_ = true;
+            generation_.fetch_add(1);
+        }
+        wake_.notify_all();
+        for (auto& worker : workers_) worker.join();
+    }
+
+    int threads() const { return static_cast<int>(workers_.size()) + 1; }
+
+    void run(size_t count, const std::function<void(size_t)>& body) {
+        {
+            std::lock_guard lock(mutex_);
+            body_ = &body;
+            count_ = count;
+            next_.store(0);
+            running_.store(static_cast<int>(workers_.size()));
+            generation_.fetch_add(1);
+        }
+        wake_.notify_all();
+        take_indices();
+        while (running_.load(std::memory_order_acquire) > 0) pause();
+    }
+
+private:
+    void take_indices() {
+        for (size_t i = next_.fetch_add(1); i < count_; i = next_.fetch_add(1)) (*body_)(i);
+    }
+
+    void work() {
+        uint64_t seen = 0;
+        for (;;) {
+            for (int i = 0; i < kSpins && generation_.load(std::memory_order_acquire) == seen; ++i)
+                pause();
+            {
+                std::unique_lock lock(mutex_);
+                wake_.wait(lock, [&] { return generation_.load() != seen; });
+                seen = generation_.load();
+                if (stopping_) return;
+            }
+            take_indices();
+            running_.fetch_sub(1, std::memory_order_release);
+        }
+    }
+
+    std::vector<std::thread> workers_;
+    std::mutex mutex_;
+    std::condition_variable wake_;
+    std::atomic<uint64_t> generation_{0};
+    std::atomic<size_t> next_{0};
+    std::atomic<int> running_{0};
+    const std::function<void(size_t)>* body_ = nullptr;
+    size_t count_ = 0;
+    bool stopping_ = false;
+};
+
+struct Shared {
+    std::mutex in_use;  // held by the caller whose work the pool does now
+    std::unique_ptr<ThreadPool> pool;
+    int threads = available_cpus();
+};
+
+Shared*& shared() {
+    // Leaked on purpose: worker threads may still run when static destructors do.
+    static Shared* state = [] {
+        // The child of a fork has no worker threads: forget the pool, make a new one when needed.
+        pthread_atfork(nullptr, nullptr, [] {
+            int threads = shared()->threads;
+            shared() = new Shared;
+            shared()->threads = threads;
+        });
+        return new Shared;
+    }();
+    return state;
+}
+
+thread_local bool inside_body = false;
+
+}  // namespace
+
+int available_cpus() {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    int cpus = sched_getaffinity(0, sizeof set, &set) == 0
+                   ? CPU_COUNT(&set)
+                   : static_cast<int>(std::thread::hardware_concurrency());
+    int quota = cgroup_quota();
+    return std::max(1, quota ? std::min(cpus, quota) : cpus);
+}
+
+int threads() { return shared()->threads; }
+
+void set_threads(int count) {
+    if (count < 1) throw std::invalid_argument("threads must be at least 1, got " + std::to_string(count));
+    Shared* state = shared();
+    std::lock_guard lock(state->in_use);
+    state->threads = count;
+    state->pool.reset();
+}
+
+void parallel_for(size_t count, const std::function<void(size_t)>& body) {
+    Shared* state = shared();
+    std::unique_lock lock(state->in_use, std::defer_lock);
+    if (count < 2 || inside_body || state->threads == 1 || !lock.try_lock()) {
+        for (size_t i = 0; i < count; ++i) body(i);
+        return;
+    }
+    if (!state->pool) state->pool = std::make_unique<ThreadPool>(state->threads);
+    std::function<void(size_t)> guarded = [&](size_t i) {
+        inside_body = true;
+        body(i);
+        inside_body = false;
+    };
+    state->pool->run(count, guarded);
+}
+
+}  // namespace darter

@@ -1,0 +1,18 @@
+// One pool of threads for all kernels. No OpenMP: PyTorch wheels bring a libgomp of their own,
+// and two pools would fight over the cores.
+#pragma once
+#include <cstddef>
+#include <functional>
+
+namespace darter {
+
+int available_cpus();          // affinity mask and cgroup quota respected; at least 1
+int threads();                 // threads that parallel_for uses, the caller included
+void set_threads(int count);   // throws std::invalid_argument below 1
+
+// Calls body(index) once for every index in [0, count), on several threads; returns when all are
+// done. The caller takes part. Runs on the caller alone where the pool is busy with another
+// caller, or where it is called from inside a body. `body` must not throw.
+void parallel_for(size_t count, const std::function<void(size_t)>& body);
+
+}  // namespace darter
