@@ -5,8 +5,8 @@
     ├── UnsupportedError  the request is well formed, but this part of darter refuses it, and why
     ├── DataError         a picture, folder, CSV or weights file cannot be used
     ├── ModelFileError    a model file is damaged or lacks what the task needs
-    ├── OptionError       an option or recipe entry is unknown, out of range or contradicts another
-    └── MissingExtraError a part that was not installed is needed; says which `pip install` brings it
+    ├── OptionError       an option or recipe entry is unknown, out of range or contradictory
+    └── MissingExtraError a part that was not installed is needed, and what installs it
 
 The command line prints a DarterError as `darter: …` and exits with status 2; anything else is a
 defect of darter.

@@ -26,7 +26,7 @@ def has_avx512_bf16() -> bool:
 
 @contextmanager
 def using_isa(name: str) -> Iterator[None]:
-    """Run the block with one instruction set, in every thread. ValueError where the CPU lacks it."""
+    """Run the block with one instruction set, in every thread; ValueError if the CPU lacks it."""
     before = _core.active_isa()
     _core.set_isa(name)
     try:
