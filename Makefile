@@ -1,0 +1,43 @@
+# Needs Python 3.11+, a C++ compiler, make and git. Everything else goes into .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+CORE := $(shell find src/kernels -type f 2>/dev/null)
+
+.PHONY: help install demo test test-all bench lint clean
+
+help:
+	@echo "make demo      install, train on scikit-learn's handwritten digits, predict"
+	@echo "make test      install, run the quick tests"
+	@echo "make test-all  the slow tests too"
+	@echo "make bench     measure this machine against its peers"
+	@echo "make lint      ruff and mypy"
+	@echo "make install   .venv with everything that training and the tests need"
+
+install: .venv/installed
+
+.venv/installed: pyproject.toml CMakeLists.txt $(CORE)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "darter needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[train,dev]'
+	@touch $@
+
+demo: install
+	$(BIN)/darter demo
+
+test: install
+	$(BIN)/python -m pytest
+
+test-all: install
+	$(BIN)/python -m pytest -m "slow or not slow"
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: install
+	$(BIN)/darter bench
+
+clean:
+	rm -rf build .venv .pytest_cache .mypy_cache .ruff_cache
