@@ -5,6 +5,7 @@
     ├── UnsupportedError  the request is well formed, but this part of darter refuses it, and why
     ├── DataError         a picture, folder, CSV or weights file cannot be used
     ├── ModelFileError    a model file is damaged or lacks what the task needs
+    ├── ExportError       the exported file does not compute what the trained net computes
     ├── OptionError       an option or recipe entry is unknown, out of range or contradictory
     └── MissingExtraError a part that was not installed is needed, and what installs it
 
@@ -31,6 +32,10 @@ class DataError(DarterError):
 
 class ModelFileError(DarterError):
     """A model file is damaged or lacks what the task needs."""
+
+
+class ExportError(DarterError):
+    """An exported file does not compute what the trained net computes."""
 
 
 class OptionError(DarterError, ValueError):

@@ -1,0 +1,191 @@
+"""The recipe: every choice of a training run, by name, in one value and one TOML file."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+from darter.errors import DataError, OptionError
+from darter.files import write_atomic
+from darter.train.rules import (
+    auto_or,
+    entry,
+    flag,
+    note,
+    number,
+    one_of,
+    positive,
+    rule,
+    text,
+    whole,
+)
+from darter.train.toml import to_toml
+
+AUGMENT: dict[str, dict[str, Any]] = {
+    "flip": {"p": 0.5},
+    "area_crop": {"area": [0.35, 1.0], "ratio": [0.75, 1.3333333333333333]},
+    "jitter": {"brightness": 0.2, "contrast": 0.2, "saturation": 0.2},
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train: `Recipe()`, `Recipe(epochs=5)`, `Recipe.load("recipe.toml")`.
+
+    Every entry, its meaning and its default are in the file that `save` writes. "auto" entries
+    are measured or derived when the run starts, and the run saves the recipe with what it chose.
+
+    Raises OptionError for a value outside an entry's range, and for an unknown entry in a file,
+    naming the nearest one.
+    """
+
+    strategy: str = entry(
+        "auto", 'what to train: "auto" races the strategies, or one by name', text
+    )
+    backbone: str = entry("efficientnet_lite0", "the pretrained network to start from", text)
+    weights: str = entry("", "a local weights file for the backbone; empty: its usual ones", text)
+    size: int | Literal["auto"] = entry(
+        "auto",
+        'input pixels on each side; "auto": what the backbone was trained with',
+        auto_or(whole(8, 1024)),
+    )
+    crop: str = entry(
+        "center",
+        '"center" crops, "squash" ignores the aspect ratio, "pad" adds borders',
+        one_of("center", "squash", "pad"),
+    )
+    dropout: float | Literal["auto"] = entry(
+        "auto",
+        "share of the head's inputs dropped; \"auto\": the strategy's",
+        auto_or(number(0, 1, below=True)),
+    )
+    norm_statistics: str = entry(
+        "auto",
+        'batch norms of learning blocks: "frozen" keep their statistics, "updated" follow the '
+        'pictures; "auto": the strategy\'s',
+        one_of("auto", "frozen", "updated"),
+    )
+
+    optimizer: str = entry("adamw", '"adamw" or "sgd"', one_of("adamw", "sgd"))
+    momentum: float = entry(0.9, "SGD's momentum, or AdamW's first beta", number(0, 1, below=True))
+    learning_rate: float | Literal["auto"] = entry(
+        "auto", 'peak rate of the top block; "auto": measured', auto_or(positive(100))
+    )
+    layer_decay: float | Literal["auto"] = entry(
+        "auto",
+        'factor on the rate for each block towards the stem; "auto": the strategy\'s',
+        auto_or(positive(1)),
+    )
+    head_multiplier: float | Literal["auto"] = entry(
+        "auto", 'factor on the rate of the head; "auto": the strategy\'s', auto_or(positive(1000))
+    )
+    weight_decay: float = entry(
+        0.01, "pull of the weights towards 0 (not biases, not norms)", number(0, 10)
+    )
+    clip_gradient: float = entry(
+        1.0, "largest norm of a step's gradient; 0: unlimited", number(0, 1e6)
+    )
+
+    epochs: int | Literal["auto"] = entry(
+        "auto",
+        'passes over the training pictures; "auto": by their number and the time',
+        auto_or(whole(1, 100_000)),
+    )
+    batch_size: int = entry(16, "pictures in a batch", whole(1, 65_536))
+    accumulate: int = entry(1, "batches per optimizer step", whole(1, 4096))
+    warmup: float = entry(0.1, "share of the steps in which the rate rises from 0", number(0, 1))
+    schedule: str = entry(
+        "cosine",
+        'after the warm-up: "cosine" falls to 0, "constant" stays',
+        one_of("cosine", "constant"),
+    )
+    label_smoothing: float = entry(
+        0.1, "share of each target spread over all classes", number(0, 1, below=True)
+    )
+    class_balance: str = entry(
+        "auto",
+        'rare classes: "weights" in the loss, "sampling" more often, "none"; "auto": weights where '
+        "one class has 3 times the pictures of another",
+        one_of("auto", "weights", "sampling", "none"),
+    )
+    mixup: float = entry(0.0, "alpha of mixup (blends pairs of pictures); 0: off", number(0, 10))
+    cutmix: float = entry(0.0, "alpha of CutMix (pastes rectangles); 0: off", number(0, 10))
+    ema: float = entry(
+        0.99,
+        "decay per step of the averaged weights that are kept; 0: off",
+        number(0, 1, below=True),
+    )
+    patience: int = entry(
+        10,
+        "epochs without a gain on the validation pictures before stopping, keeping the best; "
+        "0: train every epoch and keep the last",
+        whole(0, 100_000),
+    )
+
+    precision: str = entry(
+        "auto",
+        '"float32", "bfloat16", "float16"; "auto": the fastest that this device is good at',
+        one_of("auto", "float32", "bfloat16", "float16"),
+    )
+    channels_last: bool = entry(True, "memory order of pictures and weights", flag)
+    device: str = entry(
+        "auto",
+        '"cpu", "cuda", "mps" or "auto": what is there',
+        one_of("auto", "cpu", "cuda", "mps"),
+    )
+    threads: int | Literal["auto"] = entry(
+        "auto", 'threads for computing; "auto": one per core', auto_or(whole(1, 4096))
+    )
+    seed: int = entry(0, "the same seed gives the same bits", whole(0, 2**63 - 1))
+
+    augment: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: AUGMENT)
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            if item.name == "augment":
+                continue
+            value = getattr(self, item.name)
+            expected = rule(item)(value)
+            if expected is not None:
+                raise OptionError(f"recipe: {item.name} = {value!r}; expected {expected}")
+        if self.mixup and self.cutmix:
+            raise OptionError("recipe: mixup and cutmix are both on; set one of them to 0")
+
+    @classmethod
+    def load(cls, path: Path | str) -> "Recipe":
+        """Read a recipe from a TOML file; entries that it lacks keep their defaults."""
+        try:
+            content = tomllib.loads(Path(path).read_text())
+        except OSError as error:
+            raise DataError(f"cannot read the recipe {path}: {error.strerror}") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise OptionError(f"{path} is not TOML: {error}") from error
+        return cls.from_dict(content, source=str(path))
+
+    @classmethod
+    def from_dict(cls, entries: Mapping[str, Any], *, source: str = "recipe") -> "Recipe":
+        return cls().replace(source=source, **entries)
+
+    def replace(self, *, source: str = "recipe", **entries: Any) -> "Recipe":
+        """A copy with other values; an unknown entry is an OptionError that names the nearest."""
+        known = [item.name for item in fields(self)]
+        for name in entries:
+            if name not in known:
+                near = get_close_matches(name, known, n=1, cutoff=0.5)
+                hint = f"; did you mean {near[0]!r}?" if near else f". Entries: {', '.join(known)}"
+                raise OptionError(f"{source}: unknown entry {name!r}{hint}")
+        return replace(self, **entries)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def to_toml(self) -> str:
+        """TOML with a comment on every entry; `load` reads it back to an equal recipe."""
+        notes = {item.name: note(item) for item in fields(self) if item.metadata}
+        notes["augment"] = "random changes of the training pictures, all in one resampling"
+        return to_toml(self.to_dict(), notes)
+
+    def save(self, path: Path | str) -> None:
+        write_atomic(Path(path), self.to_toml())

@@ -1,0 +1,43 @@
+"""Ctrl-C and SIGTERM as a polite request: finish the step, save, say how to go on."""
+
+import signal
+import threading
+from types import FrameType, TracebackType
+
+
+class Interrupted(KeyboardInterrupt):
+    """A run was asked to stop and has saved its state. The command line exits with status 130."""
+
+
+class StopSignal:
+    """Within the block, the first SIGINT or SIGTERM only sets `requested`; a second one stops hard.
+
+    Does nothing outside the main thread, where Python allows no signal handlers.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._previous: dict[int, object] = {}
+
+    def __enter__(self) -> "StopSignal":
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._previous[number] = signal.signal(number, self._handle)
+        return self
+
+    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+        self.requested = True
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+        self._previous = {}
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self._restore()
