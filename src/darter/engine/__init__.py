@@ -1,0 +1,37 @@
+"""How to run a whole net: load a model file, predict, evaluate; needs no PyTorch."""
+
+from darter.engine.evaluate import Evaluation, evaluate
+from darter.engine.info import Calibration, ModelInfo, read_info, write_info
+from darter.engine.metrics import (
+    ClassScore,
+    ReliabilityBin,
+    choose_unknown_threshold,
+    confusion_matrix,
+    coverage,
+    expected_calibration_error,
+    fit_temperature,
+    per_class,
+    reliability,
+    softmax,
+    wilson,
+)
+
+__all__ = [
+    "Calibration",
+    "ClassScore",
+    "Evaluation",
+    "ModelInfo",
+    "ReliabilityBin",
+    "choose_unknown_threshold",
+    "confusion_matrix",
+    "coverage",
+    "evaluate",
+    "expected_calibration_error",
+    "fit_temperature",
+    "per_class",
+    "read_info",
+    "reliability",
+    "softmax",
+    "wilson",
+    "write_info",
+]

@@ -1,0 +1,112 @@
+"""Reading an ONNX file that may be damaged or hostile, before any runtime sees it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from darter.errors import ModelFileError
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto, TensorProto
+
+LARGEST = 2**31 - 1  # protobuf's own limit; larger models keep their weights in external files
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model file as read: its bytes, the parsed message and whether weights lie beside it."""
+
+    path: Path
+    content: bytes
+    proto: "ModelProto"
+    external: bool
+
+
+def read_model(path: Path | str) -> ModelFile:
+    """Read and parse a model file. ModelFileError says what is wrong with it.
+
+    Weights in external files are not read, but each must lie inside the model's own folder.
+    """
+    from google.protobuf.message import DecodeError
+    from onnx import ModelProto
+
+    path = Path(path)
+    content = _content(path)
+    try:
+        proto = ModelProto.FromString(content)
+    except DecodeError as error:
+        raise ModelFileError(f"{path}: {_what_instead(content)}") from error
+    if not proto.HasField("graph") or not proto.graph.node:
+        raise ModelFileError(f"{path}: {_what_instead(content, 'holds no graph')}")
+    external = False
+    for tensor in _tensors(proto):
+        if tensor.data_location == tensor.EXTERNAL or tensor.external_data:
+            _check_external(path, tensor)
+            external = True
+    return ModelFile(path, content, proto, external)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        if not path.is_file():
+            what = "is a folder, not a model file" if path.is_dir() else "no such model file"
+            raise ModelFileError(f"{path}: {what}")
+        if path.stat().st_size > LARGEST:
+            raise ModelFileError(f"{path}: larger than 2 GB, which no ONNX file can be")
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelFileError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if not content:
+        raise ModelFileError(f"{path}: the file is empty")
+    return content
+
+
+def _what_instead(content: bytes, otherwise: str = "damaged or cut short") -> str:
+    if content.startswith(b"PK"):
+        return "is a zip archive (a PyTorch or Keras file?), not ONNX; export the model to ONNX"
+    if content.startswith((b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF")):
+        return "is a picture, not an ONNX model; the model comes first: darter predict MODEL IMAGE"
+    if content.startswith((b"\x80", b"\x89HDF")):
+        return "is a pickle or HDF5 file, not ONNX; export the model to ONNX"
+    return f"not a usable ONNX model: {otherwise}"
+
+
+def _tensors(proto: "ModelProto") -> Iterator["TensorProto"]:
+    """Every tensor in the file: initializers, constants and those of nested graphs."""
+    graphs: list[GraphProto] = [proto.graph]
+    nodes = [node for function in proto.functions for node in function.node]
+    while graphs or nodes:
+        if graphs:
+            graph = graphs.pop()
+            yield from graph.initializer
+            for sparse in graph.sparse_initializer:
+                yield from (sparse.values, sparse.indices)
+            nodes.extend(graph.node)
+            continue
+        for attribute in nodes.pop().attribute:
+            yield from (attribute.t, *attribute.tensors)
+            for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
+                yield from (sparse.values, sparse.indices)
+            graphs.extend((attribute.g, *attribute.graphs))
+
+
+def _check_external(model: Path, tensor: "TensorProto") -> None:
+    """The file that holds a tensor's values must be a plain file inside the model's folder."""
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    location = entries.get("location", "")
+    folder = model.parent.resolve()
+    where = f"{model}: weights {tensor.name[:60]!r} are said to lie in {location[:200]!r}"
+    if not location or "\0" in location:
+        raise ModelFileError(f"{where}, which is no file name")
+    file = (folder / location).resolve()
+    if not file.is_relative_to(folder):
+        raise ModelFileError(f"{where}, outside the model's folder; it may be hostile")
+    if not file.is_file():
+        raise ModelFileError(f"{where}, but there is no such file; copy it next to the model")
+    try:
+        offset, length = int(entries.get("offset", 0)), int(entries.get("length", 0))
+    except ValueError as error:
+        raise ModelFileError(f"{where}, at a place that is no number: {error}") from error
+    if offset < 0 or length < 0 or offset + length > file.stat().st_size:
+        raise ModelFileError(f"{where}, which is too short; it was cut or is of another model")
