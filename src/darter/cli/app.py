@@ -1,0 +1,95 @@
+"""The command `darter`: one table of commands, and what becomes of errors.
+
+Exit status: 0 done; 2 a mistake of the user or unusable input (a DarterError or a wrong option);
+130 stopped with Ctrl-C; 141 the reader of the output went away; 1 with a traceback: a defect.
+"""
+
+import functools
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any
+
+from darter.errors import DarterError
+
+# name: (module:function, what `darter --help` says). Only the command that is asked for is
+# imported, so that help, typing errors and small commands answer at once.
+COMMANDS = {
+    "demo": ("darter.cli.demo:demo", "Train on handwritten digits, to see the whole way work."),
+    "audit": ("darter.cli.audit:audit", "Say what is wrong with a folder of pictures."),
+    "train": ("darter.cli.train:train", "Make a classifier and its report from a folder."),
+    "predict": ("darter.cli.predict:predict", "Say what is in pictures, with a trained model."),
+    "evaluate": ("darter.cli.evaluate:evaluate", "Measure a model on labelled pictures."),
+}
+
+ABOUT = """From a folder of pictures to an accurate, small, fast CNN, on the computer you have.
+
+darter train photos/ makes a model and a report; darter predict model.onnx new.jpg uses it."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and end the process with its exit status."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        _app(arguments)(args=arguments, prog_name="darter")
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+def _app(arguments: Sequence[str]) -> Any:
+    import typer
+
+    app = typer.Typer(
+        help=ABOUT,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    @app.callback(invoke_without_command=True)
+    def root(
+        version: bool = typer.Option(False, "--version", help="Print the version and exit."),
+    ) -> None:
+        if version:
+            from darter import __version__
+
+            print(f"darter {__version__}")
+            raise typer.Exit
+
+    wanted = next((a for a in arguments if not a.startswith("-")), None)
+    for name, (where, about) in COMMANDS.items():
+        command = _load(where) if name == wanted else _unused
+        app.command(name, help=None if name == wanted else about)(command)
+    return app
+
+
+def _load(where: str) -> Callable[..., None]:
+    module, function = where.split(":")
+    return _guarded(getattr(import_module(module), function))
+
+
+def _unused() -> None:
+    """Stands in the help for a command that was not asked for."""
+
+
+def _guarded(command: Callable[..., None]) -> Callable[..., None]:
+    """The command, with its expected ends turned into exit statuses (see the top of this file)."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+            sys.stdout.flush()
+        except DarterError as error:
+            print(f"darter: {error}", file=sys.stderr)
+            raise SystemExit(2) from None
+        except KeyboardInterrupt:
+            raise SystemExit(130) from None
+        except BrokenPipeError:
+            # The interpreter flushes stdout once more at exit; let it write into the void.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(141) from None
+
+    return run

@@ -1,0 +1,103 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from darter import __version__
+from darter.cli import app as cli
+from darter.errors import DataError
+
+DARTER = [sys.executable, "-m", "darter"]
+
+
+def run(*arguments, **options):
+    return subprocess.run([*DARTER, *arguments], capture_output=True, text=True, **options)
+
+
+def test_help_is_quick_and_lists_every_command():
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        done = run("--help")
+        seconds.append(time.perf_counter() - start)
+    assert done.returncode == 0
+    assert all(name in done.stdout for name in cli.COMMANDS)
+    assert min(seconds) < 0.6  # 0.11 s where it was written; the limit allows for a busy machine
+
+
+def test_help_loads_no_room():
+    code = (
+        "import sys; sys.argv = ['darter', '--help']\n"
+        "from darter.cli.app import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'numpy', 'onnx', 'onnxruntime', 'torch', 'PIL'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_version():
+    assert run("--version").stdout == f"darter {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["pedict"], "pedict"), (["--verbosity"], "--verbosity")],
+)
+def test_unknown_words_exit_2_without_traceback(arguments, message):
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def ends_with(monkeypatch, capfd, command):
+    """Exit status and stderr of a command `audit` that is `command`."""
+    monkeypatch.setattr(cli, "_load", lambda where: cli._guarded(command))
+    with pytest.raises(SystemExit) as end:
+        cli.main(["audit"])
+    return end.value.code, capfd.readouterr().err
+
+
+def test_darter_error_is_one_line(monkeypatch, capfd):
+    def command() -> None:
+        raise DataError("photos/: no pictures")
+
+    assert ends_with(monkeypatch, capfd, command) == (2, "darter: photos/: no pictures\n")
+
+
+def test_ctrl_c_is_130(monkeypatch, capfd):
+    def command() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(5)
+
+    assert ends_with(monkeypatch, capfd, command) == (130, "")
+
+
+def test_a_defect_keeps_its_traceback(monkeypatch):
+    def command() -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(cli, "_load", lambda where: cli._guarded(command))
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["audit"])
+
+
+def test_reader_that_goes_away_is_quiet():
+    code = (
+        "from darter.cli import app as cli\n"
+        "def command() -> None:\n    print('line\\n' * 100_000)\n"
+        "cli._load = lambda where: cli._guarded(command)\n"
+        "cli.main(['audit'])"
+    )
+    done = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    done.stdout.read(5)
+    done.stdout.close()
+    assert done.stderr.read() == ""
+    assert done.wait() == 141
