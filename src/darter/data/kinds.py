@@ -1,0 +1,45 @@
+"""Everything that can be odd about a picture file: one visible table for scan, report and tests."""
+
+from dataclasses import dataclass
+
+LEFT_OUT = "left out"  # not used, and why
+CONVERTED = "converted"  # used, after a conversion that a person would also have made
+NOTED = "noted"  # used as it is; worth knowing
+
+
+@dataclass(frozen=True)
+class Kind:
+    action: str
+    meaning: str
+
+
+KINDS: dict[str, Kind] = {
+    "missing": Kind(LEFT_OUT, "the CSV names a file that is not there"),
+    "unreadable": Kind(LEFT_OUT, "the file cannot be opened or read"),
+    "not a file": Kind(LEFT_OUT, "a pipe, socket or device stands where a file should be"),
+    "empty": Kind(LEFT_OUT, "the file has no content"),
+    "not an image": Kind(LEFT_OUT, "the content is not a picture"),
+    "unsupported format": Kind(LEFT_OUT, "a picture in a format that darter does not read"),
+    "unsupported pixels": Kind(LEFT_OUT, "pixel values without a known black and white"),
+    "truncated": Kind(LEFT_OUT, "the file ends too early"),
+    "damaged": Kind(LEFT_OUT, "the content contradicts itself"),
+    "huge": Kind(LEFT_OUT, "more pixels than the limit"),
+    "conflict": Kind(LEFT_OUT, "the same picture stands under two labels"),
+    "CMYK": Kind(CONVERTED, "printing colors, converted to RGB"),
+    "16-bit": Kind(CONVERTED, "16 bits per color, scaled to 8"),
+    "float": Kind(CONVERTED, "floating-point pixels in [0, 1], scaled to 8 bits"),
+    "color space": Kind(CONVERTED, "YCbCr, Lab or HSV pixels, converted to RGB"),
+    "palette": Kind(CONVERTED, "palette colors, converted to RGB"),
+    "1-bit": Kind(CONVERTED, "black and white only, converted to RGB"),
+    "alpha": Kind(CONVERTED, "transparency, laid on white"),
+    "EXIF-rotated": Kind(CONVERTED, "turned upright as its EXIF orientation says"),
+    "animated": Kind(CONVERTED, "several frames or pages, the first one is used"),
+    "no end marker": Kind(NOTED, "all pixels are there, only the end mark of the JPEG is missing"),
+    "dark 16-bit": Kind(NOTED, "16-bit values below an eighth of the range, so it looks black"),
+    "wrong extension": Kind(NOTED, "the file name promises another format"),
+    "very small": Kind(NOTED, "shorter side below 16 pixels"),
+    "grey": Kind(NOTED, "no color, while other pictures have some"),
+    "leak": Kind(NOTED, "the same or nearly the same picture stands in another split"),
+    "similar in another class": Kind(NOTED, "a near-duplicate stands under another label"),
+    "class too small": Kind(NOTED, "too few pictures to have some in each split"),
+}
