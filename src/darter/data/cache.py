@@ -1,0 +1,50 @@
+"""Decoded pictures kept in memory, so that a small data set is decoded once."""
+
+import os
+import threading
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darter.data.decode import decode
+
+
+class PictureCache:
+    """Keeps decoded pixels until `max_bytes` are full, then decodes the others each time.
+
+    What is in stays in: under a new random order each epoch no other rule hits more often.
+    max_bytes: None means 2 GB, or a quarter of the free memory where that is less.
+    One cache may serve several loaders and threads.
+    """
+
+    def __init__(self, max_bytes: int | None = None) -> None:
+        self.max_bytes = default_bytes() if max_bytes is None else max_bytes
+        self.bytes = 0
+        self._kept: dict[tuple[Path, int], NDArray[np.uint8]] = {}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, path: Path, min_side: int) -> NDArray[np.uint8]:
+        """Pixels (H, W, 3) of a file, as `decode(path, min_side=min_side)` gives; read only."""
+        key = (path, min_side)
+        pixels = self._kept.get(key)
+        if pixels is None:
+            pixels = decode(path, min_side=min_side).pixels
+            pixels.flags.writeable = False
+            with self._lock:
+                if key not in self._kept and self.bytes + pixels.nbytes <= self.max_bytes:
+                    self._kept[key] = pixels
+                    self.bytes += pixels.nbytes
+        return pixels
+
+
+def default_bytes() -> int:
+    """2 GB, or a quarter of the free memory where that is known and less."""
+    try:
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return 2 << 30
+    return min(2 << 30, free // 4)

@@ -1,0 +1,122 @@
+"""One drawn augmentation as a value: printable, comparable, replayable on any picture."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darter import kernels
+from darter.data.frame import Frame, Lens, Matrix
+from darter.errors import ShapeError
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+Color = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Warp:
+    """Where each output pixel looks in the picture, and what becomes of its color.
+
+    size: side of the square output.   picture: (width, height) that it was made for.
+    homography: 9 numbers, row by row, from output points to picture points; pixel i spans
+        [i, i + 1). `lens` acts on output points before it.
+    color: 21 numbers, the 3×7 matrix of `Frame`.
+    erased: boxes (x0, y0, x1, y1) of the output that show the mean color.
+    mean, std: the normalization.   border: what lies outside the picture (`kernels.warp`).
+    steps: what was drawn, in words.
+    """
+
+    size: int
+    picture: tuple[int, int]
+    homography: tuple[float, ...]
+    color: tuple[float, ...]
+    lens: Lens | None = None
+    erased: tuple[tuple[int, int, int, int], ...] = ()
+    mean: Color = IMAGENET_MEAN
+    std: Color = IMAGENET_STD
+    border: str = "reflect"
+    steps: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        width, height = self.picture
+        steps = "; ".join(self.steps) or "no change"
+        return f"{width}×{height} to {self.size}×{self.size}: {steps}"
+
+
+def finish(frame: Frame, size: int, crop: str, picture: tuple[int, int], **rest) -> Warp:
+    """The Warp of a frame that all transforms have composed into."""
+    lens = frame.finish(size, crop)
+    boxes = tuple(
+        (round(x0 * size), round(y0 * size), round(x1 * size), round(y1 * size))
+        for x0, y0, x1, y1 in frame.erased
+    )
+    return Warp(
+        size=size,
+        picture=picture,
+        homography=tuple(frame.map.ravel().tolist()),
+        color=tuple(frame.color.ravel().tolist()),
+        lens=lens,
+        erased=boxes,
+        steps=tuple(frame.steps),
+        **rest,
+    )
+
+
+def check_pixels(pixels: NDArray[np.uint8]) -> None:
+    """ShapeError unless `pixels` is a uint8 picture (H, W, 3)."""
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
+        raise ShapeError(
+            f"a picture must be a uint8 array (height, width, 3), got {pixels.dtype} {pixels.shape}"
+        )
+
+
+def apply(
+    pixels: NDArray[np.uint8], warp: Warp, out: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    """Resample, color and normalize a picture in one pass.
+
+    pixels: uint8 (H, W, 3) of the size that the warp was made for.
+    out: float32 (3, size, size) to write to, e.g. a slot of a batch; made if None. Any strides.
+    """
+    check_pixels(pixels)
+    width, height = warp.picture
+    if pixels.shape[:2] != (height, width):
+        raise ShapeError(
+            f"this warp is for a picture of {width}×{height} pixels, "
+            f"got one of {pixels.shape[1]}×{pixels.shape[0]}"
+        )
+    if out is None:
+        out = np.empty((3, warp.size, warp.size), np.float32)
+    color = np.array(warp.color).reshape(3, 7)
+    mean = kernels.mean_rgb(pixels) / 255 if color[:, 3:6].any() else np.zeros(3)
+    scale, low, high, fill = _normalization(warp.mean, warp.std)
+    merged = np.empty((3, 4))
+    merged[:, :3] = color[:, :3] / 255
+    merged[:, 3] = color[:, 3:6] @ mean + color[:, 6] - warp.mean
+    merged *= scale
+    kernels.warp(
+        np.ascontiguousarray(pixels),
+        out,
+        homography=warp.homography,
+        color=merged,
+        low=low,
+        high=high,
+        lens=warp.lens,
+        border=warp.border,
+        fill=fill,
+    )
+    for x0, y0, x1, y1 in warp.erased:
+        out[:, y0:y1, x0:x1] = 0.0
+    return out
+
+
+@lru_cache(maxsize=64)
+def _normalization(mean: Color, std: Color) -> tuple[Matrix, Matrix, Matrix, Color]:
+    """1/std as a column, the ends of [0, 1] after normalization, the mean color in 0..255."""
+    scale = 1 / np.array(std)
+    low, high = -np.array(mean) * scale, (1 - np.array(mean)) * scale
+    fill = tuple(min(255, max(0, round(255 * m))) for m in mean)
+    return scale[:, None], low, high, fill  # type: ignore[return-value]
