@@ -3,7 +3,7 @@
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -124,7 +124,7 @@ class Loader:
             return draws(self.seed, epoch, 0, stream=_ORDER).permutation(len(self.samples))
         return np.arange(len(self.samples))
 
-    def epoch(self, epoch: int, start_batch: int = 0) -> Iterator[Batch]:
+    def epoch(self, epoch: int, start_batch: int = 0) -> Generator[Batch, None, None]:
         """The batches of one epoch from number `start_batch` on.
 
         An unusable picture raises its DataError when its batch is due. Closing the iterator, an

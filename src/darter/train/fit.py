@@ -1,81 +1,30 @@
-"""Train a classifier by a recipe; see `fit`."""
+"""Train a classifier by a recipe."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from darter.data import Augment, Preprocess
+from darter.train.checkpoint import load_checkpoint
+from darter.train.device import choose_device, computing, move
+from darter.train.examples import Examples
+from darter.train.optimizer import settle_strategy
 from darter.train.recipe import Recipe
-
-if TYPE_CHECKING:
-    from darter.transfer.backbone import Classifier
-    from darter.transfer.strategies import Strategy
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Pictures (paths or decoded) and their class indices, int64 of the same length."""
-
-    pictures: Sequence[Any]
-    labels: NDArray[np.int64]
-
-
-class Progress(Protocol):
-    """What `fit` tells while it runs; `TrainingBar` shows it in a terminal."""
-
-    def planned(self, plan: "Plan") -> None: ...
-    def step(self, step: int, loss: float, accuracy: float, pictures_per_second: float) -> None: ...
-    def epoch(self, record: dict[str, Any]) -> None: ...
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What was decided when the run started; saved, so that a resumed run does the same.
-
-    why: sentences for the report (precision, number of epochs).
-    """
-
-    epochs: int
-    steps: int
-    steps_per_epoch: int
-    precision: str
-    class_balance: str
-    learning_rate: float
-    why: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """A trained model, on the CPU, in evaluation mode, in float32.
-
-    val_logits: float32 (N, classes) of the validation pictures, computed in float32.
-    history: one record per epoch, as in metrics.jsonl; the first (epoch 0) is before training.
-    ended: "all epochs", "early stopping", "time" or "nothing to train" (probes).
-    """
-
-    model: "Classifier"
-    plan: Plan
-    history: tuple[dict[str, Any], ...]
-    best_epoch: int
-    val_accuracy: float
-    val_logits: NDArray[np.float32]
-    ended: str
-    seconds: float
+from darter.train.task import Fitted, Task
+from darter.train.watch import Keeper, Progress
+from darter.transfer.backbone import Classifier
+from darter.transfer.strategies import Strategy, prepare
 
 
 def fit(
-    model: "Classifier",
-    strategy: "Strategy",
+    model: Classifier,
+    strategy: Strategy,
     recipe: Recipe,
     train: Examples,
     val: Examples,
     out: Path | None,
     *,
-    augment: Any,
-    preprocess: Any,
+    augment: Augment,
+    preprocess: Preprocess,
     seconds: float | None = None,
     resume: bool = False,
     progress: Progress | None = None,
@@ -83,10 +32,28 @@ def fit(
 ) -> Fitted:
     """Train `model` in place, from the weights and the head that it holds.
 
-    augment, preprocess: how training and validation pictures become tensors.
+    val: may be empty; then every planned epoch is trained and the last weights are kept.
     out: RUN folder for checkpoints/, metrics.jsonl and tensorboard/; None writes nothing.
+    augment, preprocess: how training and validation pictures become tensors.
     seconds: time limit; the number of epochs is planned from a measured step to respect it.
     resume: continue from out/checkpoints if it holds one, to the same bits.
-    Raises Interrupted after SIGINT or SIGTERM, with the state saved.
+    checkpoint_seconds: save at least that often; every epoch's end is saved as well.
+
+    Raises Interrupted after SIGINT or SIGTERM, with the state saved (only with `out`);
+    OptionError if the recipe does not fit the machine or the strategy, or training diverges.
     """
-    raise NotImplementedError
+    started = time.monotonic()
+    device = choose_device(recipe.device)
+    strategy = settle_strategy(strategy, recipe)
+    with computing(device, recipe.threads):
+        move(model, device, recipe.channels_last)
+        prepare(model, strategy)
+        model.dropout.p = strategy.dropout
+        task = Task(model, strategy, recipe, train, val, augment, preprocess, device)
+        if strategy.is_probe:
+            return task.fitted(None, started)
+        saved = load_checkpoint(out / "checkpoints") if out and resume else None
+        loop = task.resume(saved) if saved else task.begin(seconds)
+        with Keeper(loop, task.about(), out, progress, checkpoint_seconds) as keeper:
+            loop.run(keeper, seconds=seconds)
+        return task.fitted(loop, started)

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +13,7 @@ from darter.train.rules import (
     auto_or,
     entry,
     flag,
+    names_or_tables,
     note,
     number,
     one_of,
@@ -22,12 +23,6 @@ from darter.train.rules import (
     whole,
 )
 from darter.train.toml import to_toml
-
-AUGMENT: dict[str, dict[str, Any]] = {
-    "flip": {"p": 0.5},
-    "area_crop": {"area": [0.35, 1.0], "ratio": [0.75, 1.3333333333333333]},
-    "jitter": {"brightness": 0.2, "contrast": 0.2, "saturation": 0.2},
-}
 
 
 @dataclass(frozen=True)
@@ -140,18 +135,22 @@ class Recipe:
     )
     seed: int = entry(0, "the same seed gives the same bits", whole(0, 2**63 - 1))
 
-    augment: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: AUGMENT)
+    augment: Mapping[str, Mapping[str, Any]] | str = entry(
+        "default",
+        "random changes of the training pictures, all in one resampling; a ready-made set by name "
+        '("none", "light", "default", "strong"), or a table for each change',
+        names_or_tables,
+    )
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            if item.name == "augment":
-                continue
             value = getattr(self, item.name)
             expected = rule(item)(value)
             if expected is not None:
                 raise OptionError(f"recipe: {item.name} = {value!r}; expected {expected}")
         if self.mixup and self.cutmix:
             raise OptionError("recipe: mixup and cutmix are both on; set one of them to 0")
+        object.__setattr__(self, "augment", spell_out(self.augment))
 
     @classmethod
     def load(cls, path: Path | str) -> "Recipe":
@@ -162,30 +161,40 @@ class Recipe:
             raise DataError(f"cannot read the recipe {path}: {error.strerror}") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise OptionError(f"{path} is not TOML: {error}") from error
-        return cls.from_dict(content, source=str(path))
+        return cls.from_dict(content)
 
     @classmethod
-    def from_dict(cls, entries: Mapping[str, Any], *, source: str = "recipe") -> "Recipe":
-        return cls().replace(source=source, **entries)
-
-    def replace(self, *, source: str = "recipe", **entries: Any) -> "Recipe":
-        """A copy with other values; an unknown entry is an OptionError that names the nearest."""
-        known = [item.name for item in fields(self)]
+    def from_dict(cls, entries: Mapping[str, Any]) -> "Recipe":
+        """A recipe with these entries; an unknown one is an OptionError that names the nearest."""
+        known = [item.name for item in fields(cls)]
         for name in entries:
             if name not in known:
                 near = get_close_matches(name, known, n=1, cutoff=0.5)
-                hint = f"; did you mean {near[0]!r}?" if near else f". Entries: {', '.join(known)}"
-                raise OptionError(f"{source}: unknown entry {name!r}{hint}")
-        return replace(self, **entries)
+                hint = f"did you mean {near[0]!r}?" if near else f"entries: {', '.join(known)}"
+                raise OptionError(f"recipe: unknown entry {name!r}; {hint}")
+        return cls(**entries)
+
+    def replace(self, **entries: Any) -> "Recipe":
+        """A copy with other values, checked like a new recipe."""
+        return self.from_dict({**self.to_dict(), **entries})
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     def to_toml(self) -> str:
         """TOML with a comment on every entry; `load` reads it back to an equal recipe."""
-        notes = {item.name: note(item) for item in fields(self) if item.metadata}
-        notes["augment"] = "random changes of the training pictures, all in one resampling"
-        return to_toml(self.to_dict(), notes)
+        return to_toml(self.to_dict(), {item.name: note(item) for item in fields(self)})
 
     def save(self, path: Path | str) -> None:
         write_atomic(Path(path), self.to_toml())
+
+
+def spell_out(augment: Mapping[str, Mapping[str, Any]] | str) -> dict[str, dict[str, Any]]:
+    """Every change with every one of its options. OptionError for an unknown or unusable one."""
+    from darter.data.augment import SETS, options_of, transform
+
+    if isinstance(augment, str):
+        if augment not in SETS:
+            raise OptionError(f"recipe: augment = {augment!r}; the sets are {', '.join(SETS)}")
+        augment = SETS[augment]
+    return {name: options_of(transform(name, options)) for name, options in augment.items()}

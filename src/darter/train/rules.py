@@ -1,6 +1,6 @@
 """What a recipe entry may hold: each rule returns None for a good value, or what was expected."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import Field, field
 from typing import Any
 
@@ -29,6 +29,10 @@ def one_of(*names: str) -> Rule:
 
 def text(value: Any) -> str | None:
     return None if isinstance(value, str) else "text"
+
+
+def names_or_tables(value: Any) -> str | None:
+    return None if isinstance(value, str | Mapping) else "a name, or a table of tables"
 
 
 def flag(value: Any) -> str | None:

@@ -105,6 +105,10 @@ class Classifier(nn.Module):
         """The layer that turns features into logits."""
         return self.head[1]  # type: ignore[return-value]
 
+    @property
+    def dropout(self) -> nn.Dropout:
+        return self.head[0]  # type: ignore[return-value]
+
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.backbone.read(x, self.layers))
 

@@ -1,0 +1,48 @@
+"""A running average of the weights: less noisy than any single step's."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+
+class Average:
+    """Exponential moving average of named tensors, updated once per step.
+
+    The decay grows with the number of updates, min(decay, (1 + t) / (10 + t)), so that a short run
+    forgets where it started. Integer tensors (counts) are copied.
+    """
+
+    def __init__(self, live: Mapping[str, Tensor], decay: float) -> None:
+        self._live = live
+        self._decay = decay
+        self.updates = 0
+        self.values = {name: value.detach().clone() for name, value in live.items()}
+
+    @torch.no_grad()
+    def update(self) -> None:
+        self.updates += 1
+        decay = min(self._decay, (1 + self.updates) / (10 + self.updates))
+        for name, value in self._live.items():
+            if value.is_floating_point():
+                self.values[name].lerp_(value, 1 - decay)
+            else:
+                self.values[name].copy_(value)
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Within the block, the live tensors hold the averages."""
+        own = {name: value.detach().clone() for name, value in self._live.items()}
+        copy_into(self._live, self.values)
+        try:
+            yield
+        finally:
+            copy_into(self._live, own)
+
+
+@torch.no_grad()
+def copy_into(live: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
+    """Overwrite the live tensors, in place, by the values of the same names."""
+    for name, value in live.items():
+        value.copy_(values[name])

@@ -1,0 +1,127 @@
+"""Write a trained model as ONNX, and prove that the file computes what the model computes."""
+
+import copy
+import itertools
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from darter.data import Preprocess
+from darter.engine import ModelInfo, softmax, write_info
+from darter.errors import ExportError
+from darter.files import write_atomic
+from darter.transfer.backbone import Classifier
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+OPSET = 18
+LIMIT = 1e-3  # largest difference of a probability; float32 rounding gives about 1e-6
+TIE = 1e-5  # classes closer than this are equal to float32, and either may come first
+BATCH = 16
+
+
+@dataclass(frozen=True)
+class Parity:
+    """The trained model (PyTorch) against its file (ONNX Runtime) on the same pictures.
+
+    different_labels: pictures whose most likely class differs, but for ties.
+    """
+
+    pictures: int
+    max_probability_difference: float
+    different_labels: int
+    limit: float
+    passed: bool
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def export(
+    model: Classifier,
+    path: Path,
+    info: ModelInfo,
+    pictures: Iterable[Any],
+    *,
+    limit: float = LIMIT,
+) -> Parity:
+    """Write `path`: input "images" float32 (N, 3, S, S), normalized; output "logits" (N, classes).
+
+    pictures: held-out pictures (paths, bytes or decoded) for the parity check; at least one.
+    The file appears under its name only when it is whole and proven; an older one is removed
+    first. Raises ExportError with the figures where a probability differs by more than `limit`
+    or a label differs.
+    """
+    path = Path(path)
+    path.unlink(missing_ok=True)
+    proto = to_onnx(model, info.preprocess.size)
+    write_info(proto, info)
+    content = proto.SerializeToString(deterministic=True)
+    parity = compare(model, content, info.preprocess, pictures, limit=limit)
+    if not parity.passed:
+        raise ExportError(
+            f"{path.name} was not written: its answers differ from the trained model's. On "
+            f"{parity.pictures} pictures the largest difference of a probability is "
+            f"{parity.max_probability_difference:.2g} (allowed: {limit:g}) and "
+            f"{parity.different_labels} labels differ (allowed: 0)."
+        )
+    write_atomic(path, content)
+    return parity
+
+
+def to_onnx(model: Classifier, size: int) -> "ModelProto":
+    """The model as ONNX with its weights inside and a batch of any size."""
+    model = copy.deepcopy(model).to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    program = torch.onnx.export(
+        model.float().eval(),
+        (torch.zeros(2, 3, size, size),),
+        dynamo=True,
+        opset_version=OPSET,
+        input_names=["images"],
+        output_names=["logits"],
+        dynamic_shapes=({0: torch.export.Dim("batch")},),
+        verbose=False,
+    )
+    assert program is not None
+    return program.model_proto
+
+
+@torch.no_grad()
+def compare(
+    model: Classifier,
+    content: bytes,
+    preprocess: Preprocess,
+    pictures: Iterable[Any],
+    *,
+    limit: float = LIMIT,
+) -> Parity:
+    """Run the model and its file's `content` on the same pictures, both in float32 on the CPU."""
+    import onnxruntime
+
+    model = copy.deepcopy(model).to("cpu").float().eval()
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    count, largest, different = 0, 0.0, 0
+    waiting = iter(pictures)
+    while batch := list(itertools.islice(waiting, BATCH)):
+        images = preprocess.batch(batch)
+        trained = softmax(model(torch.from_numpy(images)).numpy())
+        written = softmax(session.run(["logits"], {"images": images})[0])
+        count += len(batch)
+        largest = max(largest, float(np.abs(trained - written).max()))
+        different += _different_labels(trained, written)
+    if not count:
+        raise ExportError("the parity check needs at least one picture")
+    passed = largest <= limit and different == 0
+    return Parity(count, largest, different, limit, passed)
+
+
+def _different_labels(trained: NDArray[np.float64], written: NDArray[np.float64]) -> int:
+    rows = np.arange(len(trained))
+    lead = trained.max(axis=1) - trained[rows, written.argmax(axis=1)]
+    return int((lead > TIE).sum())

@@ -1,0 +1,40 @@
+"""The optimizer of a run: parameter groups with their own peak rates, AdamW or SGD."""
+
+from dataclasses import replace
+
+import torch
+
+from darter.train.recipe import Recipe
+from darter.train.schedule import rate_factor
+from darter.transfer.backbone import Classifier
+from darter.transfer.strategies import Strategy, parameter_groups
+
+
+def settle_strategy(strategy: Strategy, recipe: Recipe) -> Strategy:
+    """The strategy with what the recipe overrides; "auto" entries keep the strategy's values."""
+    names = ("dropout", "norm_statistics", "layer_decay", "head_multiplier")
+    chosen = {n: getattr(recipe, n) for n in names if getattr(recipe, n) != "auto"}
+    return replace(strategy, **chosen)
+
+
+def make_optimizer(
+    model: Classifier, strategy: Strategy, recipe: Recipe, learning_rate: float
+) -> torch.optim.Optimizer:
+    """AdamW (fused) or SGD over the learning parts; each group remembers its "peak" rate.
+
+    AdamW's first beta is the recipe's momentum. Source: Loshchilov & Hutter, arXiv:1711.05101.
+    """
+    groups = parameter_groups(model, strategy, learning_rate, recipe.weight_decay)
+    for group in groups:
+        group["peak"] = group["lr"]
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(groups, momentum=recipe.momentum)
+    return torch.optim.AdamW(groups, betas=(recipe.momentum, 0.999), fused=True)
+
+
+def set_rates(optimizer: torch.optim.Optimizer, recipe: Recipe, step: int, steps: int) -> float:
+    """Give every group its rate for this step; returns the factor on the peaks."""
+    factor = rate_factor(step, steps, warmup=recipe.warmup, schedule=recipe.schedule)
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak"] * factor
+    return factor

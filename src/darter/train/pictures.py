@@ -1,0 +1,84 @@
+"""How a recipe turns pictures into batches."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darter.data import Augment, Loader, Preprocess
+from darter.train.loss import picture_weights
+from darter.train.recipe import Recipe
+from darter.train.seeds import generator
+
+if TYPE_CHECKING:
+    from darter.train.examples import Examples
+    from darter.transfer.backbone import Backbone
+
+ORDER = 2  # place of the random numbers of balanced sampling; see darter.train.seeds
+
+
+def make_preprocess(recipe: Recipe, backbone: "Backbone") -> Preprocess:
+    """What every picture goes through in validation and in use."""
+    size = backbone.size if recipe.size == "auto" else recipe.size
+    resize = round(size * backbone.resize / backbone.size) if recipe.crop == "center" else size
+    return Preprocess(size, resize, recipe.crop, backbone.mean, backbone.std)
+
+
+def make_augment(recipe: Recipe, preprocess: Preprocess, pixels: Any = None) -> Augment:
+    """What training pictures go through. pixels: `audit.pixels`, which pca_noise needs."""
+    return Augment.from_dict(
+        recipe.augment,  # type: ignore[arg-type]  # spelled out by Recipe
+        preprocess.size,
+        mean=preprocess.mean,
+        std=preprocess.std,
+        crop=preprocess.crop,
+        pixels=pixels,
+    )
+
+
+def training_loader(
+    examples: "Examples", augment: Augment, recipe: Recipe, balance: str, cache: Any = None
+) -> Loader:
+    """Shuffled (or balanced) full batches; fewer pictures than one batch make one small batch."""
+    return Loader(
+        examples.pictures,
+        examples.labels,
+        augment,
+        recipe.batch_size,
+        seed=recipe.seed,
+        drop_last=len(examples.labels) >= recipe.batch_size,
+        order=balanced_order(examples.labels, recipe.seed) if balance == "sampling" else None,
+        channels_last=recipe.channels_last,
+        cache=cache,
+    )
+
+
+def evaluation_loader(
+    examples: "Examples", preprocess: Preprocess, recipe: Recipe, cache: Any = None
+) -> Loader:
+    """All pictures, once, in their order."""
+    return Loader(
+        examples.pictures,
+        examples.labels,
+        preprocess,
+        recipe.batch_size,
+        shuffle=False,
+        channels_last=recipe.channels_last,
+        cache=cache,
+    )
+
+
+def balanced_order(labels: NDArray[np.int64], seed: int) -> Callable[[int], NDArray[np.int64]]:
+    """epoch -> as many indices as there are pictures, every class equally often on average.
+
+    Pictures are drawn with replacement.
+    """
+    classes = int(labels.max()) + 1
+    chances = picture_weights(labels, classes)[labels]
+    chances = chances / chances.sum()
+
+    def order(epoch: int) -> NDArray[np.int64]:
+        return generator(seed, ORDER, epoch).choice(len(labels), len(labels), p=chances)
+
+    return order

@@ -1,0 +1,146 @@
+"""What one call of `fit` works on, and how a run of it begins, resumes and ends."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from darter.data import Augment, Preprocess
+from darter.train.checkpoint import check_same
+from darter.train.device import candidate_precisions
+from darter.train.examples import Examples
+from darter.train.loop import Loop
+from darter.train.loss import Loss, picture_weights, settle_balance
+from darter.train.measure import measure
+from darter.train.pictures import evaluation_loader, training_loader
+from darter.train.plan import Plan, make_plan
+from darter.train.position import Position
+from darter.train.recipe import Recipe
+from darter.train.validate import evaluate, score
+from darter.transfer.backbone import Classifier
+from darter.transfer.strategies import Strategy
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained model: on the CPU, in evaluation mode, in float32.
+
+    plan: what was decided at the start; None for probes, which are not trained further.
+    history: one record per epoch, as in metrics.jsonl; epoch 0 is before training.
+    best_epoch: the epoch whose weights the model holds.
+    val_accuracy, val_logits: of the validation pictures, computed in float32.
+    ended: "all epochs", "early stopping", "time", or "nothing to train" (probes).
+    """
+
+    model: Classifier
+    plan: Plan | None
+    history: tuple[dict[str, Any], ...]
+    best_epoch: int
+    val_accuracy: float | None
+    val_logits: NDArray[np.float32]
+    ended: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one call of `fit` works on; `strategy` with the recipe's overrides."""
+
+    model: Classifier
+    strategy: Strategy
+    recipe: Recipe
+    train: Examples
+    val: Examples
+    augment: Augment
+    preprocess: Preprocess
+    device: torch.device
+
+    def about(self) -> dict[str, Any]:
+        """What must be the same for a checkpoint to be continued."""
+        return {
+            "strategy": self.strategy.name,
+            "classes": self.model.linear.out_features,
+            "recipe": self.recipe.to_dict(),
+            "pictures": [self.train.digest(), self.val.digest()],
+        }
+
+    def begin(self, seconds: float | None) -> Loop:
+        """A run at its start, its plan made from a measured step where something depends on it."""
+        balance = settle_balance(
+            self.recipe.class_balance, self.train.labels, self.model.linear.out_features
+        )
+        precisions = candidate_precisions(self.device, self.recipe.precision)
+        speed = None
+        if len(precisions) > 1 or seconds is not None:
+            speed = measure(
+                self.model,
+                self.strategy,
+                self.loss(balance),
+                training_loader(self.train, self.augment, self.recipe, balance),
+                len(self.val),
+                precisions,
+                device=self.device,
+                accumulate=self.recipe.accumulate,
+                channels_last=self.recipe.channels_last,
+            )
+        plan = make_plan(
+            self.recipe,
+            self.strategy,
+            pictures=len(self.train),
+            class_balance=balance,
+            speed=speed,
+            seconds=seconds,
+        )
+        return self.loop(plan)
+
+    def resume(self, saved: Mapping[str, Any]) -> Loop:
+        """A run where its checkpoint left it; OptionError if it belongs to another one."""
+        check_same(self.about(), saved["about"])
+        loop = self.loop(Plan.from_dict(saved["plan"]))
+        loop.restore(saved)
+        return loop
+
+    def loop(self, plan: Plan) -> Loop:
+        val = len(self.val) > 0
+        return Loop(
+            self.model,
+            self.strategy,
+            self.recipe,
+            plan,
+            self.loss(plan.class_balance),
+            training_loader(self.train, self.augment, self.recipe, plan.class_balance),
+            evaluation_loader(self.val, self.preprocess, self.recipe) if val else None,
+            self.val.labels,
+            self.device,
+        )
+
+    def loss(self, balance: str) -> Loss:
+        classes = self.model.linear.out_features
+        weights = None
+        if balance == "weights":
+            weights = torch.from_numpy(picture_weights(self.train.labels, classes)).float()
+        return Loss(classes, self.recipe.label_smoothing, weights)
+
+    def fitted(self, loop: Loop | None, started: float) -> Fitted:
+        """The model brought home, with its float32 logits of the validation pictures."""
+        logits = np.zeros((0, self.model.linear.out_features), np.float32)
+        if len(self.val):
+            loader = evaluation_loader(self.val, self.preprocess, self.recipe)
+            logits = evaluate(self.model, loader, self.device, "float32", self.recipe.channels_last)
+        home = self.model.to("cpu", memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
+        at = loop.position if loop else Position(ended="nothing to train")
+        keeps_best = len(self.val) > 0 and self.recipe.patience > 0
+        return Fitted(
+            model=home,
+            plan=loop.plan if loop else None,
+            history=tuple(at.history),
+            best_epoch=at.best_epoch if keeps_best else at.epoch,
+            val_accuracy=score(logits, self.val.labels)[0] if len(logits) else None,
+            val_logits=logits,
+            ended=at.ended,
+            seconds=time.monotonic() - started,
+        )
