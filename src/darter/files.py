@@ -15,7 +15,8 @@ def write_atomic(path: Path, content: bytes | str) -> None:
     Raises DataError where the folder cannot be written or the disk is full.
     """
     path = Path(path)
-    data = content.encode() if isinstance(content, str) else content
+    # A file name need not be UTF-8; backslashreplace keeps it readable, and JSON reads it back.
+    data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

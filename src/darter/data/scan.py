@@ -8,10 +8,18 @@ from pathlib import Path
 
 import numpy as np
 
-from darter.data import duplicates, signatures
+from darter.data import signatures
 from darter.data.audit import Audit, Conflict, Finding, Scanned, relative_name
 from darter.data.decode import MAX_PIXELS, PictureError, decode
-from darter.data.kinds import KINDS
+from darter.data.duplicates import (
+    connected,
+    near_duplicate_groups,
+    perceptual_hashes,
+    pixel_digest,
+    same_digest,
+    thumbnail,
+)
+from darter.data.kinds import KINDS, LEFT_OUT
 from darter.data.sample import Sample
 from darter.data.samples import Listing, find_samples
 from darter.data.statistics import PixelStatistics
@@ -88,8 +96,8 @@ def _read(sample: Sample, max_pixels: int) -> _Read:
         notes.append(("grey", KINDS["grey"].meaning))
     return _Read(
         sample, tuple(notes), picture.size, picture.format,
-        duplicates.pixel_digest(picture.pixels, picture.size), grey,
-        duplicates.thumbnail(picture.pixels), PixelStatistics.of(picture.pixels),
+        pixel_digest(picture.pixels, picture.size), grey,
+        thumbnail(picture.pixels), PixelStatistics.of(picture.pixels),
     )  # fmt: skip
 
 
@@ -109,14 +117,13 @@ def _assemble(listing: Listing, reads: list[_Read]) -> Audit:
     if len(classes) < 2:
         raise DataError(_nothing_usable(listing, findings))
     thumbnails = np.stack([read.thumbnail for read in usable])
-    hashes = duplicates.perceptual_hashes(thumbnails)
+    hashes = perceptual_hashes(thumbnails)
     pictures = tuple(
         Scanned(r.sample, *r.size, r.format, r.digest, int(phash), r.grey, r.pixels)
         for r, phash in zip(usable, hashes, strict=True)
     )
-    equal = duplicates.same_digest([read.digest for read in usable])
-    shapes = np.array([read.size[0] / read.size[1] for read in usable])
-    near = _groups_beyond_equal(pictures, equal, thumbnails, shapes)
+    equal = same_digest([read.digest for read in usable])
+    near = _near_duplicates(pictures, equal, thumbnails)
     findings += _leaks(listing, pictures, equal, near)
     notes = list(listing.notes) + _too_small(pictures, (*equal, *near))
     findings, common = _common_to_all(findings, len(usable))
@@ -137,7 +144,7 @@ _Found = tuple[Path, str, str]  # path, kind, detail
 
 def _conflicts(listing: Listing, usable: list[_Read]) -> tuple[list[Conflict], list[_Found]]:
     conflicts, findings = [], []
-    for group in duplicates.same_digest([read.digest for read in usable]):
+    for group in same_digest([read.digest for read in usable]):
         samples = [usable[index].sample for index in group]
         labels = sorted({sample.label for sample in samples})
         if len(labels) < 2:
@@ -150,20 +157,15 @@ def _conflicts(listing: Listing, usable: list[_Read]) -> tuple[list[Conflict], l
     return conflicts, findings
 
 
-def _groups_beyond_equal(
-    pictures: tuple[Scanned, ...],
-    equal: list[tuple[int, ...]],
-    thumbnails: np.ndarray,
-    shapes: np.ndarray,
+def _near_duplicates(
+    pictures: tuple[Scanned, ...], equal: list[tuple[int, ...]], thumbnails: np.ndarray
 ) -> list[tuple[int, ...]]:
-    """Groups of nearly equal pictures that are not already groups of equal ones."""
-    pairs = duplicates.near_duplicate_pairs(thumbnails, shapes)
-    component = duplicates.connected(len(pictures), [*equal, *pairs.tolist()])
-    members: dict[int, list[int]] = {}
-    for index, number in enumerate(component.tolist()):
-        members.setdefault(number, []).append(index)
-    groups = [tuple(group) for group in members.values() if len(group) > 1]
-    return [g for g in groups if len({pictures[index].digest for index in g}) > 1]
+    """Groups of nearly equal pictures; with one of equal pictures come all of them."""
+    copies = {group[0]: group for group in equal}
+    repeated = {index for group in equal for index in group[1:]}
+    distinct = np.array([index for index in range(len(pictures)) if index not in repeated])
+    groups = [distinct[list(g)].tolist() for g in near_duplicate_groups(thumbnails[distinct])]
+    return [tuple(sorted(i for index in g for i in copies.get(index, (index,)))) for g in groups]
 
 
 def _leaks(
@@ -190,7 +192,7 @@ def _leaks(
 
 
 def _too_small(pictures: tuple[Scanned, ...], groups: Sequence[tuple[int, ...]]) -> list[str]:
-    component = duplicates.connected(len(pictures), groups)
+    component = connected(len(pictures), groups)
     different: dict[str, set[int]] = {}
     for picture, number in zip(pictures, component.tolist(), strict=True):
         different.setdefault(picture.sample.label, set()).add(number)
@@ -211,7 +213,7 @@ def _common_to_all(findings: list[_Found], usable: int) -> tuple[list[_Found], l
 
 
 def _nothing_usable(listing: Listing, findings: list[_Found]) -> str:
-    counts = Counter(kind for _, kind, _ in findings if KINDS[kind].action == "left out")
+    counts = Counter(kind for _, kind, _ in findings if KINDS[kind].action == LEFT_OUT)
     reasons = ", ".join(f"{count} {kind}" for kind, count in counts.most_common(5))
     return (
         f"{listing.root}: fewer than two classes have a usable picture; of "
