@@ -1,0 +1,124 @@
+"""One self-contained page about a training run: report.html from the records of its folder."""
+
+import base64
+import hashlib
+from collections.abc import Callable
+from functools import cache, partial
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import darter
+from darter.errors import MissingExtraError
+from darter.files import write_atomic
+from darter.report import charts, sections, words
+from darter.report.records import Records, read_records
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+WIDE, NARROW = 760, 334  # pixels that a chart gets on a screen of 1280 and of 390
+SECTIONS = (  # id, heading, its words in the list of contents, what builds its context
+    ("use", "How to use the model", "Use it", sections.use),
+    ("pictures", "Your pictures", "Your pictures", sections.pictures),
+    ("split", "What was used for what", "The split", sections.split),
+    ("cell", "What kind of task this is", "Kind of task", sections.cell),
+    ("race", "How the model was chosen", "The race", sections.race),
+    ("growth", "Would more pictures help?", "More pictures?", sections.growth),
+    ("training", "How the training went", "Training", sections.training),
+    ("confusion", "What gets mistaken for what", "Mix-ups", sections.confusion),
+    ("classes", "Class by class", "Class by class", sections.classes),
+    ("confidence", "Can its confidence be trusted?", "Confidence", sections.confidence),
+    ("mistakes", "The worst mistakes", "Mistakes", sections.mistakes),
+    ("speed", "Speed and size", "Speed and size", sections.speed),
+    ("limits", "What these figures do not say", "Limits", sections.limits),
+    ("making", "How this was made", "How it was made", sections.making),
+)
+
+
+def write_html(run_dir: Path | str) -> Path:
+    """Write RUN/report.html from the records in RUN and return its path.
+
+    The page is one file: pictures are inside it, and it asks no network for anything. A record
+    that is missing is said to be missing; the page is written all the same.
+
+    Raises DataError where RUN holds no run or a record is damaged, MissingExtraError where
+    jinja2 is not installed.
+    """
+    records = read_records(run_dir)
+    path = records.folder / "report.html"
+    write_atomic(path, render(records))
+    return path
+
+
+def render(records: Records) -> str:
+    """The page as text. Everything that a user named (classes, files) is escaped."""
+    environment = _environment()
+    script = _asset("copy.js")
+    return environment.get_template("report.html.j2").render(
+        result=sections.result(records),
+        sections=[
+            {"id": key, "heading": heading, "short": short, **build(records)}
+            for key, heading, short, build in SECTIONS
+        ],
+        style=_asset("style.css"),
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        version=darter.__version__,
+        picture=partial(picture_uri, records.folder),
+    )
+
+
+def picture_uri(folder: Path, name: str | None) -> str | None:
+    """A picture of the run as a data URI; None where the run folder holds no such JPEG or PNG."""
+    if not name:
+        return None
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()) or not path.is_file():
+        return None
+    data = path.read_bytes()
+    for start, kind in ((b"\xff\xd8\xff", "jpeg"), (b"\x89PNG\r\n", "png")):
+        if data.startswith(start):
+            return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    return None
+
+
+@cache
+def _environment() -> "Environment":
+    try:
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+    except ImportError:
+        raise MissingExtraError(
+            'writing the report needs jinja2: pip install "darter[train]"'
+        ) from None
+    environment = Environment(
+        loader=PackageLoader("darter.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for name in ("percent", "interval", "count", "duration", "large", "significant", "sentence"):
+        environment.filters[name] = getattr(words, name)
+    environment.globals["chart"] = _chart
+    environment.globals["bar"] = lambda *args: _markup(charts.bar(*args))
+    return environment
+
+
+def _chart(name: str, *args: Any, wide: int = WIDE, narrow: int = NARROW, **options: Any) -> str:
+    """Both drawings of a chart; the style sheet shows the one that fits the screen."""
+    draw: Callable[..., str] = getattr(charts, name)
+    drawings = (("wide", wide), ("narrow", narrow))
+    return _markup(
+        "".join(f'<div class="{k}">{draw(*args, width, **options)}</div>' for k, width in drawings)
+    )
+
+
+def _markup(text: str) -> str:
+    from markupsafe import Markup
+
+    return Markup(text)
+
+
+def _asset(name: str) -> str:
+    return (files("darter.report") / "templates" / name).read_text(encoding="utf-8")

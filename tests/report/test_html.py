@@ -1,0 +1,213 @@
+import json
+import re
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sample_run import AWKWARD, NAMES, make_run
+
+from darter.errors import DataError, MissingExtraError
+from darter.report import html, write_html
+from darter.report.records import read_records
+from darter.report.words import interval, percent
+
+RECORDS = ("audit.json", "split.json", "race.json", "recipe.toml", "metrics.jsonl", "model.onnx",
+           "evaluation.json", "parity.json", "speed.json", "explain.json")  # fmt: skip
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, and the text that a reader sees."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict]] = []
+        self._pieces: list[str] = []
+        self._open: list[str] = []
+        self.feed(path.read_text(encoding="utf-8"))
+        self.text = re.sub(r"\s+", " ", "".join(self._pieces))
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self._open.append(tag)
+
+    def handle_endtag(self, tag):
+        while self._open and self._open.pop() != tag:
+            pass
+
+    def handle_data(self, data):
+        if not {"script", "style"} & set(self._open):
+            self._pieces.append(data)
+
+    def all(self, name: str) -> list[dict]:
+        return [attributes for tag, attributes in self.tags if tag == name]
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_every_kind_of_run_becomes_a_page(run, kind):
+    folder = run(kind)
+    assert write_html(folder) == folder / "report.html"
+    page = Page(folder / "report.html")
+    assert len(page.all("h1")) == 1
+    assert [s["id"] for s in page.all("section")] == [key for key, *_ in html.SECTIONS]
+    targets = {a["id"] for _, a in page.tags if "id" in a}
+    assert {a["href"][1:] for a in page.all("a")} <= targets
+
+
+def test_the_first_sentence_is_the_result(run):
+    folder = run()
+    evaluation = json.loads((folder / "evaluation.json").read_text())
+    matrix = evaluation["confusion"]["matrix"]
+    right = sum(row[i] for i, row in enumerate(matrix))
+    write_html(folder)
+    text = Page(folder / "report.html").text
+    assert (
+        f"On {evaluation['n']} pictures it had never seen, this model is right for {right}: "
+        f"{percent(evaluation['accuracy'])} ({interval(evaluation['interval'])})"
+    ) in text
+
+
+def test_all_parts_of_the_records_are_shown(run):
+    folder = run()
+    write_html(folder)
+    text = Page(folder / "report.html").text
+    race = json.loads((folder / "race.json").read_text())
+    for candidate in race["candidates"]:
+        assert candidate["title"] in text
+        assert percent(candidate["accuracy"]) in text
+        assert candidate["why"][1:] in text
+    for reason in race["cell"]["reasons"]:
+        assert reason[1:] in text
+    assert race["advice"] in text
+    audit = json.loads((folder / "audit.json").read_text())
+    assert all(f["path"] in text and f["detail"] in text for f in audit["findings"])
+    for row in json.loads((folder / "evaluation.json").read_text())["per_class"]:
+        assert percent(row["f1"]) in text
+    assert "The last doubling" not in text, "sentences come from the records"
+    assert "5.62 ms" in text
+    assert 'optimizer = "adamw"' in text
+
+
+def test_hard_classes_come_first(run):
+    folder = run()
+    found = html.sections.classes(read_records(folder))["rows"]
+    assert [r["f1"] for r in found] == sorted(r["f1"] for r in found)
+
+
+def test_the_page_is_self_contained(run):
+    folder = run()
+    write_html(folder)
+    page = Page(folder / "report.html")
+    assert not page.all("link")
+    assert [a for a in page.all("script") if "src" in a] == []
+    pictures = [a["src"] for a in page.all("img")]
+    assert len(pictures) > 8
+    assert all(source.startswith("data:image/jpeg;base64,") for source in pictures)
+    assert all(a["alt"] for a in page.all("img"))
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    assert set(re.findall(r"https?://[^\"' <)]+", text)) <= {"http://www.w3.org/2000/svg"}
+    assert "url(" not in text
+
+
+def test_names_of_users_are_escaped(run):
+    folder = run("awkward")
+    write_html(folder)
+    page = Page(folder / "report.html")
+    assert len(page.all("script")) == 1
+    assert not page.all("u")
+    assert not page.all("i")
+    for name in AWKWARD:
+        assert name in page.text
+    assert "49" not in re.findall(r"\[red\]markup\[/red\] (\S+)", page.text)
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(gone=st.sets(st.sampled_from(RECORDS), min_size=1), state=st.sampled_from(["done", "race"]))
+def test_any_record_may_be_missing(tmp_path_factory, gone, state):
+    folder = make_run(tmp_path_factory.mktemp("run"), "two")
+    for name in gone:
+        (folder / name).unlink()
+    run = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps(run | {"state": state}))
+    write_html(folder)
+    page = Page(folder / "report.html")
+    shown = [a.get("class") for a in page.all("p")].count("missing")
+    assert shown >= len(gone - {"split.json", "recipe.toml", "parity.json"})
+
+
+def test_a_run_that_only_began_says_how_to_go_on(run):
+    folder = run("bare")
+    write_html(folder)
+    text = Page(folder / "report.html").text
+    assert "This run has no measured result yet." in text
+    assert f"darter train --resume {folder}" in text
+
+
+def test_a_probe_has_no_curves_and_says_why(run):
+    folder = run("probe")
+    write_html(folder)
+    text = Page(folder / "report.html").text
+    assert "there are no training curves to show" in text
+    assert "right for all 18: 100%" in text
+    assert "pictures held out of its training" in text
+    assert "Not one of the 18 test pictures was answered wrongly" in text
+
+
+def test_commands_quote_the_path(run, tmp_path, monkeypatch):
+    folder = run("two")
+    moved = tmp_path / "it's a run"
+    folder.rename(moved)
+    monkeypatch.chdir(tmp_path)
+    write_html(Path("it's a run"))
+    text = Page(moved / "report.html").text
+    assert "darter predict 'it'\"'\"'s a run/model.onnx' photo.jpg" in text
+    assert 'darter.load("it\'s a run/model.onnx")' in text
+
+
+def test_pictures_outside_of_the_run_stay_outside(run, tmp_path):
+    folder = run("two")
+    secret = tmp_path / "secret.jpg"
+    secret.write_bytes(b"\xff\xd8\xff secret")
+    assert html.picture_uri(folder, "../secret.jpg") is None
+    assert html.picture_uri(folder, str(secret)) is None
+    assert html.picture_uri(folder, "run.json") is None
+    assert html.picture_uri(folder, None) is None
+    assert html.picture_uri(folder, "pictures/samples-000.jpg").startswith("data:image/jpeg")
+
+
+def test_writing_again_gives_the_same_page(run):
+    folder = run()
+    first = write_html(folder).read_bytes()
+    assert write_html(folder).read_bytes() == first
+
+
+def test_a_folder_without_a_run_is_an_error(tmp_path):
+    with pytest.raises(DataError, match=r"holds no run of darter.*no run\.json"):
+        write_html(tmp_path)
+
+
+def test_a_damaged_record_is_named(run):
+    folder = run("two")
+    (folder / "race.json").write_text('{"candidates": [')
+    with pytest.raises(DataError, match=r"race\.json"):
+        write_html(folder)
+    assert not (folder / "report.html").exists()
+
+
+def test_half_a_last_line_of_metrics_is_not_an_epoch(run):
+    folder = run("two")
+    assert len(read_records(folder).epochs) == 14
+    (folder / "metrics.jsonl").write_text("{}\n")
+    with pytest.raises(DataError, match=r"metrics\.jsonl, line 1"):
+        read_records(folder)
+
+
+def test_without_jinja_the_error_says_what_to_install(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    html._environment.cache_clear()
+    with pytest.raises(MissingExtraError, match=r'pip install "darter\[train\]"'):
+        write_html(run("two"))
