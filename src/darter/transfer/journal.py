@@ -1,0 +1,48 @@
+"""Everything that a race measured, in order, so that a resumed race does not decide again.
+
+Decisions of the race depend on measurements alone, times included. A journal that is given back
+replays them: the same plan follows, and only what is missing is measured.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from darter.transfer.records import Trial
+
+Record = Callable[[dict[str, Any]], None]
+
+
+class Journal:
+    """Measured results by key. `record` is called with the whole journal after each new one."""
+
+    def __init__(self, past: dict[str, Any] | None = None, record: Record | None = None) -> None:
+        self.entries: dict[str, dict[str, Any]] = dict((past or {}).get("entries", {}))
+        self.record = record
+        self.spent = 0.0
+
+    def measure(self, key: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The result noted under this key, else a new one; its seconds count as spent."""
+        if key not in self.entries:
+            start = time.monotonic()
+            entry = compute()
+            entry.setdefault("seconds", time.monotonic() - start)
+            self.entries[key] = entry
+            if self.record is not None:
+                self.record({"entries": self.entries})
+        self.spent += self.entries[key]["seconds"]
+        return self.entries[key]
+
+    def trial(self, key: str, run: Callable[[], Trial]) -> Trial:
+        """Like `measure`, for a Trial."""
+
+        def compute() -> dict[str, Any]:
+            trial = run()
+            hits = "".join("1" if hit else "0" for hit in trial.correct)
+            return {"correct": hits, "loss": float(trial.loss), "seconds": float(trial.seconds)}
+
+        entry = self.measure(key, compute)
+        hits = np.array([hit == "1" for hit in entry["correct"]], dtype=bool)
+        return Trial(hits, entry["seconds"], entry["loss"])
