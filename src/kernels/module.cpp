@@ -3,4 +3,5 @@
 NB_MODULE(_core, m) {
     m.doc() = "The compiled core of darter; use it through darter.kernels.";
     darter::register_runtime(m);
+    darter::register_warp(m);
 }

@@ -7,5 +7,6 @@ namespace nb = nanobind;
 namespace darter {
 
 void register_runtime(nb::module_& m);
+void register_warp(nb::module_& m);
 
 }  // namespace darter

@@ -83,7 +83,7 @@ def level_axis(values, difference_x, difference_y, length, budget):
     step = _clamp(np.sqrt(difference_x**2 + difference_y**2), 0.0, float(length))
     scale = np.sqrt(np.mean(step**2))
     first, last = max(low, values.min() - 2 - scale), min(high, values.max() + 2 + scale)
-    origin = np.floor(first)
+    origin = np.floor(first + 1e-6)
     pitch = max(1.0, np.sqrt(2 / 3) * scale, (last - origin) / budget)
     return origin, pitch, max(2, int(np.ceil((last - origin) / pitch)) + 1)
 

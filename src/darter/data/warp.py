@@ -91,7 +91,7 @@ def apply(
     if out is None:
         out = np.empty((3, warp.size, warp.size), np.float32)
     color = np.array(warp.color).reshape(3, 7)
-    mean = kernels.mean_rgb(pixels) / 255 if color[:, 3:6].any() else np.zeros(3)
+    mean = np.array(kernels.mean_rgb(pixels)) / 255 if color[:, 3:6].any() else np.zeros(3)
     scale, low, high, fill = _normalization(warp.mean, warp.std)
     merged = np.empty((3, 4))
     merged[:, :3] = color[:, :3] / 255

@@ -1,148 +1,98 @@
-"""One resampling and one color matrix, from a decoded picture to a slot of a batch."""
+"""From a decoded picture to a slot of a batch: one resampling and one color matrix."""
+
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from darter.errors import OptionError, ShapeError
+from darter.kernels import _core
 
 BORDERS = ("reflect", "edge", "fill")
 
-
-def border_index(index, length, border):
-    """Source pixel for an index outside 0..length-1; -1 where the fill color is meant."""
-    index = np.clip(index, -length, 2 * length - 1)
-    inside = np.clip(index, 0, length - 1)
-    if border == "edge":
-        return inside
-    if border == "fill":
-        return np.where(index == inside, index, -1)
-    return np.where(index < 0, -1 - index, np.where(index >= length, 2 * length - 1 - index, index))
-
-
-def take(picture, indices, axis, border, fill):
-    """Pixels at any index along one axis, the border rule applied."""
-    source = border_index(indices, picture.shape[axis], border)
-    taken = np.take(picture, source, axis=axis).astype(np.float64)
-    if border == "fill":
-        taken = np.moveaxis(taken, axis, 0)
-        taken[source < 0] = fill
-        taken = np.moveaxis(taken, 0, axis)
-    return taken
-
-
-def triangle(picture, axis, count, scale, offset, border, fill):
-    """Antialiased bilinear along one axis: output k looks at scale * (k + 0.5) + offset."""
-    length = picture.shape[axis]
-    support = min(max(abs(scale), 1.0), float(length))
-    out = []
-    for k in range(count):
-        center = np.clip(scale * (k + 0.5) + offset, -length, 2 * length)
-        first = int(np.ceil(center - support - 0.5))
-        last = int(np.floor(center + support - 0.5))
-        taps = np.arange(first, last + 1)
-        weights = np.maximum(0.0, 1 - np.abs(taps + 0.5 - center) / support)
-        pixels = take(picture, taps, axis, border, fill)
-        out.append(np.tensordot(weights / weights.sum(), pixels, axes=(0, axis)))
-    return np.stack(out, axis=axis)
-
-
-def box(picture, axis, origin, pitch, count, border, fill):
-    """Averages over [origin + k * pitch, origin + (k + 1) * pitch) along one axis."""
-    out = []
-    for k in range(count):
-        start, end = origin + k * pitch, origin + (k + 1) * pitch
-        taps = np.arange(int(np.floor(start)), int(np.ceil(end)))
-        weights = np.minimum(taps + 1, end) - np.maximum(taps, start)
-        pixels = take(picture, taps, axis, border, fill)
-        out.append(np.tensordot(weights / weights.sum(), pixels, axes=(0, axis)))
-    return np.stack(out, axis=axis)
-
-
-def map_points(x, y, homography, lens):
-    """Output point to input point: first the lens, then the homography."""
-    if lens is not None:
-        cx, cy, radius, k1, k2 = lens
-        r2 = ((x - cx) ** 2 + (y - cy) ** 2) / radius**2
-        factor = 1 + k1 * r2 + k2 * r2 * r2
-        x, y = cx + (x - cx) * factor, cy + (y - cy) * factor
-    h = np.asarray(homography, np.float64)
-    with np.errstate(all="ignore"):
-        w = h[2, 0] * x + h[2, 1] * y + h[2, 2]
-        return (
-            (h[0, 0] * x + h[0, 1] * y + h[0, 2]) / w,
-            (h[1, 0] * x + h[1, 1] * y + h[1, 2]) / w,
-        )
-
-
-GRID = 17
-
-
-def _clamp(value, low, high):
-    return np.where(value > low, np.minimum(value, high), low)  # NaN becomes low
-
-
-def level_axis(values, difference_x, difference_y, length, budget):
-    """Origin, pitch and count of the level's pixels along one axis."""
-    low, high = -float(length), 2.0 * length
-    values = _clamp(values, low, high)
-    step = _clamp(np.sqrt(difference_x**2 + difference_y**2), 0.0, float(length))
-    scale = np.sqrt(np.mean(step**2))
-    first, last = max(low, values.min() - 2 - scale), min(high, values.max() + 2 + scale)
-    origin = np.floor(first)
-    pitch = max(1.0, np.sqrt(2 / 3) * scale, (last - origin) / budget)
-    return origin, pitch, max(2, int(np.ceil((last - origin) / pitch)) + 1)
-
-
-def warp_general(picture, shape, homography, lens, border, fill):
-    height, width = shape
-    budget = 4.0 * (height + width) + 64
-    gx, gy = np.meshgrid(np.linspace(0, width, GRID), np.linspace(0, height, GRID), indexing="xy")
-    u, v = map_points(gx, gy, homography, lens)
-    half = 0.5
-    right, left = (map_points(gx + d, gy, homography, lens) for d in (half, -half))
-    down, up = (map_points(gx, gy + d, homography, lens) for d in (half, -half))
-    with np.errstate(all="ignore"):
-        level_x = level_axis(u, right[0] - left[0], down[0] - up[0], picture.shape[1], budget)
-        level_y = level_axis(v, right[1] - left[1], down[1] - up[1], picture.shape[0], budget)
-    level = box(picture, 0, *level_y, border, fill)
-    level = box(level, 1, *level_x, border, fill)
-    level = np.floor(level + 0.5)
-
-    x, y = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5, indexing="xy")
-    u, v = map_points(x, y, homography, lens)
-    u = _clamp((u - level_x[0]) / level_x[1] - 0.5, 0.0, level_x[2] - 1.0)
-    v = _clamp((v - level_y[0]) / level_y[1] - 0.5, 0.0, level_y[2] - 1.0)
-    i = np.minimum(np.floor(u), level_x[2] - 2).astype(int)
-    j = np.minimum(np.floor(v), level_y[2] - 2).astype(int)
-    fx, fy = (u - i)[..., None], (v - j)[..., None]
-    top = level[j, i] * (1 - fx) + level[j, i + 1] * fx
-    bottom = level[j + 1, i] * (1 - fx) + level[j + 1, i + 1] * fx
-    return top * (1 - fy) + bottom * fy
-
-
-def _warp_slow(
-    picture, shape, homography, color, low, high, lens=None, border="reflect", fill=(0, 0, 0)
-):
-    """(3, height, width) float64; arguments as in `darter.kernels.warp`."""
-    h = np.asarray(homography, np.float64).reshape(3, 3)
-    straight = h[0, 1] == h[1, 0] == h[2, 0] == h[2, 1] == 0
-    bent = lens is not None and (lens[3] != 0 or lens[4] != 0)
-    if straight and not bent:
-        h = h / h[2, 2]
-        pixels = triangle(picture, 0, shape[0], h[1, 1], h[1, 2], border, fill)
-        pixels = triangle(pixels, 1, shape[1], h[0, 0], h[0, 2], border, fill)
-    else:
-        pixels = warp_general(picture, shape, h, lens if bent else None, border, fill)
-    color = np.asarray(color, np.float64).reshape(3, 4)
-    out = np.einsum("kc,yxc->kyx", color[:, :3], pixels) + color[:, 3, None, None]
-    bound = [np.asarray(b, np.float64)[:, None, None] for b in (low, high)]
-    return np.clip(out, *bound)
+_NO_LENS = (0.0, 0.0, 1.0, 0.0, 0.0)
 
 
 def warp(
-    picture, out, *, homography, color, low, high, lens=None, border="reflect", fill=(0, 0, 0)
-):
-    """Resample `picture` uint8 (H, W, 3) into `out` float32 (3, h, w)."""
-    out[...] = _warp_slow(picture, out.shape[1:], homography, color, low, high, lens, border, fill)
+    picture: NDArray[np.uint8],
+    out: NDArray[np.float32],
+    *,
+    homography: ArrayLike,
+    color: ArrayLike,
+    low: ArrayLike,
+    high: ArrayLike,
+    lens: Sequence[float] | None = None,
+    border: str = "reflect",
+    fill: Sequence[int] = (0, 0, 0),
+) -> None:
+    """Resample a picture through a coordinate map, color it, clip it and write it to `out`.
+
+    picture: uint8 (H, W, 3), C-contiguous.
+    out: float32 (3, h, w); any strides, so a slot of an NCHW or channels-last batch.
+    homography: (3, 3), output points (x, y, 1) to picture points; pixel i spans [i, i + 1).
+    lens: (cx, cy, radius, k1, k2): before the homography an output point p moves to
+        c + (p - c)(1 + k1 r² + k2 r⁴), r = |p - c| / radius.
+    color: (3, 4), channels of the output from (r, g, b, 1) with r, g, b in 0..255.
+    low, high: (3,), what each channel is clipped to.
+    border: what lies outside the picture: "reflect" (mirrored once, pixel -1 being pixel 0, and
+        beyond that the last mirrored pixel), "edge" or "fill" with the color `fill`.
+
+    Maps that only scale, shift and mirror are filtered with a triangle as wide as they minify,
+    like Pillow's antialiased BILINEAR; a map onto the same pixels gives exactly those. Other maps
+    are bilinear in the picture, or where they minify by more than 1.22 in a box-averaged, 8-bit
+    version of it that blurs as much as that triangle. The amount is one for the whole picture, the
+    root mean square of the map's steps along each axis: a strong perspective is a compromise.
+    Accuracy: docs/accuracy.md. One thread; the GIL is released.
+
+    Raises ShapeError for a wrong array, OptionError for an unknown border or a number that is not
+    finite.
+    """
+    if border not in BORDERS:
+        raise OptionError(f"warp: border must be one of {', '.join(BORDERS)}, got {border!r}")
+    if lens is None:
+        lens = _NO_LENS
+    parts = (homography, color, low, high, lens, fill)
+    numbers = np.concatenate([np.ravel(part) for part in parts], dtype=np.float64)
+    try:
+        _core.warp(picture, out, numbers, BORDERS.index(border))
+    except (TypeError, ValueError) as error:
+        _explain(picture, out, parts)
+        raise error
 
 
-def mean_rgb(picture):
-    """Mean red, green and blue, 0..255."""
-    return picture.reshape(-1, 3).mean(0)
+def mean_rgb(picture: NDArray[np.uint8]) -> tuple[float, float, float]:
+    """Mean red, green and blue of a picture uint8 (H, W, 3), in 0..255, exactly summed."""
+    try:
+        return _core.mean_rgb(picture)
+    except (TypeError, ValueError) as error:
+        _check_picture(picture)
+        raise error
+
+
+def _check_picture(picture: NDArray[np.uint8]) -> None:
+    good = isinstance(picture, np.ndarray) and picture.dtype == np.uint8 and picture.ndim == 3
+    if not good or picture.shape[2] != 3 or 0 in picture.shape or not picture.flags.c_contiguous:
+        raise ShapeError(
+            "warp: picture must be a C-contiguous uint8 array (H, W, 3) with pixels in it, "
+            f"got {_describe(picture)}"
+        )
+
+
+def _explain(picture: object, out: object, parts: Sequence[ArrayLike]) -> None:
+    """Raise the error that names what is wrong with the arguments of `warp`."""
+    _check_picture(picture)  # type: ignore[arg-type]
+    if not isinstance(out, np.ndarray) or out.dtype != np.float32 or out.ndim != 3 or len(out) != 3:
+        raise ShapeError(f"warp: out must be a float32 array (3, h, w), got {_describe(out)}")
+    names = {"homography": 9, "color": 12, "low": 3, "high": 3, "lens": 5, "fill": 3}
+    for (name, size), part in zip(names.items(), parts, strict=True):
+        if np.size(part) != size:
+            raise ShapeError(f"warp: {name} needs {size} numbers, got {np.size(part)}")
+        if not np.isfinite(np.asarray(part, np.float64)).all():
+            raise OptionError(f"warp: {name} holds a number that is not finite: {part}")
+
+
+def _describe(value: object) -> str:
+    if isinstance(value, np.ndarray):
+        contiguous = "" if value.flags.c_contiguous else ", not contiguous"
+        return f"{value.dtype} {value.shape}{contiguous}"
+    return type(value).__name__

@@ -1,0 +1,88 @@
+// From a decoded picture to a slot of a batch: one resampling, one color matrix, one clip.
+//
+// Straight maps (scale, crop, flip, shift) take a separable triangle filter as wide as the map
+// minifies, as Pillow's BILINEAR. All others look bilinearly into a level: the picture, box-averaged
+// so far that the map does not minify it any more (a copy where nothing is averaged).
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace darter::warp {
+
+enum class Border { reflect, edge, fill };
+
+struct Picture {
+    const uint8_t* pixels;  // RGB, rows contiguous
+    int64_t width, height;
+};
+
+// Strides in floats.
+struct Output {
+    float* data;
+    int64_t width, height;
+    ptrdiff_t channel, row, column;
+};
+
+// Output points to picture points: first the lens, then the homography (row by row). Pixel i spans
+// [i, i + 1). The lens moves p to c + (p - c)(1 + k1 r^2 + k2 r^4), r = |p - c| / radius.
+struct Map {
+    double h[9];
+    bool bent;  // whether there is a lens
+    double cx, cy, radius, k1, k2;
+};
+
+// Channel k of the output: matrix[k] . (r, g, b, 1), r, g, b in 0..255, clipped to [low, high].
+struct Color {
+    float matrix[3][4], low[3], high[3];
+};
+
+// What `sample_row` looks into. i < width - 1 and j < height - 1 have a right and a lower neighbor;
+// 8 bytes can be read at each of them.
+struct Level {
+    const uint8_t* pixels;
+    int32_t row_bytes, pixel_bytes;  // pixel_bytes: 3 or 4
+    int32_t width, height;
+};
+
+// `Map` in single precision from output points to pixel centers of a level: u = h . (x, y, 1).
+// Without lens and denominator only h[0..5] are used.
+struct LevelMap {
+    double h[9];
+    bool projective, bent;
+    float cx, cy, inverse_radius2, k1, k2;
+};
+
+// `taps` source pixels for each output pixel: row[first[x] + t] times weights[x * taps + t].
+struct Taps {
+    int count;
+    const int32_t* first;
+    const float* weights;
+};
+
+constexpr int kSlack = 64;  // floats that may be read or written past the end of a scratch row
+
+// The inner loops, one row at a time; one table per instruction set.
+struct Rows {
+    // out[i] = sum of weights[t] * rows[t][i], i < count
+    void (*blend)(const uint8_t* const* rows, const float* weights, int taps, int64_t count,
+                  float* out);
+    // RGB floats to RGBx floats; x is anything finite
+    void (*cross)(const float* row, const Taps& taps, int64_t width, float* rgbx);
+    // RGBx floats to the output's row
+    void (*color)(const float* rgbx, const Color& color, int64_t width, float* out,
+                  ptrdiff_t channel, ptrdiff_t column);
+    // RGBx floats to bytes, rounded half up; width pixels of 4 bytes
+    void (*quantize)(const float* rgbx, int64_t width, uint8_t* out);
+    // row y of the output, seen in a level
+    void (*sample)(const Level& level, const LevelMap& map, int64_t y, const Color& color,
+                   int64_t width, float* out, ptrdiff_t channel, ptrdiff_t column);
+};
+
+extern const Rows scalar_rows, avx2_rows, avx512_rows;
+
+void warp(const Picture& picture, const Output& out, const Map& map, const Color& color,
+          Border border, const uint8_t fill[3]);
+
+void mean_rgb(const Picture& picture, double mean[3]);
+
+}  // namespace darter::warp
