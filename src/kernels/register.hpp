@@ -6,6 +6,8 @@ namespace nb = nanobind;
 
 namespace darter {
 
+void register_conv(nb::module_& m);
+void register_gemm(nb::module_& m);
 void register_runtime(nb::module_& m);
 void register_warp(nb::module_& m);
 

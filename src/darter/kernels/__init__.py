@@ -1,5 +1,14 @@
 """Typed Python face of the compiled core: instruction sets, threads and every kernel."""
 
+from darter.kernels.convolution import (
+    BLOCK,
+    Convolution,
+    blocked_shape,
+    from_blocked,
+    prepare_convolution,
+    to_blocked,
+)
+from darter.kernels.gemm import GEMM_ALGORITHMS, gemm
 from darter.kernels.runtime import (
     active_isa,
     available_cpus,
@@ -13,14 +22,22 @@ from darter.kernels.runtime import (
 from darter.kernels.warp import BORDERS, mean_rgb, warp
 
 __all__ = [
+    "BLOCK",
     "BORDERS",
+    "GEMM_ALGORITHMS",
+    "Convolution",
     "active_isa",
     "available_cpus",
     "available_isas",
+    "blocked_shape",
+    "from_blocked",
+    "gemm",
     "has_avx512_bf16",
     "mean_rgb",
+    "prepare_convolution",
     "set_threads",
     "threads",
+    "to_blocked",
     "using_isa",
     "using_threads",
     "warp",

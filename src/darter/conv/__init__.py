@@ -1,0 +1,25 @@
+"""Convolutions computed fast: im2col, direct, depthwise and Winograd, chosen per layer.
+
+conv2d(x, w, bias, padding=1)          compute one
+prepare(spec, w, bias)(x)              pack the filters once, call often
+candidates(spec), choose(spec)         what can compute it, what does, and why
+"""
+
+from darter.conv.algorithms import ALGORITHMS, Algorithm, candidates
+from darter.conv.choice import MAX_ERROR, Choice, choose
+from darter.conv.prepared import ACTIVATIONS, PreparedConv, conv2d, prepare
+from darter.conv.spec import ConvSpec
+
+__all__ = [
+    "ACTIVATIONS",
+    "ALGORITHMS",
+    "MAX_ERROR",
+    "Algorithm",
+    "Choice",
+    "ConvSpec",
+    "PreparedConv",
+    "candidates",
+    "choose",
+    "conv2d",
+    "prepare",
+]

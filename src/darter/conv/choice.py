@@ -1,0 +1,71 @@
+"""Which algorithm to use for a shape, by estimate, and why."""
+
+from dataclasses import dataclass
+
+from darter.conv.algorithms import ALGORITHMS
+from darter.conv.spec import ConvSpec
+from darter.errors import OptionError, UnsupportedError
+from darter.kernels import threads
+
+MAX_ERROR = 1e-5  # default error budget, against the root mean square of the outputs
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An algorithm's name, and a reason per algorithm that was looked at."""
+
+    algorithm: str
+    reasons: dict[str, str]
+
+    def __str__(self) -> str:
+        lines = [f"{self.algorithm}: {self.reasons[self.algorithm]}"]
+        lines += [f"  {n}: {why}" for n, why in self.reasons.items() if n != self.algorithm]
+        return "\n".join(lines)
+
+
+def admitted(
+    spec: ConvSpec, *, max_error: float = MAX_ERROR, max_workspace: int | None = None
+) -> tuple[list[str], dict[str, str]]:
+    """Names that shape, error budget and memory cap allow; and why the others are refused."""
+    names, refused = [], {}
+    for name, algorithm in ALGORITHMS.items():
+        why = algorithm.refuses(spec)
+        if why is None and algorithm.error(spec) > max_error:
+            why = f"error {algorithm.error(spec):.1e} above {max_error:.1e}"
+        workspace = algorithm.workspace_bytes(spec, threads()) if why is None else 0
+        if max_workspace is not None and workspace > max_workspace:
+            why = f"workspace of {workspace / 1e6:.1f} MB above {max_workspace / 1e6:.1f} MB"
+        if why is None:
+            names.append(name)
+        else:
+            refused[name] = f"refused: {why}"
+    return names, refused
+
+
+def choose(
+    spec: ConvSpec, *, max_error: float = MAX_ERROR, max_workspace: int | None = None
+) -> Choice:
+    """Choose by estimated cycles, without timing anything.
+
+    spec: the shape.   max_error: largest expected error (root mean square, relative to the root
+    mean square of the outputs for independent inputs).   max_workspace: bytes, or None.
+    Raises UnsupportedError, with every reason, if nothing is allowed.
+    """
+    names, reasons = admitted(spec, max_error=max_error, max_workspace=max_workspace)
+    if not names:
+        why = "; ".join(f"{name} {reason}" for name, reason in reasons.items())
+        raise UnsupportedError(f"no algorithm for {spec}: {why}")
+    cycles = {name: ALGORITHMS[name].estimate(spec, threads()) for name in names}
+    for name in names:
+        explained = ALGORITHMS[name].explain(spec)
+        reasons[name] = f"{explained}; about {cycles[name] / 1e6:.2f} million cycles"
+    return Choice(min(names, key=cycles.__getitem__), reasons)
+
+
+def check(spec: ConvSpec, name: str) -> None:
+    """Raise OptionError for an unknown name, UnsupportedError if the algorithm refuses."""
+    if name not in ALGORITHMS:
+        raise OptionError(f"unknown algorithm {name!r}; choose from auto, {', '.join(ALGORITHMS)}")
+    why = ALGORITHMS[name].refuses(spec)
+    if why is not None:
+        raise UnsupportedError(f"{name} cannot compute {spec}: it {why}")

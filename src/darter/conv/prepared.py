@@ -1,0 +1,165 @@
+"""Convolutions to call: at once, or prepared for many calls."""
+
+from typing import Any
+
+import numpy as np
+
+from darter.conv.algorithms import ALGORITHMS
+from darter.conv.choice import MAX_ERROR, Choice, check, choose
+from darter.conv.spec import ConvSpec
+from darter.errors import OptionError, ShapeError
+from darter.kernels import blocked_shape, prepare_convolution
+
+ACTIVATIONS = {
+    None: (-np.inf, np.inf),
+    "relu": (0.0, np.inf),
+    "relu6": (0.0, 6.0),
+}
+
+
+def conv2d(
+    x: Any,
+    w: Any,
+    bias: Any = None,
+    *,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+    activation: str | None = None,
+    algorithm: str = "auto",
+    max_error: float = MAX_ERROR,
+) -> np.ndarray:
+    """Cross-correlate images with filters on the CPU.
+
+        conv2d(x, w, padding=1)                          # (1, 64, 56, 56), (128, 64, 3, 3)
+        conv2d(x, w, bias, stride=2, activation="relu")
+        conv2d(x, w, padding=1, algorithm="winograd-4")
+
+    x: float32 (N, C, H, W).   w: float32 (K, C / groups, R, S).   bias: float32 (K,) or None.
+    Arrays of numpy, or anything that speaks DLPack.
+    stride, dilation: pixels; one number or (vertical, horizontal).
+    padding: zeros; one number, (vertical, horizontal) or (top, left, bottom, right).
+    activation: None, "relu" or "relu6", applied to the result.
+    algorithm: a key of `ALGORITHMS`, or "auto": the best of `candidates` by estimate, within
+    `max_error` (see `choose`).
+
+    Returns float32 (N, K, (H + top + bottom - (R - 1)·dilation - 1) // stride + 1, likewise W).
+
+    Raises ShapeError if channels disagree or the filter exceeds the padded image;
+    UnsupportedError, with the reason, if `algorithm` refuses the shape.
+    NaN in x makes every output that sees it NaN; Winograd also spoils the rest of its tile, and
+    turns infinity into NaN. Accuracy: docs/accuracy.md.
+    """
+    x, w = as_array(x), as_array(w)
+    spec = ConvSpec(x.shape, w.shape, stride, padding, dilation, groups)  # type: ignore[arg-type]
+    layer = prepare(spec, w, bias, activation=activation, algorithm=algorithm, max_error=max_error)
+    return layer(x)
+
+
+def prepare(
+    spec: ConvSpec,
+    w: Any,
+    bias: Any = None,
+    *,
+    activation: str | None = None,
+    algorithm: str = "auto",
+    max_error: float = MAX_ERROR,
+    max_workspace: int | None = None,
+) -> "PreparedConv":
+    """Transform and pack the filters once, for many calls with images of one shape.
+
+    Arguments as for `conv2d`; max_workspace: bytes that the algorithm may use, or None.
+    The active instruction set is fixed here.
+    """
+    w = np.ascontiguousarray(as_array(w))
+    if w.shape != spec.w:
+        raise ShapeError(f"prepare: w has shape {w.shape}, the convolution expects {spec.w}")
+    if bias is not None:
+        bias = np.ascontiguousarray(as_array(bias))
+        if bias.shape != spec.w[:1]:
+            raise ShapeError(f"prepare: bias must be {spec.w[:1]}, got {bias.shape}")
+    if activation not in ACTIVATIONS:
+        known = ", ".join(str(name) for name in ACTIVATIONS)
+        raise OptionError(f"unknown activation {activation!r}; choose from {known}")
+    if algorithm == "auto":
+        choice = choose(spec, max_error=max_error, max_workspace=max_workspace)
+    else:
+        check(spec, algorithm)
+        explained = ALGORITHMS[algorithm].explain(spec)
+        choice = Choice(algorithm, {algorithm: f"{explained}; asked for by name"})
+    core_name = ALGORITHMS[choice.algorithm].core
+    low, high = ACTIVATIONS[activation]
+    return PreparedConv(
+        spec, choice, prepare_convolution(core_name, spec.numbers(), w, bias, low, high)
+    )
+
+
+class PreparedConv:
+    """One layer, ready to run.
+
+        layer = prepare(spec, w, bias, activation="relu")
+        y = layer(x)                                  # plain (N, C, H, W) in and out
+        layer(x, out=y, residual=shortcut)            # allocates nothing
+        y = layer(to_blocked(x))                      # blocked in and out: chain layers like this
+
+    spec: its shape.   choice: the algorithm and the reasons for it.
+    """
+
+    def __init__(self, spec: ConvSpec, choice: Choice, core: Any) -> None:
+        self.spec = spec
+        self.choice = choice
+        self._core = core
+
+    @property
+    def weight_bytes(self) -> int:
+        """Of the packed filters."""
+        return self._core.weight_bytes
+
+    @property
+    def prefers(self) -> tuple[str, str]:
+        """Layouts of x and out that need no conversion: "plain" or "blocked" each."""
+        names = ("blocked", "plain")
+        return names[self._core.plain_input], names[self._core.plain_output]
+
+    def __call__(self, x: Any, out: np.ndarray | None = None, residual: Any = None) -> np.ndarray:
+        """Convolve, add `residual`, apply the activation.
+
+        x: float32, plain `spec.x` or blocked.   out, residual: like the result: plain `spec.y`, or
+        blocked. Without `out`, the result has the layout of x. residual may be out itself.
+        """
+        x = as_array(x)
+        x_blocked = _is_blocked("x", x, self.spec.x)
+        if out is None:
+            shape = blocked_shape(self.spec.y) if x_blocked else self.spec.y
+            out = np.empty(shape, np.float32)
+        elif out.dtype != np.float32 or not out.flags.c_contiguous:
+            raise ShapeError(f"out must be contiguous float32, got {out.dtype}")
+        y_blocked = _is_blocked("out", out, self.spec.y)
+        if residual is not None:
+            residual = np.ascontiguousarray(as_array(residual))
+            if residual.shape != out.shape:
+                raise ShapeError(f"residual has shape {residual.shape}, out has {out.shape}")
+        self._core.run(np.ascontiguousarray(x), out, residual, x_blocked, y_blocked)
+        return out
+
+    def __repr__(self) -> str:
+        return f"PreparedConv({self.spec}, {self.choice.algorithm})"
+
+
+def as_array(value: Any) -> np.ndarray:
+    """float32 numpy array of an array-like; DLPack objects without a copy where possible."""
+    if not isinstance(value, np.ndarray) and hasattr(value, "__dlpack__"):
+        value = np.from_dlpack(value)
+    return np.asarray(value, np.float32)
+
+
+def _is_blocked(name: str, array: np.ndarray, shape: tuple[int, ...]) -> bool:
+    if array.shape == shape:
+        return False
+    if array.shape == blocked_shape(shape):
+        return True
+    raise ShapeError(
+        f"{name} has shape {array.shape}; this layer takes {shape}, or blocked "
+        f"{blocked_shape(shape)}"
+    )

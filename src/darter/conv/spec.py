@@ -1,0 +1,144 @@
+"""The shape of one convolution."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from darter.errors import OptionError, ShapeError
+
+Pair = int | tuple[int, int]
+
+
+@dataclass(frozen=True)
+class ConvSpec:
+    """One convolution: ConvSpec((1, 64, 56, 56), (128, 64, 3, 3), stride=2, padding=1).
+
+    x: (N, C, H, W).   w: (K, C / groups, R, S).
+    stride, dilation: pixels, one number or (vertical, horizontal); kept as pairs.
+    padding: zeros around the image: one number, (vertical, horizontal) or
+    (top, left, bottom, right); kept as four.
+
+    Raises ShapeError if channels disagree or the filter exceeds the padded image.
+    """
+
+    x: tuple[int, int, int, int]
+    w: tuple[int, int, int, int]
+    stride: Any = 1
+    padding: Any = 0
+    dilation: Any = 1
+    groups: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("x", "w"):
+            shape = tuple(int(size) for size in getattr(self, name))
+            if len(shape) != 4:
+                meaning = "(N, C, H, W)" if name == "x" else "(K, C / groups, R, S)"
+                raise ShapeError(f"convolution: {name} must be {meaning}, got {shape}")
+            object.__setattr__(self, name, shape)
+        object.__setattr__(self, "stride", _pair("stride", self.stride, least=1))
+        object.__setattr__(self, "dilation", _pair("dilation", self.dilation, least=1))
+        object.__setattr__(self, "padding", _borders(self.padding))
+        self._check_channels()
+        self._check_sizes()
+
+    def _check_channels(self) -> None:
+        (_, c, _, last), (k, per_group, _, _) = self.x, self.w
+        if self.groups < 1 or c % self.groups or k % self.groups:
+            raise ShapeError(
+                f"convolution: {self.groups} groups must divide the {c} channels of x "
+                f"and the {k} filters of w"
+            )
+        if c == per_group * self.groups:
+            return
+        expected = per_group * self.groups
+        hint = " x looks channels-last: transpose it to (N, C, H, W)." if last == expected else ""
+        raise ShapeError(
+            f"convolution: x has {c} channels but w expects {expected}; "
+            f"got x {self.x} as (N, C, H, W), w {self.w} as (K, C / groups, R, S).{hint}"
+        )
+
+    def _check_sizes(self) -> None:
+        if min(self.x[0], self.w[0]) < 0 or min(*self.x[1:], *self.w[1:]) < 1:
+            raise ShapeError(f"convolution: sizes must be positive, got x {self.x}, w {self.w}")
+        if min(self.out_hw) < 1:
+            raise ShapeError(
+                f"convolution: the filter {self.w[2:]} with dilation {self.dilation} exceeds the "
+                f"image {self.x[2:]} with padding {self.padding}"
+            )
+
+    @property
+    def out_hw(self) -> tuple[int, int]:
+        (_, _, h, w), (_, _, r, s) = self.x, self.w
+        top, left, bottom, right = self.padding
+        return (
+            (h + top + bottom - (r - 1) * self.dilation[0] - 1) // self.stride[0] + 1,
+            (w + left + right - (s - 1) * self.dilation[1] - 1) // self.stride[1] + 1,
+        )
+
+    @property
+    def y(self) -> tuple[int, int, int, int]:
+        """Shape of the output, (N, K, H', W')."""
+        return (self.x[0], self.w[0], *self.out_hw)
+
+    @property
+    def multiply_adds(self) -> int:
+        """Of the direct algorithm, padding included; one is 2 FLOPs."""
+        n, k, h, w = self.y
+        return n * k * h * w * self.w[1] * self.w[2] * self.w[3]
+
+    @property
+    def depthwise(self) -> bool:
+        return self.groups == self.x[1] == self.w[0]
+
+    def numbers(self) -> list[int]:
+        """What the compiled core takes."""
+        (n, c, h, w), (k, _, r, s) = self.x, self.w
+        return [n, c, h, w, k, r, s, *self.stride, *self.padding, *self.dilation, self.groups]
+
+    @classmethod
+    def parse(cls, text: str) -> "ConvSpec":
+        """Read "1,64,56,56/128,64,3,3/stride=2/padding=1": x / w / options."""
+        try:
+            x, w, *options = text.split("/")
+            settings: dict[str, Any] = {}
+            for option in options:
+                name, numbers = option.split("=")
+                values = _numbers(numbers)
+                settings[name] = values[0] if len(values) == 1 else values
+            return cls(_numbers(x), _numbers(w), **settings)  # type: ignore[arg-type]
+        except (TypeError, ValueError) as error:
+            if isinstance(error, ShapeError | OptionError):
+                raise
+            raise OptionError(
+                f"cannot read the convolution {text!r}; write it like "
+                "1,64,56,56/128,64,3,3/stride=2/padding=1 (x, w, then options)"
+            ) from error
+
+    def __str__(self) -> str:
+        text = "/".join(",".join(map(str, shape)) for shape in (self.x, self.w))
+        for name, plain in (("stride", 1), ("padding", 0), ("dilation", 1)):
+            values = set(getattr(self, name))
+            if values != {plain}:
+                numbers = values if len(values) == 1 else getattr(self, name)
+                text += f"/{name}=" + ",".join(map(str, numbers))
+        return text + (f"/groups={self.groups}" if self.groups > 1 else "")
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in text.split(","))
+
+
+def _pair(name: str, value: Pair, *, least: int) -> tuple[int, int]:
+    pair = (value, value) if isinstance(value, int) else tuple(value)
+    if len(pair) != 2 or min(pair) < least:
+        raise OptionError(f"{name} must be one or two numbers of at least {least}, got {value!r}")
+    return pair
+
+
+def _borders(value: int | tuple[int, ...]) -> tuple[int, int, int, int]:
+    borders = (value,) if isinstance(value, int) else tuple(value)
+    if len(borders) not in (1, 2, 4) or min(borders) < 0:
+        raise OptionError(
+            "padding must be one number, (vertical, horizontal) or (top, left, bottom, right), "
+            f"none negative; got {value!r}"
+        )
+    return (borders * (4 // len(borders)))[:4]  # type: ignore[return-value]

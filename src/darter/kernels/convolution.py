@@ -1,0 +1,58 @@
+"""Convolutions of the compiled core, and the channel-blocked layout that they share.
+
+Blocked arrays are (N, ceil(C / 16), H, W, 16); missing channels hold zeros.
+"""
+
+import numpy as np
+
+from darter.errors import ShapeError
+from darter.kernels import _core
+
+BLOCK = 16
+Convolution = _core.Convolution  # what `prepare_convolution` returns; `run` computes
+
+
+def prepare_convolution(
+    core_name: str,
+    spec: list[int],
+    w: np.ndarray,
+    bias: np.ndarray | None,
+    low: float,
+    high: float,
+) -> Convolution:
+    """Pack (and for Winograd transform) the filters of one layer for the active instruction set.
+
+    spec: n, c, h, w, k, r, s, stride (2), padding (4), dilation (2), groups.
+    w: float32 (K, C / groups, R, S), contiguous.   bias: float32 (K,) or None.
+    low, high: the output is clamped to them; -inf and inf for no activation.
+    """
+    return _core.prepare_convolution(core_name, spec, w, bias, low, high)
+
+
+def blocked_shape(shape: tuple[int, ...]) -> tuple[int, int, int, int, int]:
+    """(N, C, H, W) to the shape of its blocked array."""
+    n, c, h, w = shape
+    return n, -(-c // BLOCK), h, w, BLOCK
+
+
+def to_blocked(x: np.ndarray) -> np.ndarray:
+    """float32 (N, C, H, W) to (N, ceil(C / 16), H, W, 16), zeros in the missing channels."""
+    if x.ndim != 4:
+        raise ShapeError(f"to_blocked: expected (N, C, H, W), got {x.shape}")
+    n, c, h, w = x.shape
+    out = np.empty(blocked_shape(x.shape), np.float32)
+    _core.to_blocked(np.ascontiguousarray(x, np.float32), out, n, c, h * w)
+    return out
+
+
+def from_blocked(x: np.ndarray, channels: int) -> np.ndarray:
+    """The inverse of `to_blocked`; `channels` is C."""
+    if x.ndim != 5 or x.shape[4] != BLOCK or x.shape[1] != -(-channels // BLOCK):
+        raise ShapeError(
+            f"from_blocked: expected (N, {-(-channels // BLOCK)}, H, W, {BLOCK}) for {channels} "
+            f"channels, got {x.shape}"
+        )
+    n, _, h, w, _ = x.shape
+    out = np.empty((n, channels, h, w), np.float32)
+    _core.from_blocked(np.ascontiguousarray(x, np.float32), out, n, channels, h * w)
+    return out

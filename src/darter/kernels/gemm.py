@@ -1,0 +1,39 @@
+"""Float32 matrix products."""
+
+import numpy as np
+
+from darter.errors import OptionError, ShapeError
+from darter.kernels import _core
+
+GEMM_ALGORITHMS = {"blocked": 0, "strassen": 1, "strassen-2": 2}  # name -> levels of Strassen
+
+
+def gemm(
+    a: np.ndarray, b: np.ndarray, *, algorithm: str = "blocked", out: np.ndarray | None = None
+) -> np.ndarray:
+    """Multiply two matrices: (m, k) times (k, n) gives (m, n).
+
+    a, b: float32, any strides.   out: float32 (m, n), contiguous; made where it is None.
+    algorithm: "blocked" (packed, m·n·k multiply-adds), "strassen" or "strassen-2" (one or two
+    levels of Strassen's seven products; worth it for large matrices only).
+
+    Accuracy: |error| <= (k + 2)·2⁻²⁴·(|a| |b|) for "blocked". Strassen's bound holds only for
+    norms, about (k + 40)·2⁻²⁴·max|a|·max|b|·k for one level; docs/accuracy.md has measured values.
+    Source: Huang et al., "Strassen's algorithm reloaded" (SC'16).
+    """
+    a, b = np.asarray(a, np.float32), np.asarray(b, np.float32)
+    if algorithm not in GEMM_ALGORITHMS:
+        raise OptionError(
+            f"gemm: unknown algorithm {algorithm!r}; choose from {', '.join(GEMM_ALGORITHMS)}"
+        )
+    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0]:
+        raise ShapeError(f"gemm: expected a (m, k) and b (k, n), got {a.shape} and {b.shape}")
+    shape = (a.shape[0], b.shape[1])
+    if out is None:
+        out = np.empty(shape, np.float32)
+    elif out.shape != shape or out.dtype != np.float32 or not out.flags.c_contiguous:
+        raise ShapeError(
+            f"gemm: out must be contiguous float32 {shape}, got {out.dtype} {out.shape}"
+        )
+    _core.gemm(a, b, out, GEMM_ALGORITHMS[algorithm])
+    return out

@@ -1,0 +1,73 @@
+// One convolution layer: its shape, its borders, and the prepared form that runs it.
+//
+// Arrays between layers are blocked: (N, ceil(C / 16), H, W, 16), missing channels are 0. So the 16
+// channels of one pixel are one AVX-512 register, two of AVX2.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "product/product.hpp"
+#include "product/tiling.hpp"
+#include "runtime/memory.hpp"
+
+namespace darter {
+
+inline int64_t blocks_of(int64_t channels) { return ceil_div(channels, kBlock); }
+
+struct ConvSpec {
+    int64_t n, c, h, w;  // input
+    int64_t k, r, s;     // filters, filter height and width; each sees c / groups channels
+    int64_t stride_h, stride_w;
+    int64_t pad_top, pad_left, pad_bottom, pad_right;
+    int64_t dilation_h, dilation_w;
+    int64_t groups;
+
+    int64_t out_h() const {
+        return (h + pad_top + pad_bottom - (r - 1) * dilation_h - 1) / stride_h + 1;
+    }
+    int64_t out_w() const {
+        return (w + pad_left + pad_right - (s - 1) * dilation_w - 1) / stride_w + 1;
+    }
+    bool padded() const { return pad_top || pad_left || pad_bottom || pad_right; }
+    int64_t x_size() const { return n * blocks_of(c) * h * w * kBlock; }
+    int64_t y_size() const { return n * blocks_of(k) * out_h() * out_w() * kBlock; }
+};
+
+// Weights as the user has them: (K, C / groups, R, S), contiguous.
+struct Filters {
+    const float* w;
+    const float* bias;  // K floats, or null
+    float low, high;    // clamp of the output: the activation
+};
+
+class Convolution {
+public:
+    Convolution(const ConvSpec& spec, const Filters& filters);
+    virtual ~Convolution() = default;
+
+    // x: blocked, or plain NCHW where plain_input(). y: blocked, or plain where plain_output().
+    // residual: like y, or null.
+    virtual void run(const float* x, float* y, const float* residual) const = 0;
+    virtual bool plain_input() const { return false; }
+    virtual bool plain_output() const { return false; }
+    virtual size_t weight_bytes() const = 0;
+
+    const ConvSpec spec;
+
+protected:
+    Buffer bias_;  // padded with zeros to whole blocks, and one block more
+    float low_, high_;
+};
+
+std::unique_ptr<Convolution> make_direct(const ConvSpec& spec, const Filters& filters);
+std::unique_ptr<Convolution> make_im2col(const ConvSpec& spec, const Filters& filters);
+std::unique_ptr<Convolution> make_depthwise(const ConvSpec& spec, const Filters& filters);
+// tile: outputs per side, 2, 4 or 6. Needs 3x3 filters, stride 1, dilation 1, one group.
+std::unique_ptr<Convolution> make_winograd(const ConvSpec& spec, const Filters& filters, int tile);
+
+// (N, C, H, W) to blocked and back; `pixels` is H * W.
+void to_blocked(const float* plain, float* blocked, int64_t n, int64_t c, int64_t pixels);
+void from_blocked(const float* blocked, float* plain, int64_t n, int64_t c, int64_t pixels);
+
+}  // namespace darter

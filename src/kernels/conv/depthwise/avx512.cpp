@@ -1,0 +1,9 @@
+#include "conv/depthwise/kernel.hpp"
+#include "simd/avx512.hpp"
+
+namespace darter::avx512 {
+
+extern const DepthwiseKernel depthwise_row;
+const DepthwiseKernel depthwise_row = depthwise::row<Vector>;
+
+}  // namespace darter::avx512

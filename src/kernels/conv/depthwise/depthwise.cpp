@@ -1,0 +1,87 @@
+#include "conv/depthwise/depthwise.hpp"
+
+#include <algorithm>
+
+#include "conv/convolution.hpp"
+#include "runtime/thread_pool.hpp"
+
+namespace darter {
+namespace scalar { extern const DepthwiseKernel depthwise_row; }
+#if defined(__x86_64__)
+namespace avx2 { extern const DepthwiseKernel depthwise_row; }
+namespace avx512 { extern const DepthwiseKernel depthwise_row; }
+#endif
+
+namespace {
+
+DepthwiseKernel active_kernel() {
+#if defined(__x86_64__)
+    if (active_isa() == Isa::avx512) return avx512::depthwise_row;
+    if (active_isa() == Isa::avx2) return avx2::depthwise_row;
+#endif
+    return scalar::depthwise_row;
+}
+
+constexpr int64_t kBandFloats = 8 * 1024;  // output of one task: 32 KiB
+
+class Depthwise final : public Convolution {
+public:
+    Depthwise(const ConvSpec& spec, const Filters& filters)
+        : Convolution(spec, filters), weights_(blocks_of(spec.c) * spec.r * spec.s * kBlock) {
+        std::fill_n(weights_.data(), weights_.size(), 0.0f);
+        int64_t taps = spec.r * spec.s;
+        for (int64_t c = 0; c < spec.c; ++c)
+            for (int64_t tap = 0; tap < taps; ++tap)
+                weights_.data()[(c / kBlock * taps + tap) * kBlock + c % kBlock] =
+                    filters.w[c * taps + tap];
+    }
+
+    size_t weight_bytes() const override { return weights_.size() * sizeof(float); }
+
+    void run(const float* x, float* y, const float* residual) const override {
+        int64_t blocks = blocks_of(spec.c), out_h = spec.out_h(), out_w = spec.out_w();
+        int64_t height = even_piece(out_h, std::max<int64_t>(1, kBandFloats / (out_w * kBlock)));
+        int64_t bands = ceil_div(out_h, height);
+        parallel_for(spec.n * blocks * bands, [&](size_t index) {
+            int64_t plane = index / bands, first = index % bands * height;
+            for (int64_t row = first; row < std::min(out_h, first + height); ++row)
+                run_row(x, y, residual, plane, plane % blocks, row, out_h, out_w);
+        });
+    }
+
+private:
+    void run_row(const float* x, float* y, const float* residual, int64_t plane, int64_t block,
+                 int64_t row, int64_t out_h, int64_t out_w) const {
+        int64_t top = row * spec.stride_h - spec.pad_top, first = 0, last = spec.r;
+        while (first < last && top + first * spec.dilation_h < 0) ++first;
+        while (first < last && top + (last - 1) * spec.dilation_h >= spec.h) --last;
+        int64_t index = (plane * out_h + row) * out_w * kBlock;
+        int64_t in_row = first < last ? top + first * spec.dilation_h : 0;
+        kernel_({.x = x + (plane * spec.h + in_row) * spec.w * kBlock,
+                 .row_stride = spec.dilation_h * spec.w * kBlock,
+                 .rows = last - first,
+                 .w = weights_.data() + (block * spec.r + first) * spec.s * kBlock,
+                 .columns = spec.s,
+                 .in_w = spec.w,
+                 .out_w = out_w,
+                 .stride = spec.stride_w,
+                 .dilation = spec.dilation_w,
+                 .pad_left = spec.pad_left,
+                 .bias = bias_.data() + block * kBlock,
+                 .residual = residual ? residual + index : nullptr,
+                 .y = y + index,
+                 .low = low_,
+                 .high = high_});
+    }
+
+    DepthwiseKernel kernel_ = active_kernel();
+    Buffer weights_;
+};
+
+}  // namespace
+
+std::unique_ptr<Convolution> make_depthwise(const ConvSpec& spec, const Filters& filters) {
+    return std::make_unique<Depthwise>(spec, filters);
+}
+
+}  // namespace darter

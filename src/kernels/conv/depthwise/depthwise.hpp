@@ -1,0 +1,23 @@
+// Depthwise convolution of one block of 16 channels, one output row at a time.
+#pragma once
+#include <cstdint>
+
+namespace darter {
+
+struct DepthwiseRow {
+    const float* x;          // input row of the first filter row, column 0
+    int64_t row_stride;      // floats between the input rows of two filter rows (dilation included)
+    int64_t rows;            // filter rows inside the image
+    const float* w;          // their weights, [row][column][16]
+    int64_t columns;         // filter columns
+    int64_t in_w, out_w;     // pixels
+    int64_t stride, dilation, pad_left;
+    const float* bias;       // 16 floats
+    const float* residual;   // like y, or null
+    float* y;
+    float low, high;
+};
+
+using DepthwiseKernel = void (*)(const DepthwiseRow&);
+
+}  // namespace darter

@@ -1,0 +1,214 @@
+// Direct convolution: the sum over (channel block, filter row, filter column) is one product whose
+// rows are neighbouring output pixels, so nothing is unfolded. Any stride, dilation and groups.
+//
+// A channel block is 16 channels of a blocked input, or one channel of a plain one: nets begin with
+// 3 channels, and padding those to 16 would cost five times the work.
+#include <algorithm>
+#include <cstring>
+
+#include "conv/convolution.hpp"
+#include "runtime/thread_pool.hpp"
+
+namespace darter {
+namespace {
+
+constexpr int64_t kPlainChannels = 8;          // up to so many channels are read plain
+constexpr int64_t kBandFloats = 96 * 1024;     // input of one task: 384 KiB, well inside L2
+
+// Where the input of some output rows lies: x itself, or a copy with its padding.
+struct View {
+    const float* data;  // first channel block, first input row of the first output row
+    int64_t block_stride, row_stride;
+};
+
+class Direct final : public Convolution {
+public:
+    Direct(const ConvSpec& spec, const Filters& filters)
+        : Convolution(flattened(spec), filters),
+          unit_(spec.c <= kPlainChannels ? 1 : kBlock),
+          in_blocks_(ceil_div(spec.c, unit_)),
+          out_w_(this->spec.out_w()),
+          out_h_(this->spec.out_h()),
+          tile_(even_piece(out_w_, most_rows())) {
+        pack(filters.w);
+    }
+
+    bool plain_input() const override { return unit_ == 1; }
+    size_t weight_bytes() const override { return weights_.size() * sizeof(float); }
+
+    void run(const float* x, float* y, const float* residual) const override {
+        int64_t pairs = static_cast<int64_t>(pairs_.size());
+        int64_t height = band_height(), width = band_width();
+        int64_t across = ceil_div(out_w_, width), bands = ceil_div(out_h_, height) * across;
+        int64_t wanted = threads() == 1 ? 1 : 4 * threads();
+        int64_t groups = std::clamp<int64_t>(ceil_div(wanted, spec.n * bands), 1, pairs);
+        int64_t group = ceil_div(pairs, groups);
+        parallel_for(spec.n * bands * groups, [&](size_t index) {
+            int64_t image = index / groups / bands, band = index / groups % bands;
+            int64_t first_row = band / across * height, first_column = band % across * width;
+            int64_t last_row = std::min(out_h_, first_row + height);
+            int64_t last_column = std::min(out_w_, first_column + width);
+            int64_t first = index % groups * group, last = std::min(pairs, first + group);
+            if (first >= last) return;
+            View view = view_of(x, image, first_row, last_row);
+            std::vector<int64_t> offsets = tap_offsets(view);
+            for (int64_t pair = first; pair < last; ++pair)
+                for (int64_t row = first_row; row < last_row; ++row)
+                    run_row(pairs_[pair], view, offsets.data(), image, row, row - first_row,
+                            first_column, last_column, y, residual);
+        });
+    }
+
+private:
+    // Filters of one or two blocks, and the input blocks that they see.
+    struct Pair {
+        int64_t out_block, blocks, in_first, in_last, weights;
+    };
+
+    // A 1x1 convolution does not care where rows end.
+    static ConvSpec flattened(ConvSpec spec) {
+        bool plain = spec.r == 1 && spec.s == 1 && spec.stride_h == 1 && spec.stride_w == 1;
+        if (plain && !spec.padded()) spec.w *= spec.h, spec.h = 1;
+        return spec;
+    }
+
+    int most_rows() const {
+        int64_t step = spec.stride_w;
+        bool known = step == 1 || step == 2 || (unit_ == 1 && step == 4);
+        return known ? kernels_.rows : std::min(kernels_.rows, 6);
+    }
+
+    int64_t columns_in() const { return spec.w + spec.pad_left + spec.pad_right; }
+    int64_t rows_in(int64_t rows) const {
+        return (rows - 1) * spec.stride_h + (spec.r - 1) * spec.dilation_h + 1;
+    }
+
+    int64_t band_height() const {
+        int64_t height = 1;
+        while (height < out_h_ &&
+               rows_in(height + 1) * columns_in() * in_blocks_ * unit_ <= kBandFloats)
+            ++height;
+        return ceil_div(out_h_, ceil_div(out_h_, height));
+    }
+
+    // Bands span the width, except in a flattened 1x1, which has a single row.
+    int64_t band_width() const {
+        if (spec.h > 1 || spec.padded()) return out_w_;
+        int64_t tiles = std::max<int64_t>(1, kBandFloats / (in_blocks_ * unit_ * tile_));
+        return even_piece(ceil_div(out_w_, tile_), tiles) * tile_;
+    }
+
+    void pack(const float* w) {
+        int64_t per_group_in = spec.c / spec.groups, per_group_out = spec.k / spec.groups;
+        int64_t out_blocks = blocks_of(spec.k), size = 0;
+        for (int64_t block = 0; block < out_blocks; block += kernels_.blocks) {
+            int64_t blocks = std::min<int64_t>(kernels_.blocks, out_blocks - block);
+            int64_t last_filter = std::min(spec.k, (block + blocks) * kBlock) - 1;
+            int64_t first_channel = block * kBlock / per_group_out * per_group_in;
+            int64_t last_channel = (last_filter / per_group_out + 1) * per_group_in - 1;
+            Pair pair{block, blocks, first_channel / unit_, last_channel / unit_ + 1, size};
+            size += (pair.in_last - pair.in_first) * taps() * unit_ * blocks * kBlock;
+            pairs_.push_back(pair);
+        }
+        weights_ = Buffer(size);
+        std::fill_n(weights_.data(), size, 0.0f);
+        for (const Pair& pair : pairs_) pack_pair(pair, w, per_group_in, per_group_out);
+    }
+
+    // [input block][tap][channel][filter]; filters see zeros outside their group.
+    void pack_pair(const Pair& pair, const float* w, int64_t per_group_in, int64_t per_group_out) {
+        int64_t width = pair.blocks * kBlock, first = pair.out_block * kBlock;
+        for (int64_t k = first; k < std::min(spec.k, first + width); ++k)
+            for (int64_t i = 0; i < per_group_in; ++i) {
+                int64_t channel = k / per_group_out * per_group_in + i;
+                int64_t block = channel / unit_ - pair.in_first;
+                for (int64_t tap = 0; tap < taps(); ++tap) {
+                    int64_t depth = (block * taps() + tap) * unit_ + channel % unit_;
+                    weights_.data()[pair.weights + depth * width + k - first] =
+                        w[(k * per_group_in + i) * taps() + tap];
+                }
+            }
+    }
+
+    int64_t taps() const { return spec.r * spec.s; }
+
+    View view_of(const float* x, int64_t image, int64_t first_row, int64_t last_row) const {
+        int64_t row_stride = spec.w * unit_, block_stride = spec.h * row_stride;
+        const float* from = x + image * in_blocks_ * block_stride;
+        int64_t top = first_row * spec.stride_h - spec.pad_top;
+        if (!spec.padded()) return {from + top * row_stride, block_stride, row_stride};
+
+        int64_t rows = rows_in(last_row - first_row), width = columns_in() * unit_;
+        float* band = scratch(Scratch::worker_a, in_blocks_ * rows * width);
+        float* to = band;
+        for (int64_t block = 0; block < in_blocks_; ++block)
+            for (int64_t row = top; row < top + rows; ++row, to += width) {
+                if (row < 0 || row >= spec.h) {
+                    std::fill_n(to, width, 0.0f);
+                    continue;
+                }
+                float* middle = std::fill_n(to, spec.pad_left * unit_, 0.0f);
+                std::memcpy(middle, from + block * block_stride + row * row_stride,
+                            row_stride * sizeof(float));
+                std::fill_n(middle + row_stride, spec.pad_right * unit_, 0.0f);
+            }
+        return {band, rows * width, width};
+    }
+
+    std::vector<int64_t> tap_offsets(const View& view) const {
+        std::vector<int64_t> offsets;
+        offsets.reserve(in_blocks_ * taps());
+        for (int64_t block = 0; block < in_blocks_; ++block)
+            for (int64_t r = 0; r < spec.r; ++r)
+                for (int64_t s = 0; s < spec.s; ++s)
+                    offsets.push_back(block * view.block_stride +
+                                      r * spec.dilation_h * view.row_stride +
+                                      s * spec.dilation_w * unit_);
+        return offsets;
+    }
+
+    // Outputs [column, last) of one row, which is row `row_in_view` of the view.
+    void run_row(const Pair& pair, const View& view, const int64_t* offsets, int64_t image,
+                 int64_t row, int64_t row_in_view, int64_t column, int64_t last, float* y,
+                 const float* residual) const {
+        int64_t out_pixels = out_h_ * out_w_;
+        int64_t index = ((image * blocks_of(spec.k) + pair.out_block) * out_pixels + row * out_w_) *
+                        kBlock;
+        Product p{};
+        p.b = weights_.data() + pair.weights;
+        p.offsets = offsets;
+        p.steps = (pair.in_last - pair.in_first) * taps();
+        p.row_stride = spec.stride_w * unit_;
+        p.blocks = static_cast<int>(pair.blocks);
+        p.depth = static_cast<int>(unit_);
+        p.out_row = kBlock;
+        p.out_block = out_pixels * kBlock;
+        p.bias = bias_.data() + pair.out_block * kBlock;
+        p.low = low_;
+        p.high = high_;
+        p.finish = true;
+        const float* from = view.data + pair.in_first * view.block_stride +
+                            row_in_view * spec.stride_h * view.row_stride;
+        for (; column < last; column += tile_) {
+            p.rows = static_cast<int>(std::min(tile_, last - column));
+            p.a = from + column * p.row_stride;
+            p.out = y + index + column * kBlock;
+            p.residual = residual ? residual + index + column * kBlock : nullptr;
+            kernels_.run(p);
+        }
+    }
+
+    const ProductKernels& kernels_ = product_kernels(active_isa());
+    int64_t unit_, in_blocks_, out_w_, out_h_;
+    int64_t tile_;
+    std::vector<Pair> pairs_;
+    Buffer weights_;
+};
+
+}  // namespace
+
+std::unique_ptr<Convolution> make_direct(const ConvSpec& spec, const Filters& filters) {
+    return std::make_unique<Direct>(spec, filters);
+}
+
+}  // namespace darter

@@ -1,0 +1,118 @@
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/unique_ptr.h>
+#include <nanobind/stl/vector.h>
+
+#include <optional>
+#include <stdexcept>
+
+#include "conv/convolution.hpp"
+#include "register.hpp"
+
+namespace darter {
+namespace {
+
+using Input = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
+using Output = nb::ndarray<float, nb::c_contig, nb::device::cpu>;
+
+ConvSpec spec_from(const std::vector<int64_t>& v) {
+    if (v.size() != 16) throw std::invalid_argument("a convolution has 16 numbers");
+    return {v[0], v[1], v[2],  v[3],  v[4],  v[5],  v[6],  v[7],
+            v[8], v[9], v[10], v[11], v[12], v[13], v[14], v[15]};
+}
+
+std::unique_ptr<Convolution> prepare(const std::string& algorithm, const ConvSpec& spec,
+                                     const Filters& filters) {
+    if (algorithm == "direct") return make_direct(spec, filters);
+    if (algorithm == "im2col") return make_im2col(spec, filters);
+    if (algorithm == "depthwise") return make_depthwise(spec, filters);
+    if (algorithm == "winograd-2") return make_winograd(spec, filters, 2);
+    if (algorithm == "winograd-4") return make_winograd(spec, filters, 4);
+    if (algorithm == "winograd-6") return make_winograd(spec, filters, 6);
+    throw std::invalid_argument("no algorithm " + algorithm);
+}
+
+void expect_size(const char* name, size_t got, int64_t expected) {
+    if (static_cast<int64_t>(got) != expected)
+        throw std::invalid_argument(std::string(name) + " has " + std::to_string(got) +
+                                    " numbers, expected " + std::to_string(expected));
+}
+
+void convert(const float* from, float* to, int64_t n, int64_t c, int64_t pixels, bool blocked) {
+    blocked ? to_blocked(from, to, n, c, pixels) : from_blocked(from, to, n, c, pixels);
+}
+
+// x and y plain (N, C, H, W) or blocked; layouts are converted where the algorithm needs it.
+void run(const Convolution& conv, const Input& x, const Output& y,
+         const std::optional<Input>& residual, bool x_blocked, bool y_blocked) {
+    const ConvSpec& spec = conv.spec;
+    int64_t in_pixels = spec.h * spec.w, out_pixels = spec.out_h() * spec.out_w();
+    int64_t y_plain = spec.n * spec.k * out_pixels;
+    expect_size("x", x.size(), x_blocked ? spec.x_size() : spec.n * spec.c * in_pixels);
+    expect_size("y", y.size(), y_blocked ? spec.y_size() : y_plain);
+    if (residual) expect_size("residual", residual->size(), y_blocked ? spec.y_size() : y_plain);
+    nb::gil_scoped_release unlocked;
+    if (y.size() == 0) return;
+
+    const float* from = x.data();
+    if (x_blocked != !conv.plain_input()) {
+        float* other = scratch(Scratch::layout_in, spec.x_size());
+        convert(from, other, spec.n, spec.c, in_pixels, !x_blocked);
+        from = other;
+    }
+    const float* added = residual ? residual->data() : nullptr;
+    if (y_blocked != conv.plain_output()) return conv.run(from, y.data(), added);
+
+    float* out = scratch(Scratch::layout_out, (residual ? 2 : 1) * spec.y_size());
+    if (residual) {
+        convert(added, out + spec.y_size(), spec.n, spec.k, out_pixels, !y_blocked);
+        added = out + spec.y_size();
+    }
+    conv.run(from, out, added);
+    convert(out, y.data(), spec.n, spec.k, out_pixels, y_blocked);
+}
+
+}  // namespace
+
+void register_conv(nb::module_& m) {
+    nb::class_<Convolution>(m, "Convolution")
+        .def_prop_ro("plain_input", &Convolution::plain_input)
+        .def_prop_ro("plain_output", &Convolution::plain_output)
+        .def_prop_ro("weight_bytes", &Convolution::weight_bytes)
+        .def("run", &run, nb::arg("x"), nb::arg("y"), nb::arg("residual").none(),
+             nb::arg("x_blocked"), nb::arg("y_blocked"));
+    m.def(
+        "prepare_convolution",
+        [](const std::string& algorithm, const std::vector<int64_t>& spec, const Input& w,
+           const std::optional<Input>& bias, float low, float high) {
+            ConvSpec shape = spec_from(spec);
+            expect_size("w", w.size(), shape.k * (shape.c / shape.groups) * shape.r * shape.s);
+            if (bias) expect_size("bias", bias->size(), shape.k);
+            Filters filters{w.data(), bias ? bias->data() : nullptr, low, high};
+            nb::gil_scoped_release unlocked;
+            return prepare(algorithm, shape, filters);
+        },
+        nb::arg("algorithm"), nb::arg("spec"), nb::arg("w"), nb::arg("bias").none(),
+        nb::arg("low"), nb::arg("high"));
+    m.def(
+        "to_blocked",
+        [](const Input& x, const Output& out, int64_t n, int64_t c, int64_t pixels) {
+            expect_size("x", x.size(), n * c * pixels);
+            expect_size("out", out.size(), n * blocks_of(c) * pixels * kBlock);
+            nb::gil_scoped_release unlocked;
+            to_blocked(x.data(), out.data(), n, c, pixels);
+        },
+        nb::arg("x"), nb::arg("out"), nb::arg("n"), nb::arg("c"), nb::arg("pixels"));
+    m.def(
+        "from_blocked",
+        [](const Input& x, const Output& out, int64_t n, int64_t c, int64_t pixels) {
+            expect_size("x", x.size(), n * blocks_of(c) * pixels * kBlock);
+            expect_size("out", out.size(), n * c * pixels);
+            nb::gil_scoped_release unlocked;
+            from_blocked(x.data(), out.data(), n, c, pixels);
+        },
+        nb::arg("x"), nb::arg("out"), nb::arg("n"), nb::arg("c"), nb::arg("pixels"));
+}
+
+}  // namespace darter

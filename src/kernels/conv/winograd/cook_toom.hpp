@@ -1,0 +1,119 @@
+// The matrices of F(m, r), derived exactly from the points where polynomials are evaluated.
+//
+//     Y = At [ (G g) * (Bt d) ]        (m outputs, r filter taps, n = m + r - 1 inputs)
+//
+// At evaluates, G evaluates and divides by N_i, Bt holds the coefficients of the products of
+// (x - a_l). The points are 0, +-p, +-q, ... and infinity, in this order: the kernels share the
+// even and odd halves of the rows of a pair. Source: Lavin & Gray, arXiv:1509.09308; Barabasz et
+// al., arXiv:1803.10986 for the choice of points.
+#pragma once
+#include <cstdint>
+
+namespace darter::winograd {
+
+struct Rational {
+    int64_t above = 0, below = 1;
+
+    consteval Rational() = default;
+    consteval Rational(int64_t whole) : above(whole) {}
+    consteval Rational(int64_t a, int64_t b) : above(a), below(b) { reduce(); }
+    consteval void reduce() {
+        int64_t a = above < 0 ? -above : above, b = below < 0 ? -below : below;
+        while (b) {
+            int64_t rest = a % b;
+            a = b, b = rest;
+        }
+        if (below < 0) a = -a;
+        above /= a, below /= a;
+    }
+    consteval double value() const {
+        return static_cast<double>(above) / static_cast<double>(below);
+    }
+};
+consteval Rational operator*(Rational a, Rational b) {
+    return {a.above * b.above, a.below * b.below};
+}
+consteval Rational operator/(Rational a, Rational b) {
+    return {a.above * b.below, a.below * b.above};
+}
+consteval Rational operator+(Rational a, Rational b) {
+    return {a.above * b.below + b.above * a.below, a.below * b.below};
+}
+consteval Rational operator-(Rational a, Rational b) { return a + Rational(-1) * b; }
+
+constexpr int kMost = 8;  // inputs of the largest tile, F(6, 3)
+constexpr int kTaps = 3;
+
+struct Row {
+    double at[kMost] = {};
+};
+
+struct Matrix {
+    Row rows[kMost] = {};
+};
+
+struct Transforms {
+    Matrix input;   // Bt: n x n
+    Matrix filter;  // G: n x r
+    Matrix output;  // At: m x n
+};
+
+// The points of a tile of n inputs, without infinity. docs/accuracy.md compares other choices.
+struct Points {
+    Rational at[kMost] = {};
+};
+
+consteval Points points(int n) {
+    Points p;
+    Rational first = n == 6 ? Rational(2, 3) : Rational(1);
+    Rational rest[] = {n == 6 ? Rational(3, 2) : Rational(2), Rational(1, 2)};
+    for (int i = 1; i + 1 < n; i += 2) {
+        Rational size = i == 1 ? first : rest[i / 2 - 1];
+        p.at[i] = size;
+        p.at[i + 1] = Rational(-1) * size;
+    }
+    return p;
+}
+
+// Coefficients of the product of (x - a_l) over the finite points, without point `left_out`.
+struct Polynomial {
+    Rational at[kMost + 1] = {};
+};
+
+consteval Polynomial product_of_roots(int n, int left_out) {
+    Polynomial product;
+    product.at[0] = 1;
+    Points a = points(n);
+    for (int l = 0; l + 1 < n; ++l) {
+        if (l == left_out) continue;
+        for (int power = n - 1; power >= 0; --power) {
+            Rational lower = power ? product.at[power - 1] : Rational(0);
+            product.at[power] = lower - a.at[l] * product.at[power];
+        }
+    }
+    return product;
+}
+
+consteval Transforms transforms(int m) {
+    Transforms t;
+    int n = m + kTaps - 1;
+    Points a = points(n);
+    for (int i = 0; i < n; ++i) {
+        bool finite = i + 1 < n;
+        Polynomial row = product_of_roots(n, finite ? i : -1);
+        for (int j = 0; j < n; ++j) t.input.rows[i].at[j] = row.at[j].value();
+
+        Rational scale = 1, power = 1;
+        for (int l = 0; finite && l + 1 < n; ++l)
+            if (l != i) scale = scale * (a.at[i] - a.at[l]);
+        for (int j = 0; j < n; ++j) {
+            if (j < kTaps)
+                t.filter.rows[i].at[j] = finite ? (power / scale).value() : j == kTaps - 1;
+            if (j < m) t.output.rows[j].at[i] = finite ? power.value() : j == m - 1;
+            power = power * a.at[i];
+        }
+    }
+    return t;
+}
+
+}  // namespace darter::winograd

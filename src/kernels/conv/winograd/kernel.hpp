@@ -1,0 +1,162 @@
+// Winograd tile transforms over a vector type; each instruction set instantiates them once.
+#pragma once
+#include <utility>
+
+#include "conv/winograd/cook_toom.hpp"
+#include "conv/winograd/tiles.hpp"
+
+namespace darter::winograd {
+
+constexpr int kBlock = 16;
+
+// value += coefficient * x, with the coefficient known: 0, 1 and -1 cost no product.
+template <double coefficient, class V>
+[[gnu::always_inline]] inline void add_term(V& value, bool& empty, V x) {
+    if constexpr (coefficient != 0) {
+        if (empty) {
+            if constexpr (coefficient == 1)
+                value = x;
+            else
+                value = V::fill(static_cast<float>(coefficient)) * x;
+        } else if constexpr (coefficient == 1) {
+            value = value + x;
+        } else if constexpr (coefficient == -1) {
+            value = value - x;
+        } else {
+            value = fma(V::fill(static_cast<float>(coefficient)), x, value);
+        }
+        empty = false;
+    }
+}
+
+// Sum of row.at[j] * x[j] over j = First, First + Step, ... The leading coefficient of the input
+// rows is 1, so the sum begins at the end.
+template <Row row, int First, int Step, class V, int n>
+[[gnu::always_inline]] inline V dot(const V (&x)[n]) {
+    V value = V::zero();
+    bool empty = true;
+    [&]<int... j>(std::integer_sequence<int, j...>) {
+        (add_term<(n - 1 - j) % Step == First % Step ? row.at[n - 1 - j] : 0.0>(value, empty,
+                                                                               x[n - 1 - j]),
+         ...);
+    }(std::make_integer_sequence<int, n>{});
+    return value;
+}
+
+template <int m, int n, class V>
+[[gnu::always_inline]] inline void input_line(const V (&d)[n], V (&t)[n]) {
+    constexpr Transforms f = transforms(m);
+    t[0] = dot<f.input.rows[0], 0, 1>(d);
+    t[n - 1] = dot<f.input.rows[n - 1], 0, 1>(d);
+    [&]<int... pair>(std::integer_sequence<int, pair...>) {
+        (
+            [&] {
+                constexpr int i = 2 * pair + 1;  // rows of +p and -p: the odd half changes sign
+                V even = dot<f.input.rows[i], 0, 2>(d), odd = dot<f.input.rows[i], 1, 2>(d);
+                t[i] = even + odd;
+                t[i + 1] = even - odd;
+            }(),
+            ...);
+    }(std::make_integer_sequence<int, (n - 2) / 2>{});
+}
+
+// The row without the second of each pair of points.
+consteval Row folded(Row row, int n) {
+    for (int i = 2; i < n - 1; i += 2) row.at[i] = 0;
+    return row;
+}
+
+template <int m, int n, class V>
+[[gnu::always_inline]] inline void output_line(const V (&t)[n], V (&y)[m]) {
+    constexpr Transforms f = transforms(m);
+    constexpr int pairs = (n - 2) / 2;
+    // Even powers of +p and -p agree, odd ones change sign: fold the pairs first.
+    V even[n] = {}, odd[n] = {};
+    even[0] = odd[0] = t[0];
+    even[n - 1] = odd[n - 1] = t[n - 1];
+    for (int i = 1; i < 2 * pairs + 1; i += 2) {
+        even[i] = t[i] + t[i + 1];
+        odd[i] = t[i] - t[i + 1];
+    }
+    [&]<int... j>(std::integer_sequence<int, j...>) {
+        ((y[j] = dot<folded(f.output.rows[j], n), 0, 1>(j % 2 ? odd : even)), ...);
+    }(std::make_integer_sequence<int, m>{});
+}
+
+template <class V, int m>
+void input(const InputTile& tile) {
+    constexpr int n = m + kTaps - 1;
+    const bool inside = tile.top == 0 && tile.left == 0 && tile.bottom == n && tile.right == n;
+    alignas(64) float patch[n * n * kBlock];
+    if (!inside)
+        for (float& value : patch) value = 0;
+    for (int64_t block = 0; block < tile.blocks; ++block) {
+        const float* x = tile.x + block * tile.x_block;
+        int64_t row = tile.x_row;
+        if (!inside) {
+            for (int i = tile.top; i < tile.bottom; ++i)
+                for (int j = tile.left * kBlock; j < tile.right * kBlock; j += V::lanes)
+                    V::load(x + i * row + j).store(patch + i * n * kBlock + j);
+            x = patch;
+            row = n * kBlock;
+        }
+        for (int part = 0; part < kBlock; part += V::lanes) {
+            V half[n][n];  // columns transformed
+            for (int j = 0; j < n; ++j) {
+                V d[n], t[n];
+#pragma GCC unroll 8
+                for (int i = 0; i < n; ++i) d[i] = V::load(x + i * row + j * kBlock + part);
+                input_line<m>(d, t);
+#pragma GCC unroll 8
+                for (int i = 0; i < n; ++i) half[i][j] = t[i];
+            }
+            float* v = tile.v + block * tile.v_block + part;
+            for (int i = 0; i < n; ++i) {
+                V t[n];
+                input_line<m>(half[i], t);
+#pragma GCC unroll 8
+                for (int j = 0; j < n; ++j) t[j].store(v + (i * n + j) * tile.v_position);
+            }
+        }
+    }
+}
+
+template <class V, int m>
+void output(const OutputTile& tile) {
+    constexpr int n = m + kTaps - 1;
+    const V low = V::fill(tile.low), high = V::fill(tile.high);
+    for (int64_t block = 0; block < tile.blocks; ++block)
+        for (int part = 0; part < kBlock; part += V::lanes) {
+            const float* from = tile.products + block * kBlock + part;
+            V half[m][n];  // columns transformed
+            for (int j = 0; j < n; ++j) {
+                V t[n], y[m];
+#pragma GCC unroll 8
+                for (int i = 0; i < n; ++i) t[i] = V::load(from + (i * n + j) * tile.position);
+                output_line<m>(t, y);
+#pragma GCC unroll 8
+                for (int i = 0; i < m; ++i) half[i][j] = y[i];
+            }
+            const V bias = V::load(tile.bias + block * kBlock + part);
+            const int64_t out = block * tile.y_block + part;
+            for (int i = 0; i < tile.rows; ++i) {
+                V y[m];
+                output_line<m>(half[i], y);
+#pragma GCC unroll 8
+                for (int j = 0; j < m; ++j) {
+                    if (j >= tile.columns) break;
+                    int64_t at = out + i * tile.y_row + j * kBlock;
+                    V value = y[j] + bias;
+                    if (tile.residual) value = value + V::load(tile.residual + at);
+                    clamp(value, low, high).store(tile.y + at);
+                }
+            }
+        }
+}
+
+template <class V, int m>
+constexpr WinogradKernels kernels() {
+    return {m, input<V, m>, output<V, m>};
+}
+
+}  // namespace darter::winograd

@@ -1,0 +1,171 @@
+#include "gemm/gemm.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "product/product.hpp"
+#include "product/tiling.hpp"
+#include "runtime/memory.hpp"
+#include "runtime/thread_pool.hpp"
+
+namespace darter {
+namespace {
+
+// A panel of b (kDepth x 32 floats, 32 KiB) stays in L1 while tiles of a stream past it; the packed
+// block of a (kRows x kDepth floats, 224 KiB) stays in L2 while all panels of b pass.
+constexpr int64_t kDepth = 256;
+constexpr int64_t kRows = 224;
+
+
+
+// to[i] = sum of the terms at `index` and the count - 1 elements that follow `stride` apart.
+void gather(const Operand& from, int64_t index, int64_t stride, int64_t count, float* to) {
+    if (from.count == 1 && stride == 1 && from.signs[0] == 1) {
+        if (count == kBlock)
+            std::memcpy(to, from.terms[0] + index, kBlock * sizeof(float));
+        else
+            std::memcpy(to, from.terms[0] + index, count * sizeof(float));
+        return;
+    }
+    std::fill_n(to, count, 0.0f);
+    for (int t = 0; t < from.count; ++t) {
+        const float* term = from.terms[t] + index;
+        if (stride == 1)
+            for (int64_t i = 0; i < count; ++i) to[i] += from.signs[t] * term[i];
+        else
+            for (int64_t i = 0; i < count; ++i) to[i] += from.signs[t] * term[i * stride];
+    }
+}
+
+void gather_padded(const Operand& from, int64_t index, int64_t stride, int64_t count, int64_t width,
+                   float* to) {
+    count = std::clamp<int64_t>(count, 0, width);
+    gather(from, index, stride, count, to);
+    std::fill(to + count, to + width, 0.0f);
+}
+
+struct Plan {
+    int64_t m, n, k;
+    const ProductKernels& kernels = product_kernels(active_isa());
+    int64_t rows = kernels.rows;
+    int64_t width = kernels.blocks * kBlock;
+    int64_t depth = ceil_div(k, kBlock) * kBlock;  // k, padded with zeros
+    int64_t panels = ceil_div(n, width);
+
+    int64_t chunk(int64_t first) const { return std::min(kDepth, depth - first); }
+    // Panel `panel` of the chunk that begins at depth `first`.
+    int64_t panel_offset(int64_t first, int64_t panel) const {
+        return (first * panels + panel * chunk(first)) * width;
+    }
+};
+
+void pack_panel(const Plan& plan, const Operand& b, int64_t first, int64_t panel, float* to) {
+    int64_t column = panel * plan.width;
+    for (int64_t i = first; i < first + plan.chunk(first); ++i)
+        for (int64_t j = 0; j < plan.width; j += kBlock, to += kBlock) {
+            int64_t count = i < plan.k ? plan.n - column - j : 0;
+            int64_t index = i * b.row_stride + (column + j) * b.column_stride;
+            gather_padded(b, index, b.column_stride, count, kBlock, to);
+        }
+}
+
+// Tiles of a: [tile][step][row][16].
+void pack_rows(const Plan& plan, const Operand& a, int64_t row, int64_t count, int64_t first,
+               float* to) {
+    int64_t steps = plan.chunk(first) / kBlock;
+    for (int64_t tile = 0; tile < count; tile += plan.rows)
+        for (int64_t step = 0; step < steps; ++step)
+            for (int64_t i = 0; i < plan.rows; ++i, to += kBlock) {
+                if (tile + i >= count) continue;
+                int64_t column = first + step * kBlock;
+                int64_t index = (row + tile + i) * a.row_stride + column * a.column_stride;
+                gather_padded(a, index, a.column_stride, plan.k - column, kBlock, to);
+            }
+}
+
+// Adds a finished tile, held aside, to the part of every target that it covers.
+void add_tile(const float* tile, int64_t width, const Target& target, int64_t index, int64_t rows,
+              int64_t columns, bool overwrite) {
+    for (int t = 0; t < target.count; ++t)
+        for (int64_t i = 0; i < rows; ++i) {
+            float* to = target.terms[t] + index + i * target.row_stride;
+            const float* from = tile + i * width;
+            if (overwrite)
+                std::copy(from, from + columns, to);
+            else
+                for (int64_t j = 0; j < columns; ++j) to[j] += target.signs[t] * from[j];
+        }
+}
+
+// Rows [row, row + count) times the panels [panel, last) of b, one chunk of the depth.
+void multiply_block(const Plan& plan, const float* packed_a, const float* packed_b, int64_t row,
+                    int64_t count, int64_t panel, int64_t last, int64_t first,
+                    const Target& target, bool overwrite) {
+    int64_t steps = plan.chunk(first) / kBlock;
+    int64_t offsets[kDepth / kBlock];
+    for (int64_t s = 0; s < steps; ++s) offsets[s] = s * plan.rows * kBlock;
+    alignas(64) float aside[14 * 2 * kBlock];
+    bool plain = target.count == 1 && target.signs[0] == 1;
+    for (; panel < last; ++panel) {
+        int64_t column = panel * plan.width;
+        int64_t columns = std::min(plan.width, plan.n - column);
+        for (int64_t tile = 0; tile < count; tile += plan.rows) {
+            int64_t index = (row + tile) * target.row_stride + column;
+            Product p{};
+            p.a = packed_a + tile * steps * kBlock;
+            p.b = packed_b + plan.panel_offset(first, panel);
+            p.offsets = offsets;
+            p.steps = steps;
+            p.row_stride = kBlock;
+            p.rows = static_cast<int>(std::min(plan.rows, count - tile));
+            p.blocks = plan.kernels.blocks;
+            p.depth = kBlock;
+            bool direct = plain && columns == plan.width;
+            p.out = direct ? target.terms[0] + index : aside;
+            p.out_row = direct ? target.row_stride : plan.width;
+            p.out_block = kBlock;
+            p.accumulate = direct && !overwrite;
+            plan.kernels.run(p);
+            if (!direct) add_tile(aside, plan.width, target, index, p.rows, columns, overwrite);
+        }
+    }
+}
+
+}  // namespace
+
+void gemm(int64_t m, int64_t n, int64_t k, const Operand& a, const Operand& b, const Target& target,
+          bool overwrite) {
+    if (m == 0 || n == 0) return;
+    Plan plan{m, n, k};
+    if (k == 0) {
+        for (int64_t i = 0; overwrite && i < m; ++i)
+            std::fill_n(target.terms[0] + i * target.row_stride, n, 0.0f);
+        return;
+    }
+    float* packed_b = scratch(Scratch::caller_a, plan.depth * plan.panels * plan.width);
+    int64_t chunks = ceil_div(plan.depth, kDepth);
+    parallel_for(chunks * plan.panels, [&](size_t index) {
+        int64_t first = index / plan.panels * kDepth, panel = index % plan.panels;
+        pack_panel(plan, b, first, panel, packed_b + plan.panel_offset(first, panel));
+    });
+
+    // Enough blocks of rows and groups of panels that threads finish together.
+    int64_t row_blocks = ceil_div(m, kRows);
+    int64_t block = ceil_div(ceil_div(m, row_blocks), plan.rows) * plan.rows;
+    row_blocks = ceil_div(m, block);
+    int64_t wanted = threads() == 1 ? 1 : 4 * threads();
+    int64_t groups = std::clamp<int64_t>(ceil_div(wanted, row_blocks), 1, plan.panels);
+    int64_t group = ceil_div(plan.panels, groups);
+    parallel_for(row_blocks * groups, [&](size_t index) {
+        int64_t row = index / groups * block, count = std::min(block, m - row);
+        int64_t panel = index % groups * group, last = std::min(plan.panels, panel + group);
+        float* packed_a = scratch(Scratch::worker_a, block * std::min(kDepth, plan.depth));
+        for (int64_t first = 0; first < plan.depth && panel < last; first += kDepth) {
+            pack_rows(plan, a, row, count, first, packed_a);
+            multiply_block(plan, packed_a, packed_b, row, count, panel, last, first, target,
+                           overwrite && first == 0);
+        }
+    });
+}
+
+}  // namespace darter

@@ -1,0 +1,32 @@
+#include <nanobind/ndarray.h>
+
+#include "gemm/gemm.hpp"
+#include "register.hpp"
+
+namespace darter {
+namespace {
+
+using Input = nb::ndarray<const float, nb::ndim<2>, nb::device::cpu>;
+using Output = nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+Operand operand(const Input& x) { return {x.data(), x.stride(0), x.stride(1)}; }
+
+}  // namespace
+
+void register_gemm(nb::module_& m) {
+    m.def(
+        "gemm",
+        [](const Input& a, const Input& b, const Output& out, int strassen_levels) {
+            int64_t rows = a.shape(0), columns = b.shape(1), depth = a.shape(1);
+            nb::gil_scoped_release unlocked;
+            if (strassen_levels)
+                strassen(rows, columns, depth, operand(a), operand(b), out.data(), columns,
+                         strassen_levels);
+            else
+                gemm(rows, columns, depth, operand(a), operand(b), Target(out.data(), columns, 1),
+                     true);
+        },
+        nb::arg("a"), nb::arg("b"), nb::arg("out"), nb::arg("strassen_levels"));
+}
+
+}  // namespace darter

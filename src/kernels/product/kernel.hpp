@@ -1,0 +1,102 @@
+// The product loop over a vector type; each instruction set instantiates it once.
+#pragma once
+#include "product/product.hpp"
+
+namespace darter::product {
+
+// Strides between rows that are known at compile time cost no address registers. A stride of 0
+// means "read it from the product"; its tiles have few rows, so the addresses still fit.
+constexpr int kAnyStrideRows = 6;
+
+template <class V, int Rows, int Blocks, int Depth, int RowStride>
+void run(const Product& p) {
+    constexpr int parts = Blocks * kBlock / V::lanes;
+    constexpr int parts_per_block = kBlock / V::lanes;
+    const int64_t row_stride = RowStride ? RowStride : p.row_stride;
+    auto out = [&](int row, int part) {
+        return row * p.out_row + part / parts_per_block * p.out_block +
+               part % parts_per_block * V::lanes;
+    };
+
+    V sum[Rows][parts];
+    if (p.accumulate) {
+#pragma GCC unroll 16
+        for (int row = 0; row < Rows; ++row)
+#pragma GCC unroll 16
+            for (int j = 0; j < parts; ++j) sum[row][j] = V::load(p.out + out(row, j));
+    } else {
+#pragma GCC unroll 16
+        for (int j = 0; j < parts; ++j) {
+            V start = p.bias ? V::load(p.bias + j * V::lanes) : V::zero();
+#pragma GCC unroll 16
+            for (int row = 0; row < Rows; ++row) sum[row][j] = start;
+        }
+    }
+
+    const float* b = p.b;
+    for (int64_t step = 0; step < p.steps; ++step) {
+        const float* a = p.a + p.offsets[step];
+#pragma GCC unroll 4
+        for (int i = 0; i < Depth; ++i, b += Blocks * kBlock) {
+            V weight[parts];
+#pragma GCC unroll 16
+            for (int j = 0; j < parts; ++j) weight[j] = V::load(b + j * V::lanes);
+#pragma GCC unroll 16
+            for (int row = 0; row < Rows; ++row) {
+                V value = V::fill(a[row * row_stride + i]);
+#pragma GCC unroll 16
+                for (int j = 0; j < parts; ++j) sum[row][j] = fma(value, weight[j], sum[row][j]);
+            }
+        }
+    }
+
+    if (p.finish) {
+        if (p.residual) {
+#pragma GCC unroll 16
+            for (int row = 0; row < Rows; ++row)
+#pragma GCC unroll 16
+                for (int j = 0; j < parts; ++j)
+                    sum[row][j] = sum[row][j] + V::load(p.residual + out(row, j));
+        }
+        V low = V::fill(p.low), high = V::fill(p.high);
+#pragma GCC unroll 16
+        for (int row = 0; row < Rows; ++row)
+#pragma GCC unroll 16
+            for (int j = 0; j < parts; ++j) sum[row][j] = clamp(sum[row][j], low, high);
+    }
+#pragma GCC unroll 16
+    for (int row = 0; row < Rows; ++row)
+#pragma GCC unroll 16
+        for (int j = 0; j < parts; ++j) sum[row][j].store(p.out + out(row, j));
+}
+
+template <class V, int Rows, int Blocks>
+void run_stride(const Product& p) {
+    if (p.depth == kBlock) {
+        if (p.row_stride == kBlock) return run<V, Rows, Blocks, kBlock, kBlock>(p);
+        if (p.row_stride == 2 * kBlock) return run<V, Rows, Blocks, kBlock, 2 * kBlock>(p);
+        if constexpr (Rows <= kAnyStrideRows) return run<V, Rows, Blocks, kBlock, 0>(p);
+    } else {
+        if (p.row_stride == 1) return run<V, Rows, Blocks, 1, 1>(p);
+        if (p.row_stride == 2) return run<V, Rows, Blocks, 1, 2>(p);
+        if (p.row_stride == 4) return run<V, Rows, Blocks, 1, 4>(p);
+        if constexpr (Rows <= kAnyStrideRows) return run<V, Rows, Blocks, 1, 0>(p);
+    }
+}
+
+template <class V, int MaxRows, int MaxBlocks, int Rows = MaxRows>
+void run_rows(const Product& p) {
+    if constexpr (Rows >= 1) {
+        if (p.rows != Rows) return run_rows<V, MaxRows, MaxBlocks, Rows - 1>(p);
+        if constexpr (MaxBlocks >= 2)
+            if (p.blocks == 2) return run_stride<V, Rows, 2>(p);
+        return run_stride<V, Rows, 1>(p);
+    }
+}
+
+template <class V, int MaxRows, int MaxBlocks>
+constexpr ProductKernels kernels() {
+    return {MaxRows, MaxBlocks, run_rows<V, MaxRows, MaxBlocks>};
+}
+
+}  // namespace darter::product

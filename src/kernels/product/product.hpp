@@ -1,0 +1,45 @@
+// The one inner product loop under gemm, direct and Winograd convolution.
+//
+// It computes a tile of `rows` x (blocks * 16) outputs:
+//
+//     out(row, j) = start(row, j) + sum over steps s, depth i of  a(row, s, i) * b(s, i, j)
+//
+// a(row, s, i) = a[row * row_stride + offsets[s] + i] is broadcast, b is packed as
+// [step][depth][blocks * 16] and read once, front to back. A step is `depth` = 16 channels of a
+// channel-blocked array, or 1 element of a plain one.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "runtime/isa.hpp"
+
+namespace darter {
+
+constexpr int kBlock = 16;  // channels per block in every blocked layout
+
+struct Product {
+    const float* a;
+    const float* b;
+    const int64_t* offsets;  // one per step
+    int64_t steps;
+    int64_t row_stride;
+    int rows;    // 1 ... ProductKernels::rows
+    int blocks;  // 1 ... ProductKernels::blocks
+    int depth;   // 16 or 1
+    float* out;  // out(row, block) is 16 floats at out + row * out_row + block * out_block
+    int64_t out_row, out_block;
+    const float* bias;      // blocks * 16 floats, or null
+    const float* residual;  // laid out like out, added before the clamp; or null
+    bool accumulate;        // start from what out holds instead of from the bias
+    float low, high;        // clamp, applied when `finish`
+    bool finish;            // last part of the sum: add the residual and clamp
+};
+
+struct ProductKernels {
+    int rows, blocks;  // largest tile; the shape that fills the registers
+    void (*run)(const Product&);
+};
+
+const ProductKernels& product_kernels(Isa isa);
+
+}  // namespace darter

@@ -1,0 +1,30 @@
+// Memory for kernels: aligned, on huge pages where it is large, kept between calls.
+#pragma once
+#include <cstddef>
+
+namespace darter {
+
+// Floats on a 64-byte boundary, freed with the object. Contents are not initialized.
+class Buffer {
+public:
+    Buffer() = default;
+    explicit Buffer(size_t floats);
+    ~Buffer();
+    Buffer(Buffer&& other) noexcept;
+    Buffer& operator=(Buffer&& other) noexcept;
+
+    float* data() const { return data_; }
+    size_t size() const { return size_; }
+
+private:
+    float* data_ = nullptr;
+    size_t size_ = 0;
+};
+
+// Each thread keeps one growing buffer per slot: a second call with the same slot on the same
+// thread invalidates the first. `worker` slots are for bodies of parallel_for, `caller` slots for
+// what the calling thread shares with them.
+enum class Scratch { worker_a, worker_b, caller_a, caller_b, layout_in, layout_out, count };
+float* scratch(Scratch slot, size_t floats);
+
+}  // namespace darter

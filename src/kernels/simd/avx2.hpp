@@ -1,0 +1,26 @@
+// Eight float32 lanes with AVX2 and FMA. Only avx2.cpp files may include this.
+#pragma once
+#include <immintrin.h>
+
+namespace darter::avx2 {
+
+struct Vector {
+    static constexpr int lanes = 8;
+    __m256 v;
+
+    static Vector zero() { return {_mm256_setzero_ps()}; }
+    static Vector load(const float* p) { return {_mm256_loadu_ps(p)}; }
+    static Vector fill(float x) { return {_mm256_set1_ps(x)}; }
+    void store(float* p) const { _mm256_storeu_ps(p, v); }
+};
+
+inline Vector operator+(Vector a, Vector b) { return {_mm256_add_ps(a.v, b.v)}; }
+inline Vector operator-(Vector a, Vector b) { return {_mm256_sub_ps(a.v, b.v)}; }
+inline Vector operator*(Vector a, Vector b) { return {_mm256_mul_ps(a.v, b.v)}; }
+inline Vector fma(Vector a, Vector b, Vector c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
+// max and min return their second operand where one is NaN: NaN in x stays NaN.
+inline Vector clamp(Vector x, Vector low, Vector high) {
+    return {_mm256_min_ps(high.v, _mm256_max_ps(low.v, x.v))};
+}
+
+}  // namespace darter::avx2

@@ -1,0 +1,28 @@
+// Sixteen float32 lanes with AVX-512. Only avx512*.cpp files may include this.
+#pragma once
+#include <immintrin.h>
+
+namespace darter::avx512 {
+
+struct Vector {
+    static constexpr int lanes = 16;
+    __m512 v;
+
+    static Vector zero() { return {_mm512_setzero_ps()}; }
+    static Vector load(const float* p) { return {_mm512_loadu_ps(p)}; }
+    static Vector fill(float x) { return {_mm512_set1_ps(x)}; }
+    void store(float* p) const { _mm512_storeu_ps(p, v); }
+};
+
+inline Vector operator+(Vector a, Vector b) { return {_mm512_add_ps(a.v, b.v)}; }
+inline Vector operator-(Vector a, Vector b) { return {_mm512_sub_ps(a.v, b.v)}; }
+inline Vector operator*(Vector a, Vector b) { return {_mm512_mul_ps(a.v, b.v)}; }
+inline Vector fma(Vector a, Vector b, Vector c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+// max and min return their second operand where one is NaN: NaN in x stays NaN.
+// (The full mask costs nothing; it avoids a false warning of GCC 12 about _mm512_max_ps.)
+inline Vector clamp(Vector x, Vector low, Vector high) {
+    constexpr __mmask16 all = 0xffff;
+    return {_mm512_maskz_min_ps(all, high.v, _mm512_maskz_max_ps(all, low.v, x.v))};
+}
+
+}  // namespace darter::avx512

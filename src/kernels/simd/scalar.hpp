@@ -1,0 +1,27 @@
+// Four float32 lanes in plain C++ (GCC/Clang vector extension): what every CPU has.
+#pragma once
+
+namespace darter::scalar {
+
+struct Vector {
+    static constexpr int lanes = 4;
+    typedef float Lanes __attribute__((vector_size(16), aligned(4)));
+    Lanes v;
+
+    static Vector zero() { return {Lanes{}}; }
+    static Vector load(const float* p) { return {*reinterpret_cast<const Lanes*>(p)}; }
+    static Vector fill(float x) { return {Lanes{x, x, x, x}}; }
+    void store(float* p) const { *reinterpret_cast<Lanes*>(p) = v; }
+};
+
+inline Vector operator+(Vector a, Vector b) { return {a.v + b.v}; }
+inline Vector operator-(Vector a, Vector b) { return {a.v - b.v}; }
+inline Vector operator*(Vector a, Vector b) { return {a.v * b.v}; }
+inline Vector fma(Vector a, Vector b, Vector c) { return {a.v * b.v + c.v}; }  // rounds twice
+// NaN in x stays NaN.
+inline Vector clamp(Vector x, Vector low, Vector high) {
+    x.v = x.v < low.v ? low.v : x.v;
+    return {x.v > high.v ? high.v : x.v};
+}
+
+}  // namespace darter::scalar

@@ -1,0 +1,60 @@
+import pytest
+
+from darter.conv import ConvSpec, candidates, choose
+from darter.errors import OptionError, ShapeError, UnsupportedError
+
+LAYER = ConvSpec((1, 64, 56, 56), (128, 64, 3, 3), padding=1)
+
+
+def test_choice_is_explained():
+    choice = choose(LAYER)
+    assert choice.algorithm.startswith("winograd")
+    assert set(choice.reasons) >= set(candidates(LAYER))
+    assert "products of" in str(choice)
+    assert choice.reasons["depthwise"].startswith("refused: needs as many groups")
+
+
+def test_error_budget_refuses_large_tiles():
+    tight = choose(LAYER, max_error=5e-7)
+    assert tight.algorithm in ("direct", "winograd-2")
+    assert "above 5.0e-07" in tight.reasons["winograd-6"]
+
+
+def test_memory_cap_refuses_unfolding():
+    choice = choose(LAYER, max_workspace=1_500_000)
+    assert "workspace of" in choice.reasons["im2col"]
+    with pytest.raises(UnsupportedError, match="workspace"):
+        choose(LAYER, max_workspace=1)
+
+
+def test_depthwise_layers_get_the_depthwise_kernel():
+    spec = ConvSpec((1, 96, 56, 56), (96, 1, 3, 3), padding=1, groups=96)
+    assert choose(spec).algorithm == "depthwise"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1,64,56,56/128,64,3,3/padding=1",
+        "2,3,224,224/64,3,7,7/stride=2/padding=3",
+        "1,8,9,9/8,4,3,5/padding=1,2,3,4/dilation=2,1/groups=2",
+    ],
+)
+def test_specs_are_read_as_they_are_written(text):
+    assert str(ConvSpec.parse(text)) == text
+
+
+def test_multiply_adds_are_those_of_the_lecture():
+    c, size = 32, 20  # one 7x7: 49 HWC², one 3x3: 9 HWC²
+    for side, factor in ((7, 49), (3, 9)):
+        spec = ConvSpec((1, c, size, size), (c, c, side, side), padding=side // 2)
+        assert spec.multiply_adds == factor * size * size * c * c
+
+
+def test_bad_specs_are_named():
+    with pytest.raises(OptionError, match="cannot read the convolution"):
+        ConvSpec.parse("1,2,3")
+    with pytest.raises(ShapeError, match="groups must divide"):
+        ConvSpec((1, 6, 4, 4), (4, 3, 1, 1), groups=4)
+    with pytest.raises(OptionError, match="padding must be"):
+        ConvSpec((1, 6, 4, 4), (4, 6, 1, 1), padding=(1, 2, 3))

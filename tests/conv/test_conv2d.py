@@ -1,0 +1,177 @@
+"""Every algorithm, on every instruction set, against float64."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from darter import kernels
+from darter.conv import ALGORITHMS, ConvSpec, candidates, conv2d, prepare
+from darter.errors import OptionError, ShapeError, UnsupportedError
+from tests.references.convolution import conv2d_reference, magnitude
+
+EPSILON = 2.0**-24
+
+
+def bound(name, spec, size):
+    """Largest error that rounding may cause; `size` is Σ|x||w| per output.
+
+    A sum of n float32 products in any order errs by at most n ε Σ|x||w|, with ε = 2⁻²⁴; the bias,
+    the residual and a product rounded apart (no FMA) add 3. Winograd spreads the error of a tile's
+    largest outputs over all of it, so its bound is one number: 40 times the measured root mean
+    square (docs/accuracy.md) for x and w of unit variance, as they are here.
+    """
+    depth = spec.w[1] * spec.w[2] * spec.w[3]
+    if name.startswith("winograd"):
+        return 40 * ALGORITHMS[name].error(spec) * depth**0.5
+    return (depth + 3) * EPSILON * size
+
+
+@st.composite
+def specs(draw, name):
+    small = st.integers(1, 3)
+    groups = draw(st.sampled_from([1, 1, 2, 3]))
+    per_group, filters = draw(st.integers(1, 36)), draw(st.integers(1, 20))
+    r, s = draw(small), draw(small)
+    stride = draw(st.tuples(small, small))
+    dilation = draw(st.tuples(small, small))
+    if name.startswith("winograd"):
+        groups, r, s, stride, dilation = 1, 3, 3, 1, 1
+        filters = draw(st.integers(1, 70))
+    if name == "depthwise":
+        r, s = draw(st.integers(1, 7)), draw(st.integers(1, 7))
+        groups, per_group, filters = per_group, 1, 1
+    padding = draw(st.tuples(*[st.integers(0, 3)] * 4))
+    n, h, w = draw(st.integers(0, 3)), draw(st.integers(1, 20)), draw(st.integers(1, 40))
+    reach_h, reach_w = (r - 1) * np.max(dilation), (s - 1) * np.max(dilation)
+    h, w = max(h, int(reach_h) + 1), max(w, int(reach_w) + 1)
+    return ConvSpec(
+        (n, per_group * groups, h, w), (filters * groups, per_group, r, s),
+        stride, padding, dilation, groups,
+    )  # fmt: skip
+
+
+def arrays(spec, seed):
+    rng = np.random.default_rng(seed)
+    shapes = (spec.x, spec.w, spec.w[:1], spec.y)
+    return [rng.standard_normal(shape, np.float32) for shape in shapes]
+
+
+def check(name, spec, seed, threads, activation, with_residual, blocked):
+    x, w, bias, residual = arrays(spec, seed)
+    if not with_residual:
+        residual = None
+    with kernels.using_threads(threads):
+        layer = prepare(spec, w, bias, activation=activation, algorithm=name)
+        if blocked:
+            out = np.full(kernels.blocked_shape(spec.y), np.nan, np.float32)
+            extra = None if residual is None else kernels.to_blocked(residual)
+            layer(kernels.to_blocked(x), out, extra)
+            fast = kernels.from_blocked(out, spec.w[0])
+        else:
+            fast = layer(x, np.full(spec.y, np.nan, np.float32), residual)
+    truth = conv2d_reference(spec, x, w, bias, residual, activation)
+    size = magnitude(spec, x, w, bias, residual)
+    assert (np.abs(fast - truth) <= bound(name, spec, size)).all(), np.abs(fast - truth).max()
+
+
+@pytest.mark.parametrize("isa", kernels.available_isas())
+@pytest.mark.parametrize("name", ALGORITHMS)
+@given(data=st.data())
+@settings(max_examples=25, deadline=None)
+def test_every_algorithm_equals_reference(isa, name, data):
+    spec = data.draw(specs(name))
+    options = data.draw(
+        st.tuples(
+            st.integers(0, 9), st.integers(1, 3), st.sampled_from([None, "relu", "relu6"]),
+            st.booleans(), st.booleans(),
+        )
+    )  # fmt: skip
+    with kernels.using_isa(isa):
+        check(name, spec, *options)
+
+
+LARGE = [  # several groups of tiles, several chunks of channels, first layers, 1x1
+    ConvSpec((3, 300, 14, 14), (70, 300, 3, 3), padding=1),
+    ConvSpec((1, 64, 57, 58), (96, 64, 3, 3), padding=1),
+    ConvSpec((1, 528, 7, 7), (48, 528, 3, 3), padding=1),
+    ConvSpec((1, 3, 61, 75), (64, 3, 7, 7), stride=2, padding=3),
+    ConvSpec((1, 3, 63, 63), (96, 3, 11, 11), stride=4),
+    ConvSpec((2, 256, 30, 31), (64, 256, 1, 1)),
+    ConvSpec((1, 192, 17, 17), (64, 192, 1, 7), padding=(0, 3)),
+    ConvSpec((1, 144, 28, 28), (144, 1, 5, 5), stride=2, padding=2, groups=144),
+]
+
+
+@pytest.mark.parametrize("isa", kernels.available_isas())
+@pytest.mark.parametrize("spec", LARGE, ids=str)
+def test_shapes_of_real_nets(isa, spec):
+    with kernels.using_isa(isa):
+        for name in candidates(spec):
+            check(name, spec, 1, 2, "relu", False, True)
+
+
+def test_kernels_are_not_trusted_blindly():
+    """The bound notices one wrong weight."""
+    spec = ConvSpec((1, 20, 9, 9), (20, 20, 3, 3), padding=1)
+    x, w, _, _ = arrays(spec, 0)
+    wrong = w.copy()
+    wrong[3, 4, 1, 1] += 0.01
+    for name in candidates(spec):
+        error = np.abs(conv2d(x, wrong, padding=1, algorithm=name) - conv2d_reference(spec, x, w))
+        assert (error > bound(name, spec, magnitude(spec, x, w))).any(), name
+
+
+@pytest.mark.parametrize("name", ["direct", "im2col"])
+def test_nan_and_infinity_stay_where_they_are_seen(name):
+    x, w = np.ones((1, 17, 12, 12), np.float32), np.ones((18, 17, 3, 3), np.float32)
+    x[0, 3, 5, 5] = np.nan
+    x[0, 2, 10, 2] = np.inf
+    y = conv2d(x, w, padding=1, activation="relu", algorithm=name)
+    nan = np.zeros((12, 12), bool)
+    nan[4:7, 4:7] = True
+    infinite = np.zeros((12, 12), bool)
+    infinite[9:12, 1:4] = True
+    assert (np.isnan(y) == nan).all()
+    assert (np.isinf(y) == infinite).all()
+
+
+@pytest.mark.parametrize("name", ["winograd-2", "winograd-4", "winograd-6"])
+def test_winograd_never_hides_nan(name):
+    x, w = np.ones((1, 17, 12, 12), np.float32), np.ones((18, 17, 3, 3), np.float32)
+    x[0, 3, 5, 5] = np.nan
+    y = conv2d(x, w, padding=1, activation="relu", algorithm=name)
+    assert np.isnan(y[:, :, 4:7, 4:7]).all()
+
+
+def test_result_does_not_depend_on_threads():
+    spec = ConvSpec((1, 64, 30, 30), (96, 64, 3, 3), padding=1)
+    x, w, bias, _ = arrays(spec, 0)
+    for name in candidates(spec):
+        results = []
+        for threads in (1, 2, 3):
+            with kernels.using_threads(threads):
+                results.append(conv2d(x, w, bias, padding=1, algorithm=name))
+        assert all((r == results[0]).all() for r in results), name
+
+
+def test_dlpack_arrays_are_taken():
+    torch = pytest.importorskip("torch")
+    x, w = torch.randn(1, 3, 8, 8), torch.randn(4, 3, 3, 3)
+    expected = torch.nn.functional.conv2d(x, w).numpy()
+    np.testing.assert_allclose(conv2d(x, w), expected, atol=1e-4)
+
+
+def test_errors_name_the_shapes():
+    x, w = np.zeros((1, 8, 8, 3), np.float32), np.zeros((4, 3, 3, 3), np.float32)
+    with pytest.raises(ShapeError, match=r"x has 8 channels but w expects 3.*channels-last"):
+        conv2d(x, w)
+    with pytest.raises(ShapeError, match="exceeds the image"):
+        conv2d(np.zeros((1, 3, 2, 9), np.float32), w)
+    with pytest.raises(UnsupportedError, match=r"winograd-4 .* needs stride 1"):
+        conv2d(np.zeros((1, 3, 9, 9), np.float32), w, stride=2, algorithm="winograd-4")
+    with pytest.raises(OptionError, match="choose from auto, direct"):
+        conv2d(np.zeros((1, 3, 9, 9), np.float32), w, algorithm="magic")
+    layer = prepare(ConvSpec((1, 3, 9, 9), (4, 3, 3, 3)), w)
+    with pytest.raises(ShapeError, match="this layer takes"):
+        layer(np.zeros((1, 3, 9, 8), np.float32))
