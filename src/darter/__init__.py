@@ -12,7 +12,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_ROOMS = ("errors", "files", "kernels", "data", "engine", "transfer", "train", "report")
+_ROOMS = ("errors", "files", "kernels", "conv", "data", "engine", "transfer", "train", "report")
 _NAMES = {"load": "darter.engine"}
 
 __all__ = ["__version__", *_NAMES, *_ROOMS]

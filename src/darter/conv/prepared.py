@@ -52,7 +52,7 @@ def conv2d(
     turns infinity into NaN. Accuracy: docs/accuracy.md.
     """
     x, w = as_array(x), as_array(w)
-    spec = ConvSpec(x.shape, w.shape, stride, padding, dilation, groups)  # type: ignore[arg-type]
+    spec = ConvSpec(x.shape, w.shape, stride, padding, dilation, groups)
     layer = prepare(spec, w, bias, activation=activation, algorithm=algorithm, max_error=max_error)
     return layer(x)
 

@@ -2,7 +2,6 @@
 
 from darter.kernels.convolution import (
     BLOCK,
-    Convolution,
     blocked_shape,
     from_blocked,
     prepare_convolution,
@@ -25,7 +24,6 @@ __all__ = [
     "BLOCK",
     "BORDERS",
     "GEMM_ALGORITHMS",
-    "Convolution",
     "active_isa",
     "available_cpus",
     "available_isas",

@@ -3,13 +3,14 @@
 Blocked arrays are (N, ceil(C / 16), H, W, 16); missing channels hold zeros.
 """
 
+from typing import Any
+
 import numpy as np
 
 from darter.errors import ShapeError
 from darter.kernels import _core
 
 BLOCK = 16
-Convolution = _core.Convolution  # what `prepare_convolution` returns; `run` computes
 
 
 def prepare_convolution(
@@ -19,12 +20,13 @@ def prepare_convolution(
     bias: np.ndarray | None,
     low: float,
     high: float,
-) -> Convolution:
+) -> Any:
     """Pack (and for Winograd transform) the filters of one layer for the active instruction set.
 
     spec: n, c, h, w, k, r, s, stride (2), padding (4), dilation (2), groups.
     w: float32 (K, C / groups, R, S), contiguous.   bias: float32 (K,) or None.
     low, high: the output is clamped to them; -inf and inf for no activation.
+    Returns the core's object, whose `run` computes.
     """
     return _core.prepare_convolution(core_name, spec, w, bias, low, high)
 
