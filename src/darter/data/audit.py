@@ -4,10 +4,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from darter.data.kinds import LEFT_OUT
+from darter.data.kinds import CONVERTED, LEFT_OUT, NOTED
 from darter.data.sample import Sample, shown
 from darter.data.statistics import PixelStatistics
 
+IMBALANCED = 3  # from here on the summary mentions it
 SPLITS = ("train", "val", "test")
 
 
@@ -88,6 +89,30 @@ class Audit:
     def left_out(self) -> tuple[Finding, ...]:
         return tuple(f for f in self.findings if f.action == LEFT_OUT)
 
+    def summary(self) -> list[str]:
+        """The whole audit in a few sentences."""
+        used, out = len(self.pictures), len({f.path for f in self.left_out})
+        lines = [f"{used} pictures of {len(self.classes)} classes can be used; {out} are left out."]
+        for action in (LEFT_OUT, CONVERTED, NOTED):
+            kinds = Counter(f.kind for f in self.findings if f.action == action)
+            if kinds:
+                lines.append(f"{action.capitalize()}: {_counted(kinds)}.")
+        copies = sum(len(group) - 1 for group in self.duplicates)
+        if copies:
+            lines.append(f"{copies} exact copies, in {len(self.duplicates)} groups.")
+        if self.near_duplicates:
+            similar = sum(len(group) for group in self.near_duplicates)
+            groups = len(self.near_duplicates)
+            lines.append(f"{similar} near-duplicates, in {groups} groups; each stays on one side.")
+        if self.conflicts:
+            lines.append(
+                f"{len(self.conflicts)} pictures stand under two labels and are not used: "
+                "decide which label is right."
+            )
+        if self.imbalance >= IMBALANCED:
+            lines.append(f"The largest class has {self.imbalance:.0f} times the smallest.")
+        return lines + [f"{note[:1].upper()}{note[1:]}." for note in self.notes]
+
     def name(self, index: int) -> str:
         """Path of a picture as findings name it."""
         return relative_name(self.pictures[index].sample.path, Path(self.root))
@@ -111,6 +136,10 @@ class Audit:
             ],
             "notes": list(self.notes),
         }
+
+
+def _counted(kinds: Counter[str]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
 
 
 def relative_name(path: Path, root: Path) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import io
+import logging
 import os
 import stat
 from dataclasses import dataclass
@@ -68,8 +69,10 @@ def decode(
     Raises PictureError (a DataError) for everything else, and nothing but that.
     """
     name = "" if isinstance(source, bytes) else str(source)
+    data = source if isinstance(source, bytes) else b""
     try:
-        data = source if isinstance(source, bytes) else _read(Path(source), max_pixels)
+        if not isinstance(source, bytes):
+            data = _read(Path(source), max_pixels)
         return _decode(data, min_side, max_pixels)
     except PictureError as error:
         raise PictureError(error.kind, error.detail, name) from error.__cause__
@@ -91,13 +94,15 @@ def _read(path: Path, max_pixels: int) -> bytes:
         raise PictureError(kind, detail) from error
     except (OSError, ValueError) as error:
         raise PictureError("unreadable", getattr(error, "strerror", None) or str(error)) from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise PictureError("not a file", "a folder, pipe, socket or device")
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise PictureError("not a file", "a folder, pipe, socket or device")
         if status.st_size > 8 * max_pixels + (64 << 20):  # 16-bit RGBA uncompressed, and metadata
             size = f"{status.st_size / 1e9:.1f} GB"
-            raise PictureError("huge", f"the file has {size}, too much for {max_pixels} pixels")
+            limit = f"{max_pixels / 1e6:g} million pixels"
+            raise PictureError("huge", f"the file has {size}, too much for {limit}")
         try:
             return file.read()
         except OSError as error:
@@ -115,6 +120,8 @@ def _decode(data: bytes, min_side: int | None, max_pixels: int) -> Picture:
         if fast is not None:
             pixels, size, orientation, notes = fast
             return _upright(Picture(pixels, notes, "JPEG", size), orientation)
+    if not signatures.png_is_intact(data):  # Pillow does not look at the checksums of pixels
+        raise PictureError("damaged", "the PNG file has a wrong checksum")
     return _decode_with_pillow(data, max_pixels)
 
 
@@ -125,21 +132,22 @@ def _decode_with_pillow(data: bytes, max_pixels: int) -> Picture:
         try:
             image = Image.open(io.BytesIO(data), formats=_formats())
         except Image.DecompressionBombError as error:
-            raise PictureError("huge", f"more than the limit of {max_pixels} pixels") from error
+            raise PictureError(
+                "huge", f"more than the limit of {max_pixels / 1e6:g} million pixels"
+            ) from error
         with image:
             _check_size(*image.size, max_pixels)
-            orientation = _orientation(image)
-            depth = _bits_per_color(image)
+            depth = _bits_per_color(image)  # known until load()
+            turned_by_pillow = image.format == "TIFF" and _orientation(image) in _UPRIGHT
             image.load()
             pixels, notes = _to_rgb(image, depth)
             if _is_animated(image):
                 notes = (*notes, "animated")
-            if image.format == "TIFF" and orientation in _UPRIGHT:  # Pillow has turned it
-                notes, orientation = (*notes, "EXIF-rotated"), 1
+            if turned_by_pillow:
+                notes = (*notes, "EXIF-rotated")
             height, width = pixels.shape[:2]
-            return _upright(
-                Picture(pixels, notes, image.format or "", (width, height)), orientation
-            )
+            picture = Picture(pixels, notes, image.format or "", (width, height))
+            return _upright(picture, 1 if turned_by_pillow else _orientation(image))
 
 
 @functools.cache
@@ -147,6 +155,7 @@ def _formats() -> tuple[str, ...]:
     """FORMATS that this build of Pillow has; few, as each parser is a door for hostile files."""
     from PIL import Image
 
+    logging.getLogger("PIL").addHandler(logging.NullHandler())  # else it prints to stderr
     Image.init()
     return tuple(name for name in FORMATS if name in Image.OPEN)
 

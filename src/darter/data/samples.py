@@ -196,8 +196,8 @@ def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
 
 
 def _nothing_found(root: Path, folders: list[Path], files: list[Path]) -> str:
-    if files and not folders:
-        return f"{root} holds {len(files)} files but no class folders. {LAYOUT}."
+    if files:
+        return f"{root} holds {len(files)} files but no class folder with files in it. {LAYOUT}."
     if not folders:
         return f"{root} is empty. {LAYOUT}."
     return f"{root} holds only empty folders, e.g. {shown(folders[0].name)}/. {LAYOUT}."

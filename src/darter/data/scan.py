@@ -125,7 +125,8 @@ def _assemble(listing: Listing, reads: list[_Read]) -> Audit:
     equal = same_digest([read.digest for read in usable])
     near = _near_duplicates(pictures, equal, thumbnails)
     findings += _leaks(listing, pictures, equal, near)
-    notes = list(listing.notes) + _too_small(pictures, (*equal, *near))
+    notes = list(listing.notes) + _lost_classes(listing, classes)
+    notes += _too_small(pictures, (*equal, *near))
     findings, common = _common_to_all(findings, len(usable))
     root = listing.root
     return Audit(
@@ -189,6 +190,11 @@ def _leaks(
                     kind = "similar in another class"
                     findings[sample.path, kind] = (sample.path, kind, f"like {name}")
     return list(findings.values())
+
+
+def _lost_classes(listing: Listing, classes: tuple[str, ...]) -> list[str]:
+    lost = sorted(set(listing.classes) - set(classes))
+    return [f"class {label} has no usable picture" for label in lost]
 
 
 def _too_small(pictures: tuple[Scanned, ...], groups: Sequence[tuple[int, ...]]) -> list[str]:

@@ -1,6 +1,7 @@
 """What a file is, told by its first bytes: formats that are read, refused, or no pictures."""
 
 import struct
+import zlib
 
 READABLE: tuple[tuple[str, int, bytes], ...] = (  # format, offset, magic
     ("JPEG", 0, b"\xff\xd8\xff"),
@@ -130,6 +131,21 @@ def ends_early(data: bytes, name: str) -> bool:
     if name == "BMP" and len(data) >= 6:
         return struct.unpack("<I", data[2:6])[0] > len(data)
     return len(data) < 16
+
+
+def png_is_intact(data: bytes) -> bool:
+    """Whether the checksums of all complete chunks that matter are right; True if it is no PNG."""
+    at = 8
+    while data.startswith(b"\x89PNG") and at + 12 <= len(data):
+        end = at + 8 + int.from_bytes(data[at : at + 4], "big")
+        name = data[at + 4 : at + 8]
+        if end + 4 > len(data) or name == b"IEND":
+            break
+        matters = name[:1].isupper()  # so the format marks what a reader must understand
+        if matters and zlib.crc32(data[at + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
+            return False
+        at = end + 4
+    return True
 
 
 def _match(table: tuple[tuple[str, int, bytes], ...], data: bytes) -> str | None:

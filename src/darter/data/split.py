@@ -91,10 +91,11 @@ def _draw(
     The last group of a label stays in train; without any that fits, the smallest one is moved.
     """
     content = np.zeros((groups.max() + 1, len(targets)), np.int64)  # pictures per group and label
-    np.add.at(content, (groups, labels), 1)
-    in_train = np.bincount(groups[sides == "train"], minlength=len(content))
-    movable = in_train == content.sum(axis=1)  # the rest of a group in a given split stays
-    left = (content[in_train > 0] > 0).sum(axis=0)  # groups per label in train
+    pool = sides == "train"
+    np.add.at(content, (groups[pool], labels[pool]), 1)
+    size = np.bincount(groups, minlength=len(content))
+    movable = content.sum(axis=1) == size  # a group partly in a given split stays
+    left = (content > 0).sum(axis=0)  # groups per label in train
     have = np.zeros(len(targets), np.int64)
 
     def move(group: int) -> bool:

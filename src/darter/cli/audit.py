@@ -1,0 +1,126 @@
+"""`darter audit`: what is wrong with the pictures, before any training."""
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from darter.data.kinds import LEFT_OUT
+
+if TYPE_CHECKING:
+    from darter.data import Audit
+
+EXAMPLES = 3
+LISTED = 50  # files left out that are listed one by one
+
+
+def audit(
+    folder: Annotated[
+        Path, typer.Argument(help="Folder per class, train/val/test above that, or a CSV file.")
+    ],
+    json: Annotated[bool, typer.Option("--json", help="Print everything as one object.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Write everything as JSON to a file.")] = None,
+    test: Annotated[
+        str | None, typer.Option(help="Subfolder, folder or CSV that is the test split.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Default: all CPUs.")] = None,
+) -> None:
+    """Say what is wrong with a folder of pictures: broken and odd files, copies, leaks, labels.
+
+    Nothing is changed.
+    """
+    from darter.data import find_samples, scan
+    from darter.files import write_json
+
+    listing = find_samples(folder, test=test)
+    found = _with_progress(lambda progress: scan(listing, threads=threads, progress=progress))
+    if out is not None:
+        write_json(out, found.to_json())
+    if json:
+        import json as json_text
+
+        print(json_text.dumps(found.to_json(), indent=1))
+    else:
+        _print(found)
+        if out is not None:
+            print(f"written to {out}")
+
+
+def _with_progress(work):
+    """work(progress), with a bar on the terminal's error stream."""
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading pictures", total=None)
+        return work(lambda done, total: bar.update(task, completed=done, total=total))
+
+
+def _print(found: "Audit") -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    console.print(_classes(found))
+    for table in (_left_out(found), _others(found)):
+        if table.row_count:
+            console.print(table)
+    more = len(found.left_out) - LISTED
+    if more > 0:
+        console.print(f"{more} more files are left out; --json lists all")
+    for title, groups in (
+        ("Exact copies", found.duplicates),
+        ("Near-duplicates", found.near_duplicates),
+    ):
+        named = [", ".join(found.name(index) for index in group) for group in groups]
+        _print_some(console, title, named)
+    _print_some(console, "Two labels", [", ".join(c.paths) for c in found.conflicts])
+    for line in found.summary():
+        console.print(line, markup=False)
+
+
+def _print_some(console, title: str, lines: list[str]) -> None:
+    for line in lines[:EXAMPLES]:
+        console.print(f"{title}: {line}", markup=False)
+    if len(lines) > EXAMPLES:
+        console.print(f"{title}: {len(lines) - EXAMPLES} more groups", markup=False)
+
+
+def _classes(found: "Audit"):
+    from rich.markup import escape
+    from rich.table import Table
+
+    counts = found.counts
+    splits = list(next(iter(counts.values())))
+    table = Table("class", *({"unassigned": "pictures"}.get(s, s) for s in splits))
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for label, row in counts.items():
+        table.add_row(escape(label), *(str(row[split]) for split in splits))
+    return table
+
+
+def _left_out(found: "Audit"):
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("left out", "kind", "why")
+    for finding in found.left_out[:LISTED]:
+        table.add_row(escape(finding.path), finding.kind, escape(finding.detail))
+    return table
+
+
+def _others(found: "Audit"):
+    """What is used all the same, by kind."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("used", "kind", "files", "for example")
+    table.columns[2].justify = "right"
+    others = [f for f in found.findings if f.action != LEFT_OUT]
+    counts = Counter((f.action, f.kind) for f in others)
+    for (action, kind), count in sorted(counts.items(), key=lambda c: (c[0][0], -c[1])):
+        first = next(f for f in others if f.kind == kind)
+        table.add_row(action, kind, str(count), escape(f"{first.path}: {first.detail}"))
+    return table
