@@ -50,9 +50,9 @@ def with_hue(color: Matrix, turns: float) -> Matrix:
 
 
 def hue_matrix(turns: float) -> Matrix:
-    """(3, 3) matrix on (r, g, b); `turns` = 1 is a full circle."""
+    """(3, 3) matrix on (r, g, b); positive `turns` go from red to green, 1 is a full circle."""
     cos, sin = math.cos(2 * math.pi * turns), math.sin(2 * math.pi * turns)
-    turn = np.array(((1, 0, 0), (0, cos, -sin), (0, sin, cos)))
+    turn = np.array(((1, 0, 0), (0, cos, sin), (0, -sin, cos)))  # YIQ runs against the color wheel
     return _FROM_YIQ @ turn @ _TO_YIQ
 
 

@@ -114,9 +114,9 @@ def apply(
 
 
 @lru_cache(maxsize=64)
-def _normalization(mean: Color, std: Color) -> tuple[Matrix, Matrix, Matrix, Color]:
+def _normalization(mean: Color, std: Color) -> tuple[Matrix, Matrix, Matrix, list[int]]:
     """1/std as a column, the ends of [0, 1] after normalization, the mean color in 0..255."""
     scale = 1 / np.array(std)
     low, high = -np.array(mean) * scale, (1 - np.array(mean)) * scale
-    fill = tuple(min(255, max(0, round(255 * m))) for m in mean)
-    return scale[:, None], low, high, fill  # type: ignore[return-value]
+    fill = [min(255, max(0, round(255 * m))) for m in mean]
+    return scale[:, None], low, high, fill
