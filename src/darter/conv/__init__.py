@@ -1,4 +1,4 @@
-"""Convolutions computed fast: im2col, direct, depthwise and Winograd, chosen per layer.
+"""Convolutions computed fast: im2col, direct, depthwise, Winograd and FFT, chosen per layer.
 
 conv2d(x, w, bias, padding=1)          compute one
 prepare(spec, w, bias)(x)              pack the filters once, call often

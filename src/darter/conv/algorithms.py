@@ -109,7 +109,7 @@ class Im2col:
 
 @dataclass(frozen=True)
 class Winograd:
-    """F(tile x tile, 3 x 3): (tile + 2)² products for tile² outputs instead of 9 each."""
+    """F(tile, taps) on each axis that has taps: tile + taps - 1 products for tile outputs."""
 
     tile: int
     amplification: float  # of rounding errors, measured: docs/accuracy.md
@@ -119,36 +119,83 @@ class Winograd:
         return f"winograd-{self.tile}"
 
     def refuses(self, spec: ConvSpec) -> str | None:
-        if spec.w[2:] != (3, 3):
-            return f"needs 3x3 filters, got {spec.w[2]}x{spec.w[3]}"
-        if spec.stride != (1, 1):
-            return f"needs stride 1, got {spec.stride}"
-        if spec.dilation != (1, 1):
-            return f"needs dilation 1, got {spec.dilation}"
-        return None if spec.groups == 1 else f"needs one group, got {spec.groups}"
+        r, s = spec.w[2:]
+        known = SQUARE_TILES.get(r) if r == s else LINE_TILES.get(max(r, s))
+        if known is None or min(r, s) not in (1, max(r, s)):
+            return f"needs 3x3, 5x5, 1x3, 3x1, 1x7 or 7x1 filters, got {r}x{s}"
+        if self.tile not in known:
+            tiles = " or ".join(map(str, known))
+            return f"has no kernel F({self.tile}, {max(r, s)}) for {r}x{s} filters; tiles: {tiles}"
+        return _refuses_steps(spec)
 
-    def _tiles(self, spec: ConvSpec) -> int:
-        h, w = spec.out_hw
-        return spec.x[0] * -(-h // self.tile) * -(-w // self.tile)
+    def _sizes(self, spec: ConvSpec) -> tuple[int, int]:
+        """Tiles of all images, positions of a tile."""
+        tiles, positions = spec.x[0], 1
+        for outputs, taps in zip(spec.out_hw, spec.w[2:], strict=True):
+            if taps > 1:
+                outputs, positions = -(-outputs // self.tile), positions * (self.tile + taps - 1)
+            tiles *= outputs
+        return tiles, positions
 
     def estimate(self, spec: ConvSpec, threads: int) -> float:
-        tiles, positions = self._tiles(spec), (self.tile + 2) ** 2
-        channels, filters = _round(spec.x[1]), _round(spec.w[0])
-        products = 1.15 * tiles * positions * channels * filters / FMAS_PER_CYCLE
-        transforms = tiles * positions * (3.5 * channels + 4.5 * filters) / BLOCK
-        return (products + transforms) / threads + _stream(4 * positions * channels * filters)
+        return _tiled_cycles(spec, *self._sizes(spec), 1, 3.5, threads)
 
     def error(self, spec: ConvSpec) -> float:
-        return self.amplification * EPSILON * (9 + spec.x[1]) ** 0.5
+        sides = 1 if 1 in spec.w[2:] else 2
+        growth = self.amplification if self.tile + max(spec.w[2:]) <= 7 else WIDE_AMPLIFICATION
+        return growth ** (sides / 2) * EPSILON * (9 + spec.x[1]) ** 0.5
 
     def workspace_bytes(self, spec: ConvSpec, threads: int) -> int:
-        positions = (self.tile + 2) ** 2
-        patches = min(12 << 20, 4 * positions * _round(spec.x[1]) * self._tiles(spec))
-        return patches + threads * 700_000
+        return _tiled_bytes(spec, *self._sizes(spec), threads)
 
     def explain(self, spec: ConvSpec) -> str:
+        tiles, positions = self._sizes(spec)
         k, c = spec.w[:2]
-        return f"{(self.tile + 2) ** 2} products of {self._tiles(spec)}x{c} by {c}x{k}"
+        name = f"F({self.tile}, {max(spec.w[2:])})"
+        return f"{name}, {positions} products of {tiles}x{c} by {c}x{k}"
+
+
+# Tiles by filter side: what the core has kernels for.
+SQUARE_TILES = {3: (2, 4, 6), 5: (2, 4)}
+LINE_TILES = {3: (4, 6), 7: (2,)}
+WIDE_AMPLIFICATION = 7.0  # tiles of 8 inputs, whatever their outputs
+
+
+@dataclass(frozen=True)
+class Fft:
+    """Fourier transforms of overlapping tiles (overlap-save)."""
+
+    side: int
+
+    @property
+    def core(self) -> str:
+        return f"fft-{self.side}"
+
+    def refuses(self, spec: ConvSpec) -> str | None:
+        if max(spec.w[2:]) > self.side - 1:
+            return f"needs filters below {self.side}, got {spec.w[2]}x{spec.w[3]}"
+        return _refuses_steps(spec)
+
+    def _sizes(self, spec: ConvSpec) -> tuple[int, int]:
+        tiles = spec.x[0]
+        for outputs, taps in zip(spec.out_hw, spec.w[2:], strict=True):
+            tiles *= -(-outputs // (self.side - taps + 1))
+        return tiles, (self.side // 2 - 1) * self.side + 2 * (self.side // 2 + 1)
+
+    def estimate(self, spec: ConvSpec, threads: int) -> float:
+        return _tiled_cycles(spec, *self._sizes(spec), 2, 20.0, threads)
+
+    def error(self, spec: ConvSpec) -> float:
+        return 1.5 * EPSILON * (9 + spec.x[1]) ** 0.5
+
+    def workspace_bytes(self, spec: ConvSpec, threads: int) -> int:
+        tiles, positions = self._sizes(spec)
+        return _tiled_bytes(spec, tiles, 2 * positions, threads)
+
+    def explain(self, spec: ConvSpec) -> str:
+        tiles, positions = self._sizes(spec)
+        k, c = spec.w[:2]
+        return f"{positions} complex products of {tiles}x{c} by {c}x{k}"
 
 
 ALGORITHMS: dict[str, Algorithm] = {
@@ -158,6 +205,8 @@ ALGORITHMS: dict[str, Algorithm] = {
     "winograd-2": Winograd(2, amplification=0.55),
     "winograd-4": Winograd(4, amplification=1.6),
     "winograd-6": Winograd(6, amplification=7.0),
+    "fft-16": Fft(16),
+    "fft-32": Fft(32),
 }
 
 
@@ -172,6 +221,30 @@ def _round(channels: int) -> int:
 
 def _depth(spec: ConvSpec) -> int:
     return spec.w[1] * spec.w[2] * spec.w[3]
+
+
+def _refuses_steps(spec: ConvSpec) -> str | None:
+    """What all tiled algorithms need."""
+    if spec.stride != (1, 1):
+        return f"needs stride 1, got {spec.stride}"
+    if spec.dilation != (1, 1):
+        return f"needs dilation 1, got {spec.dilation}"
+    return None if spec.groups == 1 else f"needs one group, got {spec.groups}"
+
+
+def _tiled_cycles(
+    spec: ConvSpec, tiles: int, positions: int, parts: int, transform: float, threads: int
+) -> float:
+    """transform: cycles per position and block of 16 channels, of input and output each."""
+    channels, filters = _round(spec.x[1]) * parts, _round(spec.w[0]) * parts
+    products = 1.15 * tiles * positions * channels * filters / FMAS_PER_CYCLE
+    transforms = transform * tiles * positions * (channels + filters) / BLOCK
+    return (products + transforms) / threads + _stream(4 * positions * channels * filters)
+
+
+def _tiled_bytes(spec: ConvSpec, tiles: int, values: int, threads: int) -> int:
+    patches = min(12 << 20, 4 * values * _round(spec.x[1]) * tiles)
+    return patches + threads * 700_000
 
 
 def _stream(weight_bytes: int) -> float:

@@ -48,8 +48,8 @@ def conv2d(
 
     Raises ShapeError if channels disagree or the filter exceeds the padded image;
     UnsupportedError, with the reason, if `algorithm` refuses the shape.
-    NaN in x makes every output that sees it NaN; Winograd also spoils the rest of its tile, and
-    turns infinity into NaN. Accuracy: docs/accuracy.md.
+    NaN in x makes every output that sees it NaN; Winograd and FFT also spoil the rest of its tile,
+    and turn infinity into NaN. Accuracy: docs/accuracy.md.
     """
     x, w = as_array(x), as_array(w)
     spec = ConvSpec(x.shape, w.shape, stride, padding, dilation, groups)

@@ -63,8 +63,10 @@ protected:
 std::unique_ptr<Convolution> make_direct(const ConvSpec& spec, const Filters& filters);
 std::unique_ptr<Convolution> make_im2col(const ConvSpec& spec, const Filters& filters);
 std::unique_ptr<Convolution> make_depthwise(const ConvSpec& spec, const Filters& filters);
-// tile: outputs per side, 2, 4 or 6. Needs 3x3 filters, stride 1, dilation 1, one group.
+// tile: outputs per side. Needs stride 1, dilation 1, one group, and a kernel for tile and filters.
 std::unique_ptr<Convolution> make_winograd(const ConvSpec& spec, const Filters& filters, int tile);
+// side: pixels of a tile, 16 or 32, at least R and S. Needs stride 1, dilation 1, one group.
+std::unique_ptr<Convolution> make_fft(const ConvSpec& spec, const Filters& filters, int side);
 
 // (N, C, H, W) to blocked and back; `pixels` is H * W.
 void to_blocked(const float* plain, float* blocked, int64_t n, int64_t c, int64_t pixels);

@@ -30,6 +30,8 @@ std::unique_ptr<Convolution> prepare(const std::string& algorithm, const ConvSpe
     if (algorithm == "winograd-2") return make_winograd(spec, filters, 2);
     if (algorithm == "winograd-4") return make_winograd(spec, filters, 4);
     if (algorithm == "winograd-6") return make_winograd(spec, filters, 6);
+    if (algorithm == "fft-16") return make_fft(spec, filters, 16);
+    if (algorithm == "fft-32") return make_fft(spec, filters, 32);
     throw std::invalid_argument("no algorithm " + algorithm);
 }
 

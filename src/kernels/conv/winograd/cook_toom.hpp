@@ -41,8 +41,7 @@ consteval Rational operator+(Rational a, Rational b) {
 }
 consteval Rational operator-(Rational a, Rational b) { return a + Rational(-1) * b; }
 
-constexpr int kMost = 8;  // inputs of the largest tile, F(6, 3)
-constexpr int kTaps = 3;
+constexpr int kMost = 8;  // inputs of the largest tiles, F(6, 3), F(4, 5) and F(2, 7)
 
 struct Row {
     double at[kMost] = {};
@@ -94,9 +93,14 @@ consteval Polynomial product_of_roots(int n, int left_out) {
     return product;
 }
 
-consteval Transforms transforms(int m) {
+// F(m, n - m + 1). One input and one output: the axis has a single tap, nothing to transform.
+consteval Transforms transforms(int m, int n) {
     Transforms t;
-    int n = m + kTaps - 1;
+    int taps = n - m + 1;
+    if (n == 1) {
+        t.input.rows[0].at[0] = t.filter.rows[0].at[0] = t.output.rows[0].at[0] = 1;
+        return t;
+    }
     Points a = points(n);
     for (int i = 0; i < n; ++i) {
         bool finite = i + 1 < n;
@@ -107,8 +111,7 @@ consteval Transforms transforms(int m) {
         for (int l = 0; finite && l + 1 < n; ++l)
             if (l != i) scale = scale * (a.at[i] - a.at[l]);
         for (int j = 0; j < n; ++j) {
-            if (j < kTaps)
-                t.filter.rows[i].at[j] = finite ? (power / scale).value() : j == kTaps - 1;
+            if (j < taps) t.filter.rows[i].at[j] = finite ? (power / scale).value() : j == taps - 1;
             if (j < m) t.output.rows[j].at[i] = finite ? power.value() : j == m - 1;
             power = power * a.at[i];
         }

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "conv/winograd/cook_toom.hpp"
-#include "conv/winograd/tiles.hpp"
+#include "conv/winograd/winograd.hpp"
 
 namespace darter::winograd {
 
@@ -43,21 +43,26 @@ template <Row row, int First, int Step, class V, int n>
     return value;
 }
 
-template <int m, int n, class V>
+// Bt depends on the points alone, so it is the same for all F(m, r) with n = m + r - 1 inputs.
+template <int n, class V>
 [[gnu::always_inline]] inline void input_line(const V (&d)[n], V (&t)[n]) {
-    constexpr Transforms f = transforms(m);
-    t[0] = dot<f.input.rows[0], 0, 1>(d);
-    t[n - 1] = dot<f.input.rows[n - 1], 0, 1>(d);
-    [&]<int... pair>(std::integer_sequence<int, pair...>) {
-        (
-            [&] {
-                constexpr int i = 2 * pair + 1;  // rows of +p and -p: the odd half changes sign
-                V even = dot<f.input.rows[i], 0, 2>(d), odd = dot<f.input.rows[i], 1, 2>(d);
-                t[i] = even + odd;
-                t[i + 1] = even - odd;
-            }(),
-            ...);
-    }(std::make_integer_sequence<int, (n - 2) / 2>{});
+    if constexpr (n == 1) {
+        t[0] = d[0];
+    } else {
+        constexpr Transforms f = transforms(n, n);
+        t[0] = dot<f.input.rows[0], 0, 1>(d);
+        t[n - 1] = dot<f.input.rows[n - 1], 0, 1>(d);
+        [&]<int... pair>(std::integer_sequence<int, pair...>) {
+            (
+                [&] {
+                    constexpr int i = 2 * pair + 1;  // rows of +p and -p: the odd half changes sign
+                    V even = dot<f.input.rows[i], 0, 2>(d), odd = dot<f.input.rows[i], 1, 2>(d);
+                    t[i] = even + odd;
+                    t[i + 1] = even - odd;
+                }(),
+                ...);
+        }(std::make_integer_sequence<int, (n - 2) / 2>{});
+    }
 }
 
 // The row without the second of each pair of points.
@@ -68,26 +73,25 @@ consteval Row folded(Row row, int n) {
 
 template <int m, int n, class V>
 [[gnu::always_inline]] inline void output_line(const V (&t)[n], V (&y)[m]) {
-    constexpr Transforms f = transforms(m);
-    constexpr int pairs = (n - 2) / 2;
+    constexpr Transforms f = transforms(m, n);
     // Even powers of +p and -p agree, odd ones change sign: fold the pairs first.
-    V even[n] = {}, odd[n] = {};
+    V even[n], odd[n];
     even[0] = odd[0] = t[0];
     even[n - 1] = odd[n - 1] = t[n - 1];
-    for (int i = 1; i < 2 * pairs + 1; i += 2) {
-        even[i] = t[i] + t[i + 1];
-        odd[i] = t[i] - t[i + 1];
+#pragma GCC unroll 8
+    for (int i = 1; i + 1 < n; i += 2) {
+        even[i] = even[i + 1] = t[i] + t[i + 1];
+        odd[i] = odd[i + 1] = t[i] - t[i + 1];
     }
     [&]<int... j>(std::integer_sequence<int, j...>) {
         ((y[j] = dot<folded(f.output.rows[j], n), 0, 1>(j % 2 ? odd : even)), ...);
     }(std::make_integer_sequence<int, m>{});
 }
 
-template <class V, int m>
+template <class V, int nh, int nw>
 void input(const InputTile& tile) {
-    constexpr int n = m + kTaps - 1;
-    const bool inside = tile.top == 0 && tile.left == 0 && tile.bottom == n && tile.right == n;
-    alignas(64) float patch[n * n * kBlock];
+    const bool inside = tile.top == 0 && tile.left == 0 && tile.bottom == nh && tile.right == nw;
+    alignas(64) float patch[nh * nw * kBlock];
     if (!inside)
         for (float& value : patch) value = 0;
     for (int64_t block = 0; block < tile.blocks; ++block) {
@@ -96,54 +100,53 @@ void input(const InputTile& tile) {
         if (!inside) {
             for (int i = tile.top; i < tile.bottom; ++i)
                 for (int j = tile.left * kBlock; j < tile.right * kBlock; j += V::lanes)
-                    V::load(x + i * row + j).store(patch + i * n * kBlock + j);
+                    V::load(x + i * row + j).store(patch + i * nw * kBlock + j);
             x = patch;
-            row = n * kBlock;
+            row = nw * kBlock;
         }
         for (int part = 0; part < kBlock; part += V::lanes) {
-            V half[n][n];  // columns transformed
-            for (int j = 0; j < n; ++j) {
-                V d[n], t[n];
+            V half[nh][nw];  // columns transformed
+            for (int j = 0; j < nw; ++j) {
+                V d[nh], t[nh];
 #pragma GCC unroll 8
-                for (int i = 0; i < n; ++i) d[i] = V::load(x + i * row + j * kBlock + part);
-                input_line<m>(d, t);
+                for (int i = 0; i < nh; ++i) d[i] = V::load(x + i * row + j * kBlock + part);
+                input_line<nh>(d, t);
 #pragma GCC unroll 8
-                for (int i = 0; i < n; ++i) half[i][j] = t[i];
+                for (int i = 0; i < nh; ++i) half[i][j] = t[i];
             }
             float* v = tile.v + block * tile.v_block + part;
-            for (int i = 0; i < n; ++i) {
-                V t[n];
-                input_line<m>(half[i], t);
+            for (int i = 0; i < nh; ++i) {
+                V t[nw];
+                input_line<nw>(half[i], t);
 #pragma GCC unroll 8
-                for (int j = 0; j < n; ++j) t[j].store(v + (i * n + j) * tile.v_position);
+                for (int j = 0; j < nw; ++j) t[j].store(v + (i * nw + j) * tile.v_position);
             }
         }
     }
 }
 
-template <class V, int m>
+template <class V, int mh, int nh, int mw, int nw>
 void output(const OutputTile& tile) {
-    constexpr int n = m + kTaps - 1;
     const V low = V::fill(tile.low), high = V::fill(tile.high);
     for (int64_t block = 0; block < tile.blocks; ++block)
         for (int part = 0; part < kBlock; part += V::lanes) {
             const float* from = tile.products + block * kBlock + part;
-            V half[m][n];  // columns transformed
-            for (int j = 0; j < n; ++j) {
-                V t[n], y[m];
+            V half[mh][nw];  // columns transformed
+            for (int j = 0; j < nw; ++j) {
+                V t[nh], y[mh];
 #pragma GCC unroll 8
-                for (int i = 0; i < n; ++i) t[i] = V::load(from + (i * n + j) * tile.position);
-                output_line<m>(t, y);
+                for (int i = 0; i < nh; ++i) t[i] = V::load(from + (i * nw + j) * tile.position);
+                output_line<mh, nh>(t, y);
 #pragma GCC unroll 8
-                for (int i = 0; i < m; ++i) half[i][j] = y[i];
+                for (int i = 0; i < mh; ++i) half[i][j] = y[i];
             }
             const V bias = V::load(tile.bias + block * kBlock + part);
             const int64_t out = block * tile.y_block + part;
             for (int i = 0; i < tile.rows; ++i) {
-                V y[m];
-                output_line<m>(half[i], y);
+                V y[mw];
+                output_line<mw, nw>(half[i], y);
 #pragma GCC unroll 8
-                for (int j = 0; j < m; ++j) {
+                for (int j = 0; j < mw; ++j) {
                     if (j >= tile.columns) break;
                     int64_t at = out + i * tile.y_row + j * kBlock;
                     V value = y[j] + bias;
@@ -154,9 +157,19 @@ void output(const OutputTile& tile) {
         }
 }
 
-template <class V, int m>
+// F(m_h, n_h - m_h + 1) down by F(m_w, n_w - m_w + 1) across.
+template <class V, int mh, int nh, int mw, int nw>
+constexpr TileTransform kernel() {
+    return {nh, nw, mh, mw, nh * nw, 1, input<V, nh, nw>, output<V, mh, nh, mw, nw>};
+}
+
+template <class V>
 constexpr WinogradKernels kernels() {
-    return {m, input<V, m>, output<V, m>};
+    return {{kernel<V, 2, 4, 2, 4>(), kernel<V, 4, 6, 4, 6>(), kernel<V, 6, 8, 6, 8>(),
+             kernel<V, 2, 6, 2, 6>(), kernel<V, 4, 8, 4, 8>(),
+             kernel<V, 1, 1, 4, 6>(), kernel<V, 4, 6, 1, 1>(),
+             kernel<V, 1, 1, 6, 8>(), kernel<V, 6, 8, 1, 1>(),
+             kernel<V, 1, 1, 2, 8>(), kernel<V, 2, 8, 1, 1>()}};
 }
 
 }  // namespace darter::winograd

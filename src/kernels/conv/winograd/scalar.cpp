@@ -3,8 +3,7 @@
 
 namespace darter::scalar {
 
-extern const WinogradKernels winograd_kernels[3];
-const WinogradKernels winograd_kernels[3] = {
-    winograd::kernels<Vector, 2>(), winograd::kernels<Vector, 4>(), winograd::kernels<Vector, 6>()};
+extern const WinogradKernels winograd_kernels;
+const WinogradKernels winograd_kernels = winograd::kernels<Vector>();
 
 }  // namespace darter::scalar

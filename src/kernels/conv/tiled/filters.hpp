@@ -1,0 +1,18 @@
+// The driver of convolutions by transformed tiles.
+#pragma once
+#include <functional>
+#include <memory>
+
+#include "conv/convolution.hpp"
+#include "conv/tiled/tiled.hpp"
+
+namespace darter {
+
+// One filter (R x S) to `positions * parts` values in float64, [position][part].
+using FilterTransform = std::function<void(const float* g, double* u)>;
+
+std::unique_ptr<Convolution> make_tiled(const ConvSpec& spec, const Filters& filters,
+                                        const TileTransform& transform,
+                                        const FilterTransform& transform_filter);
+
+}  // namespace darter

@@ -1,0 +1,233 @@
+// Tiles are worked on in groups. `v` holds the transformed patches of a group, [position][channel
+// block][part][tile][16]; the filters are packed as [unit of filter blocks][position][column
+// blocks][depth][columns], so that each thread reads them front to back, once per group. A complex
+// product is a real one of twice the depth and twice the columns: (x, y) (u, v; -v, u).
+//
+// Two ways to split the work:
+//   private  v fits in the L2 cache: a thread takes a whole group through all three stages;
+//   shared   v lies in L3: all threads transform a large group, then each takes units of filters,
+//            so that filters that exceed the caches are read from memory as seldom as possible.
+#include <algorithm>
+
+#include "conv/tiled/filters.hpp"
+#include "runtime/thread_pool.hpp"
+
+namespace darter {
+namespace {
+
+constexpr int64_t kPrivateFloats = 128 * 1024;     // v of a private group: 512 KiB of L2
+constexpr int64_t kSharedFloats = 3 * 1024 * 1024; // v of a shared group: 12 MiB of L3
+constexpr int64_t kProductFloats = 160 * 1024;     // products of one pair: 640 KiB
+constexpr int64_t kDepthBlocks = 16;             // depth whose filters stay in L1: 32 KiB
+
+class Tiled final : public Convolution {
+public:
+    Tiled(const ConvSpec& spec, const Filters& filters, const TileTransform& transform,
+          const FilterTransform& transform_filter)
+        : Convolution(spec, filters), t_(transform) {
+        pack(filters.w, transform_filter);
+        choose_group();
+    }
+
+    size_t weight_bytes() const override { return weights_.size() * sizeof(float); }
+
+    void run(const float* x, float* y, const float* residual) const override {
+        if (shared_) return run_shared(x, y, residual);
+        parallel_for(ceil_div(tiles_, group_), [&](size_t index) {
+            int64_t first = index * group_, last = std::min(tiles_, first + group_);
+            float* v = scratch(Scratch::worker_a, t_.positions * v_position_);
+            transform(x, v, first, first, last);
+            for (int64_t unit = 0; unit < units_; ++unit)
+                finish(v, unit, first, first, last, y, residual);
+        });
+    }
+
+private:
+    int64_t depth_blocks() const { return blocks_of(spec.c) * t_.parts; }
+    // Filter blocks of a unit: the last one may have fewer.
+    int64_t unit_blocks(int64_t unit) const {
+        return std::min(most_blocks_, blocks_of(spec.k) - unit * most_blocks_);
+    }
+    // Blocks of columns that one product computes.
+    int64_t product_blocks(int64_t unit) const {
+        return std::min<int64_t>(product_.blocks, unit_blocks(unit) * t_.parts);
+    }
+    // An odd number of cache lines between positions spreads them over all sets of the caches.
+    static int64_t odd_lines(int64_t floats) { return (floats / kBlock | 1) * kBlock; }
+
+    // Filters are transformed in float64 and rounded once.
+    void pack(const float* w, const FilterTransform& transform_filter) {
+        int64_t parts = t_.parts, depth = depth_blocks() * kBlock, taps = spec.r * spec.s;
+        unit_floats_ = t_.positions * depth * most_blocks_ * parts * kBlock;
+        weights_ = Buffer(units_ * unit_floats_);
+        std::fill_n(weights_.data(), weights_.size(), 0.0f);
+        parallel_for(spec.k, [&](size_t k) {
+            int64_t unit = k / kBlock / most_blocks_, block = k / kBlock % most_blocks_;
+            int64_t columns = product_blocks(unit) * kBlock;
+            int64_t all_columns = unit_blocks(unit) * parts * kBlock;
+            float* to = weights_.data() + unit * unit_floats_;
+            std::vector<double> u(t_.positions * parts);
+            for (int64_t c = 0; c < spec.c; ++c) {
+                transform_filter(w + (k * spec.c + c) * taps, u.data());
+                for (int64_t position = 0; position < t_.positions; ++position)
+                    for (int64_t from = 0; from < parts; ++from)
+                        for (int64_t part = 0; part < parts; ++part) {
+                            double value = u[position * parts + (from ^ part)];
+                            if (from > part) value = -value;
+                            int64_t row = (c / kBlock * parts + from) * kBlock + c % kBlock;
+                            int64_t column = (block * parts + part) * kBlock + k % kBlock;
+                            to[position * depth * all_columns + column / columns * depth * columns +
+                               row * columns + column % columns] = static_cast<float>(value);
+                        }
+            }
+        });
+    }
+
+    void choose_group() {
+        tiles_h_ = ceil_div(spec.out_h(), t_.outputs_h);
+        tiles_w_ = ceil_div(spec.out_w(), t_.outputs_w);
+        tiles_ = spec.n * tiles_h_ * tiles_w_;
+        int64_t rows = product_.rows, per_tile = t_.positions * depth_blocks() * kBlock;
+        int64_t products = t_.positions * most_blocks_ * t_.parts * kBlock;
+        int64_t fit = kPrivateFloats / per_tile / rows * rows;
+        shared_ = fit == 0 || tiles_ < 2 * rows * threads();
+        if (shared_)
+            fit = std::max(rows, std::min(kSharedFloats / per_tile, kProductFloats / products) /
+                                     rows * rows);
+        // Equal groups, each a whole number of product tiles where there are several.
+        group_ = tiles_ <= fit ? std::max<int64_t>(1, tiles_)
+                               : even_piece(ceil_div(tiles_, rows), fit / rows) * rows;
+        v_position_ = odd_lines(depth_blocks() * group_ * kBlock);
+    }
+
+    void run_shared(const float* x, float* y, const float* residual) const {
+        float* v = scratch(Scratch::caller_a, t_.positions * v_position_);
+        for (int64_t first = 0; first < tiles_; first += group_) {
+            int64_t last = std::min(tiles_, first + group_);
+            int64_t piece = std::max<int64_t>(1, (last - first) / (4 * threads()));
+            parallel_for(ceil_div(last - first, piece), [&](size_t index) {
+                int64_t from = first + index * piece;
+                transform(x, v, first, from, std::min(last, from + piece));
+            });
+            // Few filters and many threads: split the tiles too.
+            int64_t rows = product_.rows, splits = ceil_div(threads(), units_);
+            int64_t part = ceil_div(ceil_div(last - first, splits), rows) * rows;
+            splits = ceil_div(last - first, part);
+            parallel_for(units_ * splits, [&](size_t index) {
+                int64_t from = first + index % splits * part;
+                finish(v, index / splits, first, from, std::min(last, from + part), y, residual);
+            });
+        }
+    }
+
+    struct Place {
+        int64_t image, row, column;  // of the tile's top left output
+    };
+    Place place(int64_t tile) const {
+        return {tile / tiles_w_ / tiles_h_, tile / tiles_w_ % tiles_h_ * t_.outputs_h,
+                tile % tiles_w_ * t_.outputs_w};
+    }
+
+    // Patches of tiles [first, last) into v, whose first tile is `group`.
+    void transform(const float* x, float* v, int64_t group, int64_t first, int64_t last) const {
+        int64_t plane = spec.h * spec.w * kBlock;
+        for (int64_t tile = first; tile < last; ++tile) {
+            Place at = place(tile);
+            int64_t top = at.row - spec.pad_top, left = at.column - spec.pad_left;
+            auto inside = [](int64_t edge, int inputs) {
+                return static_cast<int>(std::clamp<int64_t>(edge, 0, inputs));
+            };
+            t_.input({.x = x + at.image * blocks_of(spec.c) * plane + (top * spec.w + left) * kBlock,
+                      .x_row = spec.w * kBlock,
+                      .x_block = plane,
+                      .top = inside(-top, t_.inputs_h),
+                      .left = inside(-left, t_.inputs_w),
+                      .bottom = inside(spec.h - top, t_.inputs_h),
+                      .right = inside(spec.w - left, t_.inputs_w),
+                      .blocks = blocks_of(spec.c),
+                      .v = v + (tile - group) * kBlock,
+                      .v_position = v_position_,
+                      .v_block = t_.parts * group_ * kBlock,
+                      .v_part = group_ * kBlock});
+        }
+    }
+
+    // Outputs of tiles [first, last) for one unit of filters.
+    void finish(const float* v, int64_t unit, int64_t group, int64_t first, int64_t last, float* y,
+                const float* residual) const {
+        int64_t blocks = unit_blocks(unit), columns = blocks * t_.parts * kBlock;
+        int64_t position_stride = odd_lines((last - first) * columns);
+        float* products = scratch(Scratch::worker_b, t_.positions * position_stride);
+        multiply(v + (first - group) * kBlock, unit, last - first, products, position_stride);
+
+        int64_t out_h = spec.out_h(), out_w = spec.out_w(), out_plane = out_h * out_w * kBlock;
+        int64_t block = unit * most_blocks_;
+        for (int64_t tile = first; tile < last; ++tile) {
+            Place at = place(tile);
+            int64_t index = (at.image * blocks_of(spec.k) + block) * out_plane +
+                            (at.row * out_w + at.column) * kBlock;
+            t_.output({.products = products + (tile - first) * columns,
+                       .position = position_stride,
+                       .blocks = blocks,
+                       .bias = bias_.data() + block * kBlock,
+                       .residual = residual ? residual + index : nullptr,
+                       .y = y + index,
+                       .y_row = out_w * kBlock,
+                       .y_block = out_plane,
+                       .rows = static_cast<int>(std::min<int64_t>(t_.outputs_h, out_h - at.row)),
+                       .columns =
+                           static_cast<int>(std::min<int64_t>(t_.outputs_w, out_w - at.column)),
+                       .low = low_,
+                       .high = high_});
+        }
+    }
+
+    void multiply(const float* v, int64_t unit, int64_t tiles, float* products,
+                  int64_t position_stride) const {
+        int64_t all_columns = unit_blocks(unit) * t_.parts * kBlock;
+        int64_t columns = product_blocks(unit) * kBlock;
+        int64_t offsets[kDepthBlocks];
+        for (int64_t i = 0; i < kDepthBlocks; ++i) offsets[i] = i * group_ * kBlock;
+        int64_t rows = even_piece(tiles, product_.rows);
+        const float* b = weights_.data() + unit * unit_floats_;
+        for (int64_t position = 0; position < t_.positions; ++position)
+            for (int64_t column = 0; column < all_columns; column += columns)
+                for (int64_t block = 0; block < depth_blocks(); block += kDepthBlocks) {
+                    Product p{};
+                    p.offsets = offsets;
+                    p.steps = std::min(kDepthBlocks, depth_blocks() - block);
+                    p.b = b;
+                    p.row_stride = kBlock;
+                    p.blocks = static_cast<int>(product_blocks(unit));
+                    p.depth = kBlock;
+                    p.out_row = all_columns;
+                    p.out_block = kBlock;
+                    p.accumulate = block > 0;
+                    for (int64_t tile = 0; tile < tiles; tile += rows) {
+                        p.rows = static_cast<int>(std::min(rows, tiles - tile));
+                        p.a = v + position * v_position_ + (block * group_ + tile) * kBlock;
+                        p.out = products + position * position_stride + tile * all_columns + column;
+                        product_.run(p);
+                    }
+                    b += p.steps * kBlock * columns;
+                }
+    }
+
+    const TileTransform t_;
+    const ProductKernels& product_ = product_kernels(active_isa());
+    const int64_t most_blocks_ = std::max(1, product_.blocks / t_.parts);
+    const int64_t units_ = ceil_div(blocks_of(spec.k), most_blocks_);
+    int64_t tiles_h_, tiles_w_, tiles_, group_, v_position_, unit_floats_;
+    bool shared_;
+    Buffer weights_;
+};
+
+}  // namespace
+
+std::unique_ptr<Convolution> make_tiled(const ConvSpec& spec, const Filters& filters,
+                                        const TileTransform& transform,
+                                        const FilterTransform& transform_filter) {
+    return std::make_unique<Tiled>(spec, filters, transform, transform_filter);
+}
+
+}  // namespace darter

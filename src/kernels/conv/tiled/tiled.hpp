@@ -1,0 +1,41 @@
+// Convolution by transformed tiles: transform patches of the image, multiply at every position of
+// the transform, transform back. Winograd and FFT differ only in the transform.
+#pragma once
+#include <cstdint>
+
+namespace darter {
+
+// Transforms one patch of pixels in every channel block.
+struct InputTile {
+    const float* x;                   // first channel block, top left pixel (may lie outside)
+    int64_t x_row, x_block;           // floats between rows, between channel blocks
+    int top, left, bottom, right;     // the part of the patch inside the image; 0 outside
+    int64_t blocks;
+    float* v;                         // 16 floats per (position, block, part)
+    int64_t v_position, v_block, v_part;
+};
+
+// Turns the products of one tile into outputs, for some blocks of filters.
+struct OutputTile {
+    const float* products;            // 16 floats per (position, block, part); parts, then blocks,
+    int64_t position;                 // are neighbours; floats between positions
+    int64_t blocks;
+    const float* bias;
+    const float* residual;            // like y, or null
+    float* y;
+    int64_t y_row, y_block;
+    int rows, columns;                // of the tile that lie inside the image
+    float low, high;
+};
+
+// A transform on one instruction set. A value at a position is one number (Winograd), or a real
+// and an imaginary part (FFT).
+struct TileTransform {
+    int inputs_h, inputs_w;           // pixels of a patch
+    int outputs_h, outputs_w;         // pixels that it gives
+    int positions, parts;
+    void (*input)(const InputTile&);
+    void (*output)(const OutputTile&);
+};
+
+}  // namespace darter
