@@ -1,16 +1,14 @@
-"""A training run to be killed: python -m tests.train.run_tiny RUN EPOCHS. Resumes by itself.
+"""A training run to be killed; it resumes by itself.
 
-It goes through all that holds state: dropout, mixup, batch-norm statistics, averaged weights,
-accumulation, clipping, AdamW, a last epoch cut short of nothing.
+It goes through all that holds state or draws random numbers: dropout, mixup, batch-norm
+statistics, averaged weights, accumulation, clipping, AdamW, balanced sampling.
 """
 
-import sys
 from pathlib import Path
 
 import torch
 
-from darter.train import fit
-from tests.train.tiny import ALL, QUICK, tiny_model, tiny_problem
+from tests.train.tiny import QUICK, tiny_model, tiny_problem, train
 
 RECIPE = QUICK.replace(
     dropout=0.3,
@@ -25,20 +23,12 @@ RECIPE = QUICK.replace(
 
 def main(out: Path, epochs: int) -> None:
     problem = tiny_problem(train=88)
-    fitted = fit(
+    fitted = train(
         tiny_model(),
-        ALL,
+        problem,
         RECIPE.replace(epochs=epochs),
-        problem.train,
-        problem.val,
-        out,
-        augment=problem.augment,
-        preprocess=problem.preprocess,
+        out=out,
         resume=True,
         checkpoint_seconds=0.0,
     )
     torch.save(fitted.model.state_dict(), out / "weights.pt")
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from darter.data import Augment, Picture, Preprocess
-from darter.train import Examples, Recipe
+from darter.train import Examples, Fitted, Recipe, fit
 from darter.transfer import STRATEGIES, Backbone, Classifier
 from darter.transfer.blocks import cut
 
@@ -92,3 +92,17 @@ QUICK = Recipe(
     epochs=3, batch_size=8, learning_rate=0.01, precision="float32", threads=1, patience=0
 )
 ALL = STRATEGIES["fine-tune-all"]
+
+
+def train(model, problem, recipe=QUICK, strategy=ALL, out=None, **options) -> Fitted:
+    return fit(
+        model,
+        strategy,
+        recipe,
+        options.pop("train", problem.train),
+        options.pop("val", problem.val),
+        out,
+        augment=options.pop("augment", problem.augment),
+        preprocess=options.pop("preprocess", problem.preprocess),
+        **options,
+    )

@@ -23,6 +23,7 @@ from darter.train.progress import TrainingBar
 from darter.train.recipe import Recipe
 from darter.train.stop import Interrupted, StopSignal
 from darter.train.task import Fitted
+from darter.train.trial import Trials, start_model
 
 __all__ = [
     "Examples",
@@ -33,9 +34,11 @@ __all__ = [
     "Recipe",
     "StopSignal",
     "TrainingBar",
+    "Trials",
     "calibrate",
     "export",
     "fit",
     "make_augment",
     "make_preprocess",
+    "start_model",
 ]

@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from darter.data import Augment, Preprocess
+from darter.data import Augment, PictureCache, Preprocess
 from darter.train.checkpoint import load_checkpoint
 from darter.train.device import choose_device, computing, move
 from darter.train.examples import Examples
@@ -29,6 +29,7 @@ def fit(
     resume: bool = False,
     progress: Progress | None = None,
     checkpoint_seconds: float = 20.0,
+    cache: PictureCache | None = None,
 ) -> Fitted:
     """Train `model` in place, from the weights and the head that it holds.
 
@@ -38,6 +39,7 @@ def fit(
     seconds: time limit; the number of epochs is planned from a measured step to respect it.
     resume: continue from out/checkpoints if it holds one, to the same bits.
     checkpoint_seconds: save at least that often; every epoch's end is saved as well.
+    cache: of decoded pictures, to share with other trainings.
 
     Raises Interrupted after SIGINT or SIGTERM, with the state saved (only with `out`);
     OptionError if the recipe does not fit the machine or the strategy, or training diverges.
@@ -49,7 +51,17 @@ def fit(
         move(model, device, recipe.channels_last)
         prepare(model, strategy)
         model.dropout.p = strategy.dropout
-        task = Task(model, strategy, recipe, train, val, augment, preprocess, device)
+        task = Task(
+            model,
+            strategy,
+            recipe,
+            train,
+            val,
+            augment,
+            preprocess,
+            device,
+            PictureCache() if cache is None else cache,
+        )
         if strategy.is_probe:
             return task.fitted(None, started)
         saved = load_checkpoint(out / "checkpoints") if out and resume else None

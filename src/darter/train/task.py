@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from darter.data import Augment, Preprocess
+from darter.data import Augment, PictureCache, Preprocess
 from darter.train.checkpoint import check_same
 from darter.train.device import candidate_precisions
 from darter.train.examples import Examples
@@ -58,6 +58,7 @@ class Task:
     augment: Augment
     preprocess: Preprocess
     device: torch.device
+    cache: PictureCache
 
     def about(self) -> dict[str, Any]:
         """What must be the same for a checkpoint to be continued."""
@@ -80,7 +81,7 @@ class Task:
                 self.model,
                 self.strategy,
                 self.loss(balance),
-                training_loader(self.train, self.augment, self.recipe, balance),
+                training_loader(self.train, self.augment, self.recipe, balance, self.cache),
                 len(self.val),
                 precisions,
                 device=self.device,
@@ -112,8 +113,8 @@ class Task:
             self.recipe,
             plan,
             self.loss(plan.class_balance),
-            training_loader(self.train, self.augment, self.recipe, plan.class_balance),
-            evaluation_loader(self.val, self.preprocess, self.recipe) if val else None,
+            training_loader(self.train, self.augment, self.recipe, plan.class_balance, self.cache),
+            evaluation_loader(self.val, self.preprocess, self.recipe, self.cache) if val else None,
             self.val.labels,
             self.device,
         )
@@ -129,7 +130,7 @@ class Task:
         """The model brought home, with its float32 logits of the validation pictures."""
         logits = np.zeros((0, self.model.linear.out_features), np.float32)
         if len(self.val):
-            loader = evaluation_loader(self.val, self.preprocess, self.recipe)
+            loader = evaluation_loader(self.val, self.preprocess, self.recipe, self.cache)
             logits = evaluate(self.model, loader, self.device, "float32", self.recipe.channels_last)
         home = self.model.to("cpu", memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
         at = loop.position if loop else Position(ended="nothing to train")

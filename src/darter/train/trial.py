@@ -1,0 +1,146 @@
+"""Short trainings for the race between strategies, by the same code as the final training."""
+
+import copy
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from darter.data import Augment, PictureCache, Preprocess
+from darter.train.device import candidate_precisions, choose_device, computing, move
+from darter.train.examples import Examples
+from darter.train.fit import fit
+from darter.train.loop import Diverged
+from darter.train.pictures import evaluation_loader
+from darter.train.recipe import Recipe
+from darter.train.validate import evaluate, score
+from darter.transfer.backbone import Backbone, Classifier
+from darter.transfer.probe import Probe, find_strength, fit_probe
+from darter.transfer.records import Trial
+from darter.transfer.strategies import Strategy
+
+if TYPE_CHECKING:
+    from darter.transfer.features import Features
+
+NOBODY = Examples((), np.zeros(0, np.int64))
+
+
+def start_model(
+    backbone: Backbone, strategy: Strategy, classes: int, probe: Probe | None, seed: int
+) -> Classifier:
+    """A classifier where the strategy starts: the probe's head, or a random one without a probe.
+
+    The backbone is copied. For a start at "random", give a backbone with random weights.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = Classifier(copy.deepcopy(backbone), classes, layers=strategy.layers)
+    if probe is not None:
+        model.set_head(torch.from_numpy(probe.weight), torch.from_numpy(probe.bias))
+    return model
+
+
+class Trials:
+    """The trial that `darter.transfer.choose` calls: a short training, scored on held-out pictures.
+
+    backbone: (strategy, seed) -> the backbone to start from; it is not changed.
+    features: of all examples, for the probes that heads start from.
+    The precision is measured in the first trial and kept for all; see `precision`.
+    """
+
+    def __init__(
+        self,
+        backbone: Callable[[Strategy, int], Backbone],
+        features: "Features",
+        examples: Examples,
+        classes: int,
+        recipe: Recipe,
+        *,
+        augment: Augment,
+        preprocess: Preprocess,
+        cache: PictureCache | None = None,
+    ) -> None:
+        self._backbone, self._features, self._examples = backbone, features, examples
+        self._classes, self._recipe = classes, recipe
+        self._augment, self._preprocess = augment, preprocess
+        self._cache = PictureCache() if cache is None else cache
+        self._strengths: dict[str, float] = {}
+
+    @property
+    def precision(self) -> str:
+        return self._recipe.precision
+
+    def __call__(
+        self,
+        strategy: Strategy,
+        learning_rate: float,
+        train: NDArray[np.int64],
+        held_out: NDArray[np.int64],
+        epochs: int,
+        seed: int,
+    ) -> Trial:
+        """Train on some positions, score the others. A training that diverges is all wrong."""
+        with computing(choose_device(self._recipe.device), self._recipe.threads):
+            return self._run(strategy, learning_rate, train, held_out, epochs, seed)
+
+    def _run(
+        self,
+        strategy: Strategy,
+        learning_rate: float,
+        train: NDArray[np.int64],
+        held_out: NDArray[np.int64],
+        epochs: int,
+        seed: int,
+    ) -> Trial:
+        started = time.monotonic()
+        recipe = self._recipe.replace(
+            learning_rate=learning_rate, epochs=epochs, seed=seed, patience=0
+        )
+        model = start_model(
+            self._backbone(strategy, seed),
+            strategy,
+            self._classes,
+            self._probe(strategy, train),
+            seed,
+        )
+        try:
+            fitted = fit(
+                model,
+                strategy,
+                recipe,
+                self._examples.subset(train),
+                NOBODY,
+                None,
+                augment=self._augment,
+                preprocess=self._preprocess,
+                cache=self._cache,
+            )
+        except Diverged:
+            wrong = np.zeros(len(held_out), bool)
+            return Trial(wrong, time.monotonic() - started, float("inf"))
+        if fitted.plan is not None:
+            self._recipe = self._recipe.replace(precision=fitted.plan.precision)
+        logits = self._logits(model, self._examples.subset(held_out))
+        labels = self._examples.labels[held_out]
+        correct = logits.argmax(axis=1) == labels
+        return Trial(correct, time.monotonic() - started, score(logits, labels)[1])
+
+    def _probe(self, strategy: Strategy, train: NDArray[np.int64]) -> Probe | None:
+        """The probe on the training positions; the strength of its penalty is found once."""
+        if strategy.start != "probe":
+            return None
+        rows = self._features.read(strategy.layers)[train]
+        labels = self._examples.labels[train]
+        if strategy.layers not in self._strengths:
+            self._strengths[strategy.layers] = find_strength(rows, labels, self._classes)
+        return fit_probe(rows, labels, self._classes, l2=self._strengths[strategy.layers])
+
+    def _logits(self, model: Classifier, held_out: Examples) -> NDArray[np.float32]:
+        device = choose_device(self._recipe.device)
+        precision = candidate_precisions(device, self._recipe.precision)[0]
+        move(model, device, self._recipe.channels_last)
+        loader = evaluation_loader(held_out, self._preprocess, self._recipe, self._cache)
+        return evaluate(model, loader, device, precision, self._recipe.channels_last)
