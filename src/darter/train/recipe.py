@@ -150,6 +150,11 @@ class Recipe:
                 raise OptionError(f"recipe: {item.name} = {value!r}; expected {expected}")
         if self.mixup and self.cutmix:
             raise OptionError("recipe: mixup and cutmix are both on; set one of them to 0")
+        if self.optimizer == "sgd" and self.learning_rate == "auto":
+            raise OptionError(
+                'recipe: learning_rate = "auto" measures rates for "adamw"; for "sgd" give a '
+                "number, such as 0.01"
+            )
         object.__setattr__(self, "augment", spell_out(self.augment))
 
     @classmethod

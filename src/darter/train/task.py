@@ -70,7 +70,11 @@ class Task:
         }
 
     def begin(self, seconds: float | None) -> Loop:
-        """A run at its start, its plan made from a measured step where something depends on it."""
+        """A run at its start, its plan made from a measured step where something depends on it.
+
+        The time that measuring takes is part of the run's `seconds`.
+        """
+        started = time.monotonic()
         balance = settle_balance(
             self.recipe.class_balance, self.train.labels, self.model.linear.out_features
         )
@@ -94,9 +98,11 @@ class Task:
             pictures=len(self.train),
             class_balance=balance,
             speed=speed,
-            seconds=seconds,
+            seconds=None if seconds is None else seconds - (time.monotonic() - started),
         )
-        return self.loop(plan)
+        loop = self.loop(plan)
+        loop.position.seconds = time.monotonic() - started
+        return loop
 
     def resume(self, saved: Mapping[str, Any]) -> Loop:
         """A run where its checkpoint left it; OptionError if it belongs to another one."""
