@@ -1,8 +1,10 @@
 """What to start from and what to retrain: pretrained nets, their features, and a measured choice.
 
 backbone = zoo.load()
-model = Classifier(backbone, classes=10)
-STRATEGIES["fine-tune-all"]
+size = choose_size(backbone, pictures, labels, groups, classes=2, picture_side=500).size
+found = features(backbone, pictures, backbone.preprocess(size), cache_dir=cache, mirror=True)
+choice = choose(found, labels, groups, STRATEGIES.values(), trial, classes=2, budget_seconds=60)
+model = Classifier(backbone, classes=2, layers=choice.strategy.layers)
 """
 
 from darter.errors import MissingExtraError
@@ -14,16 +16,33 @@ except ImportError as error:
 
 from darter.transfer import strategies, zoo
 from darter.transfer.backbone import Backbone, Block, Classifier
+from darter.transfer.choose import choose
+from darter.transfer.features import Features, features
+from darter.transfer.probe import Probe, fit_probe
+from darter.transfer.records import Candidate, Choice, Trial
+from darter.transfer.sizes import SizeChoice, choose_size
+from darter.transfer.small import small_net
 from darter.transfer.strategies import STRATEGIES, Strategy, parameter_groups, prepare, train_mode
 
 __all__ = [
     "STRATEGIES",
     "Backbone",
     "Block",
+    "Candidate",
+    "Choice",
     "Classifier",
+    "Features",
+    "Probe",
+    "SizeChoice",
     "Strategy",
+    "Trial",
+    "choose",
+    "choose_size",
+    "features",
+    "fit_probe",
     "parameter_groups",
     "prepare",
+    "small_net",
     "strategies",
     "train_mode",
     "zoo",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from darter.data import Preprocess
 from darter.errors import OptionError
 
 LAYERS = ("last", "all")
@@ -62,6 +63,12 @@ class Backbone:
         """Number of features that a head sees when it reads the "last" layer or "all" layers."""
         _check_layers(layers)
         return self.feature_dim + (sum(self.taps.values()) if layers == "all" else 0)
+
+    def preprocess(self, size: int | None = None, crop: str = "center") -> Preprocess:
+        """What the net expects of its pictures, at its own size or another."""
+        size = size or self.size
+        resize = round(size * self.resize / self.size) if crop == "center" else None
+        return Preprocess(size, resize, crop, self.mean, self.std)
 
     def read(self, x: Tensor, layers: str = "last") -> Tensor:
         """Pooled features (N, width(layers)); inner layers come first, in the order of `taps`."""

@@ -22,6 +22,7 @@ class Journal:
         self.entries: dict[str, dict[str, Any]] = dict((past or {}).get("entries", {}))
         self.record = record
         self.spent = 0.0
+        self._counted: set[str] = set()
 
     def measure(self, key: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """The result noted under this key, else a new one; its seconds count as spent."""
@@ -32,16 +33,19 @@ class Journal:
             self.entries[key] = entry
             if self.record is not None:
                 self.record({"entries": self.entries})
-        self.spent += self.entries[key]["seconds"]
+        if key not in self._counted:
+            self._counted.add(key)
+            self.spent += self.entries[key]["seconds"]
         return self.entries[key]
 
-    def trial(self, key: str, run: Callable[[], Trial]) -> Trial:
-        """Like `measure`, for a Trial."""
+    def trial(self, key: str, run: Callable[[], Trial], *, timed: bool = False) -> Trial:
+        """Like `measure`, for a Trial; timed: its seconds are taken here and not by the trial."""
 
         def compute() -> dict[str, Any]:
             trial = run()
             hits = "".join("1" if hit else "0" for hit in trial.correct)
-            return {"correct": hits, "loss": float(trial.loss), "seconds": float(trial.seconds)}
+            entry: dict[str, Any] = {"correct": hits, "loss": float(trial.loss)}
+            return entry if timed else entry | {"seconds": float(trial.seconds)}
 
         entry = self.measure(key, compute)
         hits = np.array([hit == "1" for hit in entry["correct"]], dtype=bool)

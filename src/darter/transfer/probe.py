@@ -10,11 +10,9 @@ Source: Razavian et al., "CNN Features off-the-shelf: an Astounding Baseline", a
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional as F
 
+from darter.data import folds
 from darter.errors import ShapeError
 
 # Strengths of the L2 penalty on standardized features, tried from strong to weak: each solution
@@ -22,6 +20,7 @@ from darter.errors import ShapeError
 STRENGTHS = (30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01)
 IMBALANCED = 3.0  # largest class / smallest class from which rare classes weigh more
 _INNER_PICTURES = 10_000  # more are not needed to find the strength
+_FEW = 2_000  # below, every picture is held out once to find it; above, a third of them
 
 
 @dataclass(frozen=True)
@@ -48,13 +47,17 @@ def fit_probe(
     labels: NDArray,
     classes: int,
     *,
+    mirrored: NDArray | None = None,
+    groups: NDArray | None = None,
     l2: float | None = None,
     seed: int = 0,
 ) -> Probe:
     """Fit a probe; `l2` None finds the strength on held-out parts of these very pictures.
 
     features: float (N, D). labels: integers (N,) in 0 … classes - 1; a class may be absent.
-    Where one class has 3 times the pictures of another, each class weighs the same.
+    mirrored: features of the mirror images, to learn from as well. groups: pictures of one number
+    are held out together. Where one class has 3 times the pictures of another, each class weighs
+    the same.
     """
     if features.ndim != 2 or labels.shape != features.shape[:1]:
         raise ShapeError(
@@ -62,100 +65,139 @@ def fit_probe(
             "expected (N, D) and (N,)"
         )
     if l2 is None:
-        l2 = find_strength(features, labels, classes, seed=seed)
-    problem = _Problem(features, labels, classes)
+        l2 = find_strength(features, labels, classes, mirrored=mirrored, groups=groups, seed=seed)
+    problem = _Problem(features, labels, classes, mirrored)
     return problem.probe(problem.solve(l2), l2)
 
 
-def find_strength(features: NDArray, labels: NDArray, classes: int, *, seed: int = 0) -> float:
-    """The penalty with the least held-out loss: 5 folds for few pictures, one part for many."""
-    order = np.random.default_rng(seed).permutation(len(labels))[:_INNER_PICTURES]
-    parts = 5 if len(order) < 2000 else 1
-    position = _positions_in_class(labels[order])
+def find_strength(
+    features: NDArray,
+    labels: NDArray,
+    classes: int,
+    *,
+    mirrored: NDArray | None = None,
+    groups: NDArray | None = None,
+    seed: int = 0,
+) -> float:
+    """The penalty with the least held-out loss: 3 folds for few pictures, one part for many."""
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(labels))[:_INNER_PICTURES])
+    parts = folds_for(labels[chosen], None if groups is None else groups[chosen], 3, seed)
     losses = np.zeros(len(STRENGTHS))
-    for part in range(parts):
-        held = position % 5 == part
-        if held.all() or not held.any():
-            continue
-        problem = _Problem(features[order[~held]], labels[order[~held]], classes)
-        losses += problem.path_losses(features[order[held]], labels[order[held]])
+    for train, held in parts if len(chosen) < _FEW else parts[:1]:
+        train, held = chosen[train], chosen[held]
+        extra = None if mirrored is None else mirrored[train]
+        problem = _Problem(features[train], labels[train], classes, extra)
+        losses += problem.path_losses(features[held], labels[held])
     return STRENGTHS[int(losses.argmin())]
+
+
+def folds_for(
+    labels: NDArray, groups: NDArray | None, most: int, seed: int
+) -> list[tuple[NDArray, NDArray]]:
+    """Up to `most` folds; fewer where a class has fewer groups, but at least 2."""
+    if groups is None or len(np.unique(groups)) < 2:
+        groups = np.arange(len(labels))
+    smallest = min(len(np.unique(groups[labels == label])) for label in np.unique(labels))
+    k = min(max(2, min(most, smallest)), len(np.unique(groups)))
+    return folds(labels, groups, k, seed)
 
 
 class _Problem:
     """One regression: standardized features and class weights, solved for any strength."""
 
-    def __init__(self, features: NDArray, labels: NDArray, classes: int) -> None:
-        x = torch.from_numpy(np.ascontiguousarray(features, dtype=np.float32))
-        self.mean = x.mean(dim=0)
-        deviation = (x - self.mean).square().mean(dim=0).sqrt()
-        self.scale = torch.where(deviation > 1e-6 * deviation.max(), deviation, torch.inf)
-        self.x = (x - self.mean) / self.scale
-        self.y = torch.from_numpy(np.asarray(labels, dtype=np.int64))
-        self.class_weight = _class_weights(self.y, classes)
+    def __init__(
+        self, features: NDArray, labels: NDArray, classes: int, mirrored: NDArray | None = None
+    ) -> None:
+        if mirrored is not None:
+            features, labels = np.concatenate([features, mirrored]), np.tile(labels, 2)
+        self.mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
+        deviation = features.std(axis=0, dtype=np.float64).astype(np.float32)
+        constant = deviation <= 1e-6 * max(deviation.max(initial=0), 1e-30)
+        self.scale = np.where(constant, np.float32(np.inf), deviation)
+        x = ((np.asarray(features, np.float32) - self.mean) / self.scale).astype(np.float32)
+        self.basis, self.variance = _principal_axes(x)
+        self.x = x @ self.basis
+        self.target = np.eye(classes, dtype=np.float32)[labels]
+        self.row_weight = _class_weights(labels, classes)[labels]
         self.classes = classes
 
-    def solve(self, l2: float, start: Tensor | None = None) -> Tensor:
-        """Weights and biases as one matrix (D + 1, classes), by L-BFGS."""
-        if start is None:
-            start = torch.zeros(self.x.shape[1] + 1, self.classes)
-        theta = start.clone().requires_grad_(True)
-        optimizer = torch.optim.LBFGS(
-            [theta],
-            max_iter=200,
-            history_size=10,
-            tolerance_grad=1e-4,
-            tolerance_change=1e-7,
-            line_search_fn="strong_wolfe",
-        )
+    def rotate(self, features: NDArray) -> NDArray[np.float32]:
+        x = ((np.asarray(features, np.float32) - self.mean) / self.scale).astype(np.float32)
+        return x @ self.basis
 
-        def objective() -> Tensor:
-            optimizer.zero_grad()
-            logits = self.x @ theta[:-1] + theta[-1]
-            fit = F.cross_entropy(logits, self.y, weight=self.class_weight)
-            loss = fit + 0.5 * l2 * theta[:-1].square().sum()
-            loss.backward()
-            return loss
+    def solve(self, l2: float, start: NDArray | None = None) -> NDArray[np.float32]:
+        """Weights along the axes and, in the last row, biases: (axes + 1, classes).
 
-        optimizer.step(objective)
-        return theta.detach()
+        L-BFGS, where every axis is scaled by the curvature that it has while the classes are
+        undecided; so a few dozen steps do.
+        """
+        from scipy.optimize import minimize
+
+        shape = (self.x.shape[1] + 1, self.classes)
+        weight = (self.row_weight / self.row_weight.sum())[:, None]
+        undecided = (self.classes - 1) / self.classes**2
+        curvature = np.append(undecided * self.variance + l2, max(undecided, 1e-3))
+        scale = (1 / np.sqrt(curvature)).astype(np.float32)[:, None]
+
+        def objective(flat: NDArray) -> tuple[float, NDArray]:
+            theta = scale * flat.reshape(shape).astype(np.float32)
+            log_p = _log_softmax(self.x @ theta[:-1] + theta[-1])
+            residual = weight * (np.exp(log_p) - self.target)
+            gradient = np.vstack([self.x.T @ residual + l2 * theta[:-1], residual.sum(axis=0)])
+            penalty = 0.5 * l2 * float(np.square(theta[:-1]).sum(dtype=np.float64))
+            fit = -float((weight * self.target * log_p).sum(dtype=np.float64))
+            return fit + penalty, (scale * gradient).ravel().astype(np.float64)
+
+        x0 = np.zeros(shape) if start is None else start / scale
+        options = {"maxiter": 200, "gtol": 1e-5, "ftol": 1e-7}
+        found = minimize(objective, x0.ravel(), jac=True, method="L-BFGS-B", options=options)
+        return scale * found.x.reshape(shape).astype(np.float32)
 
     def path_losses(self, features: NDArray, labels: NDArray) -> NDArray[np.float64]:
-        """Summed held-out loss per strength; once it has risen twice, weaker ones are not tried."""
-        x = (torch.from_numpy(np.asarray(features, dtype=np.float32)) - self.mean) / self.scale
-        y = torch.from_numpy(np.asarray(labels, dtype=np.int64))
+        """Held-out loss per strength; once it has risen twice, weaker ones are not tried."""
+        x = self.rotate(features)
+        target = np.eye(self.classes, dtype=np.float32)[labels]
+        weight = _class_weights(labels, self.classes)[labels][:, None]
         losses = np.full(len(STRENGTHS), np.inf)
-        theta, best, rises = None, np.inf, 0
+        theta, rises = None, 0
         for i, l2 in enumerate(STRENGTHS):
             theta = self.solve(l2, theta)
-            logits = x @ theta[:-1] + theta[-1]
-            losses[i] = F.cross_entropy(logits, y, weight=self.class_weight, reduction="sum").item()
-            rises = rises + 1 if losses[i] > best else 0
-            best = min(best, losses[i])
+            log_p = _log_softmax(x @ theta[:-1] + theta[-1])
+            losses[i] = -float((weight * target * log_p).sum(dtype=np.float64))
+            rises = rises + 1 if losses[i] > losses[:i].min(initial=np.inf) else 0
             if rises == 2:
                 break
         return losses
 
-    def probe(self, theta: Tensor, l2: float) -> Probe:
-        weight = (theta[:-1] / self.scale[:, None]).T.contiguous()
-        bias = theta[-1] - weight @ self.mean
-        return Probe(weight.numpy(), bias.numpy(), l2)
+    def probe(self, theta: NDArray[np.float32], l2: float) -> Probe:
+        weight = ((self.basis @ theta[:-1]) / self.scale[:, None]).T.astype(np.float32)
+        bias = (theta[-1] - weight @ self.mean).astype(np.float32)
+        return Probe(np.ascontiguousarray(weight), bias, l2)
 
 
-def _class_weights(labels: Tensor, classes: int) -> Tensor | None:
-    counts = torch.bincount(labels, minlength=classes).float()
+def _principal_axes(x: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Orthonormal axes (D, axes) that span the rows of x, and the variance along each.
+
+    With an L2 penalty the solution lies in the span of the rows, so nothing is lost.
+    """
+    wide = x.shape[0] < x.shape[1]
+    product = x @ x.T if wide else x.T @ x
+    values, vectors = np.linalg.eigh(product)
+    used = values > 1e-6 * max(values[-1], 1e-30)
+    values, vectors = values[used], vectors[:, used]
+    axes = x.T @ vectors / np.sqrt(values) if wide else vectors
+    return np.ascontiguousarray(axes, np.float32), (values / len(x)).astype(np.float32)
+
+
+def _log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
+def _class_weights(labels: NDArray, classes: int) -> NDArray[np.float32]:
+    """1 for every class, or inverse to its number of pictures where classes are unequal."""
+    counts = np.bincount(labels, minlength=classes)
     present = counts[counts > 0]
-    if len(present) < 2 or present.max() < IMBALANCED * present.min():
-        return None
-    weights = torch.zeros(classes)
-    weights[counts > 0] = len(labels) / (len(present) * present)
-    return weights
-
-
-def _positions_in_class(labels: NDArray) -> NDArray[np.int64]:
-    """0, 1, 2, … within each class: modulo k it deals every class out evenly."""
-    positions = np.zeros(len(labels), dtype=np.int64)
-    for label in np.unique(labels):
-        members = np.flatnonzero(labels == label)
-        positions[members] = np.arange(len(members))
-    return positions
+    if present.max() < IMBALANCED * present.min():
+        return np.ones(classes, np.float32)
+    return (len(labels) / (len(present) * np.maximum(counts, 1))).astype(np.float32)

@@ -32,7 +32,7 @@ class Trial:
 TrialFunction = Callable[[Strategy, float, NDArray, NDArray, int, int], Trial]
 
 
-@dataclass
+@dataclass(eq=False)
 class Candidate:
     """A strategy at one learning rate, and what happened to it.
 
@@ -112,6 +112,7 @@ class Choice:
 
     baseline: the linear probe on the last layer, always measured.
     seconds_per_picture: strategy name -> measured cost of training on one picture once.
+    mirror_safe: a mirror image keeps its label, so that flips may be used in training.
     sizes: what `choose_size` measured, where it was asked.
     """
 
@@ -123,6 +124,8 @@ class Choice:
     learning_curve: tuple[CurvePoint, ...]
     advice: str
     cell: Cell
+    mirror_safe: bool
+    mirror_why: str
     budget_seconds: float
     spent_seconds: float
     seconds_per_picture: dict[str, float]
@@ -148,6 +151,7 @@ class Choice:
             ],
             "advice": self.advice,
             "cell": self.cell.to_json(),
+            "mirror": {"safe": self.mirror_safe, "why": self.mirror_why},
             "seconds_per_picture": self.seconds_per_picture,
             "sizes": list(self.sizes),
         }

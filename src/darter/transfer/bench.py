@@ -1,0 +1,139 @@
+"""The probes on one data set: cross-validated on training pictures, each measurement once."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F
+
+from darter.transfer.features import Features
+from darter.transfer.journal import Journal
+from darter.transfer.probe import Probe, fit_probe, folds_for
+from darter.transfer.records import Trial, paired
+
+FOLDS = 5
+_PROBE_SHARE = 0.15  # of the budget, for cross-validating one kind of probe
+
+
+@dataclass
+class Bench:
+    """Features, labels and folds of the training pictures.
+
+    mirror: mirror images are learned from too; found by `check_mirror`.
+    """
+
+    features: Features
+    labels: NDArray[np.int64]
+    groups: NDArray[np.int64]
+    classes: int
+    seed: int
+    journal: Journal
+    budget_seconds: float
+    mirror: bool = False
+    folds: list[tuple[NDArray, NDArray]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.folds = folds_for(self.labels, self.groups, FOLDS, self.seed)
+
+    @property
+    def pictures_per_class(self) -> float:
+        return len(self.labels) / self.classes
+
+    def fit(self, layers: str, train: NDArray) -> Probe:
+        """A probe learned from these pictures."""
+        part = self.features.take(train)
+        mirrored = part.mirrored.read(layers) if self.mirror and part.mirrored else None
+        return fit_probe(
+            part.read(layers),
+            self.labels[train],
+            self.classes,
+            mirrored=mirrored,
+            groups=self.groups[train],
+            seed=self.seed,
+        )
+
+    def probe(self, layers: str, fold: int, train: NDArray, held: NDArray) -> Trial:
+        """Which held-out pictures a probe gets right that learned from `train`, both drawn from
+        a fold by `draw` or whole: their numbers say which."""
+
+        def run() -> Trial:
+            return self.score(self.fit(layers, train), self.features.take(held).read(layers), held)
+
+        key = f"probe {layers}: fold {fold} train {len(train)} held {len(held)}"
+        return self.journal.trial(key, run, timed=True)
+
+    def score(self, probe: Probe, rows: NDArray, held: NDArray) -> Trial:
+        logits = torch.from_numpy(probe.logits(rows))
+        labels = torch.from_numpy(self.labels[held])
+        correct = (logits.argmax(dim=1) == labels).numpy()
+        return Trial(correct, 0.0, float(F.cross_entropy(logits, labels)))
+
+    def check_mirror(self) -> str:
+        """Learn from mirror images only where a mirror image keeps its label; say what was seen.
+
+        A probe that has never seen a mirror image is shown the mirror images of held-out
+        pictures. Where they mean something else (digits, letters, left and right) it fails.
+        """
+        mirrored = self.features.mirrored
+        if mirrored is None:
+            return "mirror images were not looked at"
+        train, held = self.folds[0]
+        fitted: list[Probe] = []
+
+        def straight() -> Trial:
+            fitted.append(self.fit("last", train))
+            return self.score(fitted[0], self.features.last[held], held)
+
+        def flipped() -> Trial:
+            probe = fitted[0] if fitted else self.fit("last", train)
+            return self.score(probe, mirrored.last[held], held)
+
+        a = self.journal.trial("mirror: straight", straight, timed=True)
+        b = self.journal.trial("mirror: flipped", flipped, timed=True)
+        loss, error = paired(a.correct, b.correct)
+        self.mirror = loss <= max(0.05, 2 * error)
+        seen = f"accuracy {a.accuracy:.3f} on held-out pictures, {b.accuracy:.3f} on their mirrors"
+        if self.mirror:
+            return f"a mirror image keeps its label ({seen})"
+        return f"a mirror image does not keep its label ({seen}): flips are harmful here"
+
+    def cross_validate(self, layers: str) -> Trial:
+        """Held out once each, in as many folds as the budget has room for, at least one.
+
+        Probes of the last and of all layers are measured on the same folds.
+        """
+        first = self.probe("last", 0, *self.folds[0])
+        room = int(_PROBE_SHARE * self.budget_seconds / max(first.seconds, 1e-9))
+        used = self.folds[: max(1, room)]
+        return joined([self.probe(layers, i, *fold) for i, fold in enumerate(used)])
+
+    def draw(self, fold: int, train: int, held: int) -> tuple[NDArray, NDArray]:
+        """Stratified subsets of a fold: positions of pictures to learn from and to hold out."""
+        full_train, full_held = self.folds[fold]
+        return (
+            stratified(full_train, self.labels, train, self.seed + fold),
+            stratified(full_held, self.labels, held, self.seed + fold),
+        )
+
+
+def joined(trials: list[Trial]) -> Trial:
+    """Several folds as one trial."""
+    correct = np.concatenate([t.correct for t in trials])
+    losses = sum(t.loss * len(t.correct) for t in trials)
+    return Trial(correct, sum(t.seconds for t in trials), losses / len(correct))
+
+
+def stratified(positions: NDArray, labels: NDArray, count: int, seed: int) -> NDArray[np.int64]:
+    """`count` of the positions, sorted, every class in its share and at least once if it can be.
+
+    A larger count with the same seed holds every smaller one.
+    """
+    if count >= len(positions):
+        return positions
+    order = np.random.default_rng(seed).permutation(positions)
+    share = np.empty(len(order))
+    for label in np.unique(labels[order]):
+        members = np.flatnonzero(labels[order] == label)
+        share[members] = np.arange(len(members)) / len(members)
+    return np.sort(order[np.argsort(share, kind="stable")[:count]])

@@ -1,0 +1,205 @@
+"""Successive halving: many candidates for a short while, the better third for longer."""
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darter.transfer.bench import Bench, joined
+from darter.transfer.plan import EVALUATION, Rung, plan_rung, rungs_for, seconds_of, survivors
+from darter.transfer.records import Candidate, Trial, TrialFunction
+from darter.transfer.strategies import Strategy
+
+Progress = Callable[[str, float], None]
+
+# Where the budget is too small for all, what is given up first.
+_GIVEN_UP_FIRST = ("scratch", "fine-tune-first", "fine-tune-last", "fine-tune-all")
+_STEP_PICTURES = 48
+
+
+class Race:
+    """The candidates that train, under a budget; results go into the candidates' records.
+
+    reserve: seconds of the budget that are kept for judging the probes beside the finalists.
+
+    After `run`, `finalists` holds those of the last rung with their hits, and `rung` says how
+    they were judged: the probes are to be judged on the same pictures.
+    """
+
+    def __init__(
+        self,
+        bench: Bench,
+        candidates: Sequence[Candidate],
+        trial: TrialFunction,
+        progress: Progress,
+        reserve: float = 0.0,
+    ) -> None:
+        self.bench = bench
+        self.reserve = reserve
+        self.entered = tuple(candidates)
+        self.alive = list(candidates)
+        self.trial = trial
+        self.progress = progress
+        self.costs: dict[str, float] = {}
+        self.finalists: list[tuple[Candidate, NDArray[np.bool_]]] = []
+        self.judged: list[tuple[NDArray, NDArray]] = []  # (train, held out) of the last rung
+
+    @property
+    def remaining(self) -> float:
+        return self.bench.budget_seconds - self.bench.journal.spent - self.reserve
+
+    def run(self) -> None:
+        self._measure_steps()
+        number = 0
+        while (rung := self._plan(first=number == 0)) is not None:
+            last = rungs_for(len(self.alive)) == 1
+            scores = self._run_rung(number, rung)
+            if not scores:
+                return
+            self._eliminate(scores, rung, last)
+            if last:
+                return
+            number += 1
+
+    def _measure_steps(self) -> None:
+        """Seconds per picture of each strategy, from one short training."""
+        train, held = self.bench.draw(0, _STEP_PICTURES, _STEP_PICTURES // 3)
+        for strategy in dict.fromkeys(c.strategy for c in self.alive):
+            if self.remaining <= 0:
+                self._give_up(strategy, "the time budget was spent before it could be timed")
+                continue
+            rate = strategy.default_learning_rate
+            self.progress(f"timing {strategy.name}", self._share())
+            trial = self.bench.journal.trial(
+                f"step: {strategy.name}",
+                partial(self.trial, strategy, rate, train, held, 1, self.bench.seed),
+            )
+            self.costs[strategy.name] = trial.seconds / (len(train) + EVALUATION * len(held))
+
+    def _plan(self, first: bool) -> Rung | None:
+        """The next rung, None where no time is left for one.
+
+        Before the first, candidates are given up until the rest has enough time to be judged.
+        """
+        train, held = self._fold_sizes()
+        while self.alive:
+            rungs_left = rungs_for(len(self.alive))
+            rung = plan_rung(
+                self.alive,
+                self.costs,
+                self.remaining / rungs_left,
+                train=train,
+                held=held,
+                folds=len(self.bench.folds),
+                classes=self.bench.classes,
+                last=rungs_left == 1,
+            )
+            if rung is not None or not first:
+                return rung
+            self._shrink()
+        return None
+
+    def _shrink(self) -> None:
+        why = f"the time budget of {self.bench.budget_seconds:.0f} s is too small to judge it"
+        others = [c for c in self.alive if c.learning_rate != c.strategy.default_learning_rate]
+        if others:
+            self._drop(others, f"{why}; only the middle learning rate was kept")
+            return
+        by_name = {c.strategy.name: c for c in self.alive}
+        name = next((n for n in _GIVEN_UP_FIRST if n in by_name), self.alive[0].strategy.name)
+        self._drop([by_name[name]], why)
+
+    def _run_rung(self, number: int, rung: Rung) -> dict[Candidate, Trial]:
+        """Fold by fold, so that an early end leaves all with the same held-out pictures."""
+        trials: dict[Candidate, list[Trial]] = {}
+        judged: list[tuple[NDArray, NDArray]] = []
+        for fold in range(rung.folds):
+            expected = {c: seconds_of(rung, self.costs[c.strategy.name]) for c in self.alive}
+            if fold and self.remaining < sum(expected.values()):
+                break
+            train, held = self.bench.draw(fold, rung.train, rung.held)
+            for candidate in self.alive:
+                if self.remaining < 0.5 * expected[candidate]:
+                    break
+                trial = self._run_trial(candidate, rung, train, held, number, fold)
+                trials.setdefault(candidate, []).append(trial)
+            if not trials:
+                return {}
+            judged.append((train, held))
+        complete = {c: joined(t) for c, t in trials.items() if len(t) == len(judged)}
+        self._drop(
+            [c for c in self.alive if c not in complete],
+            "the time budget was spent before its turn",
+        )
+        self.judged = judged
+        for candidate, score in complete.items():
+            candidate.accuracy, candidate.pictures = score.accuracy, len(score.correct)
+            candidate.rungs.append(
+                {
+                    "epochs": rung.epochs,
+                    "folds": len(judged),
+                    "pictures": rung.train,
+                    "accuracy": score.accuracy,
+                    "loss": score.loss,
+                }
+            )
+        return complete
+
+    def _run_trial(
+        self,
+        candidate: Candidate,
+        rung: Rung,
+        train: NDArray,
+        held: NDArray,
+        number: int,
+        fold: int,
+    ) -> Trial:
+        strategy, rate = candidate.strategy, candidate.learning_rate
+        self.progress(f"rung {number + 1}: {candidate.label}", self._share())
+        key = (
+            f"trial: {strategy.name} rate {rate:g} rung {number} fold {fold} "
+            f"epochs {rung.epochs} train {len(train)} held {len(held)}"
+        )
+        trial = self.bench.journal.trial(
+            key, partial(self.trial, strategy, rate, train, held, rung.epochs, self.bench.seed)
+        )
+        candidate.seconds += trial.seconds
+        work = len(train) * rung.epochs + EVALUATION * len(held)
+        self.costs[strategy.name] = trial.seconds / work
+        return trial
+
+    def _eliminate(self, scores: dict[Candidate, Trial], rung: Rung, last: bool) -> None:
+        """Rank by accuracy, then loss (a diverged training is last); keep the better third."""
+
+        def merit(candidate: Candidate) -> tuple[float, float]:
+            score = scores[candidate]
+            return score.accuracy, -score.loss if math.isfinite(score.loss) else -math.inf
+
+        order = sorted(scores, key=merit, reverse=True)
+        self.alive = order if last else order[: survivors(len(order))]
+        self.finalists = [(c, scores[c].correct) for c in self.alive]
+        best = order[0]
+        for candidate in order[len(self.alive) :]:
+            candidate.status = "eliminated"
+            candidate.why = (
+                f"{candidate.accuracy:.3f} against {best.accuracy:.3f} of {best.label} after "
+                f"{rung.epochs} epoch{'s' if rung.epochs > 1 else ''} on {rung.train} pictures"
+            )
+
+    def _give_up(self, strategy: Strategy, why: str) -> None:
+        self._drop([c for c in self.alive if c.strategy == strategy], why)
+
+    def _drop(self, candidates: Sequence[Candidate], why: str) -> None:
+        for candidate in candidates:
+            candidate.status = "eliminated" if candidate.rungs else "not tried"
+            candidate.why = why
+        self.alive = [c for c in self.alive if c not in candidates]
+
+    def _fold_sizes(self) -> tuple[int, int]:
+        train, held = self.bench.folds[0]
+        return len(train), len(held)
+
+    def _share(self) -> float:
+        return min(1.0, self.bench.journal.spent / max(self.bench.budget_seconds, 1e-9))
