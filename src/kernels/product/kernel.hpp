@@ -38,6 +38,8 @@ void run(const Product& p) {
         const float* a = p.a + p.offsets[step];
 #pragma GCC unroll 4
         for (int i = 0; i < Depth; ++i, b += Blocks * kBlock) {
+            for (int line = 0; line < Blocks; ++line)
+                __builtin_prefetch(b + p.ahead + line * kBlock, 0, 2);
             V weight[parts];
 #pragma GCC unroll 16
             for (int j = 0; j < parts; ++j) weight[j] = V::load(b + j * V::lanes);

@@ -20,6 +20,7 @@ constexpr int kBlock = 16;  // channels per block in every blocked layout
 struct Product {
     const float* a;
     const float* b;
+    int64_t ahead;           // while b is read, what lies so many floats after it is fetched to L2
     const int64_t* offsets;  // one per step
     int64_t steps;
     int64_t row_stride;

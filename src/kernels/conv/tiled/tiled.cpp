@@ -140,6 +140,7 @@ private:
             t_.input({.x = x + at.image * blocks_of(spec.c) * plane + (top * spec.w + left) * kBlock,
                       .x_row = spec.w * kBlock,
                       .x_block = plane,
+                      .step = t_.outputs_w,
                       .top = inside(-top, t_.inputs_h),
                       .left = inside(-left, t_.inputs_w),
                       .bottom = inside(spec.h - top, t_.inputs_h),
@@ -197,6 +198,7 @@ private:
                     p.offsets = offsets;
                     p.steps = std::min(kDepthBlocks, depth_blocks() - block);
                     p.b = b;
+                    p.ahead = p.steps * kBlock * columns;  // the next filters: memory is far
                     p.row_stride = kBlock;
                     p.blocks = static_cast<int>(product_blocks(unit));
                     p.depth = kBlock;

@@ -9,6 +9,7 @@ namespace darter {
 struct InputTile {
     const float* x;                   // first channel block, top left pixel (may lie outside)
     int64_t x_row, x_block;           // floats between rows, between channel blocks
+    int step;                         // pixels to the next tile, which is fetched meanwhile
     int top, left, bottom, right;     // the part of the patch inside the image; 0 outside
     int64_t blocks;
     float* v;                         // 16 floats per (position, block, part)

@@ -97,6 +97,9 @@ void input(const InputTile& tile) {
     for (int64_t block = 0; block < tile.blocks; ++block) {
         const float* x = tile.x + block * tile.x_block;
         int64_t row = tile.x_row;
+        for (int i = 0; i < nh; ++i)
+            for (int j = 0; j < tile.step; ++j)
+                __builtin_prefetch(x + i * row + (nw + j) * kBlock);
         if (!inside) {
             for (int i = tile.top; i < tile.bottom; ++i)
                 for (int j = tile.left * kBlock; j < tile.right * kBlock; j += V::lanes)
@@ -142,6 +145,9 @@ void output(const OutputTile& tile) {
             }
             const V bias = V::load(tile.bias + block * kBlock + part);
             const int64_t out = block * tile.y_block + part;
+            for (int i = 0; i < mh; ++i)
+                for (int j = 0; j < mw; ++j)  // the next tile
+                    __builtin_prefetch(tile.y + out + i * tile.y_row + (mw + j) * kBlock, 1);
             for (int i = 0; i < tile.rows; ++i) {
                 V y[mw];
                 output_line<mw, nw>(half[i], y);
