@@ -9,6 +9,7 @@ from darter.conv.algorithms import ALGORITHMS, Algorithm, candidates
 from darter.conv.choice import MAX_ERROR, Choice, choose
 from darter.conv.prepared import ACTIVATIONS, PreparedConv, conv2d, prepare
 from darter.conv.spec import ConvSpec
+from darter.conv.tune import Timing, autotune
 
 __all__ = [
     "ACTIVATIONS",
@@ -18,6 +19,8 @@ __all__ = [
     "Choice",
     "ConvSpec",
     "PreparedConv",
+    "Timing",
+    "autotune",
     "candidates",
     "choose",
     "conv2d",

@@ -1,8 +1,9 @@
-"""Which algorithm to use for a shape, by estimate, and why."""
+"""Which algorithm to use for a shape, and why."""
 
 from dataclasses import dataclass
 
 from darter.conv.algorithms import ALGORITHMS
+from darter.conv.remembered import recall
 from darter.conv.spec import ConvSpec
 from darter.errors import OptionError, UnsupportedError
 from darter.kernels import threads
@@ -45,7 +46,7 @@ def admitted(
 def choose(
     spec: ConvSpec, *, max_error: float = MAX_ERROR, max_workspace: int | None = None
 ) -> Choice:
-    """Choose by estimated cycles, without timing anything.
+    """Choose by remembered timings (see `autotune`), else by estimated cycles; times nothing.
 
     spec: the shape.   max_error: largest expected error (root mean square, relative to the root
     mean square of the outputs for independent inputs).   max_workspace: bytes, or None.
@@ -55,11 +56,14 @@ def choose(
     if not names:
         why = "; ".join(f"{name} {reason}" for name, reason in reasons.items())
         raise UnsupportedError(f"no algorithm for {spec}: {why}")
+    timed = {name: ms for name, ms in recall(spec).items() if name in names}
     cycles = {name: ALGORITHMS[name].estimate(spec, threads()) for name in names}
     for name in names:
-        explained = ALGORITHMS[name].explain(spec)
-        reasons[name] = f"{explained}; about {cycles[name] / 1e6:.2f} million cycles"
-    return Choice(min(names, key=cycles.__getitem__), reasons)
+        cost = f"{timed[name]:.3f} ms" if name in timed else f"{cycles[name] / 1e6:.2f} Mcycles"
+        reasons[name] = f"{ALGORITHMS[name].explain(spec)}; {cost}"
+        reasons[name] += " timed" if name in timed else " estimated"
+    cost_of = timed or cycles
+    return Choice(min(cost_of, key=cost_of.__getitem__), reasons)
 
 
 def check(spec: ConvSpec, name: str) -> None:

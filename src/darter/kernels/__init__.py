@@ -8,6 +8,7 @@ from darter.kernels.convolution import (
     to_blocked,
 )
 from darter.kernels.gemm import GEMM_ALGORITHMS, gemm
+from darter.kernels.peak import Peak, measure_peak
 from darter.kernels.runtime import (
     active_isa,
     available_cpus,
@@ -24,6 +25,7 @@ __all__ = [
     "BLOCK",
     "BORDERS",
     "GEMM_ALGORITHMS",
+    "Peak",
     "active_isa",
     "available_cpus",
     "available_isas",
@@ -32,6 +34,7 @@ __all__ = [
     "gemm",
     "has_avx512_bf16",
     "mean_rgb",
+    "measure_peak",
     "prepare_convolution",
     "set_threads",
     "threads",

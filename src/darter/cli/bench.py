@@ -1,0 +1,64 @@
+"""`darter bench conv`: this machine's convolutions, per layer and algorithm, and beside PyTorch."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def bench(
+    what: Annotated[str, typer.Argument(metavar="WHAT", help="What to measure: conv.")] = "conv",
+    net: Annotated[
+        str, typer.Option(help="vgg-e, alexnet, resnet-50, googlenet or inception-v3.")
+    ] = "vgg-e",
+    layers: Annotated[
+        bool, typer.Option("--layers", help="Time every algorithm on every layer of the net.")
+    ] = False,
+    batches: Annotated[
+        str, typer.Option(help="Batch sizes of the comparison with PyTorch.")
+    ] = "1,2,4,8,16,32,64",
+    seconds: Annotated[float, typer.Option(help="About how long one row may take.")] = 5.0,
+    max_error: Annotated[float, typer.Option(help="Error budget of darter's choice.")] = 1e-5,
+    out: Annotated[
+        Path | None, typer.Option(help="Append the rows to this file, one JSON line each.")
+    ] = None,
+) -> None:
+    """Measure this machine: the lecture's Table 5, or every algorithm on every layer."""
+    from darter.conv import benchmark
+    from darter.errors import OptionError
+    from darter.kernels import measure_peak
+    from darter.report import table
+
+    if what != "conv":
+        raise OptionError(f"cannot measure {what!r}; the choice is: conv")
+    sizes = _numbers(batches)
+    peak = measure_peak()
+    print(
+        f"{peak.threads} threads, {peak.isa}: peak {peak.gflops:.0f} GFLOP/s, "
+        f"memory {peak.gigabytes:.0f} GB/s"
+    )
+    rows = []
+    if layers:
+        for record in benchmark.time_layers(net, seconds=seconds, peak=peak.gflops):
+            row = asdict(record)
+            rows.append({**row, **row.pop("timing")})
+    else:
+        for batch in sizes:
+            record = benchmark.time_sequence(net, batch, seconds=seconds, max_error=max_error)
+            rows.append(asdict(record))
+    print(table(rows))
+    if out is not None:
+        benchmark.append_records(out, peak, rows)
+
+
+def _numbers(text: str) -> list[int]:
+    from darter.errors import OptionError
+
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if not numbers or min(numbers) < 1:
+        raise OptionError(f"--batches takes numbers like 1,8,64, got {text!r}")
+    return numbers

@@ -1,0 +1,154 @@
+"""Convolutions of whole nets, timed: every algorithm per layer, and nets in sequence beside PyTorch.
+
+GFLOP/s are effective: FLOPs of the direct algorithm (one multiply-add is 2) over time, so that an
+algorithm with fewer products shows as faster than the peak.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from darter.conv.algorithms import candidates
+from darter.conv.prepared import prepare
+from darter.conv.spec import ConvSpec
+from darter.conv.tune import Timing, autotune
+from darter.errors import MissingExtraError, OptionError
+from darter.kernels import BLOCK, blocked_shape, threads
+
+NETS: dict[str, list[list[Any]]] = json.loads(Path(__file__).with_name("nets.json").read_text())
+
+
+def net_layers(net: str, batch: int = 1) -> list[tuple[ConvSpec, int]]:
+    """Convolutions of a net in order, with how often each follows itself."""
+    if net not in NETS:
+        raise OptionError(f"unknown net {net!r}; choose from {', '.join(NETS)}")
+    layers = []
+    for text, times in NETS[net]:
+        spec = ConvSpec.parse(text)
+        layers.append((replace(spec, x=(batch, *spec.x[1:])), times))
+    return layers
+
+
+@dataclass(frozen=True)
+class LayerRecord:
+    """One layer of a net, computed by one algorithm."""
+
+    net: str
+    layer: str
+    times: int
+    timing: Timing
+    of_peak: float
+
+
+def time_layers(
+    net: str, *, batch: int = 1, seconds: float = 0.5, peak: float
+) -> Iterator[LayerRecord]:
+    """Time every algorithm on every distinct layer of a net; peak in GFLOP/s."""
+    counts: dict[ConvSpec, int] = {}
+    for spec, times in net_layers(net, batch):
+        counts[spec] = counts.get(spec, 0) + times
+    for spec, times in counts.items():
+        names = list(candidates(spec))
+        for timing in autotune(spec, only=names, max_error=1.0, seconds=seconds):
+            yield LayerRecord(net, str(spec), times, timing, timing.gflops / peak)
+
+
+@dataclass(frozen=True)
+class SequenceRecord:
+    """All convolutions of a net, one after the other; milliseconds are medians of `rounds`."""
+
+    net: str
+    batch: int
+    rounds: int
+    darter_ms: float
+    darter_gflops: float
+    torch_ms: float
+    torch_gflops: float
+    speedup: float
+    algorithms: dict[str, int]
+
+
+def time_sequence(
+    net: str, batch: int, *, seconds: float = 10.0, max_error: float
+) -> SequenceRecord:
+    """The lecture's Table 5: all convolutions of a net, darter against PyTorch channels-last.
+
+    Each layer reads and writes the same two large buffers, as a net with planned memory does; bias
+    and ReLU are fused in darter and left out in PyTorch. The two take turns.
+    """
+    layers = [spec for spec, times in net_layers(net, batch) for _ in range(times)]
+    x = np.random.default_rng(0).standard_normal(max(_floats(s.x) for s in layers), np.float32)
+    y = np.zeros(max(_floats(s.y) for s in layers), np.float32)
+    steps, algorithms = _darter_steps(layers, x, y, max_error)
+    rivals = _torch_steps(layers, x)
+    times: dict[str, list[float]] = {"darter": [], "torch": []}
+    end = time.perf_counter() + seconds
+    while len(times["torch"]) < 4 or (time.perf_counter() < end and len(times["torch"]) < 31):
+        times["darter"].append(_run(steps))
+        times["torch"].append(_run(rivals))
+    ours, theirs = (median(times[name][1:]) for name in ("darter", "torch"))  # first: warm-up
+    flops = 2e-9 * sum(spec.multiply_adds for spec in layers)
+    return SequenceRecord(
+        net, batch, len(times["torch"]) - 1, 1e3 * ours, flops / ours, 1e3 * theirs,
+        flops / theirs, theirs / ours, algorithms,
+    )  # fmt: skip
+
+
+def _floats(shape: tuple[int, ...]) -> int:
+    n, c, h, w = shape
+    return n * -(-c // BLOCK) * BLOCK * h * w
+
+
+def _run(steps: list[Callable[[], Any]]) -> float:
+    start = time.perf_counter()
+    for step in steps:
+        step()
+    return time.perf_counter() - start
+
+
+def _darter_steps(
+    layers: list[ConvSpec], x: np.ndarray, y: np.ndarray, max_error: float
+) -> tuple[list[Callable[[], Any]], dict[str, int]]:
+    rng = np.random.default_rng(1)
+    steps: list[Callable[[], Any]] = []
+    algorithms: dict[str, int] = {}
+    for spec in layers:
+        w = rng.standard_normal(spec.w, np.float32)
+        bias = np.zeros(spec.w[0], np.float32)
+        layer = prepare(spec, w, bias, activation="relu", max_error=max_error)
+        name = layer.choice.algorithm
+        algorithms[name] = algorithms.get(name, 0) + 1
+        plain = layer.prefers[0] == "plain"
+        shape = spec.x if plain else blocked_shape(spec.x)
+        given = x[: int(np.prod(shape))].reshape(shape)
+        out = y[: _floats(spec.y)].reshape(blocked_shape(spec.y))
+        steps.append(lambda layer=layer, given=given, out=out: layer(given, out))
+    return steps, algorithms
+
+
+def _torch_steps(layers: list[ConvSpec], x: np.ndarray) -> list[Callable[[], Any]]:
+    try:
+        import torch
+    except ImportError as error:
+        raise MissingExtraError(
+            'the comparison needs PyTorch: pip install "darter[train]"'
+        ) from error
+    torch.set_num_threads(threads())
+    steps: list[Callable[[], Any]] = []
+    for spec in layers:
+        (n, c, h, w), (k, _, r, s) = spec.x, spec.w
+        given = torch.from_numpy(x[: n * c * h * w]).view(n, h, w, c).permute(0, 3, 1, 2)
+        top, left, bottom, right = spec.padding
+        assert (top, left) == (bottom, right)
+        module = torch.nn.Conv2d(
+            c, k, (r, s), spec.stride, (top, left), spec.dilation, spec.groups
+        ).to(memory_format=torch.channels_last)
+        module.requires_grad_(False)
+        steps.append(lambda module=module, given=given: module(given))
+    return steps

@@ -1,0 +1,59 @@
+"""Timings of earlier `autotune` calls, on disk: one small file per CPU and shape."""
+
+import hashlib
+import os
+import platform
+from functools import lru_cache
+from pathlib import Path
+
+from darter.conv.spec import ConvSpec
+from darter.errors import DataError
+from darter.files import read_json, write_json
+from darter.kernels import active_isa, threads
+
+VERSION = 1  # raise it when kernels change enough to make old timings wrong
+
+
+def recall(spec: ConvSpec) -> dict[str, float]:
+    """Milliseconds by algorithm, or {} where this machine has not timed the shape yet."""
+    try:
+        record = read_json(_file(spec))
+        return {str(name): float(ms) for name, ms in record["milliseconds"].items()}
+    except (DataError, KeyError, TypeError, ValueError, AttributeError):
+        return {}  # missing or damaged: the same as never timed
+
+
+def remember(spec: ConvSpec, milliseconds: dict[str, float]) -> None:
+    """Keep timings; another process sees the old ones or these, never a mixture."""
+    record = {"key": _key(spec), "milliseconds": {**recall(spec), **milliseconds}}
+    write_json(_file(spec), record)
+
+
+def folder() -> Path:
+    """$DARTER_CACHE, or the user's cache folder."""
+    own = os.environ.get("DARTER_CACHE")
+    if own:
+        return Path(own) / "conv"
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "darter" / "conv"
+
+
+@lru_cache(maxsize=1)
+def cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    fields = dict(line.split(":", 1) for line in lines if ":" in line)
+    named = {name.strip(): value.strip() for name, value in fields.items()}
+    return " ".join(
+        named.get(part, "") for part in ("model name", "cpu family", "model", "stepping")
+    ).strip()
+
+
+def _key(spec: ConvSpec) -> str:
+    return f"{VERSION}|{cpu_name()}|{active_isa()}|{threads()} threads|float32|{spec}"
+
+
+def _file(spec: ConvSpec) -> Path:
+    return folder() / f"{hashlib.sha256(_key(spec).encode()).hexdigest()[:32]}.json"

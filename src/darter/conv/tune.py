@@ -1,0 +1,93 @@
+"""Which algorithm is fastest for a shape on this machine, by timing."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+
+from darter.conv.choice import MAX_ERROR, admitted
+from darter.conv.prepared import PreparedConv, prepare
+from darter.conv.remembered import remember
+from darter.conv.spec import ConvSpec
+from darter.errors import UnsupportedError
+from darter.kernels import blocked_shape
+
+LARGER_THAN_CACHES = 64 << 20  # bytes
+HOPELESS = 3.0  # times the best: not timed again
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Milliseconds of one algorithm on one shape; gflops counts the direct algorithm's FLOPs."""
+
+    algorithm: str
+    low: float
+    middle: float
+    high: float
+    gflops: float
+
+
+def autotune(
+    spec: ConvSpec,
+    *,
+    only: Sequence[str] | None = None,
+    max_error: float = MAX_ERROR,
+    max_workspace: int | None = None,
+    seconds: float = 1.0,
+    cold: bool = True,
+) -> list[Timing]:
+    """Time the algorithms that shape, budget and cap allow, fastest first, and remember them.
+
+    only: names to time, or None for all.   seconds: to spend, about.
+    cold: weights are out of the caches before each run and x is in, as inside a net. Algorithms
+    take turns, so that a slow second of the machine hits all of them; an algorithm three times
+    slower than the best is timed once.
+    `prepare` and `choose` use the remembered times from then on.
+    Raises UnsupportedError if nothing is allowed.
+    """
+    names, refused = admitted(spec, max_error=max_error, max_workspace=max_workspace)
+    names = [name for name in names if only is None or name in only]
+    if not names:
+        why = "; ".join(f"{name} {reason}" for name, reason in refused.items())
+        raise UnsupportedError(f"nothing to time for {spec}: {why}")
+    rng = np.random.default_rng(0)
+    w = rng.standard_normal(spec.w, np.float32)
+    runs = {name: _Run(prepare(spec, w, algorithm=name), rng) for name in names}
+    evicted = np.zeros(LARGER_THAN_CACHES if cold else 0, np.int8)
+    end = time.perf_counter() + seconds
+    rounds = 0
+    while rounds < 2 or time.perf_counter() < end:
+        best = min((min(run.times) for run in runs.values() if run.times), default=np.inf)
+        for run in runs.values():
+            if not run.times or min(run.times) < HOPELESS * best:
+                run.time_once(evicted)
+        rounds += 1
+    timings = [run.summary(name) for name, run in runs.items()]
+    remember(spec, {timing.algorithm: timing.middle for timing in timings})
+    return sorted(timings, key=lambda timing: timing.middle)
+
+
+class _Run:
+    def __init__(self, layer: PreparedConv, rng: np.random.Generator) -> None:
+        self.layer = layer
+        x_layout, y_layout = layer.prefers
+        x, y = layer.spec.x, layer.spec.y
+        self.x = rng.standard_normal(x if x_layout == "plain" else blocked_shape(x), np.float32)
+        self.y = np.zeros(y if y_layout == "plain" else blocked_shape(y), np.float32)
+        self.times: list[float] = []
+        layer(self.x, self.y)  # warm code, scratch memory allocated
+
+    def time_once(self, evicted: np.ndarray) -> None:
+        evicted += 1
+        self.x.sum()
+        start = time.perf_counter()
+        self.layer(self.x, self.y)
+        self.times.append(time.perf_counter() - start)
+
+    def summary(self, name: str) -> Timing:
+        """Runs far slower than the best were disturbed by others: they are dropped."""
+        kept = sorted(t for t in self.times if t <= 1.5 * min(self.times))
+        low, middle, high = (1e3 * t for t in (kept[0], median(kept), kept[-1]))
+        return Timing(name, low, middle, high, 2e-6 * self.layer.spec.multiply_adds / middle)

@@ -1,0 +1,55 @@
+import threading
+
+import pytest
+
+from darter.conv import ConvSpec, autotune, choose
+from darter.conv.remembered import folder, recall, remember
+from darter.errors import UnsupportedError
+
+LAYER = ConvSpec((1, 16, 12, 12), (16, 16, 3, 3), padding=1)
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("DARTER_CACHE", str(tmp_path))
+
+
+def test_autotune_times_what_is_allowed_and_remembers():
+    timings = autotune(LAYER, only=["direct", "winograd-2"], seconds=0.01)
+    assert {t.algorithm for t in timings} == {"direct", "winograd-2"}
+    assert timings[0].middle <= timings[1].middle
+    assert all(t.low <= t.middle <= t.high and t.gflops > 0 for t in timings)
+    choice = choose(LAYER)
+    assert choice.algorithm == timings[0].algorithm
+    assert "ms timed" in choice.reasons[choice.algorithm]
+
+
+def test_remembered_times_decide():
+    remember(LAYER, {"im2col": 1.0, "direct": 2.0})
+    assert choose(LAYER).algorithm == "im2col"
+    assert choose(LAYER, max_workspace=1_000).algorithm == "direct"
+
+
+def test_damaged_memory_counts_as_none():
+    remember(LAYER, {"im2col": 1.0})
+    (file,) = folder().iterdir()
+    for content in ("", "[]", '{"milliseconds": [1]}', '{"milliseconds": {"direct": "x"}}'):
+        file.write_text(content)
+        assert recall(LAYER) == {}
+
+
+def test_writers_do_not_mix():
+    writers = [
+        threading.Thread(target=lambda: [remember(LAYER, {"direct": 1.0}) for _ in range(20)])
+        for _ in range(4)
+    ]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert recall(LAYER) == {"direct": 1.0}
+
+
+def test_nothing_to_time():
+    with pytest.raises(UnsupportedError, match="nothing to time"):
+        autotune(LAYER, only=["depthwise"])
