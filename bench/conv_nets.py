@@ -1,6 +1,6 @@
 """Write src/darter/conv/nets.json: the convolutions of the lecture's nets, in order.
 
-    python bench/conv_nets.py        needs the [train] extra; run it when a net is added
+python bench/conv_nets.py        needs the [train] extra; run it when a net is added
 """
 
 import json

@@ -21,6 +21,7 @@ COMMANDS = {
     "train": ("darter.cli.train:train", "Make a classifier and its report from a folder."),
     "predict": ("darter.cli.predict:predict", "Say what is in pictures, with a trained model."),
     "evaluate": ("darter.cli.evaluate:evaluate", "Measure a model on labelled pictures."),
+    "bench": ("darter.cli.bench:bench", "Measure this machine against today's libraries."),
     "report": ("darter.cli.report:report", "Write the page of a training run again."),
 }
 

@@ -2,9 +2,28 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+LAYER_COLUMNS = {
+    "layer": "layer",
+    "times": "times",
+    "algorithm": "algorithm",
+    "low": "min ms",
+    "middle": "median ms",
+    "high": "max ms",
+    "gflops": "GFLOP/s",
+    "of_peak": "of peak",
+}
+SEQUENCE_COLUMNS = {
+    "batch": "N",
+    "torch_ms": "PyTorch ms",
+    "darter_ms": "darter ms",
+    "torch_gflops": "PyTorch GFLOP/s",
+    "darter_gflops": "darter GFLOP/s",
+    "speedup": "speedup",
+}
 
 
 def bench(
@@ -38,16 +57,16 @@ def bench(
         f"{peak.threads} threads, {peak.isa}: peak {peak.gflops:.0f} GFLOP/s, "
         f"memory {peak.gigabytes:.0f} GB/s"
     )
-    rows = []
+    rows: list[dict[str, Any]]
     if layers:
-        for record in benchmark.time_layers(net, seconds=seconds, peak=peak.gflops):
-            row = asdict(record)
-            rows.append({**row, **row.pop("timing")})
+        records = benchmark.time_layers(net, seconds=seconds, peak=peak.gflops)
+        rows = [{**asdict(record), **asdict(record.timing)} for record in records]
     else:
-        for batch in sizes:
-            record = benchmark.time_sequence(net, batch, seconds=seconds, max_error=max_error)
-            rows.append(asdict(record))
-    print(table(rows))
+        rows = [
+            asdict(benchmark.time_sequence(net, batch, seconds=seconds, max_error=max_error))
+            for batch in sizes
+        ]
+    print(table(rows, columns=LAYER_COLUMNS if layers else SEQUENCE_COLUMNS))
     if out is not None:
         benchmark.append_records(out, peak, rows)
 

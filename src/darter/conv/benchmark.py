@@ -1,13 +1,15 @@
-"""Convolutions of whole nets, timed: every algorithm per layer, and nets in sequence beside PyTorch.
+"""Convolutions of whole nets, timed: every algorithm per layer, and all in sequence.
 
 GFLOP/s are effective: FLOPs of the direct algorithm (one multiply-add is 2) over time, so that an
 algorithm with fewer products shows as faster than the peak.
 """
 
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -16,10 +18,11 @@ import numpy as np
 
 from darter.conv.algorithms import candidates
 from darter.conv.prepared import prepare
+from darter.conv.remembered import cpu_name
 from darter.conv.spec import ConvSpec
 from darter.conv.tune import Timing, autotune
 from darter.errors import MissingExtraError, OptionError
-from darter.kernels import BLOCK, blocked_shape, threads
+from darter.kernels import BLOCK, Peak, blocked_shape, threads
 
 NETS: dict[str, list[list[Any]]] = json.loads(Path(__file__).with_name("nets.json").read_text())
 
@@ -100,6 +103,19 @@ def time_sequence(
     )  # fmt: skip
 
 
+def append_records(file: Path, peak: Peak, rows: list[dict[str, Any]]) -> None:
+    """Add one JSON line per row, each with the machine and the versions it was measured on."""
+    import darter
+
+    machine = {"cpu": cpu_name(), **asdict(peak), "darter": darter.__version__}
+    if "torch" in sys.modules:
+        machine["torch"] = sys.modules["torch"].__version__
+    lines = [json.dumps({**machine, **row}) + "\n" for row in rows]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a") as opened:
+        opened.writelines(lines)
+
+
 def _floats(shape: tuple[int, ...]) -> int:
     n, c, h, w = shape
     return n * -(-c // BLOCK) * BLOCK * h * w
@@ -128,7 +144,7 @@ def _darter_steps(
         shape = spec.x if plain else blocked_shape(spec.x)
         given = x[: int(np.prod(shape))].reshape(shape)
         out = y[: _floats(spec.y)].reshape(blocked_shape(spec.y))
-        steps.append(lambda layer=layer, given=given, out=out: layer(given, out))
+        steps.append(partial(layer, given, out))
     return steps, algorithms
 
 
@@ -150,5 +166,5 @@ def _torch_steps(layers: list[ConvSpec], x: np.ndarray) -> list[Callable[[], Any
             c, k, (r, s), spec.stride, (top, left), spec.dilation, spec.groups
         ).to(memory_format=torch.channels_last)
         module.requires_grad_(False)
-        steps.append(lambda module=module, given=given: module(given))
+        steps.append(partial(module, given))
     return steps

@@ -15,7 +15,8 @@ from darter.errors import UnsupportedError
 from darter.kernels import blocked_shape
 
 LARGER_THAN_CACHES = 64 << 20  # bytes
-HOPELESS = 3.0  # times the best: not timed again
+LEAST_RUNS = 3  # of every algorithm
+HOPELESS = 3.0  # times the best: not timed again after that
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def autotune(
     only: names to time, or None for all.   seconds: to spend, about.
     cold: weights are out of the caches before each run and x is in, as inside a net. Algorithms
     take turns, so that a slow second of the machine hits all of them; an algorithm three times
-    slower than the best is timed once.
+    slower than the best is timed three times only.
     `prepare` and `choose` use the remembered times from then on.
     Raises UnsupportedError if nothing is allowed.
     """
@@ -58,10 +59,10 @@ def autotune(
     evicted = np.zeros(LARGER_THAN_CACHES if cold else 0, np.int8)
     end = time.perf_counter() + seconds
     rounds = 0
-    while rounds < 2 or time.perf_counter() < end:
+    while rounds < LEAST_RUNS or time.perf_counter() < end:
         best = min((min(run.times) for run in runs.values() if run.times), default=np.inf)
         for run in runs.values():
-            if not run.times or min(run.times) < HOPELESS * best:
+            if len(run.times) < LEAST_RUNS or min(run.times) < HOPELESS * best:
                 run.time_once(evicted)
         rounds += 1
     timings = [run.summary(name) for name, run in runs.items()]
