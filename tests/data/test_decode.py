@@ -118,6 +118,17 @@ def test_png_with_a_wrong_checksum_is_damaged():
         decode(bytes(content))
 
 
+def test_jpeg_without_its_last_scan_is_truncated():
+    content = jpeg(PHOTO, progressive=True)
+    scans = content.rindex(b"\xff\xda")
+    with pytest.raises(PictureError, match="truncated"):
+        decode(content[:scans])
+    whole = jpeg(PHOTO)
+    found = decode(whole[:-2])
+    assert found.notes == ("no end marker",)
+    assert np.array_equal(found.pixels, decode(whole).pixels)
+
+
 def test_memory_error_is_a_finding(monkeypatch):
     def exhausted(*_):
         raise MemoryError

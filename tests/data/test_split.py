@@ -99,6 +99,15 @@ def test_groups_with_several_labels_are_divided_by_group():
     assert {patients[k] for k in parts.test}.isdisjoint(patients[k] for k in parts.train)
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_rest_of_a_group_in_a_given_split_is_never_drawn(seed):
+    splits = ["test"] * 4 + ["train"] * 16
+    near = tuple((k, k + 4) for k in range(4))  # leaks: four of train are like four of test
+    parts = split(audit_of(["a", "b"] * 10, splits, near=near), seed=seed, val=0.4)
+    assert parts.test == (0, 1, 2, 3)
+    assert set(parts.val).isdisjoint(range(8))
+
+
 def test_class_of_two_gives_one_to_test():
     parts = split(audit_of(["a"] * 10 + ["b"] * 2), seed=0)
     assert sum(k >= 10 for k in parts.test) == 1
