@@ -29,6 +29,6 @@ def main(out: Path, epochs: int) -> None:
         RECIPE.replace(epochs=epochs),
         out=out,
         resume=True,
-        checkpoint_seconds=0.0,
+        checkpoint_seconds=0.05,
     )
     torch.save(fitted.model.state_dict(), out / "weights.pt")

@@ -90,7 +90,7 @@ def scalars(run: Path) -> Counter:
 
 
 @pytest.mark.parametrize(
-    ("kills", "epochs"), [(3, 12), pytest.param(20, 250, marks=pytest.mark.slow)]
+    ("kills", "epochs"), [(3, 12), pytest.param(20, 120, marks=pytest.mark.slow)]
 )
 def test_killed_runs_end_in_the_same_bits(tmp_path, kills, epochs):
     main(tmp_path / "whole", epochs)
