@@ -22,8 +22,6 @@ DepthwiseKernel active_kernel() {
     return scalar::depthwise_row;
 }
 
-constexpr int64_t kBandFloats = 8 * 1024;  // output of one task: 32 KiB
-
 class Depthwise final : public Convolution {
 public:
     Depthwise(const ConvSpec& spec, const Filters& filters)
@@ -40,7 +38,9 @@ public:
 
     void run(const float* x, float* y, const float* residual) const override {
         int64_t blocks = blocks_of(spec.c), out_h = spec.out_h(), out_w = spec.out_w();
-        int64_t height = even_piece(out_h, std::max<int64_t>(1, kBandFloats / (out_w * kBlock)));
+        // Bands as high as leaves every thread a few: neighbours read the same rows at their border.
+        int64_t wanted = ceil_div(4 * threads(), spec.n * blocks);
+        int64_t height = ceil_div(out_h, std::min(out_h, wanted));
         int64_t bands = ceil_div(out_h, height);
         parallel_for(spec.n * blocks * bands, [&](size_t index) {
             int64_t plane = index / bands, first = index % bands * height;

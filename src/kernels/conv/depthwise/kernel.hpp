@@ -6,23 +6,9 @@ namespace darter::depthwise {
 
 constexpr int kBlock = 16;
 
-// `Pixels` neighbouring outputs, their filter columns [first, last) inside the image.
 template <class V, int Pixels>
-void pixels(const DepthwiseRow& d, int64_t column, int64_t first, int64_t last, int part) {
-    const float* x = d.x + (column * d.stride - d.pad_left) * kBlock + part;
-    const int64_t step = d.stride * kBlock;
-    V sum[Pixels];
-#pragma GCC unroll 8
-    for (int i = 0; i < Pixels; ++i) sum[i] = V::load(d.bias + part);
-    for (int64_t r = 0; r < d.rows; ++r)
-        for (int64_t s = first; s < last; ++s) {
-            V weight = V::load(d.w + (r * d.columns + s) * kBlock + part);
-            const float* from = x + r * d.row_stride + s * d.dilation * kBlock;
-#pragma GCC unroll 8
-            for (int i = 0; i < Pixels; ++i) sum[i] = fma(V::load(from + i * step), weight, sum[i]);
-        }
+[[gnu::always_inline]] inline void finish(const DepthwiseRow& d, V (&sum)[Pixels], int64_t out) {
     const V low = V::fill(d.low), high = V::fill(d.high);
-    const int64_t out = column * kBlock + part;
 #pragma GCC unroll 8
     for (int i = 0; i < Pixels; ++i) {
         if (d.residual) sum[i] = sum[i] + V::load(d.residual + out + i * kBlock);
@@ -30,24 +16,94 @@ void pixels(const DepthwiseRow& d, int64_t column, int64_t first, int64_t last, 
     }
 }
 
+// One output whose filter columns [first, last) lie inside the image.
 template <class V>
+void border(const DepthwiseRow& d, int64_t column, int64_t first, int64_t last, int part) {
+    const float* x = d.x + (column * d.stride - d.pad_left) * kBlock + part;
+    V sum[1] = {V::load(d.bias + part)};
+    for (int64_t r = 0; r < d.rows; ++r)
+        for (int64_t s = first; s < last; ++s)
+            sum[0] = fma(V::load(x + r * d.row_stride + s * d.dilation * kBlock),
+                         V::load(d.w + (r * d.columns + s) * kBlock + part), sum[0]);
+    finish(d, sum, column * kBlock + part);
+}
+
+// Neighbouring outputs that see the whole filter. With Taps and Stride known (not 0), the filter row
+// stays in registers and every input is loaded once.
+template <class V, int Pixels, int Taps, int Stride>
+void inner(const DepthwiseRow& d, int64_t column, int part) {
+    const float* x = d.x + (column * d.stride - d.pad_left) * kBlock + part;
+    const float* w = d.w + part;
+    V sum[Pixels];
+#pragma GCC unroll 8
+    for (int i = 0; i < Pixels; ++i) sum[i] = V::load(d.bias + part);
+    for (int64_t r = 0; r < d.rows; ++r, x += d.row_stride, w += d.columns * kBlock) {
+        if constexpr (Taps == 0) {
+            const int64_t step = d.stride * kBlock;
+            for (int64_t s = 0; s < d.columns; ++s) {
+                const V weight = V::load(w + s * kBlock);
+                const float* from = x + s * d.dilation * kBlock;
+#pragma GCC unroll 8
+                for (int i = 0; i < Pixels; ++i)
+                    sum[i] = fma(V::load(from + i * step), weight, sum[i]);
+            }
+        } else {
+            V weight[Taps];
+#pragma GCC unroll 8
+            for (int s = 0; s < Taps; ++s) weight[s] = V::load(w + s * kBlock);
+#pragma GCC unroll 32
+            for (int at = 0; at < (Pixels - 1) * Stride + Taps; ++at) {
+                const V value = V::load(x + at * kBlock);
+#pragma GCC unroll 8
+                for (int s = 0; s < Taps; ++s)
+                    if ((at - s) % Stride == 0 && at >= s && (at - s) / Stride < Pixels)
+                        sum[(at - s) / Stride] = fma(value, weight[s], sum[(at - s) / Stride]);
+            }
+        }
+    }
+    finish(d, sum, column * kBlock + part);
+}
+
+template <class V, int Taps, int Stride>
 void row(const DepthwiseRow& d) {
     const int64_t reach = (d.columns - 1) * d.dilation;
     for (int part = 0; part < kBlock; part += V::lanes)
         for (int64_t column = 0; column < d.out_w;) {
             int64_t left = column * d.stride - d.pad_left;
-            int64_t right = (column + 7) * d.stride - d.pad_left + reach;
-            if (left >= 0 && right < d.in_w && column + 8 <= d.out_w) {
-                pixels<V, 8>(d, column, 0, d.columns, part);
+            // Outputs from here on that see the whole filter.
+            int64_t room = left < 0 || left + reach >= d.in_w
+                               ? 0
+                               : (d.in_w - 1 - reach - left) / d.stride + 1;
+            if (room > d.out_w - column) room = d.out_w - column;
+            if (room >= 8) {
+                inner<V, 8, Taps, Stride>(d, column, part);
                 column += 8;
-                continue;
+            } else if (room >= 4) {
+                inner<V, 4, Taps, Stride>(d, column, part);
+                column += 4;
+            } else if (room >= 1) {
+                inner<V, 1, Taps, Stride>(d, column, part);
+                ++column;
+            } else {
+                int64_t first = 0, last = d.columns;
+                while (first < last && left + first * d.dilation < 0) ++first;
+                while (first < last && left + (last - 1) * d.dilation >= d.in_w) --last;
+                border<V>(d, column, first, last, part);
+                ++column;
             }
-            int64_t first = 0, last = d.columns;
-            while (first < last && left + first * d.dilation < 0) ++first;
-            while (first < last && left + (last - 1) * d.dilation >= d.in_w) --last;
-            pixels<V, 1>(d, column, first, last, part);
-            ++column;
         }
+}
+
+template <class V>
+void run(const DepthwiseRow& d) {
+    if (d.dilation != 1 || d.stride > 2) return row<V, 0, 0>(d);
+    const bool one = d.stride == 1;
+    switch (d.columns) {
+        case 3: return one ? row<V, 3, 1>(d) : row<V, 3, 2>(d);
+        case 5: return one ? row<V, 5, 1>(d) : row<V, 5, 2>(d);
+        case 7: return one ? row<V, 7, 1>(d) : row<V, 7, 2>(d);
+        default: return row<V, 0, 0>(d);
+    }
 }
 
 }  // namespace darter::depthwise

@@ -4,6 +4,6 @@
 namespace darter::scalar {
 
 extern const DepthwiseKernel depthwise_row;
-const DepthwiseKernel depthwise_row = depthwise::row<Vector>;
+const DepthwiseKernel depthwise_row = depthwise::run<Vector>;
 
 }  // namespace darter::scalar
