@@ -3,9 +3,9 @@
     python bench/conv_peers.py /path/to/peers/venv/bin/python [--seconds 3]
 
 The peers' environment needs: numpy onnx onnxruntime openvino MNN ncnn (MNN's dependencies pin an
-old protobuf: keep it apart from darter's). Rows: the convolutions of VGG-E with ReLU (the peers also
-pool between them, less than 1% of the work), and single layers where others are strong: 1x1 and
-depthwise. Every peer's output is checked before it is timed.
+old protobuf: keep it apart from darter's). Rows: the convolutions of VGG-E with ReLU (the peers
+also pool between them, less than 1% of the work), and single layers where others are strong: 1x1
+and depthwise. Every peer's output is checked before it is timed.
 """
 
 import argparse
