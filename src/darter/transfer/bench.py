@@ -3,13 +3,11 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch.nn import functional as F
 
 from darter.transfer.features import Features
 from darter.transfer.journal import Journal
-from darter.transfer.probe import Probe, fit_probe, folds_for
+from darter.transfer.probe import Probe, find_strength, fit_probe, folds_for, log_softmax
 from darter.transfer.records import Trial, paired
 
 FOLDS = 5
@@ -40,6 +38,20 @@ class Bench:
     def pictures_per_class(self) -> float:
         return len(self.labels) / self.classes
 
+    def strength(self, layers: str, pictures: int) -> float:
+        """The probe's penalty for so many pictures: found once, weaker the more there are."""
+        train, _ = self.folds[0]
+
+        def find() -> dict[str, float]:
+            rows, labels, groups = self._rows(layers, train), self.labels[train], self.groups[train]
+            return {"l2": find_strength(rows, labels, self.classes, groups=groups, seed=self.seed)}
+
+        found = self.journal.measure(f"strength {layers}", find)["l2"]
+        return found * len(train) / pictures
+
+    def _rows(self, layers: str, positions: NDArray) -> NDArray[np.float32]:
+        return self.features.take(positions).read(layers)
+
     def fit(self, layers: str, train: NDArray) -> Probe:
         """A probe learned from these pictures."""
         part = self.features.take(train)
@@ -49,8 +61,7 @@ class Bench:
             self.labels[train],
             self.classes,
             mirrored=mirrored,
-            groups=self.groups[train],
-            seed=self.seed,
+            l2=self.strength(layers, len(train)),
         )
 
     def probe(self, layers: str, fold: int, train: NDArray, held: NDArray) -> Trial:
@@ -58,16 +69,17 @@ class Bench:
         a fold by `draw` or whole: their numbers say which."""
 
         def run() -> Trial:
-            return self.score(self.fit(layers, train), self.features.take(held).read(layers), held)
+            return self.score(self.fit(layers, train), self._rows(layers, held), held)
 
+        self.strength(layers, len(train))
         key = f"probe {layers}: fold {fold} train {len(train)} held {len(held)}"
         return self.journal.trial(key, run, timed=True)
 
     def score(self, probe: Probe, rows: NDArray, held: NDArray) -> Trial:
-        logits = torch.from_numpy(probe.logits(rows))
-        labels = torch.from_numpy(self.labels[held])
-        correct = (logits.argmax(dim=1) == labels).numpy()
-        return Trial(correct, 0.0, float(F.cross_entropy(logits, labels)))
+        log_p = log_softmax(probe.logits(rows))
+        labels = self.labels[held]
+        loss = -float(log_p[np.arange(len(held)), labels].mean())
+        return Trial(log_p.argmax(axis=1) == labels, 0.0, loss)
 
     def check_mirror(self) -> str:
         """Learn from mirror images only where a mirror image keeps its label; say what was seen.
@@ -79,24 +91,21 @@ class Bench:
         if mirrored is None:
             return "mirror images were not looked at"
         train, held = self.folds[0]
-        fitted: list[Probe] = []
-
-        def straight() -> Trial:
-            fitted.append(self.fit("last", train))
-            return self.score(fitted[0], self.features.last[held], held)
-
-        def flipped() -> Trial:
-            probe = fitted[0] if fitted else self.fit("last", train)
-            return self.score(probe, mirrored.last[held], held)
-
-        a = self.journal.trial("mirror: straight", straight, timed=True)
-        b = self.journal.trial("mirror: flipped", flipped, timed=True)
+        self.strength("last", len(train))
+        rows = {"straight": self.features.last, "flipped": mirrored.last}
+        a, b = (self._shown(train, held, name, shown) for name, shown in rows.items())
         loss, error = paired(a.correct, b.correct)
         self.mirror = loss <= max(0.05, 2 * error)
         seen = f"accuracy {a.accuracy:.3f} on held-out pictures, {b.accuracy:.3f} on their mirrors"
         if self.mirror:
             return f"a mirror image keeps its label ({seen})"
         return f"a mirror image does not keep its label ({seen}): flips are harmful here"
+
+    def _shown(self, train: NDArray, held: NDArray, name: str, rows: NDArray) -> Trial:
+        def run() -> Trial:
+            return self.score(self.fit("last", train), rows[held], held)
+
+        return self.journal.trial(f"mirror: {name}", run, timed=True)
 
     def cross_validate(self, layers: str) -> Trial:
         """Held out once each, in as many folds as the budget has room for, at least one.

@@ -102,6 +102,12 @@ def folds_for(
     return folds(labels, groups, k, seed)
 
 
+def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Logarithms of probabilities, row by row: (N, classes) -> (N, classes)."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
 class _Problem:
     """One regression: standardized features and class weights, solved for any strength."""
 
@@ -141,7 +147,7 @@ class _Problem:
 
         def objective(flat: NDArray) -> tuple[float, NDArray]:
             theta = scale * flat.reshape(shape).astype(np.float32)
-            log_p = _log_softmax(self.x @ theta[:-1] + theta[-1])
+            log_p = log_softmax(self.x @ theta[:-1] + theta[-1])
             residual = weight * (np.exp(log_p) - self.target)
             gradient = np.vstack([self.x.T @ residual + l2 * theta[:-1], residual.sum(axis=0)])
             penalty = 0.5 * l2 * float(np.square(theta[:-1]).sum(dtype=np.float64))
@@ -162,7 +168,7 @@ class _Problem:
         theta, rises = None, 0
         for i, l2 in enumerate(STRENGTHS):
             theta = self.solve(l2, theta)
-            log_p = _log_softmax(x @ theta[:-1] + theta[-1])
+            log_p = log_softmax(x @ theta[:-1] + theta[-1])
             losses[i] = -float((weight * target * log_p).sum(dtype=np.float64))
             rises = rises + 1 if losses[i] > losses[:i].min(initial=np.inf) else 0
             if rises == 2:
@@ -187,11 +193,6 @@ def _principal_axes(x: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArra
     values, vectors = values[used], vectors[:, used]
     axes = x.T @ vectors / np.sqrt(values) if wide else vectors
     return np.ascontiguousarray(axes, np.float32), (values / len(x)).astype(np.float32)
-
-
-def _log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
 def _class_weights(labels: NDArray, classes: int) -> NDArray[np.float32]:

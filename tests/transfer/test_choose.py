@@ -1,0 +1,228 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from darter.errors import OptionError, ShapeError
+from darter.transfer import STRATEGIES, Features, Trial, choose
+from darter.transfer.records import cheapest_within_one_standard_error, paired
+from darter.transfer.strategies import with_options
+
+CLASSES = 3
+GOOD = {"fine-tune-last": 0.9, "fine-tune-first": 0.8, "fine-tune-all": 0.97, "scratch": 0.5}
+
+
+def table(n=150, separation=0.5, seed=0, mirror=0.05):
+    """Features of blobs; mirror: how far mirror images lie from their pictures."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) % CLASSES
+    centers = rng.normal(size=(CLASSES, 6))
+    last = (separation * centers[labels] + rng.normal(size=(n, 6))).astype(np.float32)
+    inner = rng.normal(size=(n, 4)).astype(np.float32)
+    flipped = (last + mirror * rng.normal(size=last.shape)).astype(np.float32)
+    return Features(last, {"stem": inner}, Features(flipped, {"stem": inner})), labels
+
+
+class Stub:
+    """Trials that take no time but say that they did; accuracy by strategy and rate."""
+
+    def __init__(self, per_picture=1e-3, good=GOOD, seed=0):
+        self.per_picture, self.good, self.seed, self.calls = per_picture, good, seed, []
+
+    def __call__(self, strategy, rate, train, held, epochs, seed):
+        assert not set(train) & set(held)
+        work = len(train) * epochs + 0.25 * len(held)
+        seconds = self.per_picture * (1 + strategy.cost) * work
+        self.calls.append((strategy.name, rate, len(train), len(held), epochs, seconds))
+        off = abs(np.log(rate / strategy.default_learning_rate))
+        chance = max(0.0, self.good[strategy.name] - 0.1 * off)
+        rng = np.random.default_rng([self.seed, len(train), epochs, strategy.cost, int(rate * 1e6)])
+        return Trial(rng.random(len(held)) < chance, seconds, 1 - chance)
+
+
+def run(stub, budget=200.0, strategies=None, n=150, **options):
+    found, labels = table(n)
+    strategies = STRATEGIES.values() if strategies is None else strategies
+    return choose(
+        found, labels, np.arange(n), strategies, stub,
+        classes=CLASSES, budget_seconds=budget, picture_side=32, **options,
+    )  # fmt: skip
+
+
+def test_clearly_best_strategy_wins_with_the_evidence():
+    choice = run(Stub())
+    assert choice.strategy.name == "fine-tune-all"
+    assert choice.learning_rate == STRATEGIES["fine-tune-all"].default_learning_rate
+    assert "held-out pictures" in choice.why
+    record = json.loads(json.dumps(choice.to_json()))
+    assert record["winner"]["strategy"] == "fine-tune-all"
+    assert [c["status"] for c in record["candidates"]].count("winner") == 1
+    assert all(c["why"] for c in record["candidates"])
+    assert {"amount", "similarity", "reasons", "advice"} <= set(record["cell"])
+    assert record["mirror"]["safe"] is True
+    names = {c["strategy"] for c in record["candidates"]}
+    assert names == set(STRATEGIES)
+
+
+def test_a_retraining_that_gains_nothing_loses_to_the_cheap_probe():
+    choice = run(Stub(good=dict.fromkeys(GOOD, 0.6)))
+    assert choice.strategy.name == "linear-probe"
+    assert choice.baseline.accuracy == pytest.approx(
+        next(c.accuracy for c in choice.candidates if c.strategy.name == "linear-probe")
+    )
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    budget=st.sampled_from([0.0, 0.5, 2.0, 8.0, 20.0, 60.0, 300.0]),
+    per_picture=st.sampled_from([1e-5, 1e-3, 3e-2]),
+    seed=st.integers(0, 5),
+)
+def test_budget_records_and_rule(budget, per_picture, seed):
+    stub = Stub(per_picture, seed=seed)
+    entries = {}
+    choice = run(stub, budget, record=lambda journal: entries.update(journal["entries"]))
+    fine_tuning = sum(call[-1] for call in stub.calls)
+    longest = max((call[-1] for call in stub.calls), default=0.0)
+    assert fine_tuning <= budget + longest
+    probing = sum(
+        e["seconds"] for key, e in entries.items() if not key.startswith(("trial", "step"))
+    )
+    assert choice.spent_seconds == pytest.approx(fine_tuning + probing)
+    for candidate in choice.candidates:
+        assert candidate.status in {"winner", "finished", "eliminated", "not tried"}
+        assert candidate.why
+        assert (candidate.status == "not tried") == (candidate.accuracy is None)
+    assert [c.status for c in choice.candidates].count("winner") == 1
+
+
+@given(st.data())
+def test_winner_is_the_cheapest_within_one_standard_error(data):
+    n = data.draw(st.integers(2, 40))
+    hits = st.lists(st.booleans(), min_size=n, max_size=n).map(np.array)
+    strategies = data.draw(
+        st.lists(st.sampled_from(list(STRATEGIES.values())), min_size=1, max_size=6, unique=True)
+    )
+    from darter.transfer import Candidate
+
+    contenders = [(Candidate(s, s.default_learning_rate), data.draw(hits)) for s in strategies]
+    winner, best, difference, error = cheapest_within_one_standard_error(contenders)
+    by_id = {id(c): h for c, h in contenders}
+    top = max(h.mean() for _, h in contenders)
+    assert by_id[id(best)].mean() == top
+    assert winner is best or difference <= error
+    for candidate, right in contenders:
+        if candidate.strategy.cost < winner.strategy.cost:
+            lag, its_error = paired(by_id[id(best)], right)
+            assert lag > its_error
+
+
+def test_resumed_race_measures_nothing_twice_and_decides_the_same():
+    journals = []
+    stub = Stub()
+    whole = run(stub, record=lambda journal: journals.append(json.loads(json.dumps(journal))))
+    for cut in (0, len(journals) // 3, len(journals) - 1):
+        past = {"entries": dict(list(journals[-1]["entries"].items())[: cut + 1])}
+        again = Stub()
+        resumed = run(again, past=past)
+        known = sum(key.startswith(("trial", "step")) for key in past["entries"])
+        assert len(again.calls) == len(stub.calls) - known
+        assert resumed.strategy == whole.strategy
+        assert resumed.learning_rate == whole.learning_rate
+
+
+def test_one_named_strategy_still_races_its_rates():
+    stub = Stub()
+    only = STRATEGIES["fine-tune-last"]
+    choice = run(stub, strategies=[only])
+    assert choice.strategy == only
+    assert {call[1] for call in stub.calls} == set(only.learning_rates)
+    others = [c for c in choice.candidates if c.strategy.name not in (only.name, "linear-probe")]
+    assert all(c.why == "another strategy was asked for" for c in others)
+    assert choice.baseline.accuracy is not None
+
+
+def test_named_strategy_without_time_gets_its_usual_rate():
+    only = STRATEGIES["fine-tune-all"]
+    choice = run(Stub(), budget=0.0, strategies=[only])
+    assert (choice.strategy, choice.learning_rate) == (only, only.default_learning_rate)
+    assert "too small" in choice.why
+
+
+def test_scratch_is_refused_for_few_pictures_and_says_why():
+    stub = Stub()
+    choice = run(stub, n=60)
+    scratch = next(c for c in choice.candidates if c.strategy.name == "scratch")
+    assert scratch.status == "not tried" and scratch.why.startswith("20 pictures per class")
+    assert not any(call[0] == "scratch" for call in stub.calls)
+
+
+def test_no_race_where_the_probe_makes_no_mistake():
+    found, labels = table(separation=20.0)
+    stub = Stub()
+    choice = choose(
+        found, labels, np.arange(150), STRATEGIES.values(), stub, classes=3, budget_seconds=60
+    )
+    assert choice.strategy.name == "linear-probe" and not stub.calls
+    refused = [c for c in choice.candidates if not c.strategy.is_probe]
+    assert all("nothing could be shown to be better" in c.why for c in refused)
+
+
+def test_a_diverged_training_is_ranked_last():
+    def diverges(strategy, rate, train, held, epochs, seed):
+        work = 1e-3 * (len(train) * epochs + len(held))
+        if rate == max(strategy.learning_rates):
+            return Trial(np.zeros(len(held), bool), work, float("nan"))
+        return Trial(np.ones(len(held), bool), work, 0.1)
+
+    choice = run(diverges)
+    assert choice.learning_rate < max(choice.strategy.learning_rates)
+
+
+def test_mirror_images_with_another_meaning_are_found():
+    found, labels = table(separation=5.0)
+    turned = Features(np.roll(found.last, 1, axis=0), found.inner)  # the neighbor's class
+    found = Features(found.last, found.inner, turned)
+    choice = choose(
+        found, labels, np.arange(150), [STRATEGIES["linear-probe"]], Stub(),
+        classes=3, budget_seconds=5,
+    )  # fmt: skip
+    assert not choice.mirror_safe and "flips are harmful" in choice.mirror_why
+
+
+def test_groups_stay_together():
+    found, labels = table(60)
+    groups = np.arange(60) // 6
+
+    def trial(strategy, rate, train, held, epochs, seed):
+        assert not set(groups[train]) & set(groups[held])
+        return Trial(np.ones(len(held), bool), 0.01, 0.0)
+
+    choose(
+        found, labels, groups, [with_options(STRATEGIES["fine-tune-all"], epochs=2)], trial,
+        classes=3, budget_seconds=20,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("counts", [(2, 2), (1, 5), (3, 40)])
+def test_very_few_pictures(counts):
+    labels = np.repeat([0, 1], counts)
+    rows = np.random.default_rng(0).normal(size=(len(labels), 5)).astype(np.float32)
+    found = Features(rows, {"stem": rows[:, :2]})
+    choice = choose(
+        found, labels, np.arange(len(labels)), STRATEGIES.values(), Stub(),
+        classes=2, budget_seconds=5,
+    )  # fmt: skip
+    assert choice.strategy.name in STRATEGIES
+    assert choice.cell.amount == "little"
+    json.dumps(choice.to_json())
+
+
+def test_wrong_arguments():
+    found, labels = table(30)
+    with pytest.raises(ShapeError, match=r"30 rows of features, 29 labels"):
+        choose(found, labels[:29], np.arange(30), [], Stub(), classes=3, budget_seconds=1)
+    with pytest.raises(OptionError, match="at least one"):
+        choose(found, labels, np.arange(30), [], Stub(), classes=3, budget_seconds=1)
