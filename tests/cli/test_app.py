@@ -46,7 +46,7 @@ def test_version():
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["pedict"], "pedict"), (["--verbosity"], "--verbosity")],
+    [(["pedict"], "pedict"), (["--verbosity"], "--verbosity"), (["predict", "--tpo"], "--tpo")],
 )
 def test_unknown_words_exit_2_without_traceback(arguments, message):
     done = run(*arguments)

@@ -34,7 +34,7 @@ def test_json_is_plain_and_complete():
     assert json.loads(json.dumps(record)) == record
     assert set(record) == {
         "split", "n", "accuracy", "interval", "ece", "per_class", "confusion", "reliability",
-        "calibration", "predictions",
+        "calibration", "unreadable", "predictions",
     }  # fmt: skip
 
 

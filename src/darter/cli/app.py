@@ -55,9 +55,9 @@ def _app(arguments: Sequence[str]) -> Any:
         version: bool = typer.Option(False, "--version", help="Print the version and exit."),
     ) -> None:
         if version:
-            from darter import __version__
+            import darter
 
-            print(f"darter {__version__}")
+            print(f"darter {darter.__version__}")
             raise typer.Exit
 
     wanted = next((a for a in arguments if not a.startswith("-")), None)

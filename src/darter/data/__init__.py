@@ -21,7 +21,7 @@ from darter.data.kinds import KINDS, Kind
 from darter.data.loader import Batch, Loader
 from darter.data.preprocess import Preprocess
 from darter.data.sample import Sample
-from darter.data.samples import Listing, find_samples
+from darter.data.samples import Listing, find_samples, list_samples
 from darter.data.scan import scan
 from darter.data.split import Split, folds, groups_of, split
 from darter.data.statistics import PixelStatistics, pixel_statistics
@@ -61,6 +61,7 @@ __all__ = [
     "groups_of",
     "jitter",
     "lens",
+    "list_samples",
     "pca_noise",
     "perspective",
     "pixel_statistics",

@@ -29,6 +29,11 @@ class Listing:
         return tuple(sorted({sample.label for sample in self.samples}))
 
 
+def list_samples(root: Path | str) -> Listing:
+    """The labelled files as in `find_samples`, even if they would not do to train on."""
+    return _list(Path(root), None)
+
+
 def find_samples(root: Path | str, *, test: Path | str | None = None) -> Listing:
     """List the labelled pictures of a folder or CSV file.
 

@@ -1,8 +1,9 @@
 """How good a model is on labelled pictures: accuracy with its interval, per class, calibration."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,7 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 from darter.engine import metrics
 from darter.engine.info import Calibration
 from darter.engine.metrics import ClassScore, ReliabilityBin
-from darter.errors import ShapeError
+from darter.engine.predict import stream_logits
+from darter.errors import DataError, ShapeError
+
+if TYPE_CHECKING:
+    from darter.data import Sample
+    from darter.engine.session import Session
 
 TOP = 5  # classes listed per picture in `Evaluation.predictions`
 
@@ -22,6 +28,7 @@ class Evaluation:
     interval: Wilson's 95% interval of the accuracy.   confusion: rows true, columns predicted.
     ece: expected calibration error.   coverage: share of pictures that get an answer and not
     "unknown".   accuracy_when_known: accuracy of those.   predictions: one dict per picture.
+    unreadable: pictures that are not among the n, with the reason.
     """
 
     classes: tuple[str, ...]
@@ -36,6 +43,7 @@ class Evaluation:
     coverage: float | None
     accuracy_when_known: float | None
     predictions: tuple[dict[str, Any], ...]
+    unreadable: tuple[tuple[str, str], ...] = ()
 
     def to_json(self, *, split: str | None = None, predictions: bool = True) -> dict[str, Any]:
         """Plain values for a JSON file: the run folder's evaluation.json."""
@@ -53,6 +61,7 @@ class Evaluation:
                 "coverage": self.coverage,
                 "accuracy_when_known": self.accuracy_when_known,
             },
+            "unreadable": [{"path": path, "error": error} for path, error in self.unreadable],
         }
         if predictions:
             record["predictions"] = list(self.predictions)
@@ -95,6 +104,70 @@ def evaluate(
         accuracy_when_known=right_when_known,
         predictions=_predictions(paths or (), labels, probabilities, classes),
     )
+
+
+def evaluate_samples(
+    session: "Session",
+    samples: Sequence["Sample"],
+    *,
+    batch_size: int = 16,
+    calibration: Calibration | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Run a model over labelled picture files; classes are matched by name.
+
+    calibration: replaces the model's own.   progress(done, total) is called after each picture.
+    Pictures that cannot be read are left out and listed in `Evaluation.unreadable`.
+    Raises DataError if a label is no class of the model, or no picture can be read.
+    """
+    classes = session.info.classes
+    numbers = {label: number for number, label in enumerate(classes)}
+    _check_labels(samples, classes)
+    paths: list[str] = []
+    labels: list[int] = []
+    rows: list[NDArray[np.float32]] = []
+    unreadable: list[tuple[str, str]] = []
+    answers = stream_logits(
+        session.run, session.info, (sample.path for sample in samples), batch_size=batch_size
+    )
+    for done, (sample, (path, scores)) in enumerate(zip(samples, answers, strict=True), 1):
+        if isinstance(scores, str):
+            unreadable.append((path, scores))
+        else:
+            paths.append(path)
+            labels.append(numbers[sample.label])
+            rows.append(scores)
+        if progress is not None:
+            progress(done, len(samples))
+    if not rows:
+        first = f", e.g. {unreadable[0][0]}: {unreadable[0][1]}" if unreadable else ""
+        raise DataError(f"none of the {len(samples)} pictures can be read{first}")
+    result = evaluate(
+        np.stack(rows),
+        labels,
+        classes,
+        calibration=calibration or session.info.calibration,
+        paths=paths,
+    )
+    return replace(result, unreadable=tuple(unreadable))
+
+
+def _check_labels(samples: Sequence["Sample"], classes: tuple[str, ...]) -> None:
+    strange = sorted({sample.label for sample in samples} - set(classes))
+    if not strange:
+        return
+    known = {name.lower(): name for name in classes}
+    near = difflib.get_close_matches(strange[0].lower(), known, 1)
+    hint = f" Is {strange[0]} its {known[near[0]]}?" if near else ""
+    raise DataError(
+        f"the model does not know the class{'es' * (len(strange) > 1)} {_some(strange)}; "
+        f"it knows {_some(classes)}. Rename or leave out what it cannot know.{hint}"
+    )
+
+
+def _some(names: Sequence[str], most: int = 6) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _predictions(

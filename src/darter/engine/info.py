@@ -105,7 +105,7 @@ def info_from_metadata(entries: Mapping[str, str], path: Path | str) -> ModelInf
             raise ModelFileError(f"{path}: metadata darter.{name} is missing")
         try:
             value = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ModelFileError(f"{path}: metadata darter.{name} is no JSON: {error}") from error
         if not isinstance(value, kind):
             raise ModelFileError(
@@ -127,9 +127,14 @@ def info_from_metadata(entries: Mapping[str, str], path: Path | str) -> ModelInf
 
 def check_classes(names: list, where: str) -> tuple[str, ...]:
     """The names as a tuple. ModelFileError unless they are texts, not empty and all different."""
-    if not names or not all(isinstance(name, str) and name for name in names):
+    if not names or not all(isinstance(name, str) and _is_text(name) for name in names):
         raise ModelFileError(f"{where}: must be a list of names; got {str(names)[:60]}")
     doubled = sorted(name for name, count in Counter(names).items() if count > 1)
     if doubled:
         raise ModelFileError(f"{where}: names must differ; more than once: {', '.join(doubled)}")
     return tuple(names)
+
+
+def _is_text(name: str) -> bool:
+    """Not empty, and fit to be written as UTF-8 (JSON can carry half of a surrogate pair)."""
+    return bool(name) and not any("\ud800" <= letter <= "\udfff" for letter in name)

@@ -39,6 +39,8 @@ def read_model(path: Path | str) -> ModelFile:
         raise ModelFileError(f"{path}: {_what_instead(content)}") from error
     if not proto.HasField("graph") or not proto.graph.node:
         raise ModelFileError(f"{path}: {_what_instead(content, 'holds no graph')}")
+    if not all(isinstance(text, str) for text in _texts(proto)):
+        raise ModelFileError(f"{path}: {_what_instead(content, 'a name in it is not UTF-8')}")
     external = False
     for tensor in _tensors(proto):
         if tensor.data_location == tensor.EXTERNAL or tensor.external_data:
@@ -70,6 +72,20 @@ def _what_instead(content: bytes, otherwise: str = "damaged or cut short") -> st
     if content.startswith((b"\x80", b"\x89HDF")):
         return "is a pickle or HDF5 file, not ONNX; export the model to ONNX"
     return f"not a usable ONNX model: {otherwise}"
+
+
+def _texts(proto: "ModelProto") -> Iterator[str]:
+    """The texts that darter reads; protobuf gives bytes where one is not UTF-8."""
+    graph = proto.graph
+    for entry in proto.metadata_props:
+        yield from (entry.key, entry.value)
+    for named in (*graph.input, *graph.output, *graph.initializer):
+        yield named.name
+    for node in graph.node:
+        yield from (node.op_type, *node.input, *node.output)
+    for tensor in _tensors(proto):
+        for place in tensor.external_data:
+            yield from (place.key, place.value, tensor.name)
 
 
 def _tensors(proto: "ModelProto") -> Iterator["TensorProto"]:

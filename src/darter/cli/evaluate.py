@@ -1,0 +1,110 @@
+"""`darter evaluate`: measure a model on labelled pictures."""
+
+import json as json_text
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from darter.cli import options
+from darter.errors import DataError
+
+if TYPE_CHECKING:
+    from darter.data import Listing, Sample
+
+
+class Split(StrEnum):
+    test = "test"
+    val = "val"
+    train = "train"
+    all = "all"
+
+
+def evaluate(
+    model: options.ModelPath,
+    folder: Annotated[
+        str,
+        typer.Argument(
+            help="One folder per class, train/val/test above those, or a CSV file.", metavar="DIR"
+        ),
+    ],
+    split: Annotated[
+        Split | None,
+        typer.Option(
+            help="Which of your own splits to measure on.", show_default="test, or val if no test"
+        ),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    unknown_below: options.UnknownBelow = None,
+    threads: options.Threads = None,
+    batch_size: options.BatchSize = 16,
+    classes: options.Classes = None,
+    size: options.Size = None,
+    mean: options.Mean = None,
+    std: options.Std = None,
+) -> None:
+    """Measure a model on labelled pictures.
+
+    Accuracy with its 95% interval, precision, recall and F1 of every class, what is mistaken
+    for what, and whether the confidence is honest. Classes are matched by name.
+    """
+    from darter.data import list_samples
+
+    listing = list_samples(folder)
+    samples, used = _choose(listing, split)
+    session = options.open_model(model, threads, classes, size, mean, std)
+    from darter.engine import evaluate_samples
+
+    calibration = session.info.calibration
+    if unknown_below is not None:
+        calibration = replace(calibration, unknown_below=unknown_below)
+    with _progress() as progress:
+        result = evaluate_samples(
+            session, samples, batch_size=batch_size, calibration=calibration, progress=progress
+        )
+    if json:
+        print(json_text.dumps(result.to_json(split=used, predictions=False), ensure_ascii=False))
+        return
+    from darter.cli.scores import show
+
+    show(result, f"{model} on {folder}" + (f", split {used}" if used else ""))
+
+
+def _choose(listing: "Listing", wanted: Split | None) -> tuple[list["Sample"], str | None]:
+    """The samples to measure on, and the name of their split if the user has splits.
+
+    Pictures that the model was trained on flatter it, so train is only taken when asked for.
+    """
+    have = Counter(sample.split for sample in listing.samples)
+    if wanted == Split.all or (wanted is None and set(have) == {None}):
+        return list(listing.samples), None
+    name = wanted or next((s for s in (Split.test, Split.val) if have[s]), None)
+    if name is None:
+        raise DataError(
+            f"{listing.root} has neither a test nor a val split; measuring on train flatters the "
+            "model. Add --split train or --split all if you mean it."
+        )
+    if not have[name]:
+        found = ", ".join(sorted(str(s) for s in have if s)) or "none"
+        raise DataError(f"{listing.root} has no split {name}; its splits: {found}")
+    return [sample for sample in listing.samples if sample.split == name], str(name)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None] | None]:
+    """A bar on stderr while it is a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), "pictures", TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("")
+        yield lambda done, total: bar.update(task, completed=done, total=total)

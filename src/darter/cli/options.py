@@ -1,0 +1,82 @@
+"""Options that `predict` and `evaluate` share: which model, and what it does not say itself."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from darter.errors import OptionError
+
+if TYPE_CHECKING:
+    from darter.engine import Session
+
+ABSENT = "For a model not made by darter"
+
+ModelPath = Annotated[str, typer.Argument(help="An ONNX picture classifier.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads.", show_default="all")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Pictures that run through the net together.")]
+UnknownBelow = Annotated[
+    float | None,
+    typer.Option(
+        min=0, max=1, help='Say "unknown" below this confidence.', show_default="the model's"
+    ),
+]
+Classes = Annotated[
+    Path | None,
+    typer.Option(help="Text file: one class name a line.", rich_help_panel=ABSENT),
+]
+Size = Annotated[
+    int | None, typer.Option(min=1, help="Side of its input in pixels.", rich_help_panel=ABSENT)
+]
+Mean = Annotated[
+    str | None,
+    typer.Option(help="Mean of R,G,B in [0, 1], e.g. 0.5,0.5,0.5.", rich_help_panel=ABSENT),
+]
+Std = Annotated[
+    str | None, typer.Option(help="Standard deviation, likewise.", rich_help_panel=ABSENT)
+]
+
+
+def open_model(
+    path: str,
+    threads: int | None,
+    classes: Path | None,
+    size: int | None,
+    mean: str | None,
+    std: str | None,
+) -> "Session":
+    """Load the model; what had to be guessed about it goes to stderr."""
+    from darter.engine import load
+
+    session = load(
+        path,
+        threads=threads,
+        classes=None if classes is None else read_lines(classes, "--classes"),
+        size=size,
+        mean=_numbers("--mean", mean),
+        std=_numbers("--std", std),
+    )
+    for note in session.notes:
+        typer.echo(f"note: {note}", err=True)
+    return session
+
+
+def read_lines(path: Path, option: str) -> list[str]:
+    """The lines of a text file that are not blank."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a UTF-8 text file"
+        raise OptionError(f"{option} {path}: {reason}") from error
+    return [line.strip() for line in lines if line.strip()]
+
+
+def _numbers(option: str, text: str | None) -> list[float] | None:
+    if text is None:
+        return None
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise OptionError(
+            f"{option} must be numbers with commas, e.g. 0.5,0.5,0.5; got {text!r}"
+        ) from None

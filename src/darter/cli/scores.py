@@ -1,0 +1,124 @@
+"""An Evaluation on the terminal: one sentence, then classes, then what is mistaken for what."""
+
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from darter.engine import Evaluation
+
+MIXED_UP = 10  # pairs listed where the matrix does not fit
+
+
+def show(result: "Evaluation", title: str) -> None:
+    """Print a report that reads from the top: how good, how honest, which classes, which mixups."""
+    console = Console(highlight=False)
+    console.print(Text(title, "bold"), soft_wrap=True)
+    console.print()
+    for line in _summary(result):
+        console.print(line)
+    console.print()
+    console.print(_classes(result))
+    matrix = _matrix(result)
+    unlimited = console.options.update(max_width=10_000)
+    if console.measure(matrix, options=unlimited).maximum <= console.width:
+        console.print(Text("rows: true class; columns: predicted class", "dim"))
+        console.print(matrix)
+    else:
+        console.print(_mixups(result))
+    if result.unreadable:
+        _list_unreadable(console, result)
+
+
+def _summary(result: "Evaluation") -> list[Text]:
+    low, high = result.interval
+    right = int(result.confusion.trace())
+    lines = [
+        Text.assemble(
+            "Accuracy ",
+            (f"{result.accuracy:.1%}", "bold"),
+            f" ({right} of {result.n} pictures; 95% interval {low:.1%} to {high:.1%}).",
+        ),
+        Text(f"Calibration error {result.ece:.1%}: {_verdict(result)}"),
+    ]
+    below = result.calibration.unknown_below
+    if below > 0:
+        rest = "; none is known"
+        if result.accuracy_when_known is not None:
+            rest = f"; of the others {result.accuracy_when_known:.1%} are right"
+        unknown = 1 - (result.coverage or 0)
+        lines.append(Text(f'"Unknown" (confidence below {below:.1%}): {unknown:.1%}{rest}.'))
+    return lines
+
+
+def _verdict(result: "Evaluation") -> str:
+    """Whether confidence exceeds accuracy, in words."""
+    rows = [row for row in result.reliability if row.count]
+    said = sum(row.count * (row.confidence or 0) for row in rows) / result.n
+    low, high = result.interval
+    if low <= said <= high:
+        return f"it says {said:.1%} on average, which agrees with its accuracy."
+    return f"it says {said:.1%} on average, so it is {'over' if said > high else 'under'}confident."
+
+
+def _classes(result: "Evaluation") -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table.add_column("class", overflow="ellipsis", max_width=40)
+    for name in ("pictures", "precision", "recall", "F1"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in result.per_class:
+        ratios = (_percent(value) for value in (row.precision, row.recall, row.f1))
+        table.add_row(Text(row.label), str(row.count), *ratios)
+    return table
+
+
+def _matrix(result: "Evaluation") -> Table:
+    """Counts: true class down, predicted class across, by number."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table.add_column("", justify="right", style="dim")
+    table.add_column("", overflow="ellipsis", max_width=24, no_wrap=True)
+    for number in range(1, len(result.classes) + 1):
+        table.add_column(str(number), justify="right", min_width=3, header_style="dim")
+    for k, (label, counts) in enumerate(zip(result.classes, result.confusion, strict=True)):
+        cells = (_cell(int(count), on_diagonal=j == k) for j, count in enumerate(counts))
+        table.add_row(str(k + 1), Text(label), *cells)
+    return table
+
+
+def _cell(count: int, *, on_diagonal: bool) -> Text:
+    if not count:
+        return Text("·", "dim")
+    return Text(str(count), "bold green" if on_diagonal else "red")
+
+
+def _mixups(result: "Evaluation") -> Table:
+    """The most frequent confusions, for more classes than columns."""
+    wrong = result.confusion.copy()
+    wrong[range(len(wrong)), range(len(wrong))] = 0
+    order = wrong.ravel().argsort(kind="stable")[::-1][:MIXED_UP]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    for name in ("true class", "mistaken for"):
+        table.add_column(name, overflow="ellipsis", max_width=32)
+    table.add_column("pictures", justify="right")
+    for place in order:
+        true, called = divmod(int(place), len(wrong))
+        if wrong[true, called]:
+            names = (Text(result.classes[true]), Text(result.classes[called]))
+            table.add_row(*names, str(wrong[true, called]))
+    return table
+
+
+def _list_unreadable(console: Console, result: "Evaluation", most: int = 10) -> None:
+    count = len(result.unreadable)
+    console.print(Text(f"Left out, {count} file{'s' * (count > 1)} that cannot be read:", "yellow"))
+    for path, error in result.unreadable[:most]:
+        console.print(Text(f"  {path}: {error}"), soft_wrap=True)
+    if count > most:
+        console.print(f"  … and {count - most} more")
+
+
+def _percent(value: float | None) -> Text:
+    return Text("–", "dim") if value is None else Text(f"{value:.1%}")

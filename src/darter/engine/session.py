@@ -1,0 +1,143 @@
+"""A model file made ready to run."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darter.engine.guess import guess_info
+from darter.engine.info import ModelInfo, info_from_metadata, metadata
+from darter.engine.modelfile import read_model
+from darter.engine.onnxruntime_runtime import OnnxRuntime
+from darter.engine.predict import Picturelike, Prediction, stream_logits, to_prediction
+from darter.engine.signature import Signature, read_signature
+from darter.errors import ModelFileError, OptionError, ShapeError
+from darter.kernels import available_cpus
+
+LEAST_PROBABILITY = 1e-30  # the logarithm of a Softmax output that is exactly 0
+
+
+def load(
+    path: Path | str,
+    *,
+    threads: int | None = None,
+    classes: Sequence[str] | None = None,
+    size: int | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+) -> "Session":
+    """Make any ONNX picture classifier ready to run.
+
+    threads: for the net; by default every CPU that this process may use.
+    classes, size, mean, std: for a model that does not carry them (one not written by darter);
+        given, they win over what the file says. What had to be guessed is in `Session.notes`.
+
+    Raises ModelFileError if the file is missing, damaged or no picture classifier, and says why.
+    """
+    model = read_model(path)
+    signature = read_signature(model)
+    runtime = OnnxRuntime(model, signature, threads or available_cpus())
+    known = info_from_metadata(metadata(model.proto), path)
+    outputs = signature.classes
+    if outputs is None and known is None and classes is None:
+        outputs = _count_outputs(runtime, signature, size)
+    info, notes = guess_info(
+        known, outputs, signature.size, classes=classes, size=size, mean=mean, std=std
+    )
+    if outputs is not None and len(info.classes) != outputs:
+        raise ModelFileError(f"{path}: {len(info.classes)} class names for {outputs} outputs")
+    if signature.size is not None and info.preprocess.size != signature.size:
+        raise ModelFileError(
+            f"{path}: takes pictures of {signature.size}×{signature.size} pixels, "
+            f"but size is {info.preprocess.size}"
+        )
+    return Session(runtime, signature, info, tuple(f"{path}: {note}" for note in notes))
+
+
+class Session:
+    """Runs one model. Made by `load`; safe to share between threads.
+
+    info: classes, preprocessing, calibration, card.   notes: what `load` had to guess.
+    """
+
+    def __init__(
+        self,
+        runtime: OnnxRuntime,
+        signature: Signature,
+        info: ModelInfo,
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        self._runtime, self._signature = runtime, signature
+        self.info, self.notes = info, notes
+
+    def run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Class scores of preprocessed pictures.
+
+        x: float32 (N, 3, size, size), as `info.preprocess` makes it.
+        Returns float32 logits (N, classes); of a net that ends in a Softmax, the logarithms of
+        its probabilities, so that softmax(logits) is always the net's own answer.
+        Raises ShapeError if x has another shape.
+        """
+        size = self._signature.size
+        sides = (size, size) if size else x.shape[2:]
+        if x.ndim != 4 or x.shape[1:] != (3, *sides):
+            expected = f"(N, 3, {size or 'H'}, {size or 'W'})"
+            raise ShapeError(f"Session.run: x must be {expected}, got {tuple(x.shape)}")
+        if not len(x):
+            return np.zeros((0, len(self.info.classes)), np.float32)
+        scores = _run_in_batches(self._runtime, self._signature, x)
+        if scores.shape[1] != len(self.info.classes):
+            raise ModelFileError(
+                f"the model gives {scores.shape[1]} scores for {len(self.info.classes)} classes"
+            )
+        return scores
+
+    def predict(
+        self,
+        sources: Iterable[Picturelike],
+        *,
+        top: int = 5,
+        batch_size: int = 16,
+        unknown_below: float | None = None,
+    ) -> Iterator[Prediction]:
+        """Say what is in pictures, in their order, in constant memory.
+
+        sources: paths, encoded bytes, uint8 arrays (H, W, 3), or pairs (name, one of these).
+        top: how many of the likeliest classes each Prediction lists.
+        unknown_below: replaces the threshold that the model carries.
+        A picture that cannot be read becomes a Prediction with `error` set; nothing is raised.
+        """
+        if top < 1 or batch_size < 1:
+            raise OptionError(f"top and batch_size must be 1 or more; got {top} and {batch_size}")
+        below = self.info.calibration.unknown_below if unknown_below is None else unknown_below
+        if not 0 <= below <= 1:
+            raise OptionError(f"unknown_below must lie in [0, 1]; got {below}")
+        return (
+            to_prediction(name, scores, self.info, top=top, unknown_below=below)
+            for name, scores in stream_logits(self.run, self.info, sources, batch_size=batch_size)
+        )
+
+
+def _run_in_batches(
+    runtime: OnnxRuntime, signature: Signature, x: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Run x in the layout, type and batch that the graph insists on; give back plain logits."""
+    count, batch = len(x), signature.batch or len(x)
+    if signature.layout == "NHWC":
+        x = x.transpose(0, 2, 3, 1)
+    x = np.ascontiguousarray(x, signature.dtype)
+    if count % batch:
+        x = np.concatenate((x, np.zeros((batch - count % batch, *x.shape[1:]), x.dtype)))
+    parts = [runtime.run(x[start : start + batch]) for start in range(0, len(x), batch)]
+    scores = np.concatenate(parts).astype(np.float32, copy=False)
+    if scores.size % len(x) or scores.shape[0] != len(x):
+        raise ModelFileError(f"output must be (N, classes); got {scores.shape} for {len(x)}")
+    scores = scores.reshape(len(x), -1)[:count]
+    return np.log(np.maximum(scores, LEAST_PROBABILITY)) if signature.probabilities else scores
+
+
+def _count_outputs(runtime: OnnxRuntime, signature: Signature, size: int | None) -> int:
+    side = signature.size or size or 224
+    blank = np.zeros((1, 3, side, side), np.float32)
+    return _run_in_batches(runtime, signature, blank).shape[1]
