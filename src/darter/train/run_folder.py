@@ -1,0 +1,126 @@
+"""The folder of one training run: its records, which stages are done, and the time they took."""
+
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from darter.errors import DataError, OptionError
+from darter.files import read_json, write_json
+from darter.kernels import available_cpus
+
+PACKAGES = ("darter", "numpy", "onnx", "onnxruntime", "torch", "torchvision", "timm")
+
+
+class RunFolder:
+    """Records are JSON files; a stage is done when it is named in run.json's "seconds"."""
+
+    def __init__(self, path: Path, run: dict[str, Any]) -> None:
+        self.path = path
+        self.run = run
+        self._started = time.monotonic()
+        self._spent_before = sum(run["seconds"].values())
+
+    @classmethod
+    def create(cls, path: Path, options: dict[str, Any]) -> "RunFolder":
+        """Start a run in a folder that is new or empty."""
+        try:
+            if path.exists() and any(path.iterdir()):
+                raise OptionError(
+                    f"{path} is not empty. Go on with that run by --resume {path}, "
+                    "or name another folder with --out."
+                )
+        except NotADirectoryError:
+            raise OptionError(f"--out {path} is a file; name a folder.") from None
+        except OSError as error:
+            raise DataError(f"cannot use {path} for the run: {error.strerror}.") from error
+        folder = cls(
+            path,
+            {
+                "version": 1,
+                "command": " ".join(["darter", *sys.argv[1:]]),
+                "started": datetime.now(UTC).isoformat(timespec="seconds"),
+                "state": "started",
+                "options": options,
+                "seconds": {},
+                "versions": {"python": platform.python_version(), **_versions()},
+                "machine": machine(),
+            },
+        )
+        folder.save()
+        return folder
+
+    @classmethod
+    def open(cls, path: Path) -> "RunFolder":
+        """Open a run that was interrupted. DataError where the folder holds none."""
+        if not (path / "run.json").exists():
+            raise DataError(f"{path} holds no run of darter: there is no run.json in it.")
+        return cls(path, read_json(path / "run.json"))
+
+    @property
+    def spent(self) -> float:
+        """Seconds that this run has taken so far, earlier sittings included."""
+        return self._spent_before + time.monotonic() - self._started
+
+    def save(self, **entries: Any) -> None:
+        self.run |= entries
+        write_json(self.path / "run.json", self.run)
+
+    def record(self, name: str, value: Any) -> None:
+        write_json(self.path / f"{name}.json", value)
+
+    def read(self, name: str) -> Any:
+        return read_json(self.path / f"{name}.json")
+
+    def done(self, stage: str) -> bool:
+        return stage in self.run["seconds"]
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a stage; it counts as done, in run.json, when the block ends without an error."""
+        started = time.monotonic()
+        yield
+        self.run["seconds"][name] = round(time.monotonic() - started, 3)
+        self.save()
+
+
+def new_run_path(root: Path) -> Path:
+    """The first free `darter-runs/<name of the data>-<number>` in the working folder."""
+    base = Path("darter-runs")
+    name = root.resolve().stem or "pictures"
+    number = 1
+    while (base / f"{name}-{number}").exists():
+        number += 1
+    return base / f"{name}-{number}"
+
+
+def machine() -> dict[str, Any]:
+    """Name of the CPU, cores that may be used, memory in GB."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    return {"cpu": _cpu_name(), "cores": available_cpus(), "memory_gb": round(memory, 1)}
+
+
+def _cpu_name() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
