@@ -17,7 +17,7 @@ FLOORS = {
     "noise": 4, "transfer": 4,
     "train": 5, "doctor": 5,
     "report": 6,
-    "serve": 7,
+    "job": 7, "serve": 7,
     "cli": 8,
 }  # fmt: skip
 SAME_FLOOR_ALLOWED = {("files", "errors")}

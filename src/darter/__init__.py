@@ -4,7 +4,7 @@
     darter.train, darter.transfer, …     the rooms; each loads on first use
 
 Rooms, from the ground floor up: errors, kernels, conv, data, engine, arrange, noise, transfer,
-train, doctor, report, serve, cli (docs/architecture.md).
+train, doctor, report, job, serve, cli (docs/architecture.md).
 """
 
 from importlib import import_module
@@ -12,7 +12,18 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_ROOMS = ("errors", "files", "kernels", "conv", "data", "engine", "transfer", "train", "report")
+_ROOMS = (
+    "errors",
+    "files",
+    "kernels",
+    "conv",
+    "data",
+    "engine",
+    "transfer",
+    "train",
+    "report",
+    "job",
+)
 _NAMES = {"load": "darter.engine"}
 
 __all__ = ["__version__", *_NAMES, *_ROOMS]

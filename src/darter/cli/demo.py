@@ -1,0 +1,20 @@
+"""`darter demo`: the whole way on real handwritten digits."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def demo(
+    out: Annotated[
+        Path, typer.Option(help="Folder for the pictures and the run.")
+    ] = Path("darter-demo"),
+    time: Annotated[str, typer.Option(help="All of it, about.")] = "4m",
+) -> None:
+    """Write scikit-learn's 1,797 handwritten digits as a folder, train on it, and predict."""
+    from darter.cli.train import parse_seconds
+    from darter.job.demo import run_demo
+    from darter.job.screen import Screen
+
+    run_demo(out, parse_seconds(time), Screen())

@@ -1,0 +1,95 @@
+"""`darter train`: a folder of pictures in, a trained classifier and its report out."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from darter.errors import OptionError
+
+Text = Annotated[str | None, typer.Option()]
+
+
+def train(
+    data: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="DIR",
+            help="A folder per class, or train/ val/ test/ above that, or a CSV (path,label).",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for this run.  [default: darter-runs/NAME-1]")
+    ] = None,
+    time: Annotated[str, typer.Option(help="All of it, about: 90s, 10m, 1h30m.")] = "10m",
+    test: Annotated[
+        str | None,
+        typer.Option(help="Test split: a subfolder such as val, another folder, or a CSV."),
+    ] = None,
+    strategy: Annotated[
+        str | None, typer.Option(help="Train this one instead of racing them (see the README).")
+    ] = None,
+    backbone: Annotated[
+        str | None, typer.Option(help="Pretrained net: a timm name, or torchvision/NAME.")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Weights of the backbone: .safetensors or .pth.")
+    ] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="A recipe.toml with any of the settings.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training pictures.")] = None,
+    size: Annotated[int | None, typer.Option(help="Input pixels on each side.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Same seed, same result.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda or mps.  [default: what is there]")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads for computing.")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Go on with a run that was interrupted.")
+    ] = None,
+) -> None:
+    """Make a classifier from labelled pictures: audit, split, choose, train, prove, report.
+
+    Ends with a folder that holds model.onnx and report.html.
+    """
+    from darter.job.job import JobOptions, resume_job, run_job
+    from darter.train.recipe import Recipe
+    from darter.job.screen import Screen
+
+    screen = Screen()
+    if resume is not None:
+        if data is not None:
+            raise OptionError("--resume RUN goes on with its own pictures; leave DIR out.")
+        resume_job(resume, screen)
+        return
+    if data is None:
+        raise OptionError("name a folder of pictures, e.g. darter train photos/")
+    given = {
+        "strategy": strategy,
+        "backbone": backbone,
+        "weights": None if weights is None else str(weights),
+        "epochs": epochs,
+        "size": size,
+        "seed": seed,
+        "device": device,
+        "threads": threads,
+    }
+    base = Recipe() if recipe is None else Recipe.load(recipe)
+    chosen = base.replace(
+        source="option", **{name: value for name, value in given.items() if value is not None}
+    )
+    run_job(JobOptions(str(data), test, parse_seconds(time), chosen), out, screen)
+
+
+def parse_seconds(text: str) -> float:
+    """Seconds of "90s", "10m", "1h30m" or "600". OptionError for anything else, and below 30 s."""
+    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m(?:in)?)?(?:(\d+)s?)?", text.strip().lower())
+    if not match or not any(match.groups()):
+        raise OptionError(f"--time {text!r}: expected a time such as 90s, 10m or 1h30m.")
+    hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    total = hours * 3600 + minutes * 60 + seconds
+    if total < 30:
+        raise OptionError(f"--time {text!r}: at least 30s are needed.")
+    return float(total)

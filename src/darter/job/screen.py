@@ -1,0 +1,42 @@
+"""What the main job shows while it works: one line per stage, a bar while a stage is long."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+WIDTH = 9  # of the stage names
+
+
+class Screen:
+    """Lines and bars on stderr, so that stdout stays free for results."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True, highlight=False)
+
+    def line(self, stage: str, text: str, seconds: float | None = None) -> None:
+        """`audit      397 pictures, 2 classes   1.9 s`; further lines of a stage are indented."""
+        took = "" if seconds is None else f"  [dim]{seconds:.1f} s[/dim]"
+        first, *more = text.splitlines() or [""]
+        self.console.print(f"[bold]{stage:<{WIDTH}}[/bold]  {escape(first)}{took}", soft_wrap=True)
+        for other in more:
+            self.console.print(f"{'':<{WIDTH}}  {escape(other)}", soft_wrap=True)
+
+    def error(self, text: str) -> None:
+        self.console.print(f"[bold red]darter:[/bold red] {escape(text)}", soft_wrap=True)
+
+    @contextmanager
+    def bar(self, stage: str, unit: str = "pictures") -> Iterator[Callable[[int, int], None]]:
+        """Gives progress(done, total); the bar is gone when the block ends."""
+        columns = (
+            TextColumn(f"[bold]{stage:<{WIDTH}}[/bold] "),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn(unit),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self.console, transient=True) as progress:
+            task = progress.add_task("", total=None)
+            yield lambda done, total: progress.update(task, completed=done, total=total)

@@ -1,0 +1,51 @@
+"""One sentence on what the training was worth, from the same test pictures for both models."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+@dataclass(frozen=True)
+class Margin:
+    """How much more often the model is right than its baseline, on the same pictures.
+
+    standard_error: of the difference, from the pictures on which the two disagree.
+    """
+
+    difference: float
+    standard_error: float
+    pictures: int
+
+    @property
+    def clear(self) -> bool:
+        return self.difference > self.standard_error
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "clear": self.clear}
+
+
+def margin(model_right: ArrayLike, baseline_right: ArrayLike) -> Margin:
+    """model_right, baseline_right: bool (N,), one entry per picture in the same order, N >= 1."""
+    gain = np.asarray(model_right, np.float64) - np.asarray(baseline_right, np.float64)
+    return Margin(float(gain.mean()), float(gain.std() / np.sqrt(len(gain))), len(gain))
+
+
+def verdict(strategy: str, accuracy: float, baseline: float, found: Margin) -> str:
+    """A sentence for a person who has never trained a network."""
+    if strategy == "linear-probe":
+        return (
+            f"The baseline itself, a linear classifier on the pretrained network, was kept: "
+            f"nothing that was tried did clearly better on held-out training pictures. "
+            f"It is right for {accuracy:.1%} of the test pictures."
+        )
+    figures = f"{accuracy:.1%} against {baseline:.1%} on {found.pictures} test pictures"
+    spread = f"{100 * found.difference:+.1f} points ± {100 * found.standard_error:.1f}"
+    if found.clear:
+        return f"Training beat the linear baseline: {figures} ({spread} standard error)."
+    if found.difference < -found.standard_error:
+        return f"Training did worse than the linear baseline: {figures} ({spread} standard error)."
+    return (
+        f"Training did not clearly beat the linear baseline: {figures} ({spread} standard error)."
+    )

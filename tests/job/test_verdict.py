@@ -1,0 +1,35 @@
+import numpy as np
+import pytest
+
+from darter.job.verdict import margin, verdict
+
+
+def test_margin_is_the_paired_difference():
+    model = np.array([1, 1, 1, 1, 0], bool)
+    baseline = np.array([1, 1, 0, 0, 0], bool)
+    found = margin(model, baseline)
+    assert found.difference == pytest.approx(0.4)
+    assert found.standard_error == pytest.approx(np.std([0, 0, 1, 1, 0]) / 5**0.5)
+    assert found.clear
+
+
+def test_models_that_agree_everywhere_have_no_margin():
+    found = margin([True] * 10, [True] * 10)
+    assert (found.difference, found.standard_error, found.clear) == (0, 0, False)
+
+
+@pytest.mark.parametrize(
+    ("model", "baseline", "words"),
+    [
+        ([1] * 95 + [0] * 5, [1] * 80 + [0] * 20, "beat the linear baseline: 95.0% against 80.0%"),
+        ([1] * 80 + [0] * 20, [1] * 80 + [0] * 20, "did not clearly beat"),
+        ([1] * 60 + [0] * 40, [1] * 80 + [0] * 20, "did worse"),
+    ],
+)
+def test_verdict_says_plainly_what_happened(model, baseline, words):
+    found = margin(model, baseline)
+    assert words in verdict("fine-tune-all", np.mean(model), np.mean(baseline), found)
+
+
+def test_verdict_of_the_baseline_itself():
+    assert "was kept" in verdict("linear-probe", 0.9, 0.9, margin([1, 1], [1, 1]))
