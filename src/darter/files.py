@@ -52,6 +52,12 @@ def read_json(path: Path) -> Any:
         raise DataError(f"cannot read {path}: {error}") from error
 
 
+def user_cache(name: str) -> Path:
+    """A folder for what can be computed again: $XDG_CACHE_HOME (or ~/.cache)/darter/NAME."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "darter" / name
+
+
 def _plain(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return value.tolist()

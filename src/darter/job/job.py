@@ -8,7 +8,7 @@ finds them: cheap stages are done again and give the same, expensive ones go on 
 
 from pathlib import Path
 
-from darter.errors import DarterError, DataError
+from darter.data import Listing
 from darter.job import stages
 from darter.job.options import JobOptions
 from darter.job.run_folder import RunFolder, new_run_path
@@ -35,15 +35,15 @@ def resume_job(path: Path, screen: Screen) -> RunFolder:
     return _run(folder, options, stages.find(options), screen)
 
 
-def _run(folder: RunFolder, options: JobOptions, listing: stages.Listing, screen: Screen) -> RunFolder:
+def _run(folder: RunFolder, options: JobOptions, listing: Listing, screen: Screen) -> RunFolder:
     folder.claim()
     try:
         material = stages.look(folder, options, listing, screen)
         start = stages.describe(folder, options, material, screen)
         choice = stages.decide(folder, options, material, start, screen)
         fitted = stages.train(folder, options, material, start, choice, screen)
-        stages.prove(folder, material, start, choice, fitted, screen)
-        stages.judge(folder, material, start, choice, fitted, screen)
+        stages.prove(folder, material, start, fitted, screen)
+        stages.judge(folder, options, material, start, choice, fitted, screen)
         folder.save(state="done")
         page = write_html(folder.path)
     except KeyboardInterrupt:

@@ -1,5 +1,6 @@
 """The folder of one training run: its records, which stages are done, and the time they took."""
 
+import fcntl
 import os
 import platform
 import sys
@@ -63,6 +64,21 @@ class RunFolder:
             raise DataError(f"{path} holds no run of darter: there is no run.json in it.")
         return cls(path, read_json(path / "run.json"))
 
+    def claim(self) -> None:
+        """Keep other processes out of this run until `release`, or until this process ends."""
+        self._lock = (self.path / ".lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise DataError(f"another process is working on the run in {self.path}.") from None
+
+    def release(self) -> None:
+        self._lock.close()
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model.onnx"
+
     @property
     def spent(self) -> float:
         """Seconds that this run has taken so far, earlier sittings included."""
@@ -77,6 +93,9 @@ class RunFolder:
 
     def read(self, name: str) -> Any:
         return read_json(self.path / f"{name}.json")
+
+    def has(self, name: str) -> bool:
+        return (self.path / f"{name}.json").exists()
 
     def done(self, stage: str) -> bool:
         return stage in self.run["seconds"]

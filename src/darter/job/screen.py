@@ -40,3 +40,16 @@ class Screen:
         with Progress(*columns, console=self.console, transient=True) as progress:
             task = progress.add_task("", total=None)
             yield lambda done, total: progress.update(task, completed=done, total=total)
+
+    @contextmanager
+    def race(self) -> Iterator[Callable[[str, float], None]]:
+        """Gives progress(what happens now, share of the time budget spent)."""
+        columns = (
+            TextColumn(f"[bold]{'choose':<{WIDTH}}[/bold] "),
+            BarColumn(),
+            TextColumn("{task.percentage:.0f}% of its time "),
+            TextColumn("{task.description}"),
+        )
+        with Progress(*columns, console=self.console, transient=True) as progress:
+            task = progress.add_task("", total=1.0)
+            yield lambda what, share: progress.update(task, completed=share, description=what)
