@@ -7,9 +7,9 @@ import typer
 
 
 def demo(
-    out: Annotated[
-        Path, typer.Option(help="Folder for the pictures and the run.")
-    ] = Path("darter-demo"),
+    out: Annotated[Path, typer.Option(help="Folder for the pictures and the run.")] = Path(
+        "darter-demo"
+    ),
     time: Annotated[str, typer.Option(help="All of it, about.")] = "4m",
 ) -> None:
     """Write scikit-learn's 1,797 handwritten digits as a folder, train on it, and predict."""

@@ -55,8 +55,8 @@ def train(
     Ends with a folder that holds model.onnx and report.html.
     """
     from darter.job.job import JobOptions, resume_job, run_job
-    from darter.train.recipe import Recipe
     from darter.job.screen import Screen
+    from darter.train.recipe import Recipe
 
     screen = Screen()
     if resume is not None:
@@ -77,9 +77,7 @@ def train(
         "threads": threads,
     }
     base = Recipe() if recipe is None else Recipe.load(recipe)
-    chosen = base.replace(
-        source="option", **{name: value for name, value in given.items() if value is not None}
-    )
+    chosen = base.replace(**{name: value for name, value in given.items() if value is not None})
     run_job(JobOptions(str(data), test, parse_seconds(time), chosen), out, screen)
 
 

@@ -1,6 +1,6 @@
 """What a user asks of the main job."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from darter.train.recipe import Recipe
@@ -16,7 +16,7 @@ class JobOptions:
     data: str
     test: str | None = None
     seconds: float = 600.0
-    recipe: Recipe = Recipe()
+    recipe: Recipe = field(default_factory=Recipe)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -9,7 +9,7 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from darter.engine import load
+from darter.engine import Session, load
 from darter.kernels import available_cpus
 from darter.transfer.backbone import Classifier
 
@@ -27,10 +27,7 @@ def measure_speed(path: Path, model: Classifier) -> dict[str, Any]:
     session = load(path)
     size = session.info.preprocess.size
     return {
-        "milliseconds": {
-            f"batch_{n}": _milliseconds(lambda n=n: np.zeros((n, 3, size, size), np.float32), session)
-            for n in BATCHES
-        },
+        "milliseconds": {f"batch_{n}": _milliseconds(session, n, size) for n in BATCHES},
         "threads": available_cpus(),
         "runtime": f"ONNX Runtime {onnxruntime.__version__}",
         "file_megabytes": round(path.stat().st_size / 1e6, 2),
@@ -39,8 +36,8 @@ def measure_speed(path: Path, model: Classifier) -> dict[str, Any]:
     }
 
 
-def _milliseconds(make: Any, session: Any) -> dict[str, float]:
-    images = make()
+def _milliseconds(session: Session, batch: int, size: int) -> dict[str, float]:
+    images = np.zeros((batch, 3, size, size), np.float32)
     session.run(images)
     times: list[float] = []
     while len(times) < FEWEST_RUNS or sum(times) < SECONDS:

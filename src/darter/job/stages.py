@@ -1,5 +1,6 @@
 """The stages of the main job, each with its records; `job.py` calls them in order."""
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from darter import __version__
 from darter.data import (
     Audit,
     Listing,
@@ -20,20 +20,20 @@ from darter.data import (
     scan,
     split,
 )
-from darter.engine import ModelInfo, evaluate, load, wilson
+from darter.engine import ModelInfo, evaluate_samples, load, wilson, write_info
 from darter.errors import DataError
-from darter.files import user_cache, write_json
+from darter.files import user_cache
 from darter.job.options import JobOptions
 from darter.job.run_folder import RunFolder
 from darter.job.screen import Screen
 from darter.job.speed import measure_speed
 from darter.job.verdict import margin, verdict
 from darter.train import Examples, Fitted, Recipe, calibrate, export, fit, make_augment
-from darter.train.device import choose_device
 from darter.train.explain import explain as explain_answers
 from darter.train.explain import last_block
 from darter.train.pictures import make_preprocess
 from darter.train.progress import TrainingBar
+from darter.train.recipe import spell_out
 from darter.train.trial import Trials, start_model
 from darter.transfer import STRATEGIES, Backbone, Strategy, strategies, zoo
 from darter.transfer.choose import choose
@@ -102,9 +102,9 @@ def look(folder: RunFolder, options: JobOptions, listing: Listing, screen: Scree
         parts = split(audit, seed=options.recipe.seed)
     labels = np.array([audit.classes.index(p.sample.label) for p in audit.pictures], np.int64)
     material = Material(audit, parts, labels, groups_of(audit))
-    records = {
-        name: material.names(getattr(parts, name)) for name in ("train", "val", "test")
-    } | {"how": parts.how}
+    records = {name: material.names(getattr(parts, name)) for name in ("train", "val", "test")} | {
+        "how": parts.how
+    }
     if folder.has("split") and folder.read("split") != records:
         raise DataError(
             f"the pictures in {options.data} have changed since this run began, so it cannot go "
@@ -117,15 +117,13 @@ def look(folder: RunFolder, options: JobOptions, listing: Listing, screen: Scree
         counts={name: len(getattr(parts, name)) for name in ("train", "val", "test")},
         seed=options.recipe.seed,
     )
-    screen.line("audit", audit.summary(), folder.run["seconds"]["audit"])
+    screen.line("audit", _audit_sentence(audit), folder.run["seconds"]["audit"])
     counts = folder.run["counts"]
     screen.line("split", f"{counts['train']} train, {counts['val']} val, {counts['test']} test")
     return material
 
 
-def describe(
-    folder: RunFolder, options: JobOptions, material: Material, screen: Screen
-) -> Start:
+def describe(folder: RunFolder, options: JobOptions, material: Material, screen: Screen) -> Start:
     """Load the backbone and compute the features of the training pictures."""
     recipe = options.recipe
     backbone = zoo.load(recipe.backbone, recipe.weights or None)
@@ -214,8 +212,9 @@ def train(
     recipe = start.recipe.replace(strategy=strategy.name, size=start.preprocess.size)
     if not strategy.is_probe:
         recipe = recipe.replace(learning_rate=chosen.learning_rate)
-    if not chosen.mirror_safe:
-        recipe = recipe.without_flips()
+    if not chosen.mirror_safe and recipe.augment == Recipe().augment:
+        kept = {k: v for k, v in spell_out(recipe.augment).items() if k != "flip"}
+        recipe = recipe.replace(augment=kept)
     classes = len(material.audit.classes)
     probe = None
     if strategy.start == "probe":
@@ -276,20 +275,20 @@ def judge(
     fitted: Fitted,
     screen: Screen,
 ) -> None:
-    """Measure model and baseline on the held-out part: evaluation.json, explain.json, speed.json."""
+    """Measure the model and the baseline on held-out pictures, and draw where the model looked:
+    evaluation.json, explain.json, speed.json."""
     part, indices = material.judged
     examples = material.examples(indices)
     with folder.stage("evaluate"), screen.bar("evaluate") as progress:
         session = load(folder.model)
-        found = evaluate(
-            session.logits(examples.pictures, progress=progress),
-            examples.labels,
-            session.info.classes,
-            calibration=session.info.calibration,
-            paths=material.names(indices),
-        )
-        folder.record("evaluation", found.to_json(split=part))
         sources = [material.audit.pictures[i] for i in indices]
+        found = evaluate_samples(session, [s.sample for s in sources], progress=progress)
+        if found.unreadable:
+            path, reason = found.unreadable[0]
+            raise DataError(f"{path} was readable when the run began and is not now: {reason}")
+        named = zip(found.predictions, material.names(indices), strict=True)
+        found = replace(found, predictions=tuple({**p, "path": name} for p, name in named))
+        folder.record("evaluation", found.to_json(split=part))
         cache = user_cache("features")
         rows = features(start.backbone, sources, start.preprocess, cache_dir=cache, mirror=True)
         baseline_right = chosen.baseline.predict(rows.last) == examples.labels
@@ -297,7 +296,7 @@ def judge(
     gain = margin(model_right, baseline_right)
     right = int(baseline_right.sum())
     baseline = right / len(baseline_right)
-    sentence = verdict(chosen.strategy.name, found.accuracy, baseline, gain)
+    sentence = verdict(chosen.strategy.name, float(np.mean(model_right)), baseline, gain)
     result = {"accuracy": found.accuracy, "interval": found.interval, "n": found.n, "split": part}
     folder.save(
         result=result,
@@ -313,12 +312,11 @@ def judge(
     screen.line("evaluate", _result_sentence(result), folder.run["seconds"]["evaluate"])
     screen.line("", sentence)
     with folder.stage("explain"), screen.bar("explain") as progress:
-        samples = [material.audit.pictures[i].sample for i in indices]
         record = explain_answers(
             fitted.model,
-            last_block(start.backbone),
+            last_block(fitted.model.backbone),
             start.preprocess,
-            samples,
+            [s.sample for s in sources],
             found.predictions,
             folder.path,
             classes=material.audit.classes,
@@ -327,6 +325,15 @@ def judge(
         folder.record("explain", record)
     with folder.stage("speed"):
         folder.record("speed", measure_speed(folder.model, fitted.model))
+
+
+def _audit_sentence(audit: Audit) -> str:
+    actions = Counter(f.action for f in audit.findings)
+    parts = [f"{len(audit.pictures)} pictures, {len(audit.classes)} classes"]
+    parts += [f"{count} {action}" for action, count in sorted(actions.items())]
+    if audit.near_duplicates:
+        parts.append(f"{len(audit.near_duplicates)} groups of near-duplicates")
+    return "; ".join(parts)
 
 
 def _reserve(material: Material) -> float:
@@ -341,9 +348,7 @@ def _result_sentence(result: dict[str, Any]) -> str:
     )
 
 
-def _card(
-    folder: RunFolder, options: JobOptions, chosen: Chosen, fitted: Fitted
-) -> dict[str, Any]:
+def _card(folder: RunFolder, options: JobOptions, chosen: Chosen, fitted: Fitted) -> dict[str, Any]:
     """The model card that travels in the file."""
     run = folder.run
     return {
