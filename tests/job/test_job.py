@@ -1,0 +1,186 @@
+"""The main job from end to end, with the real backbone, on small generated pictures."""
+
+import csv
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from darter.files import read_json
+from tests.data.odd_files import write_odd_folder
+
+QUICK = ("--strategy", "fine-tune-last", "--epochs", "2", "--size", "64")
+
+
+def darter(*arguments: str | Path, **options) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "darter", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, **options)
+
+
+def write_stripes(root: Path, per_class: int = 16) -> Path:
+    """Two classes that a person tells apart at once: upright and level stripes."""
+    rng = np.random.default_rng(0)
+    for label in ("level", "upright"):
+        (root / label).mkdir(parents=True)
+        for number in range(per_class):
+            wave = 128 + 100 * np.sin(np.arange(80) / rng.uniform(2, 5) + rng.uniform(0, 6))
+            grey = np.tile(wave, (80, 1)) + rng.normal(0, 12, (80, 80))
+            pixels = np.stack([grey if label == "upright" else grey.T] * 3, axis=2)
+            tinted = np.clip(pixels * rng.uniform(0.7, 1, 3), 0, 255).astype(np.uint8)
+            Image.fromarray(tinted).save(root / label / f"{number}.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("job")
+    done = darter("train", write_stripes(folder / "stripes"), "--out", folder / "run", *QUICK)
+    assert done.returncode == 0, done.stderr
+    return folder / "run"
+
+
+def test_a_run_leaves_every_record(run):
+    files = {path.name for path in run.iterdir()}
+    records = ("run", "audit", "split", "race", "evaluation", "parity", "explain", "speed")
+    assert {f"{name}.json" for name in records} <= files
+    assert {"recipe.toml", "metrics.jsonl", "model.onnx", "report.html"} <= files
+    entries = read_json(run / "run.json")
+    assert entries["state"] == "done"
+    assert entries["result"]["n"] == len(read_json(run / "split.json")["test"])
+    assert entries["result"]["accuracy"] >= 0.9
+    assert entries["baseline"]["accuracy"] > 0.5
+    assert str(entries["margin"]["pictures"]) in entries["verdict"]
+
+
+def test_test_pictures_choose_nothing(run):
+    split = read_json(run / "split.json")
+    parts = [set(split[name]) for name in ("train", "val", "test")]
+    assert all(parts)
+    assert sum(map(len, parts)) == len(set.union(*parts))
+    judged = {p["path"] for p in read_json(run / "evaluation.json")["predictions"]}
+    assert judged == set(split["test"])
+
+
+def test_the_model_answers_in_a_process_without_torch(run):
+    picture = run.parent / "stripes" / read_json(run / "split.json")["test"][0]
+    code = (
+        "import sys; sys.modules['torch'] = None; from darter.cli import main; "
+        f"main(['predict', {str(run / 'model.onnx')!r}, {str(picture)!r}, '--csv'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (answer,) = csv.DictReader(done.stdout.splitlines())
+    assert answer["label"] == picture.parent.name
+
+
+def test_the_card_in_the_file_says_where_it_came_from(run):
+    from darter.engine import read_info
+
+    card = read_info(run / "model.onnx").card
+    assert card["strategy"] == "fine-tune-last"
+    assert card["metrics"]["result"] == read_json(run / "run.json")["result"]
+
+
+def test_a_finished_run_is_not_trained_again(run):
+    before = (run / "model.onnx").read_bytes()
+    done = darter("train", "--resume", run)
+    assert done.returncode == 0, done.stderr
+    assert (run / "model.onnx").read_bytes() == before
+    again = darter("train", run.parent / "stripes", "--out", run)
+    assert again.returncode == 2
+    assert "--resume" in again.stderr
+
+
+def test_a_run_whose_pictures_changed_does_not_go_on(run, tmp_path):
+    import shutil
+
+    copy, stripes = tmp_path / "run", run.parent / "stripes"
+    shutil.copytree(run, copy)
+    extra = stripes / "level" / "extra.png"
+    Image.fromarray(np.full((80, 80, 3), 7, np.uint8)).save(extra)
+    try:
+        done = darter("train", "--resume", copy)
+    finally:
+        extra.unlink()
+    assert done.returncode == 2
+    assert "have changed" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nowhere"], "nowhere does not exist"),
+        (["."], "is empty"),
+        ([], "name a folder"),
+        ([".", "--time", "soon"], "--time 'soon'"),
+        ([".", "--strategy", "magic"], "magic"),
+        ([".", "--recipe", "none.toml"], "none.toml"),
+        ([".", "--size", "3"], "size"),
+        (["--resume", "."], "holds no run"),
+    ],
+)
+def test_mistakes_are_sentences_and_leave_nothing_behind(tmp_path, arguments, words):
+    done = darter("train", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_thirty_kinds_of_odd_files_are_named_and_the_rest_trains(tmp_path):
+    expected = write_odd_folder(tmp_path / "odd")
+    assert len(expected) >= 30
+    done = darter("train", tmp_path / "odd", "--out", tmp_path / "run", *QUICK)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, set[str]] = {}
+    for finding in read_json(tmp_path / "run" / "audit.json")["findings"]:
+        found.setdefault(finding["path"], set()).add(finding["kind"])
+    for name, kinds in expected.items():
+        assert set(kinds) <= found.get(name, set()), name
+    assert "<script>alert" not in (tmp_path / "run" / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_killed_twenty_times_ends_in_the_same_bits(run, tmp_path):
+    """SIGKILL at random moments, resumed each time: the weights of a run that was left alone."""
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(
+        'strategy = "fine-tune-all"\nlearning_rate = 0.0004\nepochs = 60\nsize = 96\n'
+        'precision = "float32"\nbatch_size = 4\npatience = 0\n'
+    )
+    stripes = run.parent / "stripes"
+    options = ("--recipe", recipe, "--time", "1h")
+    alone = darter("train", stripes, "--out", tmp_path / "alone", *options)
+    assert alone.returncode == 0, alone.stderr
+    killed = 0
+    for wait in random.Random(0).choices(range(4, 12), k=20):
+        resume = ("--resume", tmp_path / "killed")
+        first = (stripes, "--out", tmp_path / "killed", *options)
+        started = (tmp_path / "killed" / "run.json").exists()
+        command = [sys.executable, "-m", "darter", "train", *(resume if started else first)]
+        process = subprocess.Popen([*map(str, command)], stderr=subprocess.DEVNULL)
+        try:
+            process.wait(timeout=wait + random.Random(wait).random())
+            break  # done before it could be killed
+        except subprocess.TimeoutExpired:
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+            killed += 1
+    last = darter("train", "--resume", tmp_path / "killed")
+    assert last.returncode == 0, last.stderr
+    assert killed == 20
+    assert weights(tmp_path / "killed") == weights(tmp_path / "alone")
+
+
+def weights(run: Path) -> dict[str, bytes]:
+    import onnx
+
+    graph = onnx.load(run / "model.onnx").graph
+    return {tensor.name: tensor.SerializeToString() for tensor in graph.initializer}
