@@ -9,7 +9,7 @@ finds them: cheap stages are done again and give the same, expensive ones go on 
 from pathlib import Path
 
 from darter.data import Listing
-from darter.job import stages
+from darter.job import judging, stages
 from darter.job.options import JobOptions
 from darter.job.run_folder import RunFolder, new_run_path
 from darter.job.screen import Screen
@@ -42,8 +42,8 @@ def _run(folder: RunFolder, options: JobOptions, listing: Listing, screen: Scree
         start = stages.describe(folder, options, material, screen)
         choice = stages.decide(folder, options, material, start, screen)
         fitted = stages.train(folder, options, material, start, choice, screen)
-        stages.prove(folder, material, start, fitted, screen)
-        stages.judge(folder, options, material, start, choice, fitted, screen)
+        judging.prove(folder, material, start, fitted, screen)
+        judging.judge(folder, options, material, start, choice, fitted, screen)
         folder.save(state="done")
         page = write_html(folder.path)
     except KeyboardInterrupt:

@@ -32,15 +32,17 @@ def margin(model_right: ArrayLike, baseline_right: ArrayLike) -> Margin:
     return Margin(float(gain.mean()), float(gain.std() / np.sqrt(len(gain))), len(gain))
 
 
-def verdict(strategy: str, accuracy: float, baseline: float, found: Margin) -> str:
+def verdict(
+    strategy: str, accuracy: float, baseline: float, found: Margin, *, part: str = "test"
+) -> str:
     """A sentence for a person who has never trained a network."""
     if strategy == "linear-probe":
         return (
             f"The baseline itself, a linear classifier on the pretrained network, was kept: "
             f"nothing that was tried did clearly better on held-out training pictures. "
-            f"It is right for {accuracy:.1%} of the test pictures."
+            f"It is right for {accuracy:.1%} of the {part} pictures."
         )
-    figures = f"{accuracy:.1%} against {baseline:.1%} on {found.pictures} test pictures"
+    figures = f"{accuracy:.1%} against {baseline:.1%} on {found.pictures} {part} pictures"
     spread = f"{100 * found.difference:+.1f} points ± {100 * found.standard_error:.1f}"
     if found.clear:
         return f"Training beat the linear baseline: {figures} ({spread} standard error)."

@@ -69,6 +69,10 @@ class Trials:
         self._cache = PictureCache() if cache is None else cache
         self._strengths: dict[str, float] = {}
 
+    def augment_by(self, augment: Augment) -> None:
+        """Let the trials to come see other random changes."""
+        self._augment = augment
+
     @property
     def precision(self) -> str:
         return self._recipe.precision

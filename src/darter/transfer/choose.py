@@ -8,7 +8,7 @@ strategies that train, raced at a few learning rates each; the cheapest within o
 of the best, on the same held-out pictures; the cell of the table.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,7 @@ def choose(
     seed: int = 0,
     picture_side: int | None = None,
     progress: Progress = lambda message, share: None,
+    on_mirror: Callable[[bool], None] = lambda safe: None,
     past: dict[str, Any] | None = None,
     record: Record | None = None,
 ) -> Choice:
@@ -50,6 +51,7 @@ def choose(
     held-out positions, epochs, seed) -> Trial.
     budget_seconds: exceeded by one trial at most. picture_side: usual short side in pixels.
     progress: called with (what happens now, share of the budget spent).
+    on_mirror: told before any trial whether a mirror image keeps its label.
     past, record: to resume; `record` is called with everything measured so far, `past` takes it.
     """
     labels, groups = np.asarray(labels, np.int64), np.asarray(groups, np.int64)
@@ -67,6 +69,8 @@ def choose(
 
     progress("checking mirror images", 0.0)
     mirror = bench.check_mirror()
+    mirror_safe = bench.mirror or features.mirrored is None
+    on_mirror(mirror_safe)
     progress("linear probes", 0.0)
     probes = _measure_probes(bench, allowed)
     progress("learning curve", min(1.0, journal.spent / max(budget_seconds, 1e-9)))
@@ -78,7 +82,8 @@ def choose(
     racing, refused = decide.candidates(bench, known.values(), allowed, better, picture_side)
     reserve = sum(c.seconds / max(1, c.rungs[0]["folds"]) for c in probes)
     race = Race(bench, racing, trial, progress, reserve)
-    race.run()
+    if len(racing) > 1 or any(s.is_probe for s in allowed.values()):
+        race.run()
     winner = decide.decide(bench, race, [c for c in probes if c.strategy.name in allowed])
     every = [*probes, *racing, *refused]
 
@@ -102,7 +107,7 @@ def choose(
         learning_curve=points,
         advice=advice,
         cell=cell,
-        mirror_safe=bench.mirror or features.mirrored is None,
+        mirror_safe=mirror_safe,
         mirror_why=mirror,
         budget_seconds=budget_seconds,
         spent_seconds=journal.spent,

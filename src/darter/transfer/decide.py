@@ -100,5 +100,8 @@ def _unmeasured(race: Race) -> Candidate:
     """The asked-for strategy at its usual rate, where the budget had no room for a trial."""
     winner = next(c for c in race.entered if c.learning_rate == c.strategy.default_learning_rate)
     winner.status = "winner"
-    winner.why = "asked for; the time budget was too small to race its learning rates"
+    if len(race.entered) == 1:
+        winner.why = "asked for, with this learning rate"
+    else:
+        winner.why = "asked for; the time budget was too small to race its learning rates"
     return winner

@@ -1,0 +1,142 @@
+"""The stages of the main job after training: the proven file, and what it is worth."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from darter.data import Scanned
+from darter.engine import Evaluation, ModelInfo, Session, evaluate_samples, load, wilson, write_info
+from darter.errors import DataError
+from darter.files import user_cache
+from darter.job.material import Chosen, Material, Start
+from darter.job.options import JobOptions
+from darter.job.run_folder import RunFolder
+from darter.job.screen import Screen
+from darter.job.speed import measure_speed
+from darter.job.stages import probe_on
+from darter.job.verdict import margin, verdict
+from darter.train import Fitted, calibrate, export
+from darter.train.explain import explain as explain_answers
+from darter.train.explain import last_block
+from darter.transfer import features
+
+
+def prove(
+    folder: RunFolder, material: Material, start: Start, fitted: Fitted, screen: Screen
+) -> None:
+    """Write model.onnx and prove that it answers as the trained model does: parity.json."""
+    part, indices = material.judged
+    calibration = calibrate(fitted.val_logits, material.examples(material.split.val).labels)
+    info = ModelInfo(material.audit.classes, start.preprocess, calibration)
+    with folder.stage("export"):
+        parity = export(fitted.model, folder.model, info, material.examples(indices).pictures)
+        folder.record("parity", parity.to_json())
+    text = (
+        f"{folder.model}: equal to the trained network on {parity.pictures} {part} pictures "
+        f"(largest difference of a probability {parity.max_probability_difference:.1e})"
+    )
+    screen.line("export", text, folder.run["seconds"]["export"])
+
+
+def judge(
+    folder: RunFolder,
+    options: JobOptions,
+    material: Material,
+    start: Start,
+    chosen: Chosen,
+    fitted: Fitted,
+    screen: Screen,
+) -> None:
+    """Measure model and baseline on held-out pictures: evaluation.json, the verdict, the card."""
+    part, indices = material.judged
+    session = load(folder.model)
+    with folder.stage("evaluate"), screen.bar("evaluate") as progress:
+        sources = material.pictures(indices)
+        found = _answers(session, sources, material.names(indices), progress)
+        folder.record("evaluation", found.to_json(split=part))
+        baseline_right = _baseline(material, start, sources) == material.labels[list(indices)]
+    model_right = np.array([p["predicted"] == p["label"] for p in found.predictions])
+    gain, right = margin(model_right, baseline_right), int(baseline_right.sum())
+    baseline = {
+        "name": "linear-probe",
+        "accuracy": right / found.n,
+        "interval": wilson(right, found.n),
+    }
+    sentence = verdict(
+        chosen.strategy.name, float(model_right.mean()), right / found.n, gain, part=part
+    )
+    result = {"accuracy": found.accuracy, "interval": found.interval, "n": found.n, "split": part}
+    folder.save(result=result, baseline=baseline, margin=gain.to_json(), verdict=sentence)
+    write_info(folder.model, replace(session.info, card=_card(folder, options, chosen, fitted)))
+    screen.line("evaluate", _result_sentence(result), folder.run["seconds"]["evaluate"])
+    screen.line("", sentence)
+    explain(folder, material, start, fitted, found, screen)
+    with folder.stage("speed"):
+        folder.record("speed", measure_speed(folder.model, fitted.model))
+
+
+def explain(
+    folder: RunFolder,
+    material: Material,
+    start: Start,
+    fitted: Fitted,
+    found: Evaluation,
+    screen: Screen,
+) -> None:
+    """Draw where the network looked, in its worst mistakes and some right answers: explain.json."""
+    with folder.stage("explain"), screen.bar("explain") as progress:
+        record = explain_answers(
+            fitted.model,
+            last_block(fitted.model.backbone),
+            start.preprocess,
+            material.samples(material.judged[1]),
+            found.predictions,
+            folder.path,
+            classes=material.audit.classes,
+            progress=progress,
+        )
+        folder.record("explain", record)
+
+
+def _answers(
+    session: Session, sources: list[Scanned], names: list[str], progress: Any
+) -> Evaluation:
+    found = evaluate_samples(session, [s.sample for s in sources], progress=progress)
+    if found.unreadable:
+        path, reason = found.unreadable[0]
+        raise DataError(f"{path} was readable when the run began and is not now: {reason}")
+    named = zip(found.predictions, names, strict=True)
+    return replace(found, predictions=tuple({**p, "path": name} for p, name in named))
+
+
+def _baseline(material: Material, start: Start, sources: list[Scanned]) -> np.ndarray:
+    """What the linear probe on the last layer says of the same pictures: class numbers (N,)."""
+    cache = user_cache("features")
+    rows = features(start.backbone, sources, start.preprocess, cache_dir=cache)
+    return probe_on(material, start, "last").predict(rows.last)
+
+
+def _result_sentence(result: dict[str, Any]) -> str:
+    low, high = result["interval"]
+    return (
+        f"right for {result['accuracy']:.1%} of {result['n']} {result['split']} pictures "
+        f"(95% interval {low:.1%} to {high:.1%})"
+    )
+
+
+def _card(folder: RunFolder, options: JobOptions, chosen: Chosen, fitted: Fitted) -> dict[str, Any]:
+    """The model card that travels in the file."""
+    run = folder.run
+    return {
+        "data": {"name": Path(options.data).resolve().name, "counts": run["counts"]},
+        "backbone": run["backbone"],
+        "strategy": chosen.strategy.name,
+        "epochs": fitted.plan.epochs if fitted.plan else 0,
+        "metrics": {key: run[key] for key in ("result", "baseline", "margin")},
+        "verdict": run["verdict"],
+        "seed": run["seed"],
+        "versions": run["versions"],
+        "made": run["started"],
+    }
