@@ -1,11 +1,10 @@
 """The stages of the main job up to a trained model, each with its records; see job.py."""
 
-from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 
-from darter.data import Audit, Listing, PictureCache, find_samples, groups_of, scan, split
+from darter.data import Listing, PictureCache, find_samples, groups_of, scan, split
 from darter.errors import DataError
 from darter.files import user_cache
 from darter.job.material import Chosen, Material, Start
@@ -39,7 +38,8 @@ PARTS = ("train", "val", "test")
 
 
 def find(options: JobOptions) -> Listing:
-    """The files below the data folder, not opened yet."""
+    """Check what can be checked at once, and list the files below the data folder."""
+    _allowed(options.recipe)
     return find_samples(options.data, test=options.test)
 
 
@@ -60,7 +60,7 @@ def look(folder: RunFolder, options: JobOptions, listing: Listing, screen: Scree
     folder.record("split", record)
     counts = {name: len(getattr(parts, name)) for name in PARTS}
     folder.save(classes=list(audit.classes), counts=counts, seed=options.recipe.seed)
-    screen.line("audit", _audit_sentence(audit), folder.run["seconds"]["audit"])
+    screen.line("audit", "\n".join(audit.summary()), folder.run["seconds"]["audit"])
     screen.line("split", ", ".join(f"{count} {name}" for name, count in counts.items()))
     return material
 
@@ -222,15 +222,6 @@ def _with_safe_flips(recipe: Recipe, mirror_safe: bool) -> Recipe:
 
 def _reserve(material: Material) -> float:
     return RESERVE_SECONDS + RESERVE_PER_PICTURE * len(material.judged[1])
-
-
-def _audit_sentence(audit: Audit) -> str:
-    actions = Counter(f.action for f in audit.findings)
-    parts = [f"{len(audit.pictures)} pictures, {len(audit.classes)} classes"]
-    parts += [f"{count} {action}" for action, count in sorted(actions.items())]
-    if audit.near_duplicates:
-        parts.append(f"{len(audit.near_duplicates)} groups of near-duplicates")
-    return "; ".join(parts)
 
 
 def _training_sentence(fitted: Fitted, material: Material) -> str:
