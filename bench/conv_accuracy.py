@@ -167,8 +167,8 @@ errors at most by {amplification}.
 ## Which points
 
 Root mean square error of float32 Winograd with 64 channels for the best choices of points among
-fractions from 1/2 to 2, for those that the kernels use, and for the usual ones. Points around 1, each
-with its inverse, keep the entries of all three matrices small.
+fractions from 1/2 to 2, for those that the kernels use, and for the usual ones. Points around 1,
+each with its inverse, keep the entries of all three matrices small.
 
 | tile | points | rms error | |
 |---|---|---|---|

@@ -37,5 +37,5 @@ def test_records_carry_the_machine(tmp_path, monkeypatch):
     row = json.loads(file.read_text())
     assert row["net"] == "tiny"
     assert row["cpu"]
-    assert row["gflops"] > 0
-    assert row["gigabytes"] > 0
+    assert row["peak_gflops"] > 0
+    assert row["read_gigabytes"] > 0

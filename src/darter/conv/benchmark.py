@@ -8,7 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -107,7 +107,9 @@ def append_records(file: Path, peak: Peak, rows: list[dict[str, Any]]) -> None:
     """Add one JSON line per row, each with the machine and the versions it was measured on."""
     import darter
 
-    machine = {"cpu": cpu_name(), **asdict(peak), "darter": darter.__version__}
+    limits = {"peak_gflops": peak.gflops, "read_gigabytes": peak.gigabytes}
+    machine = {"cpu": cpu_name(), "isa": peak.isa, "threads": peak.threads, **limits}
+    machine["darter"] = darter.__version__
     if "torch" in sys.modules:
         machine["torch"] = sys.modules["torch"].__version__
     lines = [json.dumps({**machine, **row}) + "\n" for row in rows]

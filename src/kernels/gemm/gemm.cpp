@@ -11,12 +11,14 @@
 namespace darter {
 namespace {
 
-// A panel of b (kDepth x 32 floats, 32 KiB) stays in L1 while tiles of a stream past it; the packed
-// block of a (kRows x kDepth floats, 224 KiB) stays in L2 while all panels of b pass.
-constexpr int64_t kDepth = 256;
-constexpr int64_t kRows = 224;
-
-
+// A panel of b (depth x 32 floats, 32 KiB) stays in L1 while tiles of a stream past it; the packed
+// block of a (rows x depth floats, 224 KiB) stays in L2 while all panels of b pass. Where a product
+// is added to several targets, adding is what costs: then sums run four times as deep, and panels
+// of b come from L2.
+struct Blocking {
+    int64_t rows, depth;
+};
+constexpr Blocking kOneTarget{224, 256}, kManyTargets{56, 1024};
 
 // to[i] = sum of the terms at `index` and the count - 1 elements that follow `stride` apart.
 void gather(const Operand& from, int64_t index, int64_t stride, int64_t count, float* to) {
@@ -46,13 +48,14 @@ void gather_padded(const Operand& from, int64_t index, int64_t stride, int64_t c
 
 struct Plan {
     int64_t m, n, k;
+    Blocking blocking;
     const ProductKernels& kernels = product_kernels(active_isa());
     int64_t rows = kernels.rows;
     int64_t width = kernels.blocks * kBlock;
     int64_t depth = ceil_div(k, kBlock) * kBlock;  // k, padded with zeros
     int64_t panels = ceil_div(n, width);
 
-    int64_t chunk(int64_t first) const { return std::min(kDepth, depth - first); }
+    int64_t chunk(int64_t first) const { return std::min(blocking.depth, depth - first); }
     // Panel `panel` of the chunk that begins at depth `first`.
     int64_t panel_offset(int64_t first, int64_t panel) const {
         return (first * panels + panel * chunk(first)) * width;
@@ -86,15 +89,17 @@ void pack_rows(const Plan& plan, const Operand& a, int64_t row, int64_t count, i
 // Adds a finished tile, held aside, to the part of every target that it covers.
 void add_tile(const float* tile, int64_t width, const Target& target, int64_t index, int64_t rows,
               int64_t columns, bool overwrite) {
-    for (int t = 0; t < target.count; ++t)
+    for (int t = 0; t < target.count; ++t) {
+        const float sign = target.signs[t];
         for (int64_t i = 0; i < rows; ++i) {
-            float* to = target.terms[t] + index + i * target.row_stride;
+            float* __restrict to = target.terms[t] + index + i * target.row_stride;
             const float* from = tile + i * width;
             if (overwrite)
                 std::copy(from, from + columns, to);
             else
-                for (int64_t j = 0; j < columns; ++j) to[j] += target.signs[t] * from[j];
+                for (int64_t j = 0; j < columns; ++j) to[j] += sign * from[j];
         }
+    }
 }
 
 // Rows [row, row + count) times the panels [panel, last) of b, one chunk of the depth.
@@ -102,7 +107,7 @@ void multiply_block(const Plan& plan, const float* packed_a, const float* packed
                     int64_t count, int64_t panel, int64_t last, int64_t first,
                     const Target& target, bool overwrite) {
     int64_t steps = plan.chunk(first) / kBlock;
-    int64_t offsets[kDepth / kBlock];
+    int64_t offsets[kManyTargets.depth / kBlock];
     for (int64_t s = 0; s < steps; ++s) offsets[s] = s * plan.rows * kBlock;
     alignas(64) float aside[14 * 2 * kBlock];
     bool plain = target.count == 1 && target.signs[0] == 1;
@@ -136,21 +141,21 @@ void multiply_block(const Plan& plan, const float* packed_a, const float* packed
 void gemm(int64_t m, int64_t n, int64_t k, const Operand& a, const Operand& b, const Target& target,
           bool overwrite) {
     if (m == 0 || n == 0) return;
-    Plan plan{m, n, k};
+    Plan plan{m, n, k, target.count == 1 ? kOneTarget : kManyTargets};
     if (k == 0) {
         for (int64_t i = 0; overwrite && i < m; ++i)
             std::fill_n(target.terms[0] + i * target.row_stride, n, 0.0f);
         return;
     }
     float* packed_b = scratch(Scratch::caller_a, plan.depth * plan.panels * plan.width);
-    int64_t chunks = ceil_div(plan.depth, kDepth);
+    int64_t chunks = ceil_div(plan.depth, plan.blocking.depth);
     parallel_for(chunks * plan.panels, [&](size_t index) {
-        int64_t first = index / plan.panels * kDepth, panel = index % plan.panels;
+        int64_t first = index / plan.panels * plan.blocking.depth, panel = index % plan.panels;
         pack_panel(plan, b, first, panel, packed_b + plan.panel_offset(first, panel));
     });
 
     // Enough blocks of rows and groups of panels that threads finish together.
-    int64_t row_blocks = ceil_div(m, kRows);
+    int64_t row_blocks = ceil_div(m, plan.blocking.rows);
     int64_t block = ceil_div(ceil_div(m, row_blocks), plan.rows) * plan.rows;
     row_blocks = ceil_div(m, block);
     int64_t wanted = threads() == 1 ? 1 : 4 * threads();
@@ -159,8 +164,8 @@ void gemm(int64_t m, int64_t n, int64_t k, const Operand& a, const Operand& b, c
     parallel_for(row_blocks * groups, [&](size_t index) {
         int64_t row = index / groups * block, count = std::min(block, m - row);
         int64_t panel = index % groups * group, last = std::min(plan.panels, panel + group);
-        float* packed_a = scratch(Scratch::worker_a, block * std::min(kDepth, plan.depth));
-        for (int64_t first = 0; first < plan.depth && panel < last; first += kDepth) {
+        float* packed_a = scratch(Scratch::worker_a, block * plan.chunk(0));
+        for (int64_t first = 0; first < plan.depth && panel < last; first += plan.blocking.depth) {
             pack_rows(plan, a, row, count, first, packed_a);
             multiply_block(plan, packed_a, packed_b, row, count, panel, last, first, target,
                            overwrite && first == 0);

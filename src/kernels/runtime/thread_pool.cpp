@@ -61,12 +61,16 @@ public:
             body_ = &body;
             count_ = count;
             next_.store(0);
-            running_.store(static_cast<int>(workers_.size()));
+            open_ = true;
             generation_.fetch_add(1);
         }
         wake_.notify_all();
         take_indices();
-        while (running_.load(std::memory_order_acquire) > 0) pause();
+        {
+            std::lock_guard lock(mutex_);
+            open_ = false;  // whoever wakes up now is too late: nobody waits for a sleeper
+        }
+        while (joined_.load(std::memory_order_acquire) > 0) pause();
     }
 
 private:
@@ -84,9 +88,11 @@ private:
                 wake_.wait(lock, [&] { return generation_.load() != seen; });
                 seen = generation_.load();
                 if (stopping_) return;
+                if (!open_) continue;
+                joined_.fetch_add(1);
             }
             take_indices();
-            running_.fetch_sub(1, std::memory_order_release);
+            joined_.fetch_sub(1, std::memory_order_release);
         }
     }
 
@@ -95,9 +101,10 @@ private:
     std::condition_variable wake_;
     std::atomic<uint64_t> generation_{0};
     std::atomic<size_t> next_{0};
-    std::atomic<int> running_{0};
+    std::atomic<int> joined_{0};  // workers inside the current body
     const std::function<void(size_t)>* body_ = nullptr;
     size_t count_ = 0;
+    bool open_ = false;  // workers may still join the current body
     bool stopping_ = false;
 };
 
