@@ -37,13 +37,16 @@ def bench(
     batches: Annotated[
         str, typer.Option(help="Batch sizes of the comparison with PyTorch.")
     ] = "1,2,4,8,16,32,64",
+    against: Annotated[
+        str, typer.Option(help="Precision of PyTorch in the comparison: float32 or bfloat16.")
+    ] = "float32",
     seconds: Annotated[float, typer.Option(help="About how long one row may take.")] = 5.0,
     max_error: Annotated[float, typer.Option(help="Error budget of darter's choice.")] = 1e-5,
     out: Annotated[
         Path | None, typer.Option(help="Append the rows to this file, one JSON line each.")
     ] = None,
 ) -> None:
-    """Measure this machine: the lecture's Table 5, or every algorithm on every layer."""
+    """Measure this machine: the lecture's Tables 5 and 6, or every algorithm on every layer."""
     from darter.conv import benchmark
     from darter.errors import OptionError
     from darter.kernels import measure_peak
@@ -63,7 +66,11 @@ def bench(
         rows = [{**asdict(record), **asdict(record.timing)} for record in records]
     else:
         rows = [
-            asdict(benchmark.time_sequence(net, batch, seconds=seconds, max_error=max_error))
+            asdict(
+                benchmark.time_sequence(
+                    net, batch, rival_precision=against, seconds=seconds, max_error=max_error
+                )
+            )
             for batch in sizes
         ]
     print(table(rows, columns=LAYER_COLUMNS if layers else SEQUENCE_COLUMNS))

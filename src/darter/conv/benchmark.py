@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from darter.conv.algorithms import candidates
+from darter.conv.choice import MAX_ERROR
 from darter.conv.prepared import prepare
 from darter.conv.remembered import cpu_name
 from darter.conv.spec import ConvSpec
@@ -68,6 +69,7 @@ class SequenceRecord:
 
     net: str
     batch: int
+    rival_precision: str
     rounds: int
     darter_ms: float
     darter_gflops: float
@@ -78,18 +80,24 @@ class SequenceRecord:
 
 
 def time_sequence(
-    net: str, batch: int, *, seconds: float = 10.0, max_error: float
+    net: str,
+    batch: int,
+    *,
+    rival_precision: str = "float32",
+    seconds: float = 10.0,
+    max_error: float = MAX_ERROR,
 ) -> SequenceRecord:
     """The lecture's Table 5: all convolutions of a net, darter against PyTorch channels-last.
 
     Each layer reads and writes the same two large buffers, as a net with planned memory does; bias
-    and ReLU are fused in darter and left out in PyTorch. The two take turns.
+    and ReLU are fused in darter and left out in PyTorch. The two take turns. darter computes in
+    float32; rival_precision: what PyTorch computes in, "float32" or "bfloat16" (Table 6).
     """
     layers = [spec for spec, times in net_layers(net, batch) for _ in range(times)]
     x = np.random.default_rng(0).standard_normal(max(_floats(s.x) for s in layers), np.float32)
     y = np.zeros(max(_floats(s.y) for s in layers), np.float32)
     steps, algorithms = _darter_steps(layers, x, y, max_error)
-    rivals = _torch_steps(layers, x)
+    rivals = _torch_steps(layers, rival_precision)
     times: dict[str, list[float]] = {"darter": [], "torch": []}
     end = time.perf_counter() + seconds
     while len(times["torch"]) < 4 or (time.perf_counter() < end and len(times["torch"]) < 31):
@@ -98,9 +106,17 @@ def time_sequence(
     ours, theirs = (median(times[name][1:]) for name in ("darter", "torch"))  # first: warm-up
     flops = 2e-9 * sum(spec.multiply_adds for spec in layers)
     return SequenceRecord(
-        net, batch, len(times["torch"]) - 1, 1e3 * ours, flops / ours, 1e3 * theirs,
-        flops / theirs, theirs / ours, algorithms,
-    )  # fmt: skip
+        net=net,
+        batch=batch,
+        rival_precision=rival_precision,
+        rounds=len(times["torch"]) - 1,
+        darter_ms=1e3 * ours,
+        darter_gflops=flops / ours,
+        torch_ms=1e3 * theirs,
+        torch_gflops=flops / theirs,
+        speedup=theirs / ours,
+        algorithms=algorithms,
+    )
 
 
 def append_records(file: Path, peak: Peak, rows: list[dict[str, Any]]) -> None:
@@ -150,23 +166,29 @@ def _darter_steps(
     return steps, algorithms
 
 
-def _torch_steps(layers: list[ConvSpec], x: np.ndarray) -> list[Callable[[], Any]]:
+def _torch_steps(layers: list[ConvSpec], precision: str) -> list[Callable[[], Any]]:
     try:
         import torch
     except ImportError as error:
         raise MissingExtraError(
             'the comparison needs PyTorch: pip install "darter[train]"'
         ) from error
+    if precision not in ("float32", "bfloat16"):
+        raise OptionError(f"precision is float32 or bfloat16, got {precision!r}")
+    dtype = getattr(torch, precision)
     torch.set_num_threads(threads())
+    x = torch.randn(max(int(np.prod(spec.x)) for spec in layers)).to(dtype)
     steps: list[Callable[[], Any]] = []
     for spec in layers:
         (n, c, h, w), (k, _, r, s) = spec.x, spec.w
-        given = torch.from_numpy(x[: n * c * h * w]).view(n, h, w, c).permute(0, 3, 1, 2)
+        given = x[: n * c * h * w].view(n, h, w, c).permute(0, 3, 1, 2)
         top, left, bottom, right = spec.padding
         assert (top, left) == (bottom, right)
-        module = torch.nn.Conv2d(
-            c, k, (r, s), spec.stride, (top, left), spec.dilation, spec.groups
-        ).to(memory_format=torch.channels_last)
+        module = (
+            torch.nn.Conv2d(c, k, (r, s), spec.stride, (top, left), spec.dilation, spec.groups)
+            .to(dtype)
+            .to(memory_format=torch.channels_last)
+        )
         module.requires_grad_(False)
         steps.append(partial(module, given))
     return steps
