@@ -60,6 +60,16 @@ def layer_table(rows: list[dict]) -> str:
     return markdown({key: key for key in lines[0]}, lines)
 
 
+def filter_table(rows: list[dict]) -> str:
+    """One line per filter size, one column per algorithm."""
+    names = list(dict.fromkeys(row["algorithm"] for row in rows))
+    lines = []
+    for layer in dict.fromkeys(row["layer"] for row in rows):
+        shown = {r["algorithm"]: r["of_peak"] for r in rows if r["layer"] == layer}
+        lines.append({"filter": layer, **{name: shown.get(name, "–") for name in sorted(names)}})
+    return markdown({key: key for key in lines[0]}, lines)
+
+
 def plot(rows: list[dict]) -> None:
     import matplotlib
 
@@ -90,6 +100,15 @@ def main() -> None:
     if rows := rows_of("vgg-e"):
         page = replace_section(page, "vgg-e", machine(rows[0]) + "\n\n" + sequence_table(rows))
         plot(rows)
+    if rows := rows_of("vgg-e-bfloat16"):
+        text = machine(rows[0]) + "\n\n" + sequence_table(rows)
+        page = replace_section(page, "vgg-e-bfloat16", text)
+    if rows := rows_of("filters"):
+        page = replace_section(page, "filters", machine(rows[0]) + "\n\n" + filter_table(rows))
+    if rows := rows_of("gemm"):
+        keys = ("n", "torch", "blocked", "strassen", "strassen-2", "speedup")
+        table = markdown({key: key for key in keys}, rows)
+        page = replace_section(page, "gemm", machine(rows[0]) + "\n\n" + table)
     if rows := rows_of("layers"):
         page = replace_section(page, "layers", machine(rows[0]) + "\n\n" + layer_table(rows))
     if rows := rows_of("peers"):

@@ -1,0 +1,63 @@
+"""Matrix products: blocked, Strassen and PyTorch's (MKL), in one run.
+
+python bench/gemm.py [--sizes 512,1024,2048,4096] [--out bench/results/conv-gemm.jsonl]
+"""
+
+import argparse
+import time
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import torch
+
+from darter.conv.benchmark import append_records
+from darter.kernels import GEMM_ALGORITHMS, gemm, measure_peak, threads
+from darter.report import table
+
+
+def gflops(size: int, algorithms: dict, rounds: int) -> dict[str, float]:
+    """Medians of rounds in which all take turns; each result is checked first."""
+    rng = np.random.default_rng(0)
+    a, b = (rng.standard_normal((size, size), np.float32) for _ in range(2))
+    out = np.empty((size, size), np.float32)
+    expected = a @ b
+    times: dict[str, list[float]] = {name: [] for name in algorithms}
+    for name, run in algorithms.items():
+        run(a, b, out)
+        assert np.abs(out - expected).max() < 1e-3 * size**0.5, name
+    for _ in range(rounds):
+        for name, run in algorithms.items():
+            start = time.perf_counter()
+            run(a, b, out)
+            times[name].append(time.perf_counter() - start)
+    return {name: 2e-9 * size**3 / median(taken) for name, taken in times.items()}
+
+
+def mkl(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
+    torch.mm(torch.from_numpy(a), torch.from_numpy(b), out=torch.from_numpy(out))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", default="512,1024,2048,4096,6144")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    torch.set_num_threads(threads())
+    peak = measure_peak()
+    algorithms = {"torch": mkl}
+    for name in GEMM_ALGORITHMS:
+        algorithms[name] = lambda a, b, out, name=name: gemm(a, b, algorithm=name, out=out)
+    rows = []
+    for size in map(int, options.sizes.split(",")):
+        speeds = gflops(size, algorithms, options.rounds)
+        rows.append({"n": size, **speeds, "speedup": speeds["blocked"] / speeds["torch"]})
+    print(f"peak {peak.gflops:.0f} GFLOP/s, {peak.threads} threads; GFLOP/s:")
+    print(table(rows))
+    if options.out:
+        append_records(options.out, peak, rows)
+
+
+if __name__ == "__main__":
+    main()
