@@ -8,7 +8,7 @@ import pytest
 
 from darter import __version__
 from darter.cli import app as cli
-from darter.errors import DataError
+from darter.errors import DataError, MissingExtraError
 
 DARTER = [sys.executable, "-m", "darter"]
 
@@ -68,6 +68,19 @@ def test_darter_error_is_one_line(monkeypatch, capfd):
         raise DataError("photos/: no pictures")
 
     assert ends_with(monkeypatch, capfd, command) == (2, "darter: photos/: no pictures\n")
+
+
+def test_a_part_that_is_not_installed_is_one_line(monkeypatch, capfd):
+    def load(where):
+        raise MissingExtraError('training needs PyTorch: pip install "darter[train]"')
+
+    monkeypatch.setattr(cli, "_load", load)
+    with pytest.raises(SystemExit) as end:
+        cli.main(["train", "photos"])
+    assert end.value.code == 2
+    assert capfd.readouterr().err == (
+        'darter: training needs PyTorch: pip install "darter[train]"\n'
+    )
 
 
 def test_ctrl_c_is_130(monkeypatch, capfd):

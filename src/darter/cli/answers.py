@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from rich.cells import cell_len
+
 from darter.engine import Prediction
 
 FIRST = 16  # the table's columns are laid out for this many rows
@@ -52,44 +54,44 @@ def csv_rows(predictions: Iterable[Prediction], top: int) -> Tally:
 
 
 def table(predictions: Iterable[Prediction], top: int) -> Tally:
-    """Aligned columns, in color and cut to the window's width on a terminal."""
-    from rich.cells import cell_len, set_cell_size
+    """Aligned columns; in color and cut to the window's width on a terminal."""
+    tally, coming = Tally(), iter(predictions)
+    first = list(islice(coming, FIRST))
+    paths = max((cell_len(_visible(p.source)) for p in first), default=0)
+    labels = max((cell_len(_visible(p.label or "unknown")) for p in first), default=0)
+    if not sys.stdout.isatty():
+        for prediction in tally.watch(_chain(first, coming)):
+            print("".join(text for text, _ in _row(prediction, paths, labels)).rstrip(), flush=True)
+        return tally
+
     from rich.console import Console
     from rich.text import Text
 
-    console, tally = Console(highlight=False), Tally()
-    coming = iter(predictions)
-    first = list(islice(coming, FIRST))
-    paths = max((cell_len(p.source) for p in first), default=0)
-    labels = max((cell_len(p.label or "unknown") for p in first), default=0)
-    if console.is_terminal:
-        paths, labels = min(paths, console.width // 2), min(labels, console.width // 4)
-
-    def row(prediction: Prediction) -> Text:
-        path = _visible(prediction.source)
-        if console.is_terminal and cell_len(path) > paths:
-            path = "…" + path[len(path) - paths + 1 :]
-        text = Text(_fill(path, paths) + "  ", no_wrap=True, overflow="ellipsis")
-        if prediction.error is not None:
-            return text.append(_visible(prediction.error), "red")
-        label = _visible(prediction.label or "unknown")
-        if console.is_terminal:
-            label = set_cell_size(label, labels)
-        style = "yellow" if prediction.unknown else "bold green"
-        text.append(_fill(label, labels), style)
-        text.append(f"  {prediction.confidence:6.1%}")
-        rest = prediction.top if prediction.unknown else prediction.top[1:]
-        others = ", ".join(f"{_visible(name)} {p:.1%}" for name, p in rest)
-        return text.append(f"  {'perhaps ' if prediction.unknown else ''}{others}", "dim")
-
+    console = Console(highlight=False)
+    paths, labels = min(paths, console.width // 2), min(labels, console.width // 4)
     for prediction in tally.watch(_chain(first, coming)):
-        line = row(prediction)
-        if console.is_terminal:
-            line.truncate(console.width, overflow="ellipsis")
-        else:
-            line.rstrip()
+        cells = _row(prediction, paths, labels)
+        cells[0] = (_tail(cells[0][0].rstrip(), paths) + "  ", "")
+        line = Text.assemble(*cells)
+        line.truncate(console.width, overflow="ellipsis")
         console.print(line, soft_wrap=True)
     return tally
+
+
+def _row(prediction: Prediction, paths: int, labels: int) -> list[tuple[str, str]]:
+    """A table row as (text, style), with columns of at least these widths."""
+    cells = [(_fill(_visible(prediction.source), paths) + "  ", "")]
+    if prediction.error is not None:
+        return [*cells, (_visible(prediction.error), "red")]
+    style = "yellow" if prediction.unknown else "bold green"
+    rest = prediction.top if prediction.unknown else prediction.top[1:]
+    others = ", ".join(f"{_visible(name)} {p:.1%}" for name, p in rest)
+    return [
+        *cells,
+        (_fill(_visible(prediction.label or "unknown"), labels), style),
+        (f"  {prediction.confidence:6.1%}  ", ""),
+        (f"{'perhaps ' if prediction.unknown else ''}{others}", "dim"),
+    ]
 
 
 def _chain(first: list[Prediction], rest: Iterator[Prediction]) -> Iterator[Prediction]:
@@ -104,6 +106,13 @@ def _visible(text: str) -> str:
 
 
 def _fill(text: str, width: int) -> str:
-    from rich.cells import cell_len
-
     return text + " " * (width - cell_len(text))
+
+
+def _tail(text: str, width: int) -> str:
+    """The end of a path, which tells more than its beginning, in exactly `width` columns."""
+    if cell_len(text) <= width:
+        return _fill(text, width)
+    while cell_len(text) > width - 1:
+        text = text[1:]
+    return _fill("…" + text, width)

@@ -5,9 +5,11 @@ Exit status: 0 done; 2 a mistake of the user or unusable input (a DarterError or
 """
 
 import functools
+import io
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -36,10 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # PyTorch's threads spin while they wait for each other unless told otherwise before it loads;
     # where anything else wants a core, that makes training several times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    try:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A file name may hold bytes that are no text: print them as \udcff, which JSON reads back.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    with _ends():
         _app(arguments)(args=arguments, prog_name="darter")
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
 
 
 def _app(arguments: Sequence[str]) -> Any:
@@ -80,23 +83,30 @@ def _unused() -> None:
 
 
 def _guarded(command: Callable[..., None]) -> Callable[..., None]:
-    """The command, with its expected ends turned into exit statuses (see the top of this file)."""
+    """The command, ending before the argument parser can turn Ctrl-C into something else."""
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
-        try:
+        with _ends():
             command(*args, **kwargs)
             sys.stdout.flush()
-        except DarterError as error:
-            print(f"darter: {error}", file=sys.stderr)
-            raise SystemExit(2) from None
-        except KeyboardInterrupt as stop:
-            if str(stop):  # what was saved, and how to go on
-                print(f"\ndarter: {stop}", file=sys.stderr)
-            raise SystemExit(130) from None
-        except BrokenPipeError:
-            # The interpreter flushes stdout once more at exit; let it write into the void.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise SystemExit(141) from None
 
     return run
+
+
+@contextmanager
+def _ends() -> Iterator[None]:
+    """Expected ends become exit statuses (see the top of this file)."""
+    try:
+        yield
+    except DarterError as error:
+        print(f"darter: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt as stop:
+        if str(stop):  # what was saved, and how to go on
+            print(f"\ndarter: {stop}", file=sys.stderr)
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        # The interpreter flushes stdout once more at exit; let it write into the void.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(141) from None

@@ -20,7 +20,6 @@ def show(result: "Evaluation", title: str) -> None:
     console.print()
     for line in _summary(result):
         console.print(line)
-    console.print()
     console.print(_classes(result))
     matrix = _matrix(result)
     unlimited = console.options.update(max_width=10_000)
