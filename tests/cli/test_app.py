@@ -114,3 +114,14 @@ def test_reader_that_goes_away_is_quiet():
     done.stdout.close()
     assert done.stderr.read() == ""
     assert done.wait() == 141
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_explains_itself_without_torch(name):
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        f"from darter.cli import main; main([{name!r}, '--help'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert name in done.stdout
