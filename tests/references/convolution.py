@@ -36,3 +36,9 @@ def magnitude(spec: ConvSpec, x, w, bias=None, residual=None):
     """Σ|x||w| (+ |bias| + |residual|) per output: what rounding errors are proportional to."""
     absolute = [None if a is None else np.abs(a) for a in (bias, residual)]
     return conv2d_reference(spec, np.abs(x), np.abs(w), *absolute)
+
+
+def round_to_bfloat16(x):
+    """float32 to the nearest bfloat16 (8 bits of mantissa, ties to even), as float32."""
+    mantissa, exponent = np.frexp(x.astype(np.float64))
+    return np.ldexp(np.rint(mantissa * 256) / 256, exponent).astype(np.float32)

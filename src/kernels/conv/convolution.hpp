@@ -60,7 +60,10 @@ protected:
     float low_, high_;
 };
 
-std::unique_ptr<Convolution> make_direct(const ConvSpec& spec, const Filters& filters);
+enum class Precision { float32, bfloat16 };  // of operands; sums and outputs are float32
+
+std::unique_ptr<Convolution> make_direct(const ConvSpec& spec, const Filters& filters,
+                                         Precision precision);
 std::unique_ptr<Convolution> make_im2col(const ConvSpec& spec, const Filters& filters);
 std::unique_ptr<Convolution> make_depthwise(const ConvSpec& spec, const Filters& filters);
 // tile: outputs per side. Needs stride 1, dilation 1, one group, and a kernel for tile and filters.

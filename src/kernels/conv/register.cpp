@@ -24,7 +24,8 @@ ConvSpec spec_from(const std::vector<int64_t>& v) {
 
 std::unique_ptr<Convolution> prepare(const std::string& algorithm, const ConvSpec& spec,
                                      const Filters& filters) {
-    if (algorithm == "direct") return make_direct(spec, filters);
+    if (algorithm == "direct") return make_direct(spec, filters, Precision::float32);
+    if (algorithm == "direct-bfloat16") return make_direct(spec, filters, Precision::bfloat16);
     if (algorithm == "im2col") return make_im2col(spec, filters);
     if (algorithm == "depthwise") return make_depthwise(spec, filters);
     if (algorithm == "winograd-2") return make_winograd(spec, filters, 2);

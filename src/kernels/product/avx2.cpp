@@ -5,6 +5,6 @@ namespace darter::avx2 {
 
 // 12 sums of 8 lanes, 2 of b and 1 of a in 16 registers
 extern const ProductKernels product_kernels;
-const ProductKernels product_kernels = product::kernels<Vector, 6, 1>();
+const ProductKernels product_kernels = product::kernels<product::Single<Vector>, 6, 1>();
 
 }  // namespace darter::avx2

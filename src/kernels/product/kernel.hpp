@@ -8,8 +8,22 @@ namespace darter::product {
 // means "read it from the product"; its tiles have few rows, so the addresses still fit.
 constexpr int kAnyStrideRows = 6;
 
-template <class V, int Rows, int Blocks, int Depth, int RowStride>
+// How elements of a and b meet: one float32 of each. (bfloat16.hpp meets two at a time.)
+template <class V>
+struct Single {
+    using Sum = V;
+    using Element = float;
+    static constexpr int pack = 1;
+    static V broadcast(const float* a) { return V::fill(*a); }
+    static V load(const float* b) { return V::load(b); }
+    static V multiply_add(V a, V b, V sum) { return fma(a, b, sum); }
+};
+
+template <class Arithmetic, int Rows, int Blocks, int Depth, int RowStride>
 void run(const Product& p) {
+    using V = typename Arithmetic::Sum;
+    using Element = typename Arithmetic::Element;
+    constexpr int pack = Arithmetic::pack;
     constexpr int parts = Blocks * kBlock / V::lanes;
     constexpr int parts_per_block = kBlock / V::lanes;
     const int64_t row_stride = RowStride ? RowStride : p.row_stride;
@@ -33,21 +47,22 @@ void run(const Product& p) {
         }
     }
 
-    const float* b = p.b;
+    const Element* b = static_cast<const Element*>(p.b);
     for (int64_t step = 0; step < p.steps; ++step) {
-        const float* a = p.a + p.offsets[step];
+        const Element* a = static_cast<const Element*>(p.a) + p.offsets[step];
 #pragma GCC unroll 4
-        for (int i = 0; i < Depth; ++i, b += Blocks * kBlock) {
+        for (int i = 0; i < Depth; i += pack, b += Blocks * kBlock * pack) {
             for (int line = 0; line < Blocks; ++line)
-                __builtin_prefetch(b + p.ahead + line * kBlock, 0, 2);
-            V weight[parts];
+                __builtin_prefetch(b + p.ahead + line * kBlock * pack, 0, 2);
+            decltype(Arithmetic::load(b)) weight[parts];
 #pragma GCC unroll 16
-            for (int j = 0; j < parts; ++j) weight[j] = V::load(b + j * V::lanes);
+            for (int j = 0; j < parts; ++j) weight[j] = Arithmetic::load(b + j * V::lanes * pack);
 #pragma GCC unroll 16
             for (int row = 0; row < Rows; ++row) {
-                V value = V::fill(a[row * row_stride + i]);
+                auto value = Arithmetic::broadcast(a + row * row_stride + i);
 #pragma GCC unroll 16
-                for (int j = 0; j < parts; ++j) sum[row][j] = fma(value, weight[j], sum[row][j]);
+                for (int j = 0; j < parts; ++j)
+                    sum[row][j] = Arithmetic::multiply_add(value, weight[j], sum[row][j]);
             }
         }
     }
@@ -72,33 +87,33 @@ void run(const Product& p) {
         for (int j = 0; j < parts; ++j) sum[row][j].store(p.out + out(row, j));
 }
 
-template <class V, int Rows, int Blocks>
+template <class Arithmetic, int Rows, int Blocks>
 void run_stride(const Product& p) {
     if (p.depth == kBlock) {
-        if (p.row_stride == kBlock) return run<V, Rows, Blocks, kBlock, kBlock>(p);
-        if (p.row_stride == 2 * kBlock) return run<V, Rows, Blocks, kBlock, 2 * kBlock>(p);
-        if constexpr (Rows <= kAnyStrideRows) return run<V, Rows, Blocks, kBlock, 0>(p);
-    } else {
-        if (p.row_stride == 1) return run<V, Rows, Blocks, 1, 1>(p);
-        if (p.row_stride == 2) return run<V, Rows, Blocks, 1, 2>(p);
-        if (p.row_stride == 4) return run<V, Rows, Blocks, 1, 4>(p);
-        if constexpr (Rows <= kAnyStrideRows) return run<V, Rows, Blocks, 1, 0>(p);
+        if (p.row_stride == kBlock) return run<Arithmetic, Rows, Blocks, kBlock, kBlock>(p);
+        if (p.row_stride == 2 * kBlock) return run<Arithmetic, Rows, Blocks, kBlock, 2 * kBlock>(p);
+        if constexpr (Rows <= kAnyStrideRows) return run<Arithmetic, Rows, Blocks, kBlock, 0>(p);
+    } else if constexpr (Arithmetic::pack == 1) {
+        if (p.row_stride == 1) return run<Arithmetic, Rows, Blocks, 1, 1>(p);
+        if (p.row_stride == 2) return run<Arithmetic, Rows, Blocks, 1, 2>(p);
+        if (p.row_stride == 4) return run<Arithmetic, Rows, Blocks, 1, 4>(p);
+        if constexpr (Rows <= kAnyStrideRows) return run<Arithmetic, Rows, Blocks, 1, 0>(p);
     }
 }
 
-template <class V, int MaxRows, int MaxBlocks, int Rows = MaxRows>
+template <class Arithmetic, int MaxRows, int MaxBlocks, int Rows = MaxRows>
 void run_rows(const Product& p) {
     if constexpr (Rows >= 1) {
-        if (p.rows != Rows) return run_rows<V, MaxRows, MaxBlocks, Rows - 1>(p);
+        if (p.rows != Rows) return run_rows<Arithmetic, MaxRows, MaxBlocks, Rows - 1>(p);
         if constexpr (MaxBlocks >= 2)
-            if (p.blocks == 2) return run_stride<V, Rows, 2>(p);
-        return run_stride<V, Rows, 1>(p);
+            if (p.blocks == 2) return run_stride<Arithmetic, Rows, 2>(p);
+        return run_stride<Arithmetic, Rows, 1>(p);
     }
 }
 
-template <class V, int MaxRows, int MaxBlocks>
+template <class Arithmetic, int MaxRows, int MaxBlocks>
 constexpr ProductKernels kernels() {
-    return {MaxRows, MaxBlocks, run_rows<V, MaxRows, MaxBlocks>};
+    return {MaxRows, MaxBlocks, run_rows<Arithmetic, MaxRows, MaxBlocks>};
 }
 
 }  // namespace darter::product

@@ -7,6 +7,9 @@
 // a(row, s, i) = a[row * row_stride + offsets[s] + i] is broadcast, b is packed as
 // [step][depth][blocks * 16] and read once, front to back. A step is `depth` = 16 channels of a
 // channel-blocked array, or 1 element of a plain one.
+//
+// Elements are float32, or bfloat16 with b packed in pairs: [step][depth / 2][blocks * 16][2].
+// Offsets and strides count elements; sums and outputs are float32.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -18,9 +21,9 @@ namespace darter {
 constexpr int kBlock = 16;  // channels per block in every blocked layout
 
 struct Product {
-    const float* a;
-    const float* b;
-    int64_t ahead;           // while b is read, what lies so many floats after it is fetched to L2
+    const void* a;
+    const void* b;
+    int64_t ahead;           // while b is read, what lies so many elements after it is fetched to L2
     const int64_t* offsets;  // one per step
     int64_t steps;
     int64_t row_stride;
@@ -42,5 +45,6 @@ struct ProductKernels {
 };
 
 const ProductKernels& product_kernels(Isa isa);
+const ProductKernels* bfloat16_kernels(Isa isa);  // null where the CPU has none for `isa`
 
 }  // namespace darter

@@ -1,12 +1,16 @@
 // Direct convolution: the sum over (channel block, filter row, filter column) is one product whose
 // rows are neighbouring output pixels, so nothing is unfolded. Any stride, dilation and groups.
 //
+// With bfloat16 operands, x and the filters are rounded to bfloat16 and sums stay float32; a CPU that
+// cannot multiply bfloat16 computes the same from rounded float32 operands.
+//
 // A channel block is 16 channels of a blocked input, or one channel of a plain one: nets begin with
 // 3 channels, and padding those to 16 would cost five times the work.
 #include <algorithm>
 #include <cstring>
 
 #include "conv/convolution.hpp"
+#include "product/bfloat16.hpp"
 #include "runtime/thread_pool.hpp"
 
 namespace darter {
@@ -17,15 +21,25 @@ constexpr int64_t kBandFloats = 96 * 1024;     // input of one task: 384 KiB, we
 
 // Where the input of some output rows lies: x itself, or a copy with its padding.
 struct View {
-    const float* data;  // first channel block, first input row of the first output row
+    const void* data;  // first channel block, first input row of the first output row
     int64_t block_stride, row_stride;
+    int64_t first_column;  // output column that it begins with
+};
+
+// The outputs of one task.
+struct Band {
+    int64_t image, first_row, last_row, first_column, last_column;
 };
 
 class Direct final : public Convolution {
 public:
-    Direct(const ConvSpec& spec, const Filters& filters)
+    Direct(const ConvSpec& spec, const Filters& filters, Precision precision)
         : Convolution(flattened(spec), filters),
-          unit_(spec.c <= kPlainChannels ? 1 : kBlock),
+          precision_(precision),
+          pairs_of_bfloat16_(precision == Precision::bfloat16 && bfloat16_kernels(active_isa())),
+          kernels_(pairs_of_bfloat16_ ? *bfloat16_kernels(active_isa())
+                                      : product_kernels(active_isa())),
+          unit_(spec.c <= kPlainChannels && precision == Precision::float32 ? 1 : kBlock),
           in_blocks_(ceil_div(spec.c, unit_)),
           out_w_(this->spec.out_w()),
           out_h_(this->spec.out_h()),
@@ -44,18 +58,18 @@ public:
         int64_t groups = std::clamp<int64_t>(ceil_div(wanted, spec.n * bands), 1, pairs);
         int64_t group = ceil_div(pairs, groups);
         parallel_for(spec.n * bands * groups, [&](size_t index) {
-            int64_t image = index / groups / bands, band = index / groups % bands;
-            int64_t first_row = band / across * height, first_column = band % across * width;
-            int64_t last_row = std::min(out_h_, first_row + height);
-            int64_t last_column = std::min(out_w_, first_column + width);
+            int64_t number = index / groups % bands;
+            int64_t first_row = number / across * height, first_column = number % across * width;
+            Band band{static_cast<int64_t>(index) / groups / bands,
+                      first_row, std::min(out_h_, first_row + height),
+                      first_column, std::min(out_w_, first_column + width)};
             int64_t first = index % groups * group, last = std::min(pairs, first + group);
             if (first >= last) return;
-            View view = view_of(x, image, first_row, last_row);
+            View view = view_of(x, band);
             std::vector<int64_t> offsets = tap_offsets(view);
             for (int64_t pair = first; pair < last; ++pair)
-                for (int64_t row = first_row; row < last_row; ++row)
-                    run_row(pairs_[pair], view, offsets.data(), image, row, row - first_row,
-                            first_column, last_column, y, residual);
+                for (int64_t row = band.first_row; row < band.last_row; ++row)
+                    run_row(pairs_[pair], view, offsets.data(), band, row, y, residual);
         });
     }
 
@@ -110,7 +124,7 @@ private:
             size += (pair.in_last - pair.in_first) * taps() * unit_ * blocks * kBlock;
             pairs_.push_back(pair);
         }
-        weights_ = Buffer(size);
+        weights_ = Buffer(size);  // twice what pairs of bfloat16 need
         std::fill_n(weights_.data(), size, 0.0f);
         for (const Pair& pair : pairs_) pack_pair(pair, w, per_group_in, per_group_out);
     }
@@ -124,35 +138,61 @@ private:
                 int64_t block = channel / unit_ - pair.in_first;
                 for (int64_t tap = 0; tap < taps(); ++tap) {
                     int64_t depth = (block * taps() + tap) * unit_ + channel % unit_;
-                    weights_.data()[pair.weights + depth * width + k - first] =
-                        w[(k * per_group_in + i) * taps() + tap];
+                    set_weight(pair.weights, depth, width, k - first,
+                               w[(k * per_group_in + i) * taps() + tap]);
                 }
             }
     }
 
+    void set_weight(int64_t begin, int64_t depth, int64_t width, int64_t column, float value) {
+        if (pairs_of_bfloat16_) {
+            int64_t at = begin + (depth / 2 * width + column) * 2 + depth % 2;
+            reinterpret_cast<uint16_t*>(weights_.data())[at] = to_bfloat16(value);
+        } else {
+            bool rounded = precision_ == Precision::bfloat16;
+            weights_.data()[begin + depth * width + column] =
+                rounded ? from_bfloat16(to_bfloat16(value)) : value;
+        }
+    }
+
     int64_t taps() const { return spec.r * spec.s; }
 
-    View view_of(const float* x, int64_t image, int64_t first_row, int64_t last_row) const {
+    View view_of(const float* x, const Band& band) const {
         int64_t row_stride = spec.w * unit_, block_stride = spec.h * row_stride;
-        const float* from = x + image * in_blocks_ * block_stride;
-        int64_t top = first_row * spec.stride_h - spec.pad_top;
-        if (!spec.padded()) return {from + top * row_stride, block_stride, row_stride};
+        const float* from = x + band.image * in_blocks_ * block_stride;
+        int64_t top = band.first_row * spec.stride_h - spec.pad_top;
+        if (pairs_of_bfloat16_) return copy<uint16_t>(from, top, band, to_bfloat16);
+        if (precision_ == Precision::bfloat16)
+            return copy<float>(from, top, band,
+                               [](float value) { return from_bfloat16(to_bfloat16(value)); });
+        if (spec.padded()) return copy<float>(from, top, band, [](float value) { return value; });
+        return {from + top * row_stride, block_stride, row_stride, 0};
+    }
 
-        int64_t rows = rows_in(last_row - first_row), width = columns_in() * unit_;
-        float* band = scratch(Scratch::worker_a, in_blocks_ * rows * width);
-        float* to = band;
+    // What the band sees of every channel block, with its padding, each value converted.
+    template <typename Element, typename Convert>
+    View copy(const float* from, int64_t top, const Band& band, const Convert& convert) const {
+        bool part = band_width() < out_w_;  // of the single row of a flattened 1x1
+        int64_t rows = rows_in(band.last_row - band.first_row);
+        int64_t left = part ? band.first_column : -spec.pad_left;
+        int64_t columns = part ? band.last_column - band.first_column : columns_in();
+        int64_t first = std::max<int64_t>(left, 0), last = std::min(left + columns, spec.w);
+        auto* data = reinterpret_cast<Element*>(
+            scratch(Scratch::worker_a, in_blocks_ * rows * columns * unit_));
+        Element* to = data;
         for (int64_t block = 0; block < in_blocks_; ++block)
-            for (int64_t row = top; row < top + rows; ++row, to += width) {
-                if (row < 0 || row >= spec.h) {
-                    std::fill_n(to, width, 0.0f);
+            for (int64_t row = top; row < top + rows; ++row, to += columns * unit_) {
+                if (row < 0 || row >= spec.h || first >= last) {
+                    std::fill_n(to, columns * unit_, Element{});
                     continue;
                 }
-                float* middle = std::fill_n(to, spec.pad_left * unit_, 0.0f);
-                std::memcpy(middle, from + block * block_stride + row * row_stride,
-                            row_stride * sizeof(float));
-                std::fill_n(middle + row_stride, spec.pad_right * unit_, 0.0f);
+                const float* line = from + ((block * spec.h + row) * spec.w + first) * unit_;
+                Element* middle = std::fill_n(to, (first - left) * unit_, Element{});
+                for (int64_t i = 0; i < (last - first) * unit_; ++i) middle[i] = convert(line[i]);
+                std::fill_n(middle + (last - first) * unit_, (left + columns - last) * unit_,
+                            Element{});
             }
-        return {band, rows * width, width};
+        return {data, rows * columns * unit_, columns * unit_, part ? band.first_column : 0};
     }
 
     std::vector<int64_t> tap_offsets(const View& view) const {
@@ -167,15 +207,13 @@ private:
         return offsets;
     }
 
-    // Outputs [column, last) of one row, which is row `row_in_view` of the view.
-    void run_row(const Pair& pair, const View& view, const int64_t* offsets, int64_t image,
-                 int64_t row, int64_t row_in_view, int64_t column, int64_t last, float* y,
-                 const float* residual) const {
+    void run_row(const Pair& pair, const View& view, const int64_t* offsets, const Band& band,
+                 int64_t row, float* y, const float* residual) const {
         int64_t out_pixels = out_h_ * out_w_;
-        int64_t index = ((image * blocks_of(spec.k) + pair.out_block) * out_pixels + row * out_w_) *
+        int64_t index = ((band.image * blocks_of(spec.k) + pair.out_block) * out_pixels + row * out_w_) *
                         kBlock;
         Product p{};
-        p.b = weights_.data() + pair.weights;
+        p.b = element(weights_.data(), pair.weights);
         p.offsets = offsets;
         p.steps = (pair.in_last - pair.in_first) * taps();
         p.row_stride = spec.stride_w * unit_;
@@ -187,18 +225,24 @@ private:
         p.low = low_;
         p.high = high_;
         p.finish = true;
-        const float* from = view.data + pair.in_first * view.block_stride +
-                            row_in_view * spec.stride_h * view.row_stride;
-        for (; column < last; column += tile_) {
-            p.rows = static_cast<int>(std::min(tile_, last - column));
-            p.a = from + column * p.row_stride;
+        int64_t from = pair.in_first * view.block_stride +
+                       (row - band.first_row) * spec.stride_h * view.row_stride;
+        for (int64_t column = band.first_column; column < band.last_column; column += tile_) {
+            p.rows = static_cast<int>(std::min(tile_, band.last_column - column));
+            p.a = element(view.data, from + (column - view.first_column) * p.row_stride);
             p.out = y + index + column * kBlock;
             p.residual = residual ? residual + index + column * kBlock : nullptr;
             kernels_.run(p);
         }
     }
 
-    const ProductKernels& kernels_ = product_kernels(active_isa());
+    const void* element(const void* data, int64_t index) const {
+        return static_cast<const char*>(data) + index * (pairs_of_bfloat16_ ? 2 : 4);
+    }
+
+    const Precision precision_;
+    const bool pairs_of_bfloat16_;
+    const ProductKernels& kernels_;
     int64_t unit_, in_blocks_, out_w_, out_h_;
     int64_t tile_;
     std::vector<Pair> pairs_;
@@ -207,8 +251,9 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Convolution> make_direct(const ConvSpec& spec, const Filters& filters) {
-    return std::make_unique<Direct>(spec, filters);
+std::unique_ptr<Convolution> make_direct(const ConvSpec& spec, const Filters& filters,
+                                         Precision precision) {
+    return std::make_unique<Direct>(spec, filters, precision);
 }
 
 }  // namespace darter
