@@ -22,9 +22,16 @@ struct Bfloat16Pairs {
     }
 };
 
+void round_to_bfloat16(const float* from, uint16_t* to, int64_t count) {
+    for (int64_t i = 0; i < count; i += 16)
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i),
+                            (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(from + i)));
+}
+
 }  // namespace
 
-extern const ProductKernels bfloat16_kernels;
-const ProductKernels bfloat16_kernels = product::kernels<Bfloat16Pairs, 14, 2>();
+extern const Bfloat16Kernels bfloat16_kernels;
+const Bfloat16Kernels bfloat16_kernels = {product::kernels<Bfloat16Pairs, 14, 2>(),
+                                          round_to_bfloat16};
 
 }  // namespace darter::avx512

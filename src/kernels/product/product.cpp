@@ -4,7 +4,10 @@ namespace darter {
 namespace scalar { extern const ProductKernels product_kernels; }
 #if defined(__x86_64__)
 namespace avx2 { extern const ProductKernels product_kernels; }
-namespace avx512 { extern const ProductKernels product_kernels, bfloat16_kernels; }
+namespace avx512 {
+extern const ProductKernels product_kernels;
+extern const Bfloat16Kernels bfloat16_kernels;
+}
 #endif
 
 const ProductKernels& product_kernels(Isa isa) {
@@ -16,7 +19,7 @@ const ProductKernels& product_kernels(Isa isa) {
     return scalar::product_kernels;
 }
 
-const ProductKernels* bfloat16_kernels(Isa isa) {
+const Bfloat16Kernels* bfloat16_kernels(Isa isa) {
 #if defined(__x86_64__)
     if (isa == Isa::avx512 && has_avx512_bf16()) return &avx512::bfloat16_kernels;
 #endif

@@ -45,6 +45,12 @@ struct ProductKernels {
 };
 
 const ProductKernels& product_kernels(Isa isa);
-const ProductKernels* bfloat16_kernels(Isa isa);  // null where the CPU has none for `isa`
+
+struct Bfloat16Kernels {
+    ProductKernels product;
+    void (*round)(const float* from, uint16_t* to, int64_t count);  // count: a multiple of 16
+};
+
+const Bfloat16Kernels* bfloat16_kernels(Isa isa);  // null where the CPU has none for `isa`
 
 }  // namespace darter

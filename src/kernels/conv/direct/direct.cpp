@@ -37,8 +37,9 @@ public:
         : Convolution(flattened(spec), filters),
           precision_(precision),
           pairs_of_bfloat16_(precision == Precision::bfloat16 && bfloat16_kernels(active_isa())),
-          kernels_(pairs_of_bfloat16_ ? *bfloat16_kernels(active_isa())
+          kernels_(pairs_of_bfloat16_ ? bfloat16_kernels(active_isa())->product
                                       : product_kernels(active_isa())),
+          round_(pairs_of_bfloat16_ ? bfloat16_kernels(active_isa())->round : nullptr),
           unit_(spec.c <= kPlainChannels && precision == Precision::float32 ? 1 : kBlock),
           in_blocks_(ceil_div(spec.c, unit_)),
           out_w_(this->spec.out_w()),
@@ -124,8 +125,8 @@ private:
             size += (pair.in_last - pair.in_first) * taps() * unit_ * blocks * kBlock;
             pairs_.push_back(pair);
         }
-        weights_ = Buffer(size);  // twice what pairs of bfloat16 need
-        std::fill_n(weights_.data(), size, 0.0f);
+        weights_ = Buffer(pairs_of_bfloat16_ ? size / 2 : size);
+        std::fill_n(weights_.data(), weights_.size(), 0.0f);
         for (const Pair& pair : pairs_) pack_pair(pair, w, per_group_in, per_group_out);
     }
 
@@ -161,15 +162,19 @@ private:
         int64_t row_stride = spec.w * unit_, block_stride = spec.h * row_stride;
         const float* from = x + band.image * in_blocks_ * block_stride;
         int64_t top = band.first_row * spec.stride_h - spec.pad_top;
-        if (pairs_of_bfloat16_) return copy<uint16_t>(from, top, band, to_bfloat16);
+        if (pairs_of_bfloat16_) return copy<uint16_t>(from, top, band, round_);
         if (precision_ == Precision::bfloat16)
-            return copy<float>(from, top, band,
-                               [](float value) { return from_bfloat16(to_bfloat16(value)); });
-        if (spec.padded()) return copy<float>(from, top, band, [](float value) { return value; });
+            return copy<float>(from, top, band, [](const float* values, float* to, int64_t count) {
+                for (int64_t i = 0; i < count; ++i) to[i] = from_bfloat16(to_bfloat16(values[i]));
+            });
+        if (spec.padded())
+            return copy<float>(from, top, band, [](const float* values, float* to, int64_t count) {
+                std::memcpy(to, values, count * sizeof(float));
+            });
         return {from + top * row_stride, block_stride, row_stride, 0};
     }
 
-    // What the band sees of every channel block, with its padding, each value converted.
+    // What the band sees of every channel block, with its padding; `convert` copies runs of values.
     template <typename Element, typename Convert>
     View copy(const float* from, int64_t top, const Band& band, const Convert& convert) const {
         bool part = band_width() < out_w_;  // of the single row of a flattened 1x1
@@ -188,7 +193,7 @@ private:
                 }
                 const float* line = from + ((block * spec.h + row) * spec.w + first) * unit_;
                 Element* middle = std::fill_n(to, (first - left) * unit_, Element{});
-                for (int64_t i = 0; i < (last - first) * unit_; ++i) middle[i] = convert(line[i]);
+                convert(line, middle, (last - first) * unit_);
                 std::fill_n(middle + (last - first) * unit_, (left + columns - last) * unit_,
                             Element{});
             }
@@ -243,6 +248,7 @@ private:
     const Precision precision_;
     const bool pairs_of_bfloat16_;
     const ProductKernels& kernels_;
+    void (*const round_)(const float*, uint16_t*, int64_t);
     int64_t unit_, in_blocks_, out_w_, out_h_;
     int64_t tile_;
     std::vector<Pair> pairs_;
