@@ -23,7 +23,7 @@ def filters(seconds: float, peak: float) -> list[dict]:
     rows = []
     for side in SIDES:
         spec = ConvSpec((1, 64, 56, 56), (64, 64, side, side), padding=side // 2)
-        for timing in autotune(spec, only=list(candidates(spec)), max_error=1, seconds=seconds):
+        for timing in autotune(spec, only=list(candidates(spec)), max_error=1e-3, seconds=seconds):
             of_peak = timing.gflops / peak
             rows.append({"layer": f"{side}x{side}", **asdict(timing), "of_peak": of_peak})
     return rows
