@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from darter.conv.algorithms import candidates
 from darter.conv.choice import MAX_ERROR
 from darter.conv.prepared import prepare
 from darter.conv.remembered import cpu_name
@@ -24,8 +23,6 @@ from darter.conv.spec import ConvSpec
 from darter.conv.tune import Timing, autotune
 from darter.errors import MissingExtraError, OptionError
 from darter.kernels import BLOCK, Peak, blocked_shape, threads
-
-HOPELESS = 8.0  # estimated times the best
 
 NETS: dict[str, list[list[Any]]] = json.loads(Path(__file__).with_name("nets.json").read_text())
 
@@ -57,16 +54,13 @@ def time_layers(
 ) -> Iterator[LayerRecord]:
     """Time the algorithms on every distinct layer of a net; peak in GFLOP/s.
 
-    Left out: what is estimated to take many times as long as the best (a Fourier transform of 512 x
-    512 small filters takes gigabytes), and lower precision.
+    Left out: what `autotune` leaves out, and lower precision.
     """
     counts: dict[ConvSpec, int] = {}
     for spec, times in net_layers(net, batch):
         counts[spec] = counts.get(spec, 0) + times
     for spec, times in counts.items():
-        cycles = {name: a.estimate(spec, threads()) for name, a in candidates(spec).items()}
-        names = [name for name in cycles if cycles[name] < HOPELESS * min(cycles.values())]
-        for timing in autotune(spec, only=names, max_error=1e-3, seconds=seconds):
+        for timing in autotune(spec, max_error=1e-3, seconds=seconds):
             yield LayerRecord(net, str(spec), times, timing, timing.gflops / peak)
 
 

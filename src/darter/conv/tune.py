@@ -7,12 +7,13 @@ from statistics import median
 
 import numpy as np
 
+from darter.conv.algorithms import ALGORITHMS
 from darter.conv.choice import MAX_ERROR, admitted
 from darter.conv.prepared import PreparedConv, prepare
 from darter.conv.remembered import remember
 from darter.conv.spec import ConvSpec
 from darter.errors import UnsupportedError
-from darter.kernels import blocked_shape
+from darter.kernels import blocked_shape, threads
 
 LARGER_THAN_CACHES = 64 << 20  # bytes
 LEAST_RUNS = 3  # of every algorithm
@@ -41,7 +42,8 @@ def autotune(
 ) -> list[Timing]:
     """Time the algorithms that shape, budget and cap allow, fastest first, and remember them.
 
-    only: names to time, or None for all.   seconds: to spend, about.
+    only: names to time; None leaves out what is estimated at eight times the best or more (a
+    Fourier transform of 512x512 small filters would fill gigabytes).   seconds: to spend, about.
     cold: weights are out of the caches before each run and x is in, as inside a net. Algorithms
     take turns, so that a slow second of the machine hits all of them; an algorithm three times
     slower than the best is timed three times only.
@@ -49,14 +51,14 @@ def autotune(
     Raises UnsupportedError if nothing is allowed.
     """
     names, refused = admitted(spec, max_error=max_error, max_workspace=max_workspace)
-    names = [name for name in names if only is None or name in only]
+    names = _promising(spec, names) if only is None else [name for name in names if name in only]
     if not names:
         why = "; ".join(f"{name} {reason}" for name, reason in refused.items())
         raise UnsupportedError(f"nothing to time for {spec}: {why}")
     rng = np.random.default_rng(0)
     w = rng.standard_normal(spec.w, np.float32)
     runs = {name: _Run(prepare(spec, w, algorithm=name), rng) for name in names}
-    evicted = np.zeros(LARGER_THAN_CACHES if cold else 0, np.int8)
+    evicted = np.zeros(LARGER_THAN_CACHES // 8 if cold else 1, np.int64)
     end = time.perf_counter() + seconds
     rounds = 0
     while rounds < LEAST_RUNS or time.perf_counter() < end:
@@ -70,6 +72,11 @@ def autotune(
     return sorted(timings, key=lambda timing: timing.middle)
 
 
+def _promising(spec: ConvSpec, names: list[str]) -> list[str]:
+    cycles = {name: ALGORITHMS[name].estimate(spec, threads()) for name in names}
+    return [name for name in names if cycles[name] < 8 * min(cycles.values())]
+
+
 class _Run:
     def __init__(self, layer: PreparedConv, rng: np.random.Generator) -> None:
         self.layer = layer
@@ -81,7 +88,7 @@ class _Run:
         layer(self.x, self.y)  # warm code, scratch memory allocated
 
     def time_once(self, evicted: np.ndarray) -> None:
-        evicted += 1
+        evicted.max()
         self.x.sum()
         start = time.perf_counter()
         self.layer(self.x, self.y)
