@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <stdexcept>
+#include <utility>
 
 #include "conv/convolution.hpp"
 #include "register.hpp"
@@ -22,17 +23,25 @@ ConvSpec spec_from(const std::vector<int64_t>& v) {
             v[8], v[9], v[10], v[11], v[12], v[13], v[14], v[15]};
 }
 
+using Maker = std::unique_ptr<Convolution> (*)(const ConvSpec&, const Filters&);
+
+// What darter.conv.ALGORITHMS calls its algorithms here.
+const std::pair<const char*, Maker> kMakers[] = {
+    {"direct", [](auto& s, auto& f) { return make_direct(s, f, Precision::float32); }},
+    {"direct-bfloat16", [](auto& s, auto& f) { return make_direct(s, f, Precision::bfloat16); }},
+    {"depthwise", [](auto& s, auto& f) { return make_depthwise(s, f); }},
+    {"im2col", [](auto& s, auto& f) { return make_im2col(s, f); }},
+    {"winograd-2", [](auto& s, auto& f) { return make_winograd(s, f, 2); }},
+    {"winograd-4", [](auto& s, auto& f) { return make_winograd(s, f, 4); }},
+    {"winograd-6", [](auto& s, auto& f) { return make_winograd(s, f, 6); }},
+    {"fft-16", [](auto& s, auto& f) { return make_fft(s, f, 16); }},
+    {"fft-32", [](auto& s, auto& f) { return make_fft(s, f, 32); }},
+};
+
 std::unique_ptr<Convolution> prepare(const std::string& algorithm, const ConvSpec& spec,
                                      const Filters& filters) {
-    if (algorithm == "direct") return make_direct(spec, filters, Precision::float32);
-    if (algorithm == "direct-bfloat16") return make_direct(spec, filters, Precision::bfloat16);
-    if (algorithm == "im2col") return make_im2col(spec, filters);
-    if (algorithm == "depthwise") return make_depthwise(spec, filters);
-    if (algorithm == "winograd-2") return make_winograd(spec, filters, 2);
-    if (algorithm == "winograd-4") return make_winograd(spec, filters, 4);
-    if (algorithm == "winograd-6") return make_winograd(spec, filters, 6);
-    if (algorithm == "fft-16") return make_fft(spec, filters, 16);
-    if (algorithm == "fft-32") return make_fft(spec, filters, 32);
+    for (const auto& [name, make] : kMakers)
+        if (algorithm == name) return make(spec, filters);
     throw std::invalid_argument("no algorithm " + algorithm);
 }
 
