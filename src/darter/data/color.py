@@ -35,8 +35,10 @@ def with_brightness(color: Matrix, factor: float) -> Matrix:
 
 def with_contrast(color: Matrix, factor: float) -> Matrix:
     """Distances from the grey mean of the picture times `factor`."""
-    mean = np.hstack((np.zeros((3, 3)), color[:, :3] + color[:, 3:6], color[:, 6:]))
-    return factor * color + (1 - factor) * (LUMA @ mean)
+    grey = LUMA @ color
+    grey[3:6] += grey[:3]  # of the mean, which has the same color everywhere
+    grey[:3] = 0.0
+    return factor * color + (1 - factor) * grey
 
 
 def with_saturation(color: Matrix, factor: float) -> Matrix:

@@ -73,11 +73,19 @@ struct Avx2 {
         _mm_maskstore_ps(out + 21, three, _mm256_extractf128_ps(pixel[3], 1));
     }
 
+    // Loads one by one: on Zen 4 a gather takes about twice as long.
+    static __m128i two(const uint8_t* base, const int32_t* at) {
+        __m128i low = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(base + at[0]));
+        __m128d both = _mm_loadh_pd(_mm_castsi128_pd(low), reinterpret_cast<const double*>(base + at[1]));
+        return _mm_castpd_si128(both);
+    }
+
     static void pairs(const uint8_t* base, I offsets, int shift, I& left, I& right) {
         const __m128i count = _mm_cvtsi32_si128(shift);
-        const auto* from = reinterpret_cast<const long long*>(base);
-        I first = _mm256_i32gather_epi64(from, _mm256_castsi256_si128(offsets), 1);
-        I second = _mm256_i32gather_epi64(from, _mm256_extracti128_si256(offsets, 1), 1);
+        alignas(32) int32_t at[N];
+        _mm256_store_si256(reinterpret_cast<I*>(at), offsets);
+        I first = _mm256_set_m128i(two(base, at + 2), two(base, at));
+        I second = _mm256_set_m128i(two(base, at + 6), two(base, at + 4));
         left = even(first, second);
         right = even(_mm256_srl_epi64(first, count), _mm256_srl_epi64(second, count));
     }

@@ -73,11 +73,25 @@ struct Avx512 {
         }
     }
 
+    // Loads one by one: on Zen 4 a gather takes about twice as long.
+    static __m128i two(const uint8_t* base, const int32_t* at) {
+        __m128i low = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(base + at[0]));
+        __m128d both = _mm_loadh_pd(_mm_castsi128_pd(low), reinterpret_cast<const double*>(base + at[1]));
+        return _mm_castpd_si128(both);
+    }
+
+    static I eight(const uint8_t* base, const int32_t* at) {
+        __m256i low = _mm256_set_m128i(two(base, at + 2), two(base, at));
+        __m256i high = _mm256_set_m128i(two(base, at + 6), two(base, at + 4));
+        return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+    }
+
     static void pairs(const uint8_t* base, I offsets, int shift, I& left, I& right) {
         const I even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
         const __m128i count = _mm_cvtsi32_si128(shift);
-        I first = _mm512_i32gather_epi64(_mm512_castsi512_si256(offsets), base, 1);
-        I second = _mm512_i32gather_epi64(_mm512_extracti64x4_epi64(offsets, 1), base, 1);
+        alignas(64) int32_t at[N];
+        _mm512_store_si512(at, offsets);
+        I first = eight(base, at), second = eight(base, at + 8);
         left = _mm512_permutex2var_epi32(first, even, second);
         right = _mm512_permutex2var_epi32(_mm512_srl_epi64(first, count), even,
                                           _mm512_srl_epi64(second, count));

@@ -38,7 +38,6 @@ struct FastRows {
             case 2: return cross_taps<2>(row, taps, width, rgbx);
             case 3: return cross_taps<3>(row, taps, width, rgbx);
             case 4: return cross_taps<4>(row, taps, width, rgbx);
-            case 5: return cross_taps<5>(row, taps, width, rgbx);
             default: return cross_taps<0>(row, taps, width, rgbx);
         }
     }
@@ -86,10 +85,18 @@ private:
     static void cross_taps(const float* row, const Taps& taps, int64_t width, float* rgbx) {
         const int count = Count ? Count : taps.count;
         const float* weights = taps.weights;
+        const int32_t* first = taps.first;
         for (int64_t x = 0; x < width; ++x, weights += count) {
-            const float* pixel = row + 3 * taps.first[x];
-            __m128 sum = _mm_mul_ps(_mm_set1_ps(weights[0]), _mm_loadu_ps(pixel));
-            for (int t = 1; t < count; ++t)
+            const float* pixel = row + 3 * first[x];
+            __m128 four = _mm_loadu_ps(weights);  // one load and shuffles: loads are the limit here
+            __m128 sum = _mm_mul_ps(_mm_permute_ps(four, 0x00), _mm_loadu_ps(pixel));
+            if (Count == 0 || Count > 1)
+                sum = _mm_fmadd_ps(_mm_permute_ps(four, 0x55), _mm_loadu_ps(pixel + 3), sum);
+            if (Count == 0 || Count > 2)
+                sum = _mm_fmadd_ps(_mm_permute_ps(four, 0xaa), _mm_loadu_ps(pixel + 6), sum);
+            if (Count == 0 || Count > 3)
+                sum = _mm_fmadd_ps(_mm_permute_ps(four, 0xff), _mm_loadu_ps(pixel + 9), sum);
+            for (int t = 4; t < count; ++t)
                 sum = _mm_fmadd_ps(_mm_set1_ps(weights[t]), _mm_loadu_ps(pixel + 3 * t), sum);
             _mm_storeu_ps(rgbx + 4 * x, sum);
         }

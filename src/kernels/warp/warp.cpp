@@ -110,7 +110,7 @@ private:
         begin = *std::min_element(starts_.begin(), starts_.end());
         end = begin;
         first.resize(starts_.size());
-        weights.assign(starts_.size() * taps, 0.0f);
+        weights.assign(starts_.size() * taps + kSlack, 0.0f);
         const double* next = loose_.data();
         for (size_t k = 0; k < starts_.size(); ++k) {
             first[k] = static_cast<int32_t>(starts_[k] - begin);

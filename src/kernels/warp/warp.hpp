@@ -52,7 +52,7 @@ struct LevelMap {
     float cx, cy, inverse_radius2, k1, k2;
 };
 
-// `taps` source pixels for each output pixel: row[first[x] + t] times weights[x * taps + t].
+// `count` source pixels for each output pixel: row[first[x] + t] times weights[x * count + t].
 struct Taps {
     int count;
     const int32_t* first;
