@@ -31,9 +31,11 @@ def pick(backbone, side, **options):
 
 def test_smallest_size_that_is_as_good(backbone, measured):
     measured(apart_from=128)
-    choice = pick(backbone, 32)
+    choice = pick(backbone, 60)
     assert choice.size == 128
     assert [r["size"] for r in choice.records] == [64, 96, 128, 160, 192, 224, 256]
+    assert [r["size"] for r in pick(backbone, 32).records] == [64, 96, 128, 160]
+    assert [r["size"] for r in pick(backbone, 8).records] == [64]
     assert all(r["pictures"] == 300 for r in choice.records)
     assert "held" not in choice.why and "the probe reaches" in choice.why
 

@@ -5,7 +5,14 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 WIDTH = 9  # of the stage names
 
@@ -27,6 +34,11 @@ class Screen:
     def error(self, text: str) -> None:
         self.console.print(f"[bold red]darter:[/bold red] {escape(text)}", soft_wrap=True)
 
+    def _progress(self, *columns: ProgressColumn) -> Progress:
+        """A bar that leaves nothing behind, and nothing at all where no person watches."""
+        silent = not self.console.is_terminal
+        return Progress(*columns, console=self.console, transient=True, disable=silent)
+
     @contextmanager
     def bar(self, stage: str, unit: str = "pictures") -> Iterator[Callable[[int, int], None]]:
         """Gives progress(done, total); the bar is gone when the block ends."""
@@ -37,7 +49,7 @@ class Screen:
             TextColumn(unit),
             TimeRemainingColumn(),
         )
-        with Progress(*columns, console=self.console, transient=True) as progress:
+        with self._progress(*columns) as progress:
             task = progress.add_task("", total=None)
             yield lambda done, total: progress.update(task, completed=done, total=total)
 
@@ -50,6 +62,6 @@ class Screen:
             TextColumn("{task.percentage:.0f}% of its time "),
             TextColumn("{task.description}"),
         )
-        with Progress(*columns, console=self.console, transient=True) as progress:
+        with self._progress(*columns) as progress:
             task = progress.add_task("", total=1.0)
             yield lambda what, share: progress.update(task, completed=share, description=what)

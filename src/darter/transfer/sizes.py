@@ -18,6 +18,7 @@ from darter.transfer.probe import fit_probe, folds_for
 from darter.transfer.records import paired
 
 SIZES = (64, 96, 128, 160, 192, 224)
+ENLARGED = 5  # times; beyond, pictures only get blurred and slow
 PICTURES = 1500  # at most, to measure on
 
 
@@ -56,7 +57,9 @@ def choose_size(
             return SizeChoice(backbone.size, f"{backbone.name} takes this size only")
         if picture_side >= backbone.size:
             return SizeChoice(backbone.size, f"what suits {backbone.name} best")
-        sizes = [*(s for s in SIZES if s < backbone.size), backbone.size]
+        useful = ENLARGED * picture_side
+        sizes = [s for s in SIZES if s < backbone.size and (s <= useful or s == SIZES[0])]
+        sizes += [backbone.size] if backbone.size <= useful else []
     chosen = stratified(np.arange(len(labels)), labels, PICTURES, seed)
     part = [sources[i] for i in chosen]
     hits: dict[int, NDArray[np.bool_]] = {}
