@@ -21,10 +21,13 @@ template <class V>
 void border(const DepthwiseRow& d, int64_t column, int64_t first, int64_t last, int part) {
     const float* x = d.x + (column * d.stride - d.pad_left) * kBlock + part;
     V sum[1] = {V::load(d.bias + part)};
-    for (int64_t r = 0; r < d.rows; ++r)
+    for (int64_t r = 0; r < d.rows; ++r) {
+        V line = V::zero();  // a sum of its own: rows need not wait for each other
         for (int64_t s = first; s < last; ++s)
-            sum[0] = fma(V::load(x + r * d.row_stride + s * d.dilation * kBlock),
-                         V::load(d.w + (r * d.columns + s) * kBlock + part), sum[0]);
+            line = fma(V::load(x + r * d.row_stride + s * d.dilation * kBlock),
+                       V::load(d.w + (r * d.columns + s) * kBlock + part), line);
+        sum[0] = sum[0] + line;
+    }
     finish(d, sum, column * kBlock + part);
 }
 
@@ -81,7 +84,10 @@ void row(const DepthwiseRow& d) {
             } else if (room >= 4) {
                 inner<V, 4, Taps, Stride>(d, column, part);
                 column += 4;
-            } else if (room >= 1) {
+            } else if (room >= 2) {
+                inner<V, 2, Taps, Stride>(d, column, part);
+                column += 2;
+            } else if (room == 1) {
                 inner<V, 1, Taps, Stride>(d, column, part);
                 ++column;
             } else {
