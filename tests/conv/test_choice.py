@@ -58,3 +58,10 @@ def test_bad_specs_are_named():
         ConvSpec((1, 6, 4, 4), (4, 3, 1, 1), groups=4)
     with pytest.raises(OptionError, match="padding must be"):
         ConvSpec((1, 6, 4, 4), (4, 6, 1, 1), padding=(1, 2, 3))
+
+
+def test_damaged_sizes_are_refused():
+    with pytest.raises(ShapeError, match="sizes must be positive"):
+        ConvSpec((1, 3, 8, 8), (0, 3, 3, 3))
+    with pytest.raises(OptionError, match="from 0 to 4096"):
+        ConvSpec((1, 3, 8, 8), (4, 3, 3, 3), padding=10**9, stride=10**9)

@@ -46,13 +46,10 @@ class LayerRecord:
     layer: str
     times: int
     timing: Timing
-    of_peak: float
 
 
-def time_layers(
-    net: str, *, batch: int = 1, seconds: float = 0.5, peak: float
-) -> Iterator[LayerRecord]:
-    """Time the algorithms on every distinct layer of a net; peak in GFLOP/s.
+def time_layers(net: str, *, batch: int = 1, seconds: float = 0.5) -> Iterator[LayerRecord]:
+    """Time the algorithms on every distinct layer of a net.
 
     Left out: what `autotune` leaves out, and lower precision.
     """
@@ -61,7 +58,7 @@ def time_layers(
         counts[spec] = counts.get(spec, 0) + times
     for spec, times in counts.items():
         for timing in autotune(spec, max_error=1e-3, seconds=seconds):
-            yield LayerRecord(net, str(spec), times, timing, timing.gflops / peak)
+            yield LayerRecord(net, str(spec), times, timing)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from typing import Any
 
 from darter.errors import OptionError, ShapeError
 
+MOST_PADDING = 4096  # a damaged file must not make us fill memory with zeros
 Pair = int | tuple[int, int]
 
 
@@ -57,7 +58,7 @@ class ConvSpec:
         )
 
     def _check_sizes(self) -> None:
-        if min(self.x[0], self.w[0]) < 0 or min(*self.x[1:], *self.w[1:]) < 1:
+        if self.x[0] < 0 or min(*self.x[1:], *self.w) < 1:
             raise ShapeError(f"convolution: sizes must be positive, got x {self.x}, w {self.w}")
         if min(self.out_hw) < 1:
             raise ShapeError(
@@ -136,9 +137,9 @@ def _pair(name: str, value: Pair, *, least: int) -> tuple[int, int]:
 
 def _borders(value: int | tuple[int, ...]) -> tuple[int, int, int, int]:
     borders = (value,) if isinstance(value, int) else tuple(value)
-    if len(borders) not in (1, 2, 4) or min(borders) < 0:
+    if len(borders) not in (1, 2, 4) or min(borders) < 0 or max(borders) > MOST_PADDING:
         raise OptionError(
             "padding must be one number, (vertical, horizontal) or (top, left, bottom, right), "
-            f"none negative; got {value!r}"
+            f"from 0 to {MOST_PADDING}; got {value!r}"
         )
     return (borders * (4 // len(borders)))[:4]  # type: ignore[return-value]

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <exception>
 #include <fstream>
 #include <memory>
 #include <mutex>
@@ -160,12 +161,20 @@ void parallel_for(size_t count, const std::function<void(size_t)>& body) {
         return;
     }
     if (!state->pool) state->pool = std::make_unique<ThreadPool>(state->threads);
+    std::mutex failing;
+    std::exception_ptr failure;  // the first one; the other indices still run
     std::function<void(size_t)> guarded = [&](size_t i) {
         inside_body = true;
-        body(i);
+        try {
+            body(i);
+        } catch (...) {
+            std::lock_guard one(failing);
+            if (!failure) failure = std::current_exception();
+        }
         inside_body = false;
     };
     state->pool->run(count, guarded);
+    if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace darter

@@ -12,7 +12,8 @@ void set_threads(int count);   // throws std::invalid_argument below 1
 
 // Calls body(index) once for every index in [0, count), on several threads; returns when all are
 // done. The caller takes part. Runs on the caller alone where the pool is busy with another
-// caller, or where it is called from inside a body. `body` must not throw.
+// caller, or where it is called from inside a body. What a body throws is thrown here, after all
+// have ended.
 void parallel_for(size_t count, const std::function<void(size_t)>& body);
 
 }  // namespace darter
