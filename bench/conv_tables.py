@@ -52,7 +52,7 @@ def layer_table(rows: list[dict]) -> str:
     for layer in dict.fromkeys(row["layer"] for row in rows):
         timed = {row["algorithm"]: row for row in rows if row["layer"] == layer}
         best = min(timed.values(), key=lambda row: row["middle"])
-        shown = {name: row["of_peak"] for name, row in timed.items()}
+        shown = {name: row["gflops"] for name, row in timed.items()}
         line = {"layer": layer, "best": best["algorithm"], "ms": best["middle"]}
         for name in ("im2col", "direct", "winograd-2", "winograd-4", "winograd-6", "fft-16"):
             line[name] = shown.get(name, "–")
@@ -65,7 +65,7 @@ def filter_table(rows: list[dict]) -> str:
     names = list(dict.fromkeys(row["algorithm"] for row in rows))
     lines = []
     for layer in dict.fromkeys(row["layer"] for row in rows):
-        shown = {r["algorithm"]: r["of_peak"] for r in rows if r["layer"] == layer}
+        shown = {r["algorithm"]: r["gflops"] for r in rows if r["layer"] == layer}
         lines.append({"filter": layer, **{name: shown.get(name, "–") for name in sorted(names)}})
     return markdown({key: key for key in lines[0]}, lines)
 
