@@ -28,7 +28,11 @@ def train(
         typer.Option(help="Test split: a subfolder such as val, another folder, or a CSV."),
     ] = None,
     strategy: Annotated[
-        str | None, typer.Option(help="Train this one instead of racing them (see the README).")
+        str | None,
+        typer.Option(
+            help="Train this one instead of racing them: linear-probe, linear-probe-all-layers, "
+            "fine-tune-last, fine-tune-first, fine-tune-all or scratch."
+        ),
     ] = None,
     backbone: Annotated[
         str | None, typer.Option(help="Pretrained net: a timm name, or torchvision/NAME.")
