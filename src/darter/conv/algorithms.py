@@ -14,7 +14,8 @@ from darter.kernels import BLOCK, active_isa, has_avx512_bf16
 
 EPSILON = 2.0**-24  # half of float32's spacing at 1
 FMAS_PER_CYCLE = 32  # multiply-adds of one core: two AVX-512 units; ratios matter, not the unit
-BYTES_PER_CYCLE = 10  # from memory, one core of two reading
+BYTES_PER_CYCLE = 20  # from memory, all cores together
+CACHED_BYTES = 4 << 20
 
 
 class Algorithm(Protocol):
@@ -54,7 +55,7 @@ class Direct:
         products = n * h * w * filters * channels * taps / FMAS_PER_CYCLE / threads
         if self.precision == "bfloat16":
             products *= 0.65 if has_avx512_bf16() and active_isa() == "avx512" else 1.1
-        return 1.05 * products + _stream(4 * filters * channels * taps)
+        return _with_weights(1.05 * products, 4 * filters * channels * taps)
 
     def error(self, spec: ConvSpec) -> float:
         rounding = 2.4e-3 if self.precision == "bfloat16" else 0.0
@@ -103,7 +104,7 @@ class Im2col:
 
     def estimate(self, spec: ConvSpec, threads: int) -> float:
         unfolded = 3 * spec.x[0] * spec.groups * self.workspace_bytes(spec, threads)
-        return 1.3 * spec.multiply_adds / FMAS_PER_CYCLE / threads + unfolded / BYTES_PER_CYCLE
+        return 1.3 * spec.multiply_adds / FMAS_PER_CYCLE / threads + 2 * unfolded / BYTES_PER_CYCLE
 
     def error(self, spec: ConvSpec) -> float:
         return 0.3 * EPSILON * _depth(spec) ** 0.5
@@ -252,7 +253,8 @@ def _tiled_cycles(
     channels, filters = _round(spec.x[1]) * parts, _round(spec.w[0]) * parts
     products = 1.15 * tiles * positions * channels * filters / FMAS_PER_CYCLE
     transforms = transform * tiles * positions * (channels + filters) / BLOCK
-    return (products + transforms) / threads + _stream(4 * positions * channels * filters)
+    arithmetic = (products + transforms) / threads
+    return _with_weights(arithmetic, 4 * positions * channels * filters)
 
 
 def _tiled_bytes(spec: ConvSpec, tiles: int, values: int, threads: int) -> int:
@@ -260,6 +262,7 @@ def _tiled_bytes(spec: ConvSpec, tiles: int, values: int, threads: int) -> int:
     return patches + threads * 700_000
 
 
-def _stream(weight_bytes: int) -> float:
-    """Cycles to read weights that no cache holds."""
-    return max(0, weight_bytes - (4 << 20)) / BYTES_PER_CYCLE / 4
+def _with_weights(cycles: float, weight_bytes: float) -> float:
+    """Cycles of the arithmetic and of reading weights that no cache holds; most of it overlaps."""
+    reading = max(0.0, weight_bytes - CACHED_BYTES) / BYTES_PER_CYCLE
+    return max(cycles, reading) + min(cycles, reading) / 4
