@@ -1,6 +1,6 @@
 """How much slower the estimated choice is than the best measured one.
 
-    python bench/conv_choice.py        reads bench/results/conv-layers.jsonl, times nothing
+python bench/conv_choice.py        reads bench/results/conv-layers.jsonl, times nothing
 """
 
 import json
