@@ -111,10 +111,11 @@ def main() -> None:
         page = replace_section(page, "gemm", machine(rows[0]) + "\n\n" + table)
     if rows := rows_of("layers"):
         page = replace_section(page, "layers", machine(rows[0]) + "\n\n" + layer_table(rows))
-    if rows := rows_of("peers"):
+    if rows := rows_of("peers") + rows_of("peers-1-thread"):
         peers = ("onnxruntime", "openvino", "mnn", "ncnn")
         lines = [
-            {"what": r["what"], **{p: r.get(f"{p}_min_ms", "–") for p in peers},
+            {"what": r["what"], "threads": r["threads"],
+             **{p: r.get(f"{p}_min_ms", "–") for p in peers},
              "darter": r["darter_min_ms"], "speedup": r["speedup"], "GFLOP/s": r["gflops"]}
             for r in rows
         ]  # fmt: skip
