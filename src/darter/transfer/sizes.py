@@ -95,9 +95,13 @@ def _cross_validate(
     classes: int,
     seed: int,
 ) -> NDArray[np.bool_]:
-    """Which pictures are right when held out."""
+    """Which pictures are right when held out; the penalty is the first fold's."""
     right = np.zeros(len(labels), bool)
+    l2 = None
     for train, held in folds_for(labels, groups, 3, seed):
-        probe = fit_probe(rows[train], labels[train], classes, groups=groups[train], seed=seed)
+        probe = fit_probe(
+            rows[train], labels[train], classes, groups=groups[train], l2=l2, seed=seed
+        )
+        l2 = probe.l2
         right[held] = probe.predict(rows[held]) == labels[held]
     return right
