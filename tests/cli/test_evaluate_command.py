@@ -2,11 +2,11 @@ import json
 
 import numpy as np
 import pytest
-from tiny_models import darter_model, picture
 
 from darter.cli.app import main
 from darter.cli.scores import show
 from darter.engine import evaluate
+from tests.tiny_models import darter_model, picture
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from tiny_models import COLORS, color_model, darter_model, picture, save
 
 from darter.cli.app import main
+from tests.tiny_models import COLORS, color_model, darter_model, picture, save
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from tiny_models import color_model, darter_model, picture, save
+
+from tests.tiny_models import color_model, darter_model, picture, save
 
 DOCS = Path(__file__).parents[2] / "docs" / "predict.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL)

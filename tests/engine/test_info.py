@@ -4,11 +4,11 @@ import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_models import COLORS, PLAIN, color_model, darter_model, save
 
 from darter.data import Preprocess
 from darter.engine import Calibration, ModelInfo, read_info, write_info
 from darter.errors import ModelFileError, OptionError
+from tests.tiny_models import COLORS, PLAIN, color_model, darter_model, save
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=8),

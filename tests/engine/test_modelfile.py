@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 from onnx.external_data_helper import set_external_data
-from tiny_models import color_model, darter_model, save
 
 import darter
 from darter.engine.modelfile import read_model
 from darter.engine.signature import read_signature
 from darter.errors import DarterError, ModelFileError
+from tests.tiny_models import color_model, darter_model, save
 
 
 @pytest.mark.parametrize(

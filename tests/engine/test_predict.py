@@ -7,10 +7,10 @@ import tracemalloc
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_models import darter_model, picture
 
 import darter
 from darter.engine import Prediction, predict
+from tests.tiny_models import darter_model, picture
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 

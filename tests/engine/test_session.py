@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 from onnx import TensorProto, helper
-from tiny_models import COLORS, color_model, darter_model, picture, save
 
 import darter
 from darter.engine import softmax
 from darter.errors import DarterError, ModelFileError, OptionError, ShapeError
+from tests.tiny_models import COLORS, color_model, darter_model, picture, save
 
 
 def solid(*colors):

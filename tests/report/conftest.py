@@ -1,5 +1,6 @@
 import pytest
-from sample_run import make_run
+
+from tests.report.sample_run import make_run
 
 
 @pytest.fixture

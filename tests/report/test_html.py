@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sample_run import AWKWARD, NAMES, make_run
 
 from darter.errors import DataError, MissingExtraError
 from darter.report import html, write_html
 from darter.report.records import read_records
 from darter.report.words import interval, percent
+from tests.report.sample_run import AWKWARD, NAMES, make_run
 
 RECORDS = ("audit.json", "split.json", "race.json", "recipe.toml", "metrics.jsonl", "model.onnx",
            "evaluation.json", "parity.json", "speed.json", "explain.json")  # fmt: skip

@@ -1,9 +1,9 @@
 """The page as a reader gets it, in a real browser."""
 
 import pytest
-from browser import CHROMIUM, Browser
 
 from darter.report import write_html
+from tests.report.browser import CHROMIUM, Browser
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
 KINDS = ("ordinary", "awkward", "many", "probe", "bare")
