@@ -21,7 +21,11 @@ def test_models_that_agree_everywhere_have_no_margin():
 @pytest.mark.parametrize(
     ("model", "baseline", "words"),
     [
-        ([1] * 95 + [0] * 5, [1] * 80 + [0] * 20, "beat the linear baseline: 95.0% against 80.0%"),
+        (
+            [1] * 95 + [0] * 5,
+            [1] * 80 + [0] * 20,
+            "beat the linear baseline: 95.0% against 80.0%",
+        ),
         ([1] * 80 + [0] * 20, [1] * 80 + [0] * 20, "did not clearly beat"),
         ([1] * 60 + [0] * 40, [1] * 80 + [0] * 20, "did worse"),
     ],
@@ -33,3 +37,9 @@ def test_verdict_says_plainly_what_happened(model, baseline, words):
 
 def test_verdict_of_the_baseline_itself():
     assert "was kept" in verdict("linear-probe", 0.9, 0.9, margin([1, 1], [1, 1]))
+
+
+def test_verdict_of_a_training_that_had_no_time():
+    same = margin([1, 1], [1, 1])
+    assert "no time left" in verdict("fine-tune-last", 1.0, 1.0, same, steps=0)
+    assert "no time left" not in verdict("fine-tune-last", 1.0, 1.0, same, steps=9)

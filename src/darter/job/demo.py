@@ -1,5 +1,6 @@
 """The whole way on real handwritten digits: write them, train, predict."""
 
+import sys
 from pathlib import Path
 
 from darter.engine import load
@@ -30,5 +31,6 @@ def run_demo(folder: Path, seconds: float, screen: Screen) -> RunFolder:
     for name, answer in zip(shown, answers, strict=True):
         label = answer.label or "unknown"
         screen.line("predict", f"{name}  is a {label} ({answer.confidence:.0%})")
-    screen.line("try", f"darter predict {run.model} {digits / shown[0]}")
+    screen.line("look at", f"{run.path / 'report.html'}")
+    screen.line("try", f"{Path(sys.argv[0])} predict {run.model} {digits / shown[0]}")
     return run

@@ -65,7 +65,12 @@ def judge(
         "interval": wilson(right, found.n),
     }
     sentence = verdict(
-        chosen.strategy.name, float(model_right.mean()), right / found.n, gain, part=part
+        chosen.strategy.name,
+        float(model_right.mean()),
+        right / found.n,
+        gain,
+        part=part,
+        steps=fitted.history[-1]["step"] if fitted.history else None,
     )
     result = {"accuracy": found.accuracy, "interval": found.interval, "n": found.n, "split": part}
     folder.save(result=result, baseline=baseline, margin=gain.to_json(), verdict=sentence)

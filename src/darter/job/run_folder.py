@@ -32,11 +32,13 @@ class RunFolder:
     def create(cls, path: Path, options: dict[str, Any]) -> "RunFolder":
         """Start a run in a folder that is new or empty."""
         try:
-            if path.exists() and any(path.iterdir()):
+            if (path / "run.json").exists():
                 raise OptionError(
                     f"{path} is not empty. Go on with that run by --resume {path}, "
                     "or name another folder with --out."
                 )
+            if path.exists() and any(path.iterdir()):
+                raise OptionError(f"{path} is not empty; name a new folder with --out.")
         except NotADirectoryError:
             raise OptionError(f"--out {path} is a file; name a folder.") from None
         except OSError as error:

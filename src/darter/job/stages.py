@@ -40,6 +40,7 @@ PARTS = ("train", "val", "test")
 def find(options: JobOptions) -> Listing:
     """Check what can be checked at once, and list the files below the data folder."""
     _allowed(options.recipe)
+    zoo.check(options.recipe.backbone, options.recipe.weights or None)
     return find_samples(options.data, test=options.test)
 
 
@@ -225,7 +226,13 @@ def _reserve(material: Material) -> float:
 
 
 def _training_sentence(fitted: Fitted, material: Material) -> str:
-    text = "the probe is the model" if fitted.plan is None else fitted.ended
+    steps = fitted.history[-1]["step"] if fitted.history else 0
+    if fitted.plan is None:
+        text = "the probe is the model"
+    elif steps == 0:
+        text = "no time was left to train, the model is the probe it starts from; give more --time"
+    else:
+        text = f"{steps} steps, the best after epoch {fitted.best_epoch} ({fitted.ended})"
     if fitted.val_accuracy is None:
         return text
     return f"{text}; {fitted.val_accuracy:.1%} of {len(material.split.val)} validation pictures"

@@ -33,21 +33,31 @@ def margin(model_right: ArrayLike, baseline_right: ArrayLike) -> Margin:
 
 
 def verdict(
-    strategy: str, accuracy: float, baseline: float, found: Margin, *, part: str = "test"
+    strategy: str,
+    accuracy: float,
+    baseline: float,
+    found: Margin,
+    *,
+    part: str = "test",
+    steps: int | None = None,
 ) -> str:
-    """A sentence for a person who has never trained a network."""
+    """A sentence for a person who has never trained a network. steps: of training, where known."""
     if strategy == "linear-probe":
         return (
             f"The baseline itself, a linear classifier on the pretrained network, was kept: "
             f"nothing that was tried did clearly better on held-out training pictures. "
             f"It is right for {accuracy:.1%} of the {part} pictures."
         )
+    if steps == 0 and strategy.startswith("fine-tune"):
+        return (
+            "There was no time left to train, so this model is the linear baseline that training "
+            f"starts from. It is right for {accuracy:.1%} of the {part} pictures; give more time."
+        )
+    who = "The classifier on all layers" if strategy.startswith("linear") else "Training"
     figures = f"{accuracy:.1%} against {baseline:.1%} on {found.pictures} {part} pictures"
     spread = f"{100 * found.difference:+.1f} points ± {100 * found.standard_error:.1f}"
     if found.clear:
-        return f"Training beat the linear baseline: {figures} ({spread} standard error)."
+        return f"{who} beat the linear baseline: {figures} ({spread} standard error)."
     if found.difference < -found.standard_error:
-        return f"Training did worse than the linear baseline: {figures} ({spread} standard error)."
-    return (
-        f"Training did not clearly beat the linear baseline: {figures} ({spread} standard error)."
-    )
+        return f"{who} did worse than the linear baseline: {figures} ({spread} standard error)."
+    return f"{who} did not clearly beat the linear baseline: {figures} ({spread} standard error)."

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from darter.errors import OptionError
+from darter.errors import DataError, OptionError
 from darter.transfer import hub
 from darter.transfer.backbone import Backbone
 from darter.transfer.blocks import cut
@@ -55,6 +55,16 @@ def load(name: str = DEFAULT, weights: str | Path | None = None) -> Backbone:
     if name.startswith("torchvision/"):
         return _load_torchvision(name, weights)
     return _load_timm(name, weights)
+
+
+def check(name: str, weights: str | Path | None = None) -> None:
+    """Raise what `load` would raise at once for an unknown name or a missing file of weights."""
+    import timm
+
+    if weights is not None and not Path(weights).is_file():
+        raise DataError(f"the weights {weights} are not there; give a .safetensors or .pth file.")
+    if name != DEFAULT and not name.startswith("torchvision/") and not timm.is_model(name):
+        raise OptionError(_unknown(name))
 
 
 def _load_default(weights: str | Path | None) -> Backbone:
