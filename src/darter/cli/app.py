@@ -35,9 +35,10 @@ darter train photos/ makes a model and a report; darter predict model.onnx new.j
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and end the process with its exit status."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    # PyTorch's threads spin while they wait for each other unless told otherwise before it loads;
-    # where anything else wants a core, that makes training several times slower.
+    # Threads of PyTorch and of numpy (OpenBLAS) spin while they wait for each other, unless told
+    # otherwise before they load; where anything else wants a core, all becomes many times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A file name may hold bytes that are no text: print them as \udcff, which JSON reads back.
         sys.stdout.reconfigure(errors="backslashreplace")

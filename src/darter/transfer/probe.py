@@ -10,6 +10,7 @@ Source: Razavian et al., "CNN Features off-the-shelf: an Astounding Baseline", a
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from darter.data import folds
@@ -200,7 +201,7 @@ def _principal_axes(x: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArra
     """
     wide = x.shape[0] < x.shape[1]
     product = x @ x.T if wide else x.T @ x
-    values, vectors = np.linalg.eigh(product)
+    values, vectors = (t.numpy() for t in torch.linalg.eigh(torch.from_numpy(product)))
     used = values > 1e-6 * max(values[-1], 1e-30)
     values, vectors = values[used], vectors[:, used]
     axes = x.T @ vectors / np.sqrt(values) if wide else vectors
