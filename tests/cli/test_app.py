@@ -85,6 +85,7 @@ def test_a_part_that_is_not_installed_is_one_line(monkeypatch, capfd):
 
 def test_ctrl_c_is_130(monkeypatch, capfd):
     def command() -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(5)
 
