@@ -73,7 +73,7 @@ struct Avx512 {
         }
     }
 
-    // Loads one by one: on Zen 4 a gather takes about twice as long.
+    // Loads one by one: on recent AMD CPUs a gather takes about twice as long.
     static __m128i two(const uint8_t* base, const int32_t* at) {
         __m128i low = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(base + at[0]));
         __m128d both = _mm_loadh_pd(_mm_castsi128_pd(low), reinterpret_cast<const double*>(base + at[1]));
