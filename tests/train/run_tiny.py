@@ -4,7 +4,12 @@ It goes through all that holds state or draws random numbers: dropout, mixup, ba
 statistics, averaged weights, accumulation, clipping, AdamW, balanced sampling.
 """
 
+import os
+import signal
+import threading
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -21,7 +26,25 @@ RECIPE = QUICK.replace(
 )
 
 
-def main(out: Path, epochs: int) -> None:
+@dataclass
+class Killer:
+    """Watches a run and ends it with SIGKILL, `delay` seconds after it reaches `at_step`."""
+
+    at_step: int
+    delay: float
+    armed: bool = True
+
+    def planned(self, plan: Any, step: int) -> None: ...
+
+    def step(self, step: int, *figures: float) -> None:
+        if self.armed and step >= self.at_step:
+            self.armed = False
+            threading.Timer(self.delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
+
+    def epoch(self, record: dict[str, Any]) -> None: ...
+
+
+def main(out: Path, epochs: int, killer: Killer | None = None) -> None:
     problem = tiny_problem(train=88)
     fitted = train(
         tiny_model(),
@@ -29,6 +52,7 @@ def main(out: Path, epochs: int) -> None:
         RECIPE.replace(epochs=epochs),
         out=out,
         resume=True,
+        progress=killer,
         checkpoint_seconds=0.05,
     )
     torch.save(fitted.model.state_dict(), out / "weights.pt")

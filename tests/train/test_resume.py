@@ -16,22 +16,23 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 
 from darter.errors import OptionError
 from darter.train import Interrupted
-from tests.train.run_tiny import main
+from tests.train.run_tiny import Killer, main
 from tests.train.tiny import QUICK, tiny_model, train
 
+STEPS_PER_EPOCH = 6  # of run_tiny: 88 pictures, batches of 8, two to a step
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["tests.train.run_tiny"])  # starts a run without importing again
 
 
-def start(out: Path, epochs: int) -> BaseProcess:
-    process = SERVER.Process(target=run, args=(out, epochs))
+def start(out: Path, epochs: int, killer: Killer | None = None) -> BaseProcess:
+    process = SERVER.Process(target=run, args=(out, epochs, killer))
     process.start()
     return process
 
 
-def run(out: Path, epochs: int) -> None:
+def run(out: Path, epochs: int, killer: Killer | None) -> None:
     try:
-        main(out, epochs)
+        main(out, epochs, killer)
     except Interrupted as stopped:
         (out / "stopped.txt").write_text(str(stopped))
         raise
@@ -43,18 +44,15 @@ def position(out: Path) -> int:
 
 
 def run_with_kills(out: Path, epochs: int, kills: int, seed: int) -> list[int]:
-    """Kill each time after another random number of milliseconds of training; returns steps."""
+    """Kill at another random moment of each part of the training; returns the last saved steps."""
     moments = random.Random(seed)
+    part = epochs * STEPS_PER_EPOCH / (kills + 2)
     steps = []
-    while len(steps) < kills:
-        process = start(out, epochs)
-        before = position(out)
-        while process.is_alive() and position(out) == before:
-            time.sleep(0.01)
-        time.sleep(moments.uniform(0, 0.25))
-        assert process.is_alive(), f"ended with {process.exitcode} before it was killed"
-        process.kill()
+    for number in range(kills):
+        killer = Killer(int(part * (number + moments.uniform(0.5, 1))), moments.uniform(0, 0.01))
+        process = start(out, epochs, killer)
         process.join()
+        assert process.exitcode == -signal.SIGKILL
         steps.append(position(out))
     process = start(out, epochs)
     process.join()
@@ -95,7 +93,7 @@ def scalars(run: Path) -> Counter:
 def test_killed_runs_end_in_the_same_bits(tmp_path, kills, epochs):
     main(tmp_path / "whole", epochs)
     steps = run_with_kills(tmp_path / "killed", epochs, kills, seed=kills)
-    assert len(set(steps)) == kills, f"the kills fell on the same steps: {steps}"
+    assert steps == sorted(set(steps)), f"the kills fell on the same steps: {steps}"
     assert_same_end(tmp_path / "killed", tmp_path / "whole", epochs)
 
 
