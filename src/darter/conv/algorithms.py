@@ -54,7 +54,7 @@ class Direct:
         taps = spec.w[2] * spec.w[3]
         products = n * h * w * filters * channels * taps / FMAS_PER_CYCLE / threads
         if self.precision == "bfloat16":
-            products *= 0.65 if has_avx512_bf16() and active_isa() == "avx512" else 1.1
+            products *= _bfloat16_cost()
         return _with_weights(1.05 * products, 4 * filters * channels * taps)
 
     def error(self, spec: ConvSpec) -> float:
@@ -122,13 +122,18 @@ class Im2col:
 
 @dataclass(frozen=True)
 class Winograd:
-    """F(tile, taps) on each axis that has taps: tile + taps - 1 products for tile outputs."""
+    """F(tile, taps) on each axis that has taps: tile + taps - 1 products for tile outputs.
+
+    precision: "bfloat16" transforms in float32, rounds what the products multiply to bfloat16 and
+    keeps float32 sums.
+    """
 
     tile: int
+    precision: str = "float32"
 
     @property
     def core(self) -> str:
-        return f"winograd-{self.tile}"
+        return f"winograd-{self.tile}" + ("-bfloat16" if self.precision == "bfloat16" else "")
 
     def refuses(self, spec: ConvSpec) -> str | None:
         r, s = spec.w[2:]
@@ -138,6 +143,8 @@ class Winograd:
         if self.tile not in known:
             tiles = " or ".join(map(str, known))
             return f"has no kernel F({self.tile}, {max(r, s)}) for {r}x{s} filters; tiles: {tiles}"
+        if self.precision == "bfloat16" and (r, s) != (3, 3):
+            return f"rounds to bfloat16 for 3x3 filters only, got {r}x{s}"
         return _refuses_steps(spec)
 
     def _sizes(self, spec: ConvSpec) -> tuple[int, int]:
@@ -150,10 +157,13 @@ class Winograd:
         return tiles, positions
 
     def estimate(self, spec: ConvSpec, threads: int) -> float:
-        return _tiled_cycles(spec, *self._sizes(spec), 1, 3.5, threads)
+        tiles, positions = self._sizes(spec)
+        return _tiled_cycles(spec, tiles, positions, 1, 3.5, threads, self.precision)
 
     def error(self, spec: ConvSpec) -> float:
         sides = 1 if 1 in spec.w[2:] else 2
+        if self.precision == "bfloat16":
+            return BFLOAT16_ERROR[self.tile]
         growth = AMPLIFICATION.get(self.tile + max(spec.w[2:]) - 1, 0.0)
         return growth ** (sides / 2) * EPSILON * (9 + spec.x[1]) ** 0.5
 
@@ -164,6 +174,7 @@ class Winograd:
         tiles, positions = self._sizes(spec)
         k, c = spec.w[:2]
         name = f"F({self.tile}, {max(spec.w[2:])})"
+        name += " in bfloat16" if self.precision == "bfloat16" else ""
         return f"{name}, {positions} products of {tiles}x{c} by {c}x{k}"
 
 
@@ -172,6 +183,8 @@ SQUARE_TILES = {3: (2, 4, 6), 5: (2, 4)}
 LINE_TILES = {3: (4, 6), 7: (2,)}
 # Of rounding errors, by a tile's inputs per side; measured: docs/accuracy.md.
 AMPLIFICATION = {4: 0.55, 6: 1.6, 8: 7.0}
+# Of rounding 3x3 tiles and filters to bfloat16, by outputs per side; measured likewise.
+BFLOAT16_ERROR = {2: 4.0e-3, 4: 1.13e-2}
 
 
 @dataclass(frozen=True)
@@ -196,7 +209,7 @@ class Fft:
         return tiles, (self.side // 2 - 1) * self.side + 2 * (self.side // 2 + 1)
 
     def estimate(self, spec: ConvSpec, threads: int) -> float:
-        return _tiled_cycles(spec, *self._sizes(spec), 2, 20.0, threads)
+        return _tiled_cycles(spec, *self._sizes(spec), 2, 20.0, threads, "float32")
 
     def error(self, spec: ConvSpec) -> float:
         return 0.55 * EPSILON * (9 + spec.x[1]) ** 0.5
@@ -219,6 +232,8 @@ ALGORITHMS: dict[str, Algorithm] = {
     "winograd-2": Winograd(2),
     "winograd-4": Winograd(4),
     "winograd-6": Winograd(6),
+    "winograd-2-bfloat16": Winograd(2, "bfloat16"),
+    "winograd-4-bfloat16": Winograd(4, "bfloat16"),
     "fft-16": Fft(16),
     "fft-32": Fft(32),
 }
@@ -246,12 +261,25 @@ def _refuses_steps(spec: ConvSpec) -> str | None:
     return None if spec.groups == 1 else f"needs one group, got {spec.groups}"
 
 
+def _bfloat16_cost() -> float:
+    """Cycles of a bfloat16 product, in those of a float32 one."""
+    return 0.65 if has_avx512_bf16() and active_isa() == "avx512" else 1.1
+
+
 def _tiled_cycles(
-    spec: ConvSpec, tiles: int, positions: int, parts: int, transform: float, threads: int
+    spec: ConvSpec,
+    tiles: int,
+    positions: int,
+    parts: int,
+    transform: float,
+    threads: int,
+    precision: str,
 ) -> float:
     """transform: cycles per position and block of 16 channels, of input and output each."""
     channels, filters = _round(spec.x[1]) * parts, _round(spec.w[0]) * parts
     products = 1.15 * tiles * positions * channels * filters / FMAS_PER_CYCLE
+    if precision == "bfloat16":
+        products *= _bfloat16_cost()
     transforms = transform * tiles * positions * (channels + filters) / BLOCK
     arithmetic = (products + transforms) / threads
     return _with_weights(arithmetic, 4 * positions * channels * filters)

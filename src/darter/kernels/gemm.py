@@ -1,4 +1,4 @@
-"""Float32 matrix products."""
+"""Matrix products."""
 
 import numpy as np
 
@@ -6,25 +6,41 @@ from darter.errors import OptionError, ShapeError
 from darter.kernels import _core
 
 GEMM_ALGORITHMS = {"blocked": 0, "strassen": 1, "strassen-2": 2}  # name -> levels of Strassen
+PRECISIONS = ("float32", "bfloat16")  # of operands; sums and results are float32
 
 
 def gemm(
-    a: np.ndarray, b: np.ndarray, *, algorithm: str = "blocked", out: np.ndarray | None = None
+    a: np.ndarray,
+    b: np.ndarray,
+    *,
+    algorithm: str = "blocked",
+    precision: str = "float32",
+    out: np.ndarray | None = None,
 ) -> np.ndarray:
     """Multiply two matrices: (m, k) times (k, n) gives (m, n).
 
     a, b: float32, any strides.   out: float32 (m, n), contiguous; made where it is None.
     algorithm: "blocked" (packed, m·n·k multiply-adds), "strassen" or "strassen-2" (one or two
-    levels of Strassen's seven products; worth it for large matrices only).
+    levels of Strassen's seven products; docs/performance.md tells whether they pay).
+    precision: "float32", or "bfloat16": a and b are rounded to bfloat16 (8 bits of mantissa), sums
+    stay float32; "blocked" only. Faster where the CPU multiplies bfloat16 (`has_avx512_bf16`), the
+    same result but for the order of sums where it does not.
 
-    Accuracy: |error| <= (k + 2)·2⁻²⁴·(|a| |b|) for "blocked". Strassen's bound holds only for
-    norms, about (k + 40)·2⁻²⁴·max|a|·max|b|·k for one level; docs/accuracy.md has measured values.
+    Accuracy: |error| <= (k + 2)·2⁻²⁴·(|a| |b|) for "blocked", of the rounded a and b.
+    Strassen's bound holds only for norms: about (k + 40)·2⁻²⁴·max|a|·max|b|·k for one level.
     Source: Huang et al., "Strassen's algorithm reloaded" (SC'16).
     """
     a, b = np.asarray(a, np.float32), np.asarray(b, np.float32)
     if algorithm not in GEMM_ALGORITHMS:
         raise OptionError(
             f"gemm: unknown algorithm {algorithm!r}; choose from {', '.join(GEMM_ALGORITHMS)}"
+        )
+    if precision not in PRECISIONS:
+        raise OptionError(f"gemm: precision is float32 or bfloat16, got {precision!r}")
+    if precision == "bfloat16" and algorithm != "blocked":
+        raise OptionError(
+            f"gemm: {algorithm} adds before it multiplies, which bfloat16 is too coarse for; "
+            'use algorithm="blocked"'
         )
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0]:
         raise ShapeError(f"gemm: expected a (m, k) and b (k, n), got {a.shape} and {b.shape}")
@@ -35,5 +51,5 @@ def gemm(
         raise ShapeError(
             f"gemm: out must be contiguous float32 {shape}, got {out.dtype} {out.shape}"
         )
-    _core.gemm(a, b, out, GEMM_ALGORITHMS[algorithm])
+    _core.gemm(a, b, out, GEMM_ALGORITHMS[algorithm], precision == "bfloat16")
     return out

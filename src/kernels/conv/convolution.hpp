@@ -7,7 +7,7 @@
 #include <memory>
 #include <vector>
 
-#include "product/product.hpp"
+#include "product/operands.hpp"
 #include "product/tiling.hpp"
 #include "runtime/memory.hpp"
 
@@ -60,14 +60,14 @@ protected:
     float low_, high_;
 };
 
-enum class Precision { float32, bfloat16 };  // of operands; sums and outputs are float32
-
 std::unique_ptr<Convolution> make_direct(const ConvSpec& spec, const Filters& filters,
                                          Precision precision);
 std::unique_ptr<Convolution> make_im2col(const ConvSpec& spec, const Filters& filters);
 std::unique_ptr<Convolution> make_depthwise(const ConvSpec& spec, const Filters& filters);
-// tile: outputs per side. Needs stride 1, dilation 1, one group, and a kernel for tile and filters.
-std::unique_ptr<Convolution> make_winograd(const ConvSpec& spec, const Filters& filters, int tile);
+// tile: outputs per side. Needs stride 1, dilation 1, one group, and a kernel for tile and filters;
+// bfloat16 needs square ones of at most 6 inputs per side.
+std::unique_ptr<Convolution> make_winograd(const ConvSpec& spec, const Filters& filters, int tile,
+                                           Precision precision);
 // side: pixels of a tile, 16 or 32, at least R and S. Needs stride 1, dilation 1, one group.
 std::unique_ptr<Convolution> make_fft(const ConvSpec& spec, const Filters& filters, int side);
 

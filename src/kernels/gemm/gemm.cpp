@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "product/product.hpp"
 #include "product/tiling.hpp"
-#include "runtime/memory.hpp"
 #include "runtime/thread_pool.hpp"
 
 namespace darter {
@@ -48,8 +46,9 @@ void gather_padded(const Operand& from, int64_t index, int64_t stride, int64_t c
 
 struct Plan {
     int64_t m, n, k;
+    Operands operands;
     Blocking blocking;
-    const ProductKernels& kernels = product_kernels(active_isa());
+    const ProductKernels& kernels = operands.product();
     int64_t rows = kernels.rows;
     int64_t width = kernels.blocks * kBlock;
     int64_t depth = ceil_div(k, kBlock) * kBlock;  // k, padded with zeros
@@ -62,27 +61,45 @@ struct Plan {
     }
 };
 
-void pack_panel(const Plan& plan, const Operand& b, int64_t first, int64_t panel, float* to) {
-    int64_t column = panel * plan.width;
-    for (int64_t i = first; i < first + plan.chunk(first); ++i)
-        for (int64_t j = 0; j < plan.width; j += kBlock, to += kBlock) {
-            int64_t count = i < plan.k ? plan.n - column - j : 0;
-            int64_t index = i * b.row_stride + (column + j) * b.column_stride;
-            gather_padded(b, index, b.column_stride, count, kBlock, to);
+// Two rows of b side by side: what a product of pairs reads.
+void interleave(const float (&rows)[2][kBlock], float* pairs) {
+    for (int j = 0; j < kBlock; ++j) pairs[2 * j] = rows[0][j], pairs[2 * j + 1] = rows[1][j];
+}
+
+void pack_panel(const Plan& plan, const Operand& b, int64_t first, int64_t panel, void* to) {
+    const Operands& operands = plan.operands;
+    const int pack = operands.pack();
+    const int64_t column = panel * plan.width;
+    alignas(64) float rows[2][kBlock], pairs[2 * kBlock];
+    for (int64_t i = first; i < first + plan.chunk(first); i += pack)
+        for (int64_t j = 0; j < plan.width; j += kBlock) {
+            for (int row = 0; row < pack; ++row) {
+                int64_t count = i + row < plan.k ? plan.n - column - j : 0;
+                int64_t index = (i + row) * b.row_stride + (column + j) * b.column_stride;
+                float* line = operands.rounded() ? rows[row] : static_cast<float*>(to);
+                gather_padded(b, index, b.column_stride, count, kBlock, line);
+            }
+            if (pack == 2) interleave(rows, pairs);
+            if (operands.rounded()) operands.store(pack == 2 ? pairs : rows[0], to, pack * kBlock);
+            to = operands.at(to, pack * kBlock);
         }
 }
 
 // Tiles of a: [tile][step][row][16].
 void pack_rows(const Plan& plan, const Operand& a, int64_t row, int64_t count, int64_t first,
-               float* to) {
+               void* to) {
+    const Operands& operands = plan.operands;
     int64_t steps = plan.chunk(first) / kBlock;
+    alignas(64) float line[kBlock];
     for (int64_t tile = 0; tile < count; tile += plan.rows)
         for (int64_t step = 0; step < steps; ++step)
-            for (int64_t i = 0; i < plan.rows; ++i, to += kBlock) {
+            for (int64_t i = 0; i < plan.rows; ++i, to = operands.at(to, kBlock)) {
                 if (tile + i >= count) continue;
                 int64_t column = first + step * kBlock;
                 int64_t index = (row + tile + i) * a.row_stride + column * a.column_stride;
-                gather_padded(a, index, a.column_stride, plan.k - column, kBlock, to);
+                float* values = operands.rounded() ? line : static_cast<float*>(to);
+                gather_padded(a, index, a.column_stride, plan.k - column, kBlock, values);
+                if (operands.rounded()) operands.store(line, to, kBlock);
             }
 }
 
@@ -103,7 +120,7 @@ void add_tile(const float* tile, int64_t width, const Target& target, int64_t in
 }
 
 // Rows [row, row + count) times the panels [panel, last) of b, one chunk of the depth.
-void multiply_block(const Plan& plan, const float* packed_a, const float* packed_b, int64_t row,
+void multiply_block(const Plan& plan, const void* packed_a, const void* packed_b, int64_t row,
                     int64_t count, int64_t panel, int64_t last, int64_t first,
                     const Target& target, bool overwrite) {
     int64_t steps = plan.chunk(first) / kBlock;
@@ -117,8 +134,8 @@ void multiply_block(const Plan& plan, const float* packed_a, const float* packed
         for (int64_t tile = 0; tile < count; tile += plan.rows) {
             int64_t index = (row + tile) * target.row_stride + column;
             Product p{};
-            p.a = packed_a + tile * steps * kBlock;
-            p.b = packed_b + plan.panel_offset(first, panel);
+            p.a = plan.operands.at(packed_a, tile * steps * kBlock);
+            p.b = plan.operands.at(packed_b, plan.panel_offset(first, panel));
             p.offsets = offsets;
             p.steps = steps;
             p.row_stride = kBlock;
@@ -139,19 +156,21 @@ void multiply_block(const Plan& plan, const float* packed_a, const float* packed
 }  // namespace
 
 void gemm(int64_t m, int64_t n, int64_t k, const Operand& a, const Operand& b, const Target& target,
-          bool overwrite) {
+          bool overwrite, Precision precision) {
     if (m == 0 || n == 0) return;
-    Plan plan{m, n, k, target.count == 1 ? kOneTarget : kManyTargets};
+    Plan plan{m, n, k, Operands(precision), target.count == 1 ? kOneTarget : kManyTargets};
     if (k == 0) {
         for (int64_t i = 0; overwrite && i < m; ++i)
             std::fill_n(target.terms[0] + i * target.row_stride, n, 0.0f);
         return;
     }
-    float* packed_b = scratch(Scratch::caller_a, plan.depth * plan.panels * plan.width);
+    const Operands& operands = plan.operands;
+    int64_t b_size = plan.depth * plan.panels * plan.width;
+    void* packed_b = scratch(Scratch::caller_a, operands.floats(b_size));
     int64_t chunks = ceil_div(plan.depth, plan.blocking.depth);
     parallel_for(chunks * plan.panels, [&](size_t index) {
         int64_t first = index / plan.panels * plan.blocking.depth, panel = index % plan.panels;
-        pack_panel(plan, b, first, panel, packed_b + plan.panel_offset(first, panel));
+        pack_panel(plan, b, first, panel, operands.at(packed_b, plan.panel_offset(first, panel)));
     });
 
     // Enough blocks of rows and groups of panels that threads finish together.
@@ -164,7 +183,7 @@ void gemm(int64_t m, int64_t n, int64_t k, const Operand& a, const Operand& b, c
     parallel_for(row_blocks * groups, [&](size_t index) {
         int64_t row = index / groups * block, count = std::min(block, m - row);
         int64_t panel = index % groups * group, last = std::min(plan.panels, panel + group);
-        float* packed_a = scratch(Scratch::worker_a, block * plan.chunk(0));
+        void* packed_a = scratch(Scratch::worker_a, operands.floats(block * plan.chunk(0)));
         for (int64_t first = 0; first < plan.depth && panel < last; first += plan.blocking.depth) {
             pack_rows(plan, a, row, count, first, packed_a);
             multiply_block(plan, packed_a, packed_b, row, count, panel, last, first, target,

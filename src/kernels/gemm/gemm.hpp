@@ -1,6 +1,8 @@
-// Float32 matrix products: packed, blocked for the caches, on all threads.
+// Matrix products: packed, blocked for the caches, on all threads.
 #pragma once
 #include <cstdint>
+
+#include "product/operands.hpp"
 
 namespace darter {
 
@@ -20,8 +22,9 @@ using Operand = Sum<const float>;
 using Target = Sum<float>;  // the product is added to every term; column_stride is 1
 
 // target += a (m x k) * b (k x n), or target = a * b where `overwrite` (one term, sign +1 only).
+// bfloat16: a and b (their sums, where there are several terms) are rounded to it while packed.
 void gemm(int64_t m, int64_t n, int64_t k, const Operand& a, const Operand& b, const Target& target,
-          bool overwrite);
+          bool overwrite, Precision precision = Precision::float32);
 
 // c = a * b by Strassen's seven products, `levels` deep (1 or 2). Odd rows and columns are
 // finished by gemm.

@@ -16,7 +16,8 @@ Operand operand(const Input& x) { return {x.data(), x.stride(0), x.stride(1)}; }
 void register_gemm(nb::module_& m) {
     m.def(
         "gemm",
-        [](const Input& a, const Input& b, const Output& out, int strassen_levels) {
+        [](const Input& a, const Input& b, const Output& out, int strassen_levels,
+           bool bfloat16) {
             int64_t rows = a.shape(0), columns = b.shape(1), depth = a.shape(1);
             nb::gil_scoped_release unlocked;
             if (strassen_levels)
@@ -24,9 +25,10 @@ void register_gemm(nb::module_& m) {
                          strassen_levels);
             else
                 gemm(rows, columns, depth, operand(a), operand(b), Target(out.data(), columns, 1),
-                     true);
+                     true, bfloat16 ? Precision::bfloat16 : Precision::float32);
         },
-        nb::arg("a"), nb::arg("b"), nb::arg("out"), nb::arg("strassen_levels"));
+        nb::arg("a"), nb::arg("b"), nb::arg("out"), nb::arg("strassen_levels"),
+        nb::arg("bfloat16"));
 }
 
 }  // namespace darter

@@ -8,7 +8,7 @@ namespace darter::product {
 // means "read it from the product"; its tiles have few rows, so the addresses still fit.
 constexpr int kAnyStrideRows = 6;
 
-// How elements of a and b meet: one float32 of each. (bfloat16.hpp meets two at a time.)
+// How elements of a and b meet: one float32 of each. (avx512_bf16.cpp meets two at a time.)
 template <class V>
 struct Single {
     using Sum = V;

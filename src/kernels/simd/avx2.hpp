@@ -23,4 +23,14 @@ inline Vector clamp(Vector x, Vector low, Vector high) {
     return {_mm256_min_ps(high.v, _mm256_max_ps(low.v, x.v))};
 }
 
+// The nearest bfloat16, ties to even; NaN stays NaN.
+inline Vector rounded_to_bfloat16(Vector x) {
+    __m256i bits = _mm256_castps_si256(x.v);
+    __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+    __m256i up = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+    __m256i cut = _mm256_and_si256(up, _mm256_set1_epi32(static_cast<int>(0xffff0000)));
+    return {_mm256_blendv_ps(_mm256_castsi256_ps(cut), x.v,
+                             _mm256_cmp_ps(x.v, x.v, _CMP_UNORD_Q))};
+}
+
 }  // namespace darter::avx2

@@ -25,4 +25,14 @@ inline Vector clamp(Vector x, Vector low, Vector high) {
     return {_mm512_maskz_min_ps(all, high.v, _mm512_maskz_max_ps(all, low.v, x.v))};
 }
 
+// The nearest bfloat16, ties to even; NaN stays NaN.
+inline Vector rounded_to_bfloat16(Vector x) {
+    __m512i bits = _mm512_castps_si512(x.v);
+    __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+    __m512i up = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+    __m512i cut = _mm512_and_si512(up, _mm512_set1_epi32(static_cast<int>(0xffff0000)));
+    __mmask16 number = _mm512_cmp_ps_mask(x.v, x.v, _CMP_ORD_Q);
+    return {_mm512_mask_mov_ps(x.v, number, _mm512_castsi512_ps(cut))};
+}
+
 }  // namespace darter::avx512

@@ -6,6 +6,7 @@ namespace darter::scalar {
 struct Vector {
     static constexpr int lanes = 4;
     typedef float Lanes __attribute__((vector_size(16), aligned(4)));
+    typedef unsigned Bits __attribute__((vector_size(16)));
     Lanes v;
 
     static Vector zero() { return {Lanes{}}; }
@@ -22,6 +23,13 @@ inline Vector fma(Vector a, Vector b, Vector c) { return {a.v * b.v + c.v}; }  /
 inline Vector clamp(Vector x, Vector low, Vector high) {
     x.v = x.v < low.v ? low.v : x.v;
     return {x.v > high.v ? high.v : x.v};
+}
+
+// The nearest bfloat16, ties to even; NaN stays NaN.
+inline Vector rounded_to_bfloat16(Vector x) {
+    Vector::Bits bits = reinterpret_cast<Vector::Bits>(x.v);
+    Vector::Bits cut = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000;
+    return {x.v == x.v ? reinterpret_cast<Vector::Lanes>(cut) : x.v};
 }
 
 }  // namespace darter::scalar

@@ -1,8 +1,7 @@
 // Direct convolution: the sum over (channel block, filter row, filter column) is one product whose
 // rows are neighbouring output pixels, so nothing is unfolded. Any stride, dilation and groups.
 //
-// With bfloat16 operands, x and the filters are rounded to bfloat16 and sums stay float32; a CPU that
-// cannot multiply bfloat16 computes the same from rounded float32 operands.
+// With bfloat16 operands, x and the filters are rounded to bfloat16 and sums stay float32.
 //
 // A channel block is 16 channels of a blocked input, or one channel of a plain one: nets begin with
 // 3 channels, and padding those to 16 would cost five times the work.
@@ -10,7 +9,6 @@
 #include <cstring>
 
 #include "conv/convolution.hpp"
-#include "product/bfloat16.hpp"
 #include "runtime/thread_pool.hpp"
 
 namespace darter {
@@ -35,11 +33,8 @@ class Direct final : public Convolution {
 public:
     Direct(const ConvSpec& spec, const Filters& filters, Precision precision)
         : Convolution(flattened(spec), filters),
-          precision_(precision),
-          pairs_of_bfloat16_(precision == Precision::bfloat16 && bfloat16_kernels(active_isa())),
-          kernels_(pairs_of_bfloat16_ ? bfloat16_kernels(active_isa())->product
-                                      : product_kernels(active_isa())),
-          round_(pairs_of_bfloat16_ ? bfloat16_kernels(active_isa())->round : nullptr),
+          operands_(precision),
+          kernels_(operands_.product()),
           unit_(spec.c <= kPlainChannels && precision == Precision::float32 ? 1 : kBlock),
           in_blocks_(ceil_div(spec.c, unit_)),
           out_w_(this->spec.out_w()),
@@ -125,7 +120,7 @@ private:
             size += (pair.in_last - pair.in_first) * taps() * unit_ * blocks * kBlock;
             pairs_.push_back(pair);
         }
-        weights_ = Buffer(pairs_of_bfloat16_ ? size / 2 : size);
+        weights_ = Buffer(operands_.floats(size));
         std::fill_n(weights_.data(), weights_.size(), 0.0f);
         for (const Pair& pair : pairs_) pack_pair(pair, w, per_group_in, per_group_out);
     }
@@ -139,21 +134,10 @@ private:
                 int64_t block = channel / unit_ - pair.in_first;
                 for (int64_t tap = 0; tap < taps(); ++tap) {
                     int64_t depth = (block * taps() + tap) * unit_ + channel % unit_;
-                    set_weight(pair.weights, depth, width, k - first,
-                               w[(k * per_group_in + i) * taps() + tap]);
+                    operands_.set_weight(weights_.data(), pair.weights, width, depth, k - first,
+                                         w[(k * per_group_in + i) * taps() + tap]);
                 }
             }
-    }
-
-    void set_weight(int64_t begin, int64_t depth, int64_t width, int64_t column, float value) {
-        if (pairs_of_bfloat16_) {
-            int64_t at = begin + (depth / 2 * width + column) * 2 + depth % 2;
-            reinterpret_cast<uint16_t*>(weights_.data())[at] = to_bfloat16(value);
-        } else {
-            bool rounded = precision_ == Precision::bfloat16;
-            weights_.data()[begin + depth * width + column] =
-                rounded ? from_bfloat16(to_bfloat16(value)) : value;
-        }
     }
 
     int64_t taps() const { return spec.r * spec.s; }
@@ -162,42 +146,37 @@ private:
         int64_t row_stride = spec.w * unit_, block_stride = spec.h * row_stride;
         const float* from = x + band.image * in_blocks_ * block_stride;
         int64_t top = band.first_row * spec.stride_h - spec.pad_top;
-        if (pairs_of_bfloat16_) return copy<uint16_t>(from, top, band, round_);
-        if (precision_ == Precision::bfloat16)
-            return copy<float>(from, top, band, [](const float* values, float* to, int64_t count) {
-                for (int64_t i = 0; i < count; ++i) to[i] = from_bfloat16(to_bfloat16(values[i]));
-            });
-        if (spec.padded())
-            return copy<float>(from, top, band, [](const float* values, float* to, int64_t count) {
-                std::memcpy(to, values, count * sizeof(float));
-            });
+        if (operands_.rounded() || spec.padded()) return copy(from, top, band);
         return {from + top * row_stride, block_stride, row_stride, 0};
     }
 
-    // What the band sees of every channel block, with its padding; `convert` copies runs of values.
-    template <typename Element, typename Convert>
-    View copy(const float* from, int64_t top, const Band& band, const Convert& convert) const {
+    // What the band sees of every channel block, with its padding.
+    View copy(const float* from, int64_t top, const Band& band) const {
         bool part = band_width() < out_w_;  // of the single row of a flattened 1x1
         int64_t rows = rows_in(band.last_row - band.first_row);
         int64_t left = part ? band.first_column : -spec.pad_left;
         int64_t columns = part ? band.last_column - band.first_column : columns_in();
         int64_t first = std::max<int64_t>(left, 0), last = std::min(left + columns, spec.w);
-        auto* data = reinterpret_cast<Element*>(
-            scratch(Scratch::worker_a, in_blocks_ * rows * columns * unit_));
-        Element* to = data;
+        int64_t size = rows * columns * unit_;
+        void* data = scratch(Scratch::worker_a, operands_.floats(in_blocks_ * size));
+        void* to = data;
+        auto zeros = [&](int64_t pixels) {
+            std::memset(to, 0, operands_.bytes(pixels * unit_));
+            to = operands_.at(to, pixels * unit_);
+        };
         for (int64_t block = 0; block < in_blocks_; ++block)
-            for (int64_t row = top; row < top + rows; ++row, to += columns * unit_) {
+            for (int64_t row = top; row < top + rows; ++row) {
                 if (row < 0 || row >= spec.h || first >= last) {
-                    std::fill_n(to, columns * unit_, Element{});
+                    zeros(columns);
                     continue;
                 }
                 const float* line = from + ((block * spec.h + row) * spec.w + first) * unit_;
-                Element* middle = std::fill_n(to, (first - left) * unit_, Element{});
-                convert(line, middle, (last - first) * unit_);
-                std::fill_n(middle + (last - first) * unit_, (left + columns - last) * unit_,
-                            Element{});
+                zeros(first - left);
+                operands_.store(line, to, (last - first) * unit_);
+                to = operands_.at(to, (last - first) * unit_);
+                zeros(left + columns - last);
             }
-        return {data, rows * columns * unit_, columns * unit_, part ? band.first_column : 0};
+        return {data, size, columns * unit_, part ? band.first_column : 0};
     }
 
     std::vector<int64_t> tap_offsets(const View& view) const {
@@ -218,7 +197,7 @@ private:
         int64_t index = ((band.image * blocks_of(spec.k) + pair.out_block) * out_pixels + row * out_w_) *
                         kBlock;
         Product p{};
-        p.b = element(weights_.data(), pair.weights);
+        p.b = operands_.at(weights_.data(), pair.weights);
         p.offsets = offsets;
         p.steps = (pair.in_last - pair.in_first) * taps();
         p.row_stride = spec.stride_w * unit_;
@@ -234,21 +213,15 @@ private:
                        (row - band.first_row) * spec.stride_h * view.row_stride;
         for (int64_t column = band.first_column; column < band.last_column; column += tile_) {
             p.rows = static_cast<int>(std::min(tile_, band.last_column - column));
-            p.a = element(view.data, from + (column - view.first_column) * p.row_stride);
+            p.a = operands_.at(view.data, from + (column - view.first_column) * p.row_stride);
             p.out = y + index + column * kBlock;
             p.residual = residual ? residual + index + column * kBlock : nullptr;
             kernels_.run(p);
         }
     }
 
-    const void* element(const void* data, int64_t index) const {
-        return static_cast<const char*>(data) + index * (pairs_of_bfloat16_ ? 2 : 4);
-    }
-
-    const Precision precision_;
-    const bool pairs_of_bfloat16_;
+    const Operands operands_;
     const ProductKernels& kernels_;
-    void (*const round_)(const float*, uint16_t*, int64_t);
     int64_t unit_, in_blocks_, out_w_, out_h_;
     int64_t tile_;
     std::vector<Pair> pairs_;

@@ -65,7 +65,8 @@ std::unique_ptr<Convolution> make_fft(const ConvSpec& spec, const Filters& filte
         TileTransform t{side, side, side - static_cast<int>(spec.r) + 1,
                         side - static_cast<int>(spec.s) + 1,
                         (side / 2 - 1) * side + 2 * (side / 2 + 1), 2, kernel.input, kernel.output};
-        return make_tiled(spec, filters, t, FilterSpectrum(side, spec.r, spec.s));
+        return make_tiled(spec, filters, t, Precision::float32,
+                          FilterSpectrum(side, spec.r, spec.s));
     }
     throw std::invalid_argument("no Fourier tile of this side for these filters");
 }

@@ -40,7 +40,7 @@ void input(const InputTile& tile) {
                     im[i + 1][j] = half * (a[k] - a[j]);
                 }
             }
-            float* v = tile.v + block * tile.v_block + part;
+            float* v = static_cast<float*>(tile.v) + block * tile.v_block + part;
             for (int j = 0; j < bins; ++j) {
                 fourier::transform<V, n, false>(&re[0][j], &im[0][j], bins);
                 for (int i = 0; i < (half_column(j, n) ? bins : n); ++i, v += tile.v_position) {

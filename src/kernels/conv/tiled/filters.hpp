@@ -12,7 +12,7 @@ namespace darter {
 using FilterTransform = std::function<void(const float* g, double* u)>;
 
 std::unique_ptr<Convolution> make_tiled(const ConvSpec& spec, const Filters& filters,
-                                        const TileTransform& transform,
+                                        const TileTransform& transform, Precision precision,
                                         const FilterTransform& transform_filter);
 
 }  // namespace darter

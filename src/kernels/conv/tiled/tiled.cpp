@@ -23,8 +23,8 @@ constexpr int64_t kDepthBlocks = 16;             // depth whose filters stay in 
 class Tiled final : public Convolution {
 public:
     Tiled(const ConvSpec& spec, const Filters& filters, const TileTransform& transform,
-          const FilterTransform& transform_filter)
-        : Convolution(spec, filters), t_(transform) {
+          Precision precision, const FilterTransform& transform_filter)
+        : Convolution(spec, filters), t_(transform), operands_(precision) {
         pack(filters.w, transform_filter);
         choose_group();
     }
@@ -35,7 +35,7 @@ public:
         if (shared_) return run_shared(x, y, residual);
         parallel_for(ceil_div(tiles_, group_), [&](size_t index) {
             int64_t first = index * group_, last = std::min(tiles_, first + group_);
-            float* v = scratch(Scratch::worker_a, t_.positions * v_position_);
+            void* v = scratch(Scratch::worker_a, operands_.floats(t_.positions * v_position_));
             transform(x, v, first, first, last);
             for (int64_t unit = 0; unit < units_; ++unit)
                 finish(v, unit, first, first, last, y, residual);
@@ -58,14 +58,13 @@ private:
     // Filters are transformed in float64 and rounded once.
     void pack(const float* w, const FilterTransform& transform_filter) {
         int64_t parts = t_.parts, depth = depth_blocks() * kBlock, taps = spec.r * spec.s;
-        unit_floats_ = t_.positions * depth * most_blocks_ * parts * kBlock;
-        weights_ = Buffer(units_ * unit_floats_);
+        unit_weights_ = t_.positions * depth * most_blocks_ * parts * kBlock;
+        weights_ = Buffer(operands_.floats(units_ * unit_weights_));
         std::fill_n(weights_.data(), weights_.size(), 0.0f);
         parallel_for(spec.k, [&](size_t k) {
             int64_t unit = k / kBlock / most_blocks_, block = k / kBlock % most_blocks_;
             int64_t columns = product_blocks(unit) * kBlock;
             int64_t all_columns = unit_blocks(unit) * parts * kBlock;
-            float* to = weights_.data() + unit * unit_floats_;
             std::vector<double> u(t_.positions * parts);
             for (int64_t c = 0; c < spec.c; ++c) {
                 transform_filter(w + (k * spec.c + c) * taps, u.data());
@@ -76,8 +75,10 @@ private:
                             if (from > part) value = -value;
                             int64_t row = (c / kBlock * parts + from) * kBlock + c % kBlock;
                             int64_t column = (block * parts + part) * kBlock + k % kBlock;
-                            to[position * depth * all_columns + column / columns * depth * columns +
-                               row * columns + column % columns] = static_cast<float>(value);
+                            int64_t begin = unit * unit_weights_ + position * depth * all_columns +
+                                            column / columns * depth * columns;
+                            operands_.set_weight(weights_.data(), begin, columns, row,
+                                                 column % columns, static_cast<float>(value));
                         }
             }
         });
@@ -101,7 +102,7 @@ private:
     }
 
     void run_shared(const float* x, float* y, const float* residual) const {
-        float* v = scratch(Scratch::caller_a, t_.positions * v_position_);
+        void* v = scratch(Scratch::caller_a, operands_.floats(t_.positions * v_position_));
         for (int64_t first = 0; first < tiles_; first += group_) {
             int64_t last = std::min(tiles_, first + group_);
             int64_t piece = std::max<int64_t>(1, (last - first) / (4 * threads()));
@@ -129,7 +130,7 @@ private:
     }
 
     // Patches of tiles [first, last) into v, whose first tile is `group`.
-    void transform(const float* x, float* v, int64_t group, int64_t first, int64_t last) const {
+    void transform(const float* x, void* v, int64_t group, int64_t first, int64_t last) const {
         int64_t plane = spec.h * spec.w * kBlock;
         for (int64_t tile = first; tile < last; ++tile) {
             Place at = place(tile);
@@ -146,7 +147,7 @@ private:
                       .bottom = inside(spec.h - top, t_.inputs_h),
                       .right = inside(spec.w - left, t_.inputs_w),
                       .blocks = blocks_of(spec.c),
-                      .v = v + (tile - group) * kBlock,
+                      .v = operands_.at(v, (tile - group) * kBlock),
                       .v_position = v_position_,
                       .v_block = t_.parts * group_ * kBlock,
                       .v_part = group_ * kBlock});
@@ -154,12 +155,13 @@ private:
     }
 
     // Outputs of tiles [first, last) for one unit of filters.
-    void finish(const float* v, int64_t unit, int64_t group, int64_t first, int64_t last, float* y,
+    void finish(const void* v, int64_t unit, int64_t group, int64_t first, int64_t last, float* y,
                 const float* residual) const {
         int64_t blocks = unit_blocks(unit), columns = blocks * t_.parts * kBlock;
         int64_t position_stride = odd_lines((last - first) * columns);
         float* products = scratch(Scratch::worker_b, t_.positions * position_stride);
-        multiply(v + (first - group) * kBlock, unit, last - first, products, position_stride);
+        const void* patches = operands_.at(v, (first - group) * kBlock);
+        multiply(patches, unit, last - first, products, position_stride);
 
         int64_t out_h = spec.out_h(), out_w = spec.out_w(), out_plane = out_h * out_w * kBlock;
         int64_t block = unit * most_blocks_;
@@ -183,14 +185,14 @@ private:
         }
     }
 
-    void multiply(const float* v, int64_t unit, int64_t tiles, float* products,
+    void multiply(const void* v, int64_t unit, int64_t tiles, float* products,
                   int64_t position_stride) const {
         int64_t all_columns = unit_blocks(unit) * t_.parts * kBlock;
         int64_t columns = product_blocks(unit) * kBlock;
         int64_t offsets[kDepthBlocks];
         for (int64_t i = 0; i < kDepthBlocks; ++i) offsets[i] = i * group_ * kBlock;
         int64_t rows = even_piece(tiles, product_.rows);
-        const float* b = weights_.data() + unit * unit_floats_;
+        const void* b = operands_.at(weights_.data(), unit * unit_weights_);
         for (int64_t position = 0; position < t_.positions; ++position)
             for (int64_t column = 0; column < all_columns; column += columns)
                 for (int64_t block = 0; block < depth_blocks(); block += kDepthBlocks) {
@@ -207,19 +209,21 @@ private:
                     p.accumulate = block > 0;
                     for (int64_t tile = 0; tile < tiles; tile += rows) {
                         p.rows = static_cast<int>(std::min(rows, tiles - tile));
-                        p.a = v + position * v_position_ + (block * group_ + tile) * kBlock;
+                        p.a = operands_.at(
+                            v, position * v_position_ + (block * group_ + tile) * kBlock);
                         p.out = products + position * position_stride + tile * all_columns + column;
                         product_.run(p);
                     }
-                    b += p.steps * kBlock * columns;
+                    b = operands_.at(b, p.steps * kBlock * columns);
                 }
     }
 
     const TileTransform t_;
-    const ProductKernels& product_ = product_kernels(active_isa());
+    const Operands operands_;
+    const ProductKernels& product_ = operands_.product();
     const int64_t most_blocks_ = std::max(1, product_.blocks / t_.parts);
     const int64_t units_ = ceil_div(blocks_of(spec.k), most_blocks_);
-    int64_t tiles_h_, tiles_w_, tiles_, group_, v_position_, unit_floats_;
+    int64_t tiles_h_, tiles_w_, tiles_, group_, v_position_, unit_weights_;
     bool shared_;
     Buffer weights_;
 };
@@ -227,9 +231,9 @@ private:
 }  // namespace
 
 std::unique_ptr<Convolution> make_tiled(const ConvSpec& spec, const Filters& filters,
-                                        const TileTransform& transform,
+                                        const TileTransform& transform, Precision precision,
                                         const FilterTransform& transform_filter) {
-    return std::make_unique<Tiled>(spec, filters, transform, transform_filter);
+    return std::make_unique<Tiled>(spec, filters, transform, precision, transform_filter);
 }
 
 }  // namespace darter

@@ -12,8 +12,8 @@ struct InputTile {
     int step;                         // pixels to the next tile, which is fetched meanwhile
     int top, left, bottom, right;     // the part of the patch inside the image; 0 outside
     int64_t blocks;
-    float* v;                         // 16 floats per (position, block, part)
-    int64_t v_position, v_block, v_part;
+    void* v;                          // 16 values per (position, block, part), as products read
+    int64_t v_position, v_block, v_part;  // values
 };
 
 // Turns the products of one tile into outputs, for some blocks of filters.

@@ -88,7 +88,19 @@ template <int m, int n, class V>
     }(std::make_integer_sequence<int, m>{});
 }
 
-template <class V, int nh, int nw>
+// How a transformed value is kept for the products.
+template <class V>
+struct Float32 {
+    using Element = float;
+    static void store(V x, float* to) { x.store(to); }
+};
+template <class V>
+struct Rounded {
+    using Element = float;
+    static void store(V x, float* to) { rounded_to_bfloat16(x).store(to); }
+};
+
+template <class V, int nh, int nw, class Kept = Float32<V>>
 void input(const InputTile& tile) {
     const bool inside = tile.top == 0 && tile.left == 0 && tile.bottom == nh && tile.right == nw;
     alignas(64) float patch[nh * nw * kBlock];
@@ -117,12 +129,12 @@ void input(const InputTile& tile) {
 #pragma GCC unroll 8
                 for (int i = 0; i < nh; ++i) half[i][j] = t[i];
             }
-            float* v = tile.v + block * tile.v_block + part;
+            auto* v = static_cast<typename Kept::Element*>(tile.v) + block * tile.v_block + part;
             for (int i = 0; i < nh; ++i) {
                 V t[nw];
                 input_line<nw>(half[i], t);
 #pragma GCC unroll 8
-                for (int j = 0; j < nw; ++j) t[j].store(v + (i * nw + j) * tile.v_position);
+                for (int j = 0; j < nw; ++j) Kept::store(t[j], v + (i * nw + j) * tile.v_position);
             }
         }
     }
@@ -169,13 +181,19 @@ constexpr TileTransform kernel() {
     return {nh, nw, mh, mw, nh * nw, 1, input<V, nh, nw>, output<V, mh, nh, mw, nw>};
 }
 
+template <class V, class Kept>
+constexpr Bfloat16Inputs bfloat16_inputs() {
+    return {input<V, 4, 4, Kept>, input<V, 6, 6, Kept>};
+}
+
 template <class V>
 constexpr WinogradKernels kernels() {
     return {{kernel<V, 2, 4, 2, 4>(), kernel<V, 4, 6, 4, 6>(), kernel<V, 6, 8, 6, 8>(),
              kernel<V, 2, 6, 2, 6>(), kernel<V, 4, 8, 4, 8>(),
              kernel<V, 1, 1, 4, 6>(), kernel<V, 4, 6, 1, 1>(),
              kernel<V, 1, 1, 6, 8>(), kernel<V, 6, 8, 1, 1>(),
-             kernel<V, 1, 1, 2, 8>(), kernel<V, 2, 8, 1, 1>()}};
+             kernel<V, 1, 1, 2, 8>(), kernel<V, 2, 8, 1, 1>()},
+            bfloat16_inputs<V, Rounded<V>>()};
 }
 
 }  // namespace darter::winograd

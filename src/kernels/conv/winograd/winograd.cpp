@@ -11,7 +11,10 @@ namespace darter {
 namespace scalar { extern const WinogradKernels winograd_kernels; }
 #if defined(__x86_64__)
 namespace avx2 { extern const WinogradKernels winograd_kernels; }
-namespace avx512 { extern const WinogradKernels winograd_kernels; }
+namespace avx512 {
+extern const WinogradKernels winograd_kernels;
+extern const Bfloat16Inputs winograd_bfloat16_inputs;
+}
 #endif
 
 namespace {
@@ -22,6 +25,13 @@ const WinogradKernels& active_kernels() {
     if (active_isa() == Isa::avx2) return avx2::winograd_kernels;
 #endif
     return scalar::winograd_kernels;
+}
+
+const Bfloat16Inputs& active_bfloat16_inputs() {
+#if defined(__x86_64__)
+    if (bfloat16_kernels(active_isa())) return avx512::winograd_bfloat16_inputs;
+#endif
+    return active_kernels().rounded;
 }
 
 // G of F(m, n - m + 1).
@@ -56,16 +66,29 @@ void transform_filter(const TileTransform& t, const float* g, double* u) {
     }
 }
 
-}  // namespace
-
-std::unique_ptr<Convolution> make_winograd(const ConvSpec& spec, const Filters& filters, int tile) {
+const TileTransform& kernel_for(const ConvSpec& spec, int tile) {
     int64_t m_h = spec.r == 1 ? 1 : tile, m_w = spec.s == 1 ? 1 : tile;
     for (const TileTransform& t : active_kernels().all)
         if (t.outputs_h == m_h && t.inputs_h == m_h + spec.r - 1 && t.outputs_w == m_w &&
             t.inputs_w == m_w + spec.s - 1)
-            return make_tiled(spec, filters, t,
-                              [&](const float* g, double* u) { transform_filter(t, g, u); });
+            return t;
     throw std::invalid_argument("no Winograd kernel of this tile for these filters");
+}
+
+}  // namespace
+
+std::unique_ptr<Convolution> make_winograd(const ConvSpec& spec, const Filters& filters, int tile,
+                                           Precision precision) {
+    TileTransform t = kernel_for(spec, tile);
+    if (precision == Precision::bfloat16) {
+        bool square = t.inputs_h == t.inputs_w;
+        if (!square || t.inputs_h > 6)
+            throw std::invalid_argument("no bfloat16 Winograd kernel for these filters");
+        const Bfloat16Inputs& inputs = active_bfloat16_inputs();
+        t.input = t.inputs_h == 4 ? inputs.inputs_4 : inputs.inputs_6;
+    }
+    return make_tiled(spec, filters, t, precision,
+                      [&](const float* g, double* u) { transform_filter(t, g, u); });
 }
 
 }  // namespace darter

@@ -1,0 +1,62 @@
+// How the operands of products are kept. Not for files of one instruction set (inline functions).
+#pragma once
+#include <cstring>
+
+#include "product/bfloat16.hpp"
+#include "product/product.hpp"
+#include "runtime/memory.hpp"
+
+namespace darter {
+
+enum class Precision { float32, bfloat16 };  // of operands; sums and outputs are float32
+
+// float32; bfloat16, its rows of b in pairs; or, where the CPU cannot multiply those, float32 that
+// hold bfloat16 values: the same products, in other sums. Fixed to the instruction set that is
+// active when it is made. Indices and counts are in elements.
+class Operands {
+public:
+    explicit Operands(Precision precision)
+        : rounded_(precision == Precision::bfloat16),
+          pairs_(rounded_ ? bfloat16_kernels(active_isa()) : nullptr) {}
+
+    const ProductKernels& product() const {
+        return pairs_ ? pairs_->product : product_kernels(active_isa());
+    }
+    bool rounded() const { return rounded_; }
+    int pack() const { return pairs_ ? 2 : 1; }  // rows of b that lie together
+    int64_t bytes(int64_t count) const { return count * (pairs_ ? 2 : 4); }
+    size_t floats(int64_t count) const { return static_cast<size_t>(bytes(count) + 3) / 4; }
+
+    const void* at(const void* data, int64_t index) const {
+        return static_cast<const char*>(data) + bytes(index);
+    }
+    void* at(void* data, int64_t index) const { return static_cast<char*>(data) + bytes(index); }
+
+    // Rounds `count` neighbours; a multiple of 16 unless they are float32.
+    void store(const float* from, void* to, int64_t count) const {
+        if (pairs_) return pairs_->round(from, static_cast<uint16_t*>(to), count);
+        if (!rounded_) {
+            std::memcpy(to, from, count * sizeof(float));
+            return;
+        }
+        float* values = static_cast<float*>(to);
+        for (int64_t i = 0; i < count; ++i) values[i] = from_bfloat16(to_bfloat16(from[i]));
+    }
+
+    // Sets b(row, column) of a packed b that is `columns` wide and begins at `begin`.
+    void set_weight(void* b, int64_t begin, int64_t columns, int64_t row, int64_t column,
+                    float value) const {
+        if (pairs_)
+            static_cast<uint16_t*>(b)[begin + (row / 2 * columns + column) * 2 + row % 2] =
+                to_bfloat16(value);
+        else
+            static_cast<float*>(b)[begin + row * columns + column] =
+                rounded_ ? from_bfloat16(to_bfloat16(value)) : value;
+    }
+
+private:
+    const bool rounded_;
+    const Bfloat16Kernels* const pairs_;
+};
+
+}  // namespace darter
