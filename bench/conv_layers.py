@@ -2,6 +2,7 @@
 
 python bench/conv_layers.py nets    [--seconds 0.3] [--out bench/results/conv-layers.jsonl]
 python bench/conv_layers.py filters [--seconds 0.3] [--out bench/results/conv-filters.jsonl]
+python bench/conv_layers.py depthwise [--seconds 0.3] [--out bench/results/conv-depthwise.jsonl]
 """
 
 import argparse
@@ -14,7 +15,10 @@ from darter.kernels import measure_peak
 from darter.report import table
 
 NETS = ("vgg-e", "alexnet", "resnet-50")
-FILTER_ALGORITHMS = ("direct", "winograd-2", "winograd-4", "winograd-6", "fft-16", "fft-32")
+FILTER_ALGORITHMS = (
+    "direct", "winograd-2", "winograd-4", "winograd-6", "fft-16", "fft-32", "fft-64",
+)  # fmt: skip
+DEPTHWISE_ALGORITHMS = ("depthwise", "fft-16", "fft-32", "fft-64")
 SIDES = (3, 5, 7, 9, 11, 15, 21, 31)
 COLUMNS = ("layer", "algorithm", "low", "middle", "high", "gflops", "of_peak")
 
@@ -25,6 +29,16 @@ def filters(seconds: float) -> list[dict]:
     for side in SIDES:
         spec = ConvSpec((1, 64, 56, 56), (64, 64, side, side), padding=side // 2)
         for timing in autotune(spec, only=FILTER_ALGORITHMS, seconds=seconds):
+            rows.append({"layer": f"{side}x{side}", **asdict(timing)})
+    return rows
+
+
+def depthwise(seconds: float) -> list[dict]:
+    """192 channels on 56x56 pixels, one filter each, from 3x3 to 31x31."""
+    rows = []
+    for side in SIDES:
+        spec = ConvSpec((1, 192, 56, 56), (192, 1, side, side), padding=side // 2, groups=192)
+        for timing in autotune(spec, only=DEPTHWISE_ALGORITHMS, seconds=seconds):
             rows.append({"layer": f"{side}x{side}", **asdict(timing)})
     return rows
 
@@ -42,12 +56,12 @@ def nets(seconds: float) -> list[dict]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("nets", "filters"))
+    parser.add_argument("what", choices=("nets", "filters", "depthwise"))
     parser.add_argument("--seconds", type=float, default=0.3)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     before = measure_peak()
-    rows = (nets if options.what == "nets" else filters)(options.seconds)
+    rows = {"nets": nets, "filters": filters, "depthwise": depthwise}[options.what](options.seconds)
     peak = max(before, measure_peak(), key=lambda peak: peak.gflops)
     for row in rows:
         row["of_peak"] = row["gflops"] / peak.gflops

@@ -105,6 +105,8 @@ def main() -> None:
         page = replace_section(page, "vgg-e-bfloat16", text)
     if rows := rows_of("filters"):
         page = replace_section(page, "filters", machine(rows[0]) + "\n\n" + filter_table(rows))
+    if rows := rows_of("depthwise"):
+        page = replace_section(page, "depthwise", machine(rows[0]) + "\n\n" + filter_table(rows))
     if rows := rows_of("gemm"):
         keys = ("n", "torch", "blocked", "strassen", "strassen-2", "speedup")
         table = markdown({key: key for key in keys}, rows)

@@ -1,6 +1,7 @@
+import numpy as np
 import pytest
 
-from darter.conv import ConvSpec, candidates, choose
+from darter.conv import ConvSpec, candidates, choose, prepare
 from darter.errors import OptionError, ShapeError, UnsupportedError
 
 LAYER = ConvSpec((1, 64, 56, 56), (128, 64, 3, 3), padding=1)
@@ -21,10 +22,28 @@ def test_error_budget_refuses_large_tiles():
 
 
 def test_memory_cap_refuses_unfolding():
-    choice = choose(LAYER, max_workspace=1_500_000)
-    assert "workspace of" in choice.reasons["im2col"]
-    with pytest.raises(UnsupportedError, match="workspace"):
-        choose(LAYER, max_workspace=1)
+    choice = choose(LAYER, max_memory=2_500_000)
+    assert "MB of workspace above 2.5 MB" in choice.reasons["im2col"]
+    assert "17.0 MB of filters" in choose(LAYER, max_memory=9_000_000).reasons["fft-16"]
+    with pytest.raises(UnsupportedError, match="MB of filters"):
+        choose(LAYER, max_memory=1)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        LAYER,
+        ConvSpec((1, 3, 30, 30), (64, 3, 7, 7), stride=2),
+        ConvSpec((1, 128, 9, 9), (128, 4, 3, 3), padding=1, groups=32),
+        ConvSpec((1, 50, 9, 9), (50, 1, 7, 7), padding=3, groups=50),
+    ],
+    ids=str,
+)
+def test_packed_filters_take_what_is_expected(spec):
+    for name, algorithm in candidates(spec).items():
+        packed = prepare(spec, np.zeros(spec.w, np.float32), algorithm=name).weight_bytes
+        assert packed <= algorithm.weight_bytes(spec) * 1.35 + 64, name
+        assert packed >= algorithm.weight_bytes(spec), name
 
 
 def test_depthwise_layers_get_the_depthwise_kernel():

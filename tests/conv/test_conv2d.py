@@ -37,6 +37,7 @@ FILTERS = {
     "winograd-4-bfloat16": [(3, 3)],
     "fft-16": [(1, 1), (2, 3), (7, 7), (15, 15)],
     "fft-32": [(1, 9), (5, 5), (16, 15), (2, 31)],
+    "fft-64": [(3, 4), (31, 31), (7, 63)],
 }
 
 
@@ -52,6 +53,8 @@ def specs(draw, name):
         groups, stride, dilation = 1, 1, 1
         filters = draw(st.integers(1, 70))
         r, s = draw(st.sampled_from(FILTERS[name]))
+        if name.startswith("fft") and draw(st.booleans()):  # depthwise
+            groups, per_group, filters = per_group, 1, 1
     if name == "depthwise":
         r, s = draw(st.integers(1, 7)), draw(st.integers(1, 7))
         groups, per_group, filters = per_group, 1, 1
@@ -125,6 +128,7 @@ LARGE = [  # several groups of tiles, several chunks of channels, first layers, 
     ConvSpec((2, 256, 30, 31), (64, 256, 1, 1)),
     ConvSpec((1, 192, 17, 17), (64, 192, 1, 7), padding=(0, 3)),
     ConvSpec((1, 144, 28, 28), (144, 1, 5, 5), stride=2, padding=2, groups=144),
+    ConvSpec((1, 48, 40, 56), (48, 1, 31, 31), padding=15, groups=48),
 ]
 
 

@@ -3,7 +3,8 @@
 The chooser, the tuner, the tests, the benchmark and the command line all take `ALGORITHMS`. An
 algorithm is a frozen value: `refuses` says why a shape is not for it, `estimate` what it would cost
 in cycles, `error` how far it strays (root mean square, relative to that of the outputs, for
-independent inputs), `workspace_bytes` what it needs beside its arguments, `explain` what it does.
+independent inputs), `weight_bytes` what its packed filters take, `workspace_bytes` what it needs
+beside its arguments while it runs, `explain` what it does.
 """
 
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ class Algorithm(Protocol):
     def refuses(self, spec: ConvSpec) -> str | None: ...
     def estimate(self, spec: ConvSpec, threads: int) -> float: ...
     def error(self, spec: ConvSpec) -> float: ...
+    def weight_bytes(self, spec: ConvSpec) -> int: ...
     def workspace_bytes(self, spec: ConvSpec, threads: int) -> int: ...
     def explain(self, spec: ConvSpec) -> str: ...
 
@@ -48,14 +50,24 @@ class Direct:
         return None
 
     def estimate(self, spec: ConvSpec, threads: int) -> float:
-        filters = _round(spec.w[0]) if spec.groups == 1 else BLOCK * spec.w[0]
-        channels = spec.w[1] if spec.x[1] <= 8 else _round(spec.w[1])
         n, _, h, w = spec.y
-        taps = spec.w[2] * spec.w[3]
-        products = n * h * w * filters * channels * taps / FMAS_PER_CYCLE / threads
+        products = 1.05 * n * h * w * self._weights(spec) / FMAS_PER_CYCLE / threads
         if self.precision == "bfloat16":
             products *= _bfloat16_cost()
-        return _with_weights(1.05 * products, 4 * filters * channels * taps)
+        return _with_weights(products, self.weight_bytes(spec))
+
+    def _weights(self, spec: ConvSpec) -> int:
+        """Of the packed filters: two blocks of them share the channels that either sees."""
+        filters, channels, r, s = spec.w
+        if spec.groups > 1:
+            per_group = filters // spec.groups
+            channels = min(spec.x[1], -(-2 * BLOCK // per_group) * channels)
+        if spec.x[1] > 8 or self.precision == "bfloat16":
+            channels = _round(channels)
+        return _round(filters) * channels * r * s
+
+    def weight_bytes(self, spec: ConvSpec) -> int:
+        return _bytes_of(self.precision) * self._weights(spec)
 
     def error(self, spec: ConvSpec) -> float:
         rounding = 2.4e-3 if self.precision == "bfloat16" else 0.0
@@ -83,6 +95,9 @@ class Depthwise:
     def estimate(self, spec: ConvSpec, threads: int) -> float:
         return 2 * spec.multiply_adds / FMAS_PER_CYCLE / threads
 
+    def weight_bytes(self, spec: ConvSpec) -> int:
+        return 4 * _round(spec.w[0]) * spec.w[2] * spec.w[3]
+
     def error(self, spec: ConvSpec) -> float:
         return 0.3 * EPSILON * _depth(spec) ** 0.5
 
@@ -108,6 +123,9 @@ class Im2col:
 
     def error(self, spec: ConvSpec) -> float:
         return 0.3 * EPSILON * _depth(spec) ** 0.5
+
+    def weight_bytes(self, spec: ConvSpec) -> int:
+        return 4 * spec.w[0] * _depth(spec)
 
     def workspace_bytes(self, spec: ConvSpec, threads: int) -> int:
         """The unfolded matrix of one image and its packed copy."""
@@ -145,6 +163,8 @@ class Winograd:
             return f"has no kernel F({self.tile}, {max(r, s)}) for {r}x{s} filters; tiles: {tiles}"
         if self.precision == "bfloat16" and (r, s) != (3, 3):
             return f"rounds to bfloat16 for 3x3 filters only, got {r}x{s}"
+        if spec.groups > 1:
+            return f"needs one group, got {spec.groups}"
         return _refuses_steps(spec)
 
     def _sizes(self, spec: ConvSpec) -> tuple[int, int]:
@@ -158,7 +178,12 @@ class Winograd:
 
     def estimate(self, spec: ConvSpec, threads: int) -> float:
         tiles, positions = self._sizes(spec)
-        return _tiled_cycles(spec, tiles, positions, 1, 3.5, threads, self.precision)
+        cycles = _tiled_cycles(spec, tiles, positions, 1, 3.5, threads, self.precision)
+        return _with_weights(cycles, self.weight_bytes(spec))
+
+    def weight_bytes(self, spec: ConvSpec) -> int:
+        positions = self._sizes(spec)[1]
+        return _bytes_of(self.precision) * positions * _round(spec.w[0]) * _round(spec.w[1])
 
     def error(self, spec: ConvSpec) -> float:
         sides = 1 if 1 in spec.w[2:] else 2
@@ -189,7 +214,7 @@ BFLOAT16_ERROR = {2: 4.0e-3, 4: 1.13e-2}
 
 @dataclass(frozen=True)
 class Fft:
-    """Fourier transforms of overlapping tiles (overlap-save)."""
+    """Fourier transforms of overlapping tiles (overlap-save); also depthwise."""
 
     side: int
 
@@ -200,6 +225,8 @@ class Fft:
     def refuses(self, spec: ConvSpec) -> str | None:
         if max(spec.w[2:]) > self.side - 1:
             return f"needs filters below {self.side}, got {spec.w[2]}x{spec.w[3]}"
+        if spec.groups > 1 and not spec.depthwise:
+            return f"needs one group or one per channel and filter, got {spec.groups}"
         return _refuses_steps(spec)
 
     def _sizes(self, spec: ConvSpec) -> tuple[int, int]:
@@ -209,19 +236,38 @@ class Fft:
         return tiles, (self.side // 2 - 1) * self.side + 2 * (self.side // 2 + 1)
 
     def estimate(self, spec: ConvSpec, threads: int) -> float:
-        return _tiled_cycles(spec, *self._sizes(spec), 2, 20.0, threads, "float32")
+        tiles, positions = self._sizes(spec)
+        transform = FFT_CYCLES[self.side]
+        if spec.groups > 1:
+            blocks = _round(spec.x[1]) // BLOCK
+            cycles = 2 * transform * tiles * positions * blocks / threads
+        else:
+            cycles = _tiled_cycles(spec, tiles, positions, 2, transform / 2, threads, "float32")
+        return _with_weights(cycles, self.weight_bytes(spec))
+
+    def weight_bytes(self, spec: ConvSpec) -> int:
+        numbers = 2 * _round(spec.w[0]) * self._sizes(spec)[1]
+        return 4 * numbers * (2 * _round(spec.w[1]) if spec.groups == 1 else 1)
 
     def error(self, spec: ConvSpec) -> float:
-        return 0.55 * EPSILON * (9 + spec.x[1]) ** 0.5
+        return 0.37 * EPSILON * (46 + spec.w[1]) ** 0.5
 
     def workspace_bytes(self, spec: ConvSpec, threads: int) -> int:
         tiles, positions = self._sizes(spec)
+        if spec.groups > 1:
+            return threads * 128 * positions
         return _tiled_bytes(spec, tiles, 2 * positions, threads)
 
     def explain(self, spec: ConvSpec) -> str:
         tiles, positions = self._sizes(spec)
         k, c = spec.w[:2]
+        if spec.groups > 1:
+            return f"{positions} complex products for {tiles} tiles of {k} channels"
         return f"{positions} complex products of {tiles}x{c} by {c}x{k}"
+
+
+# One transform, per complex position and block of channels, by side.
+FFT_CYCLES = {16: 25.0, 32: 34.0, 64: 48.0}
 
 
 ALGORITHMS: dict[str, Algorithm] = {
@@ -236,6 +282,7 @@ ALGORITHMS: dict[str, Algorithm] = {
     "winograd-4-bfloat16": Winograd(4, "bfloat16"),
     "fft-16": Fft(16),
     "fft-32": Fft(32),
+    "fft-64": Fft(64),
 }
 
 
@@ -253,17 +300,24 @@ def _depth(spec: ConvSpec) -> int:
 
 
 def _refuses_steps(spec: ConvSpec) -> str | None:
-    """What all tiled algorithms need."""
+    """What all tiled algorithms need of stride and dilation."""
     if spec.stride != (1, 1):
         return f"needs stride 1, got {spec.stride}"
-    if spec.dilation != (1, 1):
-        return f"needs dilation 1, got {spec.dilation}"
-    return None if spec.groups == 1 else f"needs one group, got {spec.groups}"
+    return None if spec.dilation == (1, 1) else f"needs dilation 1, got {spec.dilation}"
+
+
+def _multiplies_bfloat16() -> bool:
+    return has_avx512_bf16() and active_isa() == "avx512"
 
 
 def _bfloat16_cost() -> float:
     """Cycles of a bfloat16 product, in those of a float32 one."""
-    return 0.65 if has_avx512_bf16() and active_isa() == "avx512" else 1.1
+    return 0.6 if _multiplies_bfloat16() else 1.1
+
+
+def _bytes_of(precision: str) -> int:
+    """Of a packed weight: without such products, rounded values are kept as float32."""
+    return 2 if precision == "bfloat16" and _multiplies_bfloat16() else 4
 
 
 def _tiled_cycles(
@@ -281,8 +335,7 @@ def _tiled_cycles(
     if precision == "bfloat16":
         products *= _bfloat16_cost()
     transforms = transform * tiles * positions * (channels + filters) / BLOCK
-    arithmetic = (products + transforms) / threads
-    return _with_weights(arithmetic, 4 * positions * channels * filters)
+    return (products + transforms) / threads
 
 
 def _tiled_bytes(spec: ConvSpec, tiles: int, values: int, threads: int) -> int:

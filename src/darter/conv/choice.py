@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from darter.conv.algorithms import ALGORITHMS
+from darter.conv.algorithms import ALGORITHMS, Algorithm
 from darter.conv.remembered import recall
 from darter.conv.spec import ConvSpec
 from darter.errors import OptionError, UnsupportedError
@@ -25,7 +25,7 @@ class Choice:
 
 
 def admitted(
-    spec: ConvSpec, *, max_error: float = MAX_ERROR, max_workspace: int | None = None
+    spec: ConvSpec, *, max_error: float = MAX_ERROR, max_memory: int | None = None
 ) -> tuple[list[str], dict[str, str]]:
     """Names that shape, error budget and memory cap allow; and why the others are refused."""
     names, refused = [], {}
@@ -33,9 +33,8 @@ def admitted(
         why = algorithm.refuses(spec)
         if why is None and algorithm.error(spec) > max_error:
             why = f"error {algorithm.error(spec):.1e} above {max_error:.1e}"
-        workspace = algorithm.workspace_bytes(spec, threads()) if why is None else 0
-        if max_workspace is not None and workspace > max_workspace:
-            why = f"workspace of {workspace / 1e6:.1f} MB above {max_workspace / 1e6:.1f} MB"
+        if why is None and max_memory is not None:
+            why = _too_large(algorithm, spec, max_memory)
         if why is None:
             names.append(name)
         else:
@@ -44,15 +43,16 @@ def admitted(
 
 
 def choose(
-    spec: ConvSpec, *, max_error: float = MAX_ERROR, max_workspace: int | None = None
+    spec: ConvSpec, *, max_error: float = MAX_ERROR, max_memory: int | None = None
 ) -> Choice:
     """Choose by remembered timings (see `autotune`), else by estimated cycles; times nothing.
 
     spec: the shape.   max_error: largest expected error (root mean square, relative to the root
-    mean square of the outputs for independent inputs).   max_workspace: bytes, or None.
+    mean square of the outputs for independent inputs).   max_memory: bytes of packed filters and
+    workspace together, or None.
     Raises UnsupportedError, with every reason, if nothing is allowed.
     """
-    names, reasons = admitted(spec, max_error=max_error, max_workspace=max_workspace)
+    names, reasons = admitted(spec, max_error=max_error, max_memory=max_memory)
     if not names:
         why = "; ".join(f"{name} {reason}" for name, reason in reasons.items())
         raise UnsupportedError(f"no algorithm for {spec}: {why}")
@@ -64,6 +64,16 @@ def choose(
         reasons[name] += " timed" if name in timed else " estimated"
     cost_of = timed or cycles
     return Choice(min(cost_of, key=cost_of.__getitem__), reasons)
+
+
+def _too_large(algorithm: Algorithm, spec: ConvSpec, most: int) -> str | None:
+    filters, workspace = algorithm.weight_bytes(spec), algorithm.workspace_bytes(spec, threads())
+    if filters + workspace <= most:
+        return None
+    return (
+        f"{filters / 1e6:.1f} MB of filters and {workspace / 1e6:.1f} MB of workspace above "
+        f"{most / 1e6:.1f} MB"
+    )
 
 
 def check(spec: ConvSpec, name: str) -> None:

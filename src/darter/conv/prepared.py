@@ -65,11 +65,12 @@ def prepare(
     activation: str | None = None,
     algorithm: str = "auto",
     max_error: float = MAX_ERROR,
-    max_workspace: int | None = None,
+    max_memory: int | None = None,
 ) -> "PreparedConv":
     """Transform and pack the filters once, for many calls with images of one shape.
 
-    Arguments as for `conv2d`; max_workspace: bytes that the algorithm may use, or None.
+    Arguments as for `conv2d`; max_memory: bytes that its packed filters and
+    workspace may take together, or None.
     The active instruction set is fixed here.
     """
     w = np.ascontiguousarray(as_array(w))
@@ -83,7 +84,7 @@ def prepare(
         known = ", ".join(str(name) for name in ACTIVATIONS)
         raise OptionError(f"unknown activation {activation!r}; choose from {known}")
     if algorithm == "auto":
-        choice = choose(spec, max_error=max_error, max_workspace=max_workspace)
+        choice = choose(spec, max_error=max_error, max_memory=max_memory)
     else:
         check(spec, algorithm)
         explained = ALGORITHMS[algorithm].explain(spec)

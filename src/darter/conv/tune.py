@@ -36,7 +36,7 @@ def autotune(
     *,
     only: Sequence[str] | None = None,
     max_error: float = MAX_ERROR,
-    max_workspace: int | None = None,
+    max_memory: int | None = None,
     seconds: float = 1.0,
     cold: bool = True,
 ) -> list[Timing]:
@@ -50,7 +50,7 @@ def autotune(
     `prepare` and `choose` use the remembered times from then on.
     Raises UnsupportedError if nothing is allowed.
     """
-    names, refused = admitted(spec, max_error=max_error, max_workspace=max_workspace)
+    names, refused = admitted(spec, max_error=max_error, max_memory=max_memory)
     names = _promising(spec, names) if only is None else [name for name in names if name in only]
     if not names:
         why = "; ".join(f"{name} {reason}" for name, reason in refused.items())

@@ -68,8 +68,11 @@ std::unique_ptr<Convolution> make_depthwise(const ConvSpec& spec, const Filters&
 // bfloat16 needs square ones of at most 6 inputs per side.
 std::unique_ptr<Convolution> make_winograd(const ConvSpec& spec, const Filters& filters, int tile,
                                            Precision precision);
-// side: pixels of a tile, 16 or 32, at least R and S. Needs stride 1, dilation 1, one group.
+// side: pixels of a tile, 16, 32 or 64, at least R and S. Needs stride 1, dilation 1, and one group
+// or one per channel and filter.
 std::unique_ptr<Convolution> make_fft(const ConvSpec& spec, const Filters& filters, int side);
+std::unique_ptr<Convolution> make_depthwise_fft(const ConvSpec& spec, const Filters& filters,
+                                                int side);
 
 // (N, C, H, W) to blocked and back; `pixels` is H * W.
 void to_blocked(const float* plain, float* blocked, int64_t n, int64_t c, int64_t pixels);

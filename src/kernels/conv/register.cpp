@@ -40,6 +40,7 @@ const std::pair<const char*, Maker> kMakers[] = {
      [](auto& s, auto& f) { return make_winograd(s, f, 4, Precision::bfloat16); }},
     {"fft-16", [](auto& s, auto& f) { return make_fft(s, f, 16); }},
     {"fft-32", [](auto& s, auto& f) { return make_fft(s, f, 32); }},
+    {"fft-64", [](auto& s, auto& f) { return make_fft(s, f, 64); }},
 };
 
 std::unique_ptr<Convolution> prepare(const std::string& algorithm, const ConvSpec& spec,

@@ -4,12 +4,16 @@
 
 namespace darter {
 
+struct FftTile {
+    int side;
+    void (*input)(const InputTile&);
+    void (*output)(const OutputTile&);
+};
+
 struct FftKernels {
-    struct {
-        int side;
-        void (*input)(const InputTile&);
-        void (*output)(const OutputTile&);
-    } all[2];
+    FftTile all[3];
+    // v *= u, complex, one channel block: [position][part][16].
+    void (*multiply)(float* v, const float* u, int64_t positions);
 };
 
 }  // namespace darter

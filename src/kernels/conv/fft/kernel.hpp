@@ -1,6 +1,6 @@
 // Tiles of n x n real pixels to and from their Fourier transforms; each instruction set instantiates
-// them once. A real tile has redundant bins: columns 0 ... n/2 suffice, and of columns 0 and n/2
-// only rows 0 ... n/2. Positions are numbered column by column.
+// them once. A real tile has redundant bins: columns 0 ... n/2 suffice, and of columns 0 and n/2 only
+// rows 0 ... n/2. Positions are numbered column by column.
 #pragma once
 #include "conv/fft/fft.hpp"
 #include "conv/fft/fourier.hpp"
@@ -9,7 +9,9 @@ namespace darter::fft {
 
 constexpr int kBlock = 16;
 
-[[gnu::always_inline]] constexpr bool half_column(int column, int n) { return column == 0 || column == n / 2; }
+[[gnu::always_inline]] constexpr bool half_column(int column, int n) {
+    return column == 0 || column == n / 2;
+}
 
 // Two real rows make one complex row: after the transform, bin j of the first is
 // (Z[j] + conj Z[n-j]) / 2, of the second (Z[j] - conj Z[n-j]) / 2i.
@@ -31,7 +33,7 @@ void input(const InputTile& tile) {
                     a[j] = upper ? V::load(at) : V::zero();
                     b[j] = lower ? V::load(at + tile.x_row) : V::zero();
                 }
-                fourier::transform<V, n, false>(a, b, 1);
+                fourier::transform<V, n>(a, b, 1);
                 for (int j = 0; j < bins; ++j) {
                     int k = (n - j) % n;
                     re[i][j] = half * (a[j] + a[k]);
@@ -42,7 +44,7 @@ void input(const InputTile& tile) {
             }
             float* v = static_cast<float*>(tile.v) + block * tile.v_block + part;
             for (int j = 0; j < bins; ++j) {
-                fourier::transform<V, n, false>(&re[0][j], &im[0][j], bins);
+                fourier::transform<V, n>(&re[0][j], &im[0][j], bins);
                 for (int i = 0; i < (half_column(j, n) ? bins : n); ++i, v += tile.v_position) {
                     re[i][j].store(v);
                     im[i][j].store(v + tile.v_part);
@@ -68,7 +70,7 @@ void output(const OutputTile& tile) {
                     re[i][j] = re[n - i][j];
                     im[i][j] = V::zero() - im[n - i][j];
                 }
-                fourier::transform<V, n, true>(&re[0][j], &im[0][j], bins);
+                fourier::transform<V, n>(&im[0][j], &re[0][j], bins);
             }
             const V bias = V::load(tile.bias + block * kBlock + part);
             const int64_t out = block * tile.y_block + part;
@@ -82,7 +84,7 @@ void output(const OutputTile& tile) {
                     a[j] = re[i][n - j] + im[i + 1][n - j];
                     b[j] = re[i + 1][n - j] - im[i][n - j];
                 }
-                fourier::transform<V, n, true>(a, b, 1);
+                fourier::transform<V, n>(b, a, 1);
                 for (int row = i; row < tile.rows && row < i + 2; ++row)
                     for (int j = 0; j < tile.columns; ++j) {
                         int64_t at = out + row * tile.y_row + j * kBlock;
@@ -95,8 +97,25 @@ void output(const OutputTile& tile) {
 }
 
 template <class V>
+void multiply(float* v, const float* u, int64_t positions) {
+    for (int64_t i = 0; i < positions * 2 * kBlock; i += 2 * kBlock)
+        for (int part = 0; part < kBlock; part += V::lanes) {
+            float *real = v + i + part, *imaginary = real + kBlock;
+            const V a = V::load(real), b = V::load(imaginary);
+            const V c = V::load(u + i + part), d = V::load(u + i + part + kBlock);
+            (a * c - b * d).store(real);
+            fma(a, d, b * c).store(imaginary);
+        }
+}
+
+template <class V, int n>
+constexpr FftTile kernel() {
+    return {n, input<V, n>, output<V, n>};
+}
+
+template <class V>
 constexpr FftKernels kernels() {
-    return {{{16, input<V, 16>, output<V, 16>}, {32, input<V, 32>, output<V, 32>}}};
+    return {{kernel<V, 16>(), kernel<V, 32>(), kernel<V, 64>()}, multiply<V>};
 }
 
 }  // namespace darter::fft

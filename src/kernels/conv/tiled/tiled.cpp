@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "conv/tiled/filters.hpp"
+#include "conv/tiled/grid.hpp"
 #include "runtime/thread_pool.hpp"
 
 namespace darter {
@@ -85,9 +86,6 @@ private:
     }
 
     void choose_group() {
-        tiles_h_ = ceil_div(spec.out_h(), t_.outputs_h);
-        tiles_w_ = ceil_div(spec.out_w(), t_.outputs_w);
-        tiles_ = spec.n * tiles_h_ * tiles_w_;
         int64_t rows = product_.rows, per_tile = t_.positions * depth_blocks() * kBlock;
         int64_t products = t_.positions * most_blocks_ * t_.parts * kBlock;
         int64_t fit = kPrivateFloats / per_tile / rows * rows;
@@ -121,36 +119,15 @@ private:
         }
     }
 
-    struct Place {
-        int64_t image, row, column;  // of the tile's top left output
-    };
-    Place place(int64_t tile) const {
-        return {tile / tiles_w_ / tiles_h_, tile / tiles_w_ % tiles_h_ * t_.outputs_h,
-                tile % tiles_w_ * t_.outputs_w};
-    }
-
     // Patches of tiles [first, last) into v, whose first tile is `group`.
     void transform(const float* x, void* v, int64_t group, int64_t first, int64_t last) const {
-        int64_t plane = spec.h * spec.w * kBlock;
         for (int64_t tile = first; tile < last; ++tile) {
-            Place at = place(tile);
-            int64_t top = at.row - spec.pad_top, left = at.column - spec.pad_left;
-            auto inside = [](int64_t edge, int inputs) {
-                return static_cast<int>(std::clamp<int64_t>(edge, 0, inputs));
-            };
-            t_.input({.x = x + at.image * blocks_of(spec.c) * plane + (top * spec.w + left) * kBlock,
-                      .x_row = spec.w * kBlock,
-                      .x_block = plane,
-                      .step = t_.outputs_w,
-                      .top = inside(-top, t_.inputs_h),
-                      .left = inside(-left, t_.inputs_w),
-                      .bottom = inside(spec.h - top, t_.inputs_h),
-                      .right = inside(spec.w - left, t_.inputs_w),
-                      .blocks = blocks_of(spec.c),
-                      .v = operands_.at(v, (tile - group) * kBlock),
-                      .v_position = v_position_,
-                      .v_block = t_.parts * group_ * kBlock,
-                      .v_part = group_ * kBlock});
+            InputTile patch = grid_.patch(x, tile, 0, blocks_of(spec.c));
+            patch.v = operands_.at(v, (tile - group) * kBlock);
+            patch.v_position = v_position_;
+            patch.v_block = t_.parts * group_ * kBlock;
+            patch.v_part = group_ * kBlock;
+            t_.input(patch);
         }
     }
 
@@ -163,25 +140,15 @@ private:
         const void* patches = operands_.at(v, (first - group) * kBlock);
         multiply(patches, unit, last - first, products, position_stride);
 
-        int64_t out_h = spec.out_h(), out_w = spec.out_w(), out_plane = out_h * out_w * kBlock;
         int64_t block = unit * most_blocks_;
         for (int64_t tile = first; tile < last; ++tile) {
-            Place at = place(tile);
-            int64_t index = (at.image * blocks_of(spec.k) + block) * out_plane +
-                            (at.row * out_w + at.column) * kBlock;
-            t_.output({.products = products + (tile - first) * columns,
-                       .position = position_stride,
-                       .blocks = blocks,
-                       .bias = bias_.data() + block * kBlock,
-                       .residual = residual ? residual + index : nullptr,
-                       .y = y + index,
-                       .y_row = out_w * kBlock,
-                       .y_block = out_plane,
-                       .rows = static_cast<int>(std::min<int64_t>(t_.outputs_h, out_h - at.row)),
-                       .columns =
-                           static_cast<int>(std::min<int64_t>(t_.outputs_w, out_w - at.column)),
-                       .low = low_,
-                       .high = high_});
+            OutputTile out = grid_.outputs(y, residual, tile, block, blocks);
+            out.products = products + (tile - first) * columns;
+            out.position = position_stride;
+            out.bias = bias_.data() + block * kBlock;
+            out.low = low_;
+            out.high = high_;
+            t_.output(out);
         }
     }
 
@@ -219,11 +186,13 @@ private:
     }
 
     const TileTransform t_;
+    const TileGrid grid_{spec, t_};
     const Operands operands_;
     const ProductKernels& product_ = operands_.product();
     const int64_t most_blocks_ = std::max(1, product_.blocks / t_.parts);
     const int64_t units_ = ceil_div(blocks_of(spec.k), most_blocks_);
-    int64_t tiles_h_, tiles_w_, tiles_, group_, v_position_, unit_weights_;
+    const int64_t tiles_ = grid_.size();
+    int64_t group_, v_position_, unit_weights_;
     bool shared_;
     Buffer weights_;
 };
