@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from darter.files import read_json
+from darter.files import read_json, write_json
 from tests.data.odd_files import write_odd_folder
 
 QUICK = ("--strategy", "fine-tune-last", "--epochs", "2", "--size", "64")
@@ -102,6 +102,7 @@ def test_a_run_whose_pictures_changed_does_not_go_on(run, tmp_path):
 
     copy, stripes = tmp_path / "run", run.parent / "stripes"
     shutil.copytree(run, copy)
+    write_json(copy / "run.json", read_json(run / "run.json") | {"state": "interrupted"})
     extra = stripes / "level" / "extra.png"
     Image.fromarray(np.full((80, 80, 3), 7, np.uint8)).save(extra)
     try:

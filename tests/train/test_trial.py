@@ -26,12 +26,11 @@ def trials():
     problem, examples, backbone = tiny_problem(), tiny_pictures(60), tiny_backbone()
     return Trials(
         lambda strategy, seed: backbone,
+        lambda strategy: (problem.augment, problem.preprocess),
         Rows(backbone, problem, examples),
         examples,
         3,
         QUICK.replace(precision="auto"),
-        augment=problem.augment,
-        preprocess=problem.preprocess,
     )
 
 

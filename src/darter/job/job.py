@@ -10,9 +10,11 @@ from pathlib import Path
 
 from darter.data import Listing
 from darter.job import judging, stages
+from darter.job.challenge import challenge
 from darter.job.options import JobOptions
 from darter.job.run_folder import RunFolder, new_run_path
 from darter.job.screen import Screen
+from darter.job.training import train
 from darter.report import write_html
 from darter.train.stop import Interrupted
 
@@ -24,6 +26,7 @@ def run_job(options: JobOptions, out: Path | None, screen: Screen) -> RunFolder:
     Raises DarterError for anything that the user can mend.
     """
     listing = stages.find(options)  # before a folder is made: most mistakes show here
+    options = options.absolute()
     folder = RunFolder.create(out or new_run_path(Path(options.data)), options.to_dict())
     return _run(folder, options, listing, screen)
 
@@ -31,6 +34,10 @@ def run_job(options: JobOptions, out: Path | None, screen: Screen) -> RunFolder:
 def resume_job(path: Path, screen: Screen) -> RunFolder:
     """Go on with a run that was interrupted; a finished one is only reported again."""
     folder = RunFolder.open(path)
+    if folder.run["state"] == "done":
+        screen.line("done", f"this run is finished: {folder.run['verdict']}")
+        screen.line("report", str(write_html(folder.path)))
+        return folder
     options = JobOptions.from_dict(folder.run["options"])
     return _run(folder, options, stages.find(options), screen)
 
@@ -41,10 +48,12 @@ def _run(folder: RunFolder, options: JobOptions, listing: Listing, screen: Scree
         material = stages.look(folder, options, listing, screen)
         start = stages.describe(folder, options, material, screen)
         choice = stages.decide(folder, options, material, start, screen)
-        fitted = stages.train(folder, options, material, start, choice, screen)
-        judging.prove(folder, material, start, fitted, screen)
+        fitted = train(folder, options, material, start, choice, screen)
+        choice, fitted = challenge(folder, options, material, start, choice, fitted, screen)
+        judging.prove(folder, material, start, choice, fitted, screen)
         judging.judge(folder, options, material, start, choice, fitted, screen)
         folder.save(state="done")
+        _say_if_late(folder, options, screen)
         page = write_html(folder.path)
     except KeyboardInterrupt:
         folder.save(state="interrupted")
@@ -53,3 +62,14 @@ def _run(folder: RunFolder, options: JobOptions, listing: Listing, screen: Scree
         folder.release()
     screen.line("report", f"{page}")
     return folder
+
+
+def _say_if_late(folder: RunFolder, options: JobOptions, screen: Screen) -> None:
+    if folder.spent <= 1.05 * options.seconds:
+        return
+    longest = max(folder.run["seconds"].items(), key=lambda stage: stage[1])
+    screen.line(
+        "time",
+        f"took {folder.spent:.0f} s instead of {options.seconds:.0f} s; the longest stage was "
+        f"{longest[0]} with {longest[1]:.0f} s. Give more --time, or a smaller --size.",
+    )

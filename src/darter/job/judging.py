@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from darter.data import Scanned
+from darter.data import Preprocess, Scanned
 from darter.engine import Evaluation, ModelInfo, Session, evaluate_samples, load, wilson, write_info
 from darter.errors import DataError
 from darter.files import user_cache
@@ -15,7 +15,7 @@ from darter.job.options import JobOptions
 from darter.job.run_folder import RunFolder
 from darter.job.screen import Screen
 from darter.job.speed import measure_speed
-from darter.job.stages import probe_on
+from darter.job.training import probe_on
 from darter.job.verdict import margin, verdict
 from darter.train import Fitted, calibrate, export
 from darter.train.explain import explain as explain_answers
@@ -24,12 +24,18 @@ from darter.transfer import features
 
 
 def prove(
-    folder: RunFolder, material: Material, start: Start, fitted: Fitted, screen: Screen
+    folder: RunFolder,
+    material: Material,
+    start: Start,
+    chosen: Chosen,
+    fitted: Fitted,
+    screen: Screen,
 ) -> None:
     """Write model.onnx and prove that it answers as the trained model does: parity.json."""
     part, indices = material.judged
     calibration = calibrate(fitted.val_logits, material.examples(material.split.val).labels)
-    info = ModelInfo(material.audit.classes, start.preprocess, calibration)
+    _, preprocess = start.look(chosen.strategy, chosen.mirror_safe)
+    info = ModelInfo(material.audit.classes, preprocess, calibration)
     with folder.stage("export"):
         parity = export(fitted.model, folder.model, info, material.examples(indices).pictures)
         folder.record("parity", parity.to_json())
@@ -77,7 +83,7 @@ def judge(
     write_info(folder.model, replace(session.info, card=_card(folder, options, chosen, fitted)))
     screen.line("evaluate", _result_sentence(result), folder.run["seconds"]["evaluate"])
     screen.line("", sentence)
-    explain(folder, material, start, fitted, found, screen)
+    explain(folder, material, session.info.preprocess, fitted, found, screen)
     with folder.stage("speed"):
         folder.record("speed", measure_speed(folder.model, fitted.model))
 
@@ -85,7 +91,7 @@ def judge(
 def explain(
     folder: RunFolder,
     material: Material,
-    start: Start,
+    preprocess: Preprocess,
     fitted: Fitted,
     found: Evaluation,
     screen: Screen,
@@ -95,7 +101,7 @@ def explain(
         record = explain_answers(
             fitted.model,
             last_block(fitted.model.backbone),
-            start.preprocess,
+            preprocess,
             material.samples(material.judged[1]),
             found.predictions,
             folder.path,

@@ -5,10 +5,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from darter.data import Audit, PictureCache, PixelStatistics, Preprocess, Sample, Scanned, Split
+from darter.data import (
+    Audit,
+    Augment,
+    PictureCache,
+    PixelStatistics,
+    Preprocess,
+    Sample,
+    Scanned,
+    Split,
+)
 from darter.data import pixel_statistics as statistics_of
-from darter.train import Examples, Recipe
-from darter.transfer import Backbone, Features, SizeChoice, Strategy
+from darter.train import Examples, Recipe, make_augment
+from darter.train.recipe import spell_out
+from darter.transfer import Backbone, Features, SizeChoice, Strategy, small_net
 
 
 @dataclass(frozen=True)
@@ -54,15 +64,31 @@ class Material:
 
 @dataclass(frozen=True)
 class Start:
-    """What training starts from. recipe: with its size decided; found: of the training pictures,
-    in the order of `split.train`."""
+    """What training starts from.
+
+    recipe: with its size decided. found: features of the training pictures, in the order of
+    `split.train`. preprocess, small: what the backbone sees of a picture, and an untrained net.
+    pixels: of the training pictures.
+    """
 
     recipe: Recipe
     backbone: Backbone
     preprocess: Preprocess
+    small: Preprocess
     sizes: SizeChoice
     found: Features
+    pixels: PixelStatistics
     cache: PictureCache
+
+    def net(self, strategy: Strategy, seed: int) -> Backbone:
+        """The backbone, or a new small net where the strategy starts at random."""
+        return small_net(self.small.size, seed) if strategy.start == "random" else self.backbone
+
+    def look(self, strategy: Strategy, mirror_safe: bool) -> tuple[Augment, Preprocess]:
+        """How this strategy sees pictures in training, and in validation and use."""
+        preprocess = self.small if strategy.start == "random" else self.preprocess
+        recipe = with_safe_flips(self.recipe, mirror_safe)
+        return make_augment(recipe, preprocess, self.pixels), preprocess
 
 
 @dataclass(frozen=True)
@@ -73,3 +99,14 @@ class Chosen:
     learning_rate: float
     mirror_safe: bool
     why: str
+
+
+def with_safe_flips(recipe: Recipe, mirror_safe: bool) -> Recipe:
+    """The usual random changes without flips where a mirror image has another meaning.
+
+    Random changes that the user has named stay as they are.
+    """
+    if mirror_safe or recipe.augment != Recipe().augment:
+        return recipe
+    kept = {name: options for name, options in spell_out(recipe.augment).items() if name != "flip"}
+    return recipe.replace(augment=kept)

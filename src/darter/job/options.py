@@ -1,6 +1,7 @@
 """What a user asks of the main job."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from darter.train.recipe import Recipe
@@ -17,6 +18,15 @@ class JobOptions:
     test: str | None = None
     seconds: float = 600.0
     recipe: Recipe = field(default_factory=Recipe)
+
+    def absolute(self) -> "JobOptions":
+        """The same with paths that mean the same in every working folder."""
+        test = self.test
+        if test is not None and not (Path(self.data) / test).exists():
+            test = str(Path(test).resolve())
+        weights = self.recipe.weights and str(Path(self.recipe.weights).resolve())
+        recipe = self.recipe.replace(weights=weights)
+        return replace(self, data=str(Path(self.data).resolve()), test=test, recipe=recipe)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

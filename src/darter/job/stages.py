@@ -1,39 +1,45 @@
 """The stages of the main job up to a trained model, each with its records; see job.py."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
-from darter.data import Listing, PictureCache, find_samples, groups_of, scan, split
+from darter.data import (
+    Listing,
+    PictureCache,
+    Preprocess,
+    find_samples,
+    groups_of,
+    scan,
+    split,
+)
 from darter.errors import DataError
 from darter.files import user_cache
 from darter.job.material import Chosen, Material, Start
 from darter.job.options import JobOptions
 from darter.job.run_folder import RunFolder
 from darter.job.screen import Screen
-from darter.train import Fitted, Recipe, fit, make_augment
+from darter.job.training import time_left
+from darter.train import Recipe
 from darter.train.pictures import make_preprocess
-from darter.train.progress import TrainingBar
-from darter.train.recipe import spell_out
-from darter.train.trial import Trials, start_model
+from darter.train.trial import Trials
 from darter.transfer import (
     STRATEGIES,
     Backbone,
-    Probe,
     SizeChoice,
     Strategy,
     choose,
     choose_size,
     features,
-    fit_probe,
     small_net,
+    small_size,
     strategies,
     zoo,
 )
 
+SIZE_SHARE = 0.15  # of all the time
 RACE_SHARE = 0.45  # of the time that is left after the features
-RESERVE_SECONDS = 25.0  # for export, evaluation, heat maps and the page
-RESERVE_PER_PICTURE = 0.012  # seconds per test picture, on top
 PARTS = ("train", "val", "test")
 
 
@@ -68,27 +74,14 @@ def look(folder: RunFolder, options: JobOptions, listing: Listing, screen: Scree
 
 def describe(folder: RunFolder, options: JobOptions, material: Material, screen: Screen) -> Start:
     """Load the backbone, settle the input size, compute the training pictures' features."""
-    recipe, train = options.recipe, material.split.train
+    recipe = options.recipe
     backbone = zoo.load(recipe.backbone, recipe.weights or None)
-    sources, cache = material.pictures(train), user_cache("features")
+    sources, cache = material.pictures(material.split.train), user_cache("features")
     with folder.stage("features"), screen.bar("features") as progress:
-        if recipe.size != "auto":
-            sizes = SizeChoice(int(recipe.size), "named in the recipe")
-        else:
-            sizes = choose_size(
-                backbone,
-                sources,
-                material.labels[list(train)],
-                material.groups[list(train)],
-                classes=material.classes,
-                picture_side=material.side,
-                crop=recipe.crop,
-                cache_dir=cache,
-                seed=recipe.seed,
-                progress=progress,
-            )
+        sizes = _input_size(folder, options, material, backbone, progress)
         recipe = recipe.replace(size=sizes.size)
         preprocess = make_preprocess(recipe, backbone)
+        small = _small_look(options, material, preprocess)
         found = features(
             backbone, sources, preprocess, cache_dir=cache, mirror=True, progress=progress
         )
@@ -97,7 +90,45 @@ def describe(folder: RunFolder, options: JobOptions, material: Material, screen:
     )
     text = f"{backbone.name} ({backbone.source})\nat {sizes.size}×{sizes.size} pixels: {sizes.why}"
     screen.line("features", text, folder.run["seconds"]["features"])
-    return Start(recipe, backbone, preprocess, sizes, found, PictureCache())
+    return Start(recipe, backbone, preprocess, small, sizes, found, material.pixels, PictureCache())
+
+
+def _small_look(options: JobOptions, material: Material, preprocess: Preprocess) -> Preprocess:
+    """What an untrained net sees: the whole picture, no larger than it is unless asked for."""
+    size = preprocess.size
+    if options.recipe.size == "auto":
+        size = small_size(material.side, size)
+    return make_preprocess(options.recipe.replace(size=size), small_net(size))
+
+
+def _input_size(
+    folder: RunFolder,
+    options: JobOptions,
+    material: Material,
+    backbone: Backbone,
+    progress: Callable[[int, int], None],
+) -> SizeChoice:
+    """The recipe's size, or one that is measured once for a run: size.json."""
+    recipe, train = options.recipe, list(material.split.train)
+    if recipe.size != "auto":
+        return SizeChoice(int(recipe.size), "named in the recipe")
+    if folder.has("size"):
+        return SizeChoice.from_json(folder.read("size"))
+    choice = choose_size(
+        backbone,
+        material.pictures(material.split.train),
+        material.labels[train],
+        material.groups[train],
+        classes=material.classes,
+        picture_side=material.side,
+        crop=recipe.crop,
+        cache_dir=user_cache("features"),
+        seed=recipe.seed,
+        seconds=SIZE_SHARE * options.seconds,
+        progress=progress,
+    )
+    folder.record("size", choice.to_json())
+    return choice
 
 
 def decide(
@@ -106,22 +137,17 @@ def decide(
     """Race the strategies on the training pictures: race.json."""
     if not folder.done("race"):
         train = material.split.train
-        left = options.seconds - folder.spent - _reserve(material)
+        left = time_left(folder, options, material)
+        mirrors = {"safe": True}
         trials = Trials(
-            lambda strategy, seed: _backbone(start, strategy, seed),
+            start.net,
+            lambda strategy: start.look(strategy, mirrors["safe"]),
             start.found,
             material.examples(train),
             material.classes,
             start.recipe,
-            augment=make_augment(start.recipe, start.preprocess, material.pixels),
-            preprocess=start.preprocess,
             cache=start.cache,
         )
-
-        def on_mirror(safe: bool) -> None:
-            recipe = _with_safe_flips(start.recipe, safe)
-            trials.augment_by(make_augment(recipe, start.preprocess, material.pixels))
-
         with folder.stage("race"), screen.race() as progress:
             choice = choose(
                 start.found,
@@ -134,7 +160,7 @@ def decide(
                 seed=start.recipe.seed,
                 picture_side=material.side,
                 progress=progress,
-                on_mirror=on_mirror,
+                on_mirror=lambda safe: mirrors.update(safe=safe),
                 past=folder.read("journal") if folder.has("journal") else None,
                 record=lambda entries: folder.record("journal", entries),
             )
@@ -147,59 +173,6 @@ def decide(
     return Chosen(strategy, winner["learning_rate"], race["mirror"]["safe"], winner["why"])
 
 
-def train(
-    folder: RunFolder,
-    options: JobOptions,
-    material: Material,
-    start: Start,
-    chosen: Chosen,
-    screen: Screen,
-) -> Fitted:
-    """Train the chosen strategy on the training pictures: recipe.toml, checkpoints, metrics."""
-    strategy = chosen.strategy
-    recipe = _with_safe_flips(start.recipe, chosen.mirror_safe).replace(strategy=strategy.name)
-    if not strategy.is_probe:
-        recipe = recipe.replace(learning_rate=chosen.learning_rate)
-    recipe.save(folder.path / "recipe.toml")
-    probe = probe_on(material, start, strategy.layers) if strategy.start == "probe" else None
-    backbone = _backbone(start, strategy, recipe.seed)
-    model = start_model(backbone, strategy, material.classes, probe, recipe.seed)
-    left = options.seconds - folder.spent - _reserve(material)
-    with folder.stage("train"), TrainingBar(screen.console) as bar:
-        fitted = fit(
-            model,
-            strategy,
-            recipe,
-            material.examples(material.split.train),
-            material.examples(material.split.val),
-            folder.path,
-            augment=make_augment(recipe, start.preprocess, material.pixels),
-            preprocess=start.preprocess,
-            seconds=max(1.0, left),
-            resume=True,
-            progress=bar,
-            cache=start.cache,
-        )
-    screen.line("train", _training_sentence(fitted, material), folder.run["seconds"]["train"])
-    return fitted
-
-
-def probe_on(material: Material, start: Start, layers: str) -> Probe:
-    """The probe that learned from all training pictures."""
-    train = list(material.split.train)
-    return fit_probe(
-        start.found.read(layers),
-        material.labels[train],
-        material.classes,
-        groups=material.groups[train],
-        seed=start.recipe.seed,
-    )
-
-
-def _backbone(start: Start, strategy: Strategy, seed: int) -> Backbone:
-    return small_net(start.preprocess.size, seed) if strategy.start == "random" else start.backbone
-
-
 def _allowed(recipe: Recipe) -> list[Strategy]:
     """The strategies that may win, with the learning rates that the recipe leaves open."""
     names = list(STRATEGIES) if recipe.strategy == "auto" else [recipe.strategy]
@@ -208,31 +181,3 @@ def _allowed(recipe: Recipe) -> list[Strategy]:
         return named
     rates = (float(recipe.learning_rate),)
     return [s if s.is_probe else replace(s, learning_rates=rates) for s in named]
-
-
-def _with_safe_flips(recipe: Recipe, mirror_safe: bool) -> Recipe:
-    """The usual random changes without flips where a mirror image has another meaning.
-
-    Random changes that the user has named stay as they are.
-    """
-    if mirror_safe or recipe.augment != Recipe().augment:
-        return recipe
-    kept = {name: options for name, options in spell_out(recipe.augment).items() if name != "flip"}
-    return recipe.replace(augment=kept)
-
-
-def _reserve(material: Material) -> float:
-    return RESERVE_SECONDS + RESERVE_PER_PICTURE * len(material.judged[1])
-
-
-def _training_sentence(fitted: Fitted, material: Material) -> str:
-    steps = fitted.history[-1]["step"] if fitted.history else 0
-    if fitted.plan is None:
-        text = "the probe is the model"
-    elif steps == 0:
-        text = "no time was left to train, the model is the probe it starts from; give more --time"
-    else:
-        text = f"{steps} steps, the best after epoch {fitted.best_epoch} ({fitted.ended})"
-    if fitted.val_accuracy is None:
-        return text
-    return f"{text}; {fitted.val_accuracy:.1%} of {len(material.split.val)} validation pictures"

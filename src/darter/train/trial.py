@@ -47,6 +47,7 @@ class Trials:
     """The trial that `darter.transfer.choose` calls: a short training, scored on held-out pictures.
 
     backbone: (strategy, seed) -> the backbone to start from; it is not changed.
+    look: strategy -> how it sees pictures in training, and when it is judged.
     features: of all examples, for the probes that heads start from.
     The precision is measured in the first trial and kept for all; see `precision`.
     """
@@ -54,24 +55,18 @@ class Trials:
     def __init__(
         self,
         backbone: Callable[[Strategy, int], Backbone],
+        look: Callable[[Strategy], tuple[Augment, Preprocess]],
         features: "Features",
         examples: Examples,
         classes: int,
         recipe: Recipe,
         *,
-        augment: Augment,
-        preprocess: Preprocess,
         cache: PictureCache | None = None,
     ) -> None:
-        self._backbone, self._features, self._examples = backbone, features, examples
-        self._classes, self._recipe = classes, recipe
-        self._augment, self._preprocess = augment, preprocess
+        self._backbone, self._look, self._features = backbone, look, features
+        self._examples, self._classes, self._recipe = examples, classes, recipe
         self._cache = PictureCache() if cache is None else cache
         self._strengths: dict[str, float] = {}
-
-    def augment_by(self, augment: Augment) -> None:
-        """Let the trials to come see other random changes."""
-        self._augment = augment
 
     @property
     def precision(self) -> str:
@@ -110,6 +105,7 @@ class Trials:
             self._probe(strategy, train),
             seed,
         )
+        augment, preprocess = self._look(strategy)
         try:
             fitted = fit(
                 model,
@@ -118,8 +114,8 @@ class Trials:
                 self._examples.subset(train),
                 NOBODY,
                 None,
-                augment=self._augment,
-                preprocess=self._preprocess,
+                augment=augment,
+                preprocess=preprocess,
                 cache=self._cache,
             )
         except Diverged:
@@ -127,7 +123,7 @@ class Trials:
             return Trial(wrong, time.monotonic() - started, float("inf"))
         if fitted.plan is not None:
             self._recipe = self._recipe.replace(precision=fitted.plan.precision)
-        logits = self._logits(model, self._examples.subset(held_out))
+        logits = self._logits(model, self._examples.subset(held_out), preprocess)
         labels = self._examples.labels[held_out]
         correct = logits.argmax(axis=1) == labels
         return Trial(correct, time.monotonic() - started, score(logits, labels)[1])
@@ -142,9 +138,11 @@ class Trials:
             self._strengths[strategy.layers] = find_strength(rows, labels, self._classes)
         return fit_probe(rows, labels, self._classes, l2=self._strengths[strategy.layers])
 
-    def _logits(self, model: Classifier, held_out: Examples) -> NDArray[np.float32]:
+    def _logits(
+        self, model: Classifier, held_out: Examples, preprocess: Preprocess
+    ) -> NDArray[np.float32]:
         device = choose_device(self._recipe.device)
         precision = candidate_precisions(device, self._recipe.precision)[0]
         move(model, device, self._recipe.channels_last)
-        loader = evaluation_loader(held_out, self._preprocess, self._recipe, self._cache)
+        loader = evaluation_loader(held_out, preprocess, self._recipe, self._cache)
         return evaluate(model, loader, device, precision, self._recipe.channels_last)

@@ -19,9 +19,14 @@ from darter.transfer.backbone import Backbone, Block, Classifier
 from darter.transfer.choose import choose
 from darter.transfer.features import Features, features
 from darter.transfer.probe import Probe, fit_probe
-from darter.transfer.records import Candidate, Choice, Trial
+from darter.transfer.records import (
+    Candidate,
+    Choice,
+    Trial,
+    cheapest_within_one_standard_error,
+)
 from darter.transfer.sizes import SizeChoice, choose_size
-from darter.transfer.small import small_net
+from darter.transfer.small import small_net, small_size
 from darter.transfer.strategies import STRATEGIES, Strategy, parameter_groups, prepare, train_mode
 
 __all__ = [
@@ -36,6 +41,7 @@ __all__ = [
     "SizeChoice",
     "Strategy",
     "Trial",
+    "cheapest_within_one_standard_error",
     "choose",
     "choose_size",
     "features",
@@ -43,6 +49,7 @@ __all__ = [
     "parameter_groups",
     "prepare",
     "small_net",
+    "small_size",
     "strategies",
     "train_mode",
     "zoo",

@@ -112,6 +112,7 @@ def choose(
         budget_seconds=budget_seconds,
         spent_seconds=journal.spent,
         seconds_per_picture=dict(race.costs),
+        challengers=tuple(decide.challengers(racing)) if winner.strategy.is_probe else (),
     )
 
 

@@ -85,6 +85,18 @@ def decide(bench: Bench, race: Race, probes: Sequence[Candidate]) -> Candidate:
     return winner
 
 
+def challengers(raced: Sequence[Candidate]) -> list[Candidate]:
+    """The best of each kind of start ("probe", "random"): pretrained nets and new ones do not
+    compare after a few epochs. Without a measurement it is the dearest at its usual rate."""
+
+    def merit(candidate: Candidate) -> tuple[float, bool, int]:
+        usual = candidate.learning_rate == candidate.strategy.default_learning_rate
+        return candidate.accuracy or 0.0, usual, candidate.strategy.cost
+
+    starts = dict.fromkeys(c.strategy.start for c in raced)
+    return [max((c for c in raced if c.strategy.start == s), key=merit) for s in starts]
+
+
 def _hits(bench: Bench, race: Race, probe: Candidate) -> NDArray[np.bool_]:
     """A probe's hits on the pictures that judged the finalists, learned from the same ones."""
     layers = probe.strategy.layers

@@ -5,17 +5,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from darter.transfer.records import Candidate
+from darter.transfer.strategies import Strategy
 
 EVALUATION = 0.25  # cost of judging a picture, as a share of training on it once
 _HELD_SHARE = 0.3  # of a rung's time, at most, for judging
 _LEAST_EPOCHS = 2
+_LEAST_WORK = 320  # pictures to train on, counted each time: 20 steps of a usual batch
 
 
 @dataclass(frozen=True)
 class Rung:
-    """One round of the race: every candidate trains and is judged in the same way."""
+    """One round of the race: the same pictures and about the same seconds for every candidate.
 
-    epochs: int
+    train, held: pictures of a fold to learn from, and to be judged on.
+    epochs: by strategy name; a net that trains faster sees its pictures more often.
+    """
+
+    epochs: Mapping[str, int]
     train: int
     held: int
     folds: int
@@ -33,9 +39,9 @@ def survivors(candidates: int) -> int:
     return min(candidates, max(2, math.ceil(candidates / 3)))
 
 
-def seconds_of(rung: Rung, cost: float) -> float:
+def seconds_of(rung: Rung, strategy: Strategy, cost: float) -> float:
     """Of one trial (one fold). cost: seconds to train on one picture once."""
-    return cost * (rung.train * rung.epochs + EVALUATION * rung.held)
+    return cost * (rung.train * rung.epochs[strategy.name] + EVALUATION * rung.held)
 
 
 def plan_rung(
@@ -54,17 +60,21 @@ def plan_rung(
     train, held: pictures in a fold. costs: seconds per picture by strategy. last: the rung that
     decides, where further folds make the judgement finer.
     """
-    rate = sum(costs[c.strategy.name] for c in candidates)
-    held = min(held, int(_HELD_SHARE * seconds / (EVALUATION * rate)))
-    work = (seconds / rate) - EVALUATION * held  # picture-epochs for each candidate
-    least = min(train, max(32, 4 * classes))
-    if held < min(16, classes) or work < least:
+    strategies = dict.fromkeys(c.strategy for c in candidates)
+    dearest = max(costs[s.name] for s in strategies)
+    room = seconds / len(candidates) / dearest  # pictures that the dearest can train on
+    held = min(held, int(_HELD_SHARE * room / EVALUATION))
+    work = room - EVALUATION * held
+    if held < min(16, classes) or work < max(_LEAST_WORK, 4 * classes):
         return None
-    most_epochs = max(c.strategy.epochs for c in candidates)
     used_folds = 1
     if last:
         fair = 3 * _LEAST_EPOCHS  # epochs before another fold is worth more than another epoch
         used_folds = min(folds, max(1, int(work / (train * fair))))
     work /= used_folds
-    epochs = min(most_epochs, max(1, int(work / train), min(_LEAST_EPOCHS, int(work / least))))
-    return Rung(epochs, min(train, int(work / epochs)), held, used_folds)
+    train = min(train, int(work / _LEAST_EPOCHS))
+    epochs = {
+        s.name: max(1, min(s.epochs, int(work * dearest / costs[s.name] / train)))
+        for s in strategies
+    }
+    return Rung(epochs, train, held, used_folds)

@@ -116,7 +116,9 @@ class Race:
         trials: dict[Candidate, list[Trial]] = {}
         judged: list[tuple[NDArray, NDArray]] = []
         for fold in range(rung.folds):
-            expected = {c: seconds_of(rung, self.costs[c.strategy.name]) for c in self.alive}
+            expected = {
+                c: seconds_of(rung, c.strategy, self.costs[c.strategy.name]) for c in self.alive
+            }
             if fold and self.remaining < sum(expected.values()):
                 break
             train, held = self.bench.draw(fold, rung.train, rung.held)
@@ -138,7 +140,7 @@ class Race:
             candidate.accuracy, candidate.pictures = score.accuracy, len(score.correct)
             candidate.rungs.append(
                 {
-                    "epochs": rung.epochs,
+                    "epochs": rung.epochs[candidate.strategy.name],
                     "folds": len(judged),
                     "pictures": rung.train,
                     "accuracy": score.accuracy,
@@ -157,16 +159,17 @@ class Race:
         fold: int,
     ) -> Trial:
         strategy, rate = candidate.strategy, candidate.learning_rate
+        epochs = rung.epochs[strategy.name]
         self.progress(f"rung {number + 1}: {candidate.label}", self._share())
         key = (
             f"trial: {strategy.name} rate {rate:g} rung {number} fold {fold} "
-            f"epochs {rung.epochs} train {len(train)} held {len(held)}"
+            f"epochs {epochs} train {len(train)} held {len(held)}"
         )
         trial = self.bench.journal.trial(
-            key, partial(self.trial, strategy, rate, train, held, rung.epochs, self.bench.seed)
+            key, partial(self.trial, strategy, rate, train, held, epochs, self.bench.seed)
         )
         candidate.seconds += trial.seconds
-        work = len(train) * rung.epochs + EVALUATION * len(held)
+        work = len(train) * epochs + EVALUATION * len(held)
         self.costs[strategy.name] = trial.seconds / work
         return trial
 
@@ -182,10 +185,11 @@ class Race:
         self.finalists = [(c, scores[c].correct) for c in self.alive]
         best = order[0]
         for candidate in order[len(self.alive) :]:
+            epochs = rung.epochs[candidate.strategy.name]
             candidate.status = "eliminated"
             candidate.why = (
                 f"{candidate.accuracy:.3f} against {best.accuracy:.3f} of {best.label} after "
-                f"{rung.epochs} epoch{'s' if rung.epochs > 1 else ''} on {rung.train} pictures"
+                f"{epochs} epoch{'s' if epochs > 1 else ''} on {rung.train} pictures"
             )
 
     def _give_up(self, strategy: Strategy, why: str) -> None:

@@ -114,6 +114,7 @@ class Choice:
     seconds_per_picture: strategy name -> measured cost of training on one picture once.
     mirror_safe: a mirror image keeps its label, so that flips may be used in training.
     sizes: what `choose_size` measured, where it was asked.
+    challengers: where a probe won, the candidates that deserve a full training all the same.
     """
 
     strategy: Strategy
@@ -130,6 +131,7 @@ class Choice:
     spent_seconds: float
     seconds_per_picture: dict[str, float]
     sizes: tuple[dict[str, Any], ...] = ()
+    challengers: tuple[Candidate, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -141,6 +143,10 @@ class Choice:
                 "learning_rate": self.learning_rate,
                 "why": self.why,
             },
+            "challengers": [
+                {"strategy": c.strategy.name, "learning_rate": c.learning_rate}
+                for c in self.challengers
+            ],
             "learning_curve": [
                 {
                     "pictures": p.pictures,

@@ -3,6 +3,8 @@
 On a CPU the time of training goes with the square of the size, so half of it is four times faster.
 """
 
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +33,13 @@ class SizeChoice:
     why: str
     records: tuple[dict[str, Any], ...] = ()
 
+    def to_json(self) -> dict[str, Any]:
+        return {"size": self.size, "why": self.why, "records": list(self.records)}
+
+    @classmethod
+    def from_json(cls, entries: dict[str, Any]) -> "SizeChoice":
+        return cls(entries["size"], entries["why"], tuple(entries["records"]))
+
 
 def choose_size(
     backbone: Backbone,
@@ -44,6 +53,7 @@ def choose_size(
     crop: str = "center",
     cache_dir: Path | None = None,
     seed: int = 0,
+    seconds: float = math.inf,
     progress: Progress | None = None,
 ) -> SizeChoice:
     """The smallest input size whose linear probe is within one standard error of the best.
@@ -51,6 +61,7 @@ def choose_size(
     sources, labels, groups: the training pictures. picture_side: their usual short side in
     pixels; where it is no less than the backbone's own size, or the backbone takes one size only,
     nothing is measured. sizes: what to measure; None: 64, 96, … up to the backbone's own size.
+    seconds: about; larger sizes that would take longer are not measured.
     """
     if sizes is None:
         if backbone.fixed_size:
@@ -63,10 +74,15 @@ def choose_size(
     chosen = stratified(np.arange(len(labels)), labels, PICTURES, seed)
     part = [sources[i] for i in chosen]
     hits: dict[int, NDArray[np.bool_]] = {}
+    started, cost = time.monotonic(), 0.0
     for size in sorted(sizes):
+        spent = time.monotonic() - started
+        if hits and spent + cost * size**2 > seconds:
+            break
         preprocess = backbone.preprocess(size, crop)
         found = features(backbone, part, preprocess, cache_dir=cache_dir, progress=progress)
         hits[size] = _cross_validate(found.last, labels[chosen], groups[chosen], classes, seed)
+        cost = (time.monotonic() - started - spent) / size**2
     best = max(hits, key=lambda size: (hits[size].mean(), -size))
     records = []
     size = best
@@ -85,6 +101,8 @@ def choose_size(
     why = f"the probe reaches {hits[size].mean():.3f} on {len(chosen)} pictures"
     if size != best:
         why += f", within one standard error of the best ({hits[best].mean():.3f} at {best} pixels)"
+    if len(hits) < len(sizes):
+        why += f"; no time to measure more than {max(hits)} pixels"
     return SizeChoice(size, why, tuple(reversed(records)))
 
 

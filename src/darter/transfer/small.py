@@ -7,6 +7,7 @@ from darter.transfer.backbone import Backbone
 from darter.transfer.zoo import build
 
 WIDTHS = (32, 64, 128, 256)
+_LEAST_SIZE = 32  # input pixels
 _LAST_SIDE = 4  # halving stops at maps of this side
 
 
@@ -38,6 +39,14 @@ class SmallNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.features(x).mean(dim=(2, 3))
+
+
+def small_size(picture_side: int, limit: int) -> int:
+    """Input pixels that suit an untrained net: no more than the pictures have, a multiple of 8.
+
+    picture_side: their usual short side. limit: the size that is used otherwise.
+    """
+    return min(limit, max(_LEAST_SIZE, -(-picture_side // 8) * 8))
 
 
 def small_net(size: int, seed: int = 0) -> Backbone:

@@ -1,0 +1,153 @@
+"""What is tried with the time that a probe leaves unused.
+
+A probe is solved in a moment, while the race could judge the strategies that train only after a
+few epochs. So where a probe won, errs and leaves time, its rivals get a full training, and the
+validation pictures decide.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from darter.files import write_atomic
+from darter.job.material import Chosen, Material, Start
+from darter.job.options import JobOptions
+from darter.job.run_folder import RunFolder
+from darter.job.screen import Screen
+from darter.job.training import fit_chosen, recipe_for, time_left, training_sentence
+from darter.train import Fitted
+from darter.transfer import Candidate, cheapest_within_one_standard_error, strategies
+
+LEAST_SECONDS = 15.0  # less is no training worth the wait
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A trained model, and how it did on the validation pictures."""
+
+    candidate: Candidate
+    fitted: Fitted
+    correct: np.ndarray
+
+    def to_json(self, kept: bool) -> dict[str, Any]:
+        return {
+            "strategy": self.candidate.strategy.name,
+            "title": self.candidate.strategy.title,
+            "learning_rate": self.candidate.learning_rate,
+            "accuracy": float(self.correct.mean()),
+            "pictures": len(self.correct),
+            "epochs": len(self.fitted.history[1:]),
+            "seconds": round(self.fitted.seconds, 3),
+            "kept": kept,
+        }
+
+
+def challenge(
+    folder: RunFolder,
+    options: JobOptions,
+    material: Material,
+    start: Start,
+    chosen: Chosen,
+    fitted: Fitted,
+    screen: Screen,
+) -> tuple[Chosen, Fitted]:
+    """Train the rivals of a probe in the time that is left: challenge.json.
+
+    Returns what is kept, and its model.
+    """
+    rivals = folder.read("race")["challengers"]
+    if _worth_it(chosen, fitted, material, rivals):
+        chosen, fitted = _train_rivals(
+            folder, options, material, start, chosen, fitted, rivals, screen
+        )
+        recipe_for(start, chosen).save(folder.path / "recipe.toml")
+    folder.save(strategy={"name": chosen.strategy.name, "learning_rate": chosen.learning_rate})
+    return chosen, fitted
+
+
+def _train_rivals(
+    folder: RunFolder,
+    options: JobOptions,
+    material: Material,
+    start: Start,
+    chosen: Chosen,
+    probe: Fitted,
+    rivals: list[dict[str, Any]],
+    screen: Screen,
+) -> tuple[Chosen, Fitted]:
+    """Each gets its share of the time. A resumed run trains again only what it had decided on."""
+    decided = folder.read("challenge")["winner"] if folder.has("challenge") else None
+    contenders = [_judged(chosen, probe, material)]
+    with folder.stage("challenge"):
+        for number, entry in enumerate(rivals):
+            share = time_left(folder, options, material) / (len(rivals) - number)
+            name = entry["strategy"]
+            if decided is not None and decided["strategy"] != name:
+                continue
+            if decided is None and share < LEAST_SECONDS and not _place(folder, name).exists():
+                continue
+            rival = Chosen(
+                strategies.get(name), entry["learning_rate"], chosen.mirror_safe, chosen.why
+            )
+            fitted = fit_chosen(_place(folder, name), material, start, rival, share, screen)
+            contenders.append(_judged(rival, fitted, material))
+            screen.line("challenge", f"{name}: {training_sentence(fitted, material)}")
+    if decided is None:
+        decided = _settle(folder, contenders)
+    kept = next(c for c in contenders if c.candidate.strategy.name == decided["strategy"])
+    if kept.fitted is probe:
+        return chosen, probe
+    screen.line("choose", f"{decided['strategy']}: {decided['why']}")
+    metrics = _place(folder, decided["strategy"]) / "metrics.jsonl"
+    write_atomic(folder.path / "metrics.jsonl", metrics.read_bytes())
+    strategy, rate = kept.candidate.strategy, kept.candidate.learning_rate
+    return Chosen(strategy, rate, chosen.mirror_safe, decided["why"]), kept.fitted
+
+
+def _settle(folder: RunFolder, contenders: list[Contender]) -> dict[str, Any]:
+    """The cheapest within one standard error of the best on the validation pictures."""
+    winner, best, difference, error = cheapest_within_one_standard_error(
+        [(c.candidate, c.correct) for c in contenders]
+    )
+    accuracy = {c.candidate: float(c.correct.mean()) for c in contenders}
+    why = f"right for {accuracy[winner]:.1%} of {len(contenders[0].correct)} validation pictures"
+    first = contenders[0].candidate
+    if winner is not best:
+        why += (
+            f"; {best.strategy.name} reached {accuracy[best]:.1%}, which is not clearly more "
+            f"({100 * difference:.1f} ± {100 * error:.1f} points on the same pictures)"
+        )
+    elif winner is not first:
+        why += f" after a full training, {first.strategy.name} for {accuracy[first]:.1%}"
+    decided = {
+        "strategy": winner.strategy.name,
+        "learning_rate": winner.learning_rate,
+        "why": why,
+    }
+    entries = [c.to_json(kept=c.candidate is winner) for c in contenders]
+    folder.record("challenge", {"contenders": entries, "winner": decided})
+    return decided
+
+
+def _worth_it(
+    chosen: Chosen, probe: Fitted, material: Material, rivals: list[dict[str, Any]]
+) -> bool:
+    """With one mistake or none, nothing could be shown to be better."""
+    if not chosen.strategy.is_probe or not rivals or not len(material.split.val):
+        return False
+    return int((~_hits(probe, material)).sum()) > 1
+
+
+def _place(folder: RunFolder, strategy: str) -> Path:
+    return folder.path / "challengers" / strategy
+
+
+def _judged(chosen: Chosen, fitted: Fitted, material: Material) -> Contender:
+    candidate = Candidate(chosen.strategy, chosen.learning_rate)
+    return Contender(candidate, fitted, _hits(fitted, material))
+
+
+def _hits(fitted: Fitted, material: Material) -> np.ndarray:
+    return fitted.val_logits.argmax(axis=1) == material.labels[list(material.split.val)]
