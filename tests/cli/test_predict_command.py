@@ -59,6 +59,7 @@ def test_csv_has_one_row_a_picture(capfd, model, folder):
     assert [row["label"] for row in rows] == ["red", "green", "blue", ""]
     assert rows[0]["label_3"] in ("green", "blue")
     assert "label_4" not in rows[0]
+    assert len({len(row) for row in csv.reader(io.StringIO(out))}) == 1
     assert rows[3]["error"].startswith("truncated: ")
 
 

@@ -49,7 +49,7 @@ def test_exact_copies_are_a_group_and_stay_together(tmp_path):
         ["ant/03.jpg", "ant/small.jpg"]
     ]
     assert audit.conflicts == () and audit.findings == ()
-    assert "1 exact copies, in 1 groups." in audit.summary()
+    assert "1 exact copy, in 1 group." in audit.summary()
 
 
 def test_near_duplicate_in_another_class_is_noted_and_used(tmp_path):

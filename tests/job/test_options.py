@@ -1,6 +1,6 @@
 import pytest
 
-from darter.cli.train import parse_seconds
+from darter.cli.train import parse_seconds, with_options
 from darter.errors import OptionError
 from darter.job.options import JobOptions
 from darter.train import Recipe
@@ -23,3 +23,20 @@ def test_other_times_are_refused(text):
 def test_options_survive_the_run_folder():
     options = JobOptions("photos", "val", 90.0, Recipe(epochs=3, seed=7, size=96))
     assert JobOptions.from_dict(options.to_dict()) == options
+
+
+def test_options_mean_the_same_in_every_folder(tmp_path, monkeypatch):
+    (tmp_path / "photos" / "val").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    recipe = Recipe(weights="net.pth")
+    options = JobOptions("photos", "val", recipe=recipe).absolute()
+    assert options.data == str(tmp_path / "photos")
+    assert options.test == "val", "a folder of the data itself"
+    assert options.recipe.weights == str(tmp_path / "net.pth")
+    assert JobOptions("photos", "other", recipe=recipe).absolute().test == str(tmp_path / "other")
+
+
+def test_a_wrong_option_is_called_by_its_name():
+    with pytest.raises(OptionError, match=r"^--size 3; expected .* a whole number from 8 to 1024"):
+        with_options(Recipe(), {"size": 3, "seed": None})
+    assert with_options(Recipe(), {"size": 64, "crop": "squash"}).crop == "squash"

@@ -123,6 +123,27 @@ def test_names_of_users_are_escaped(run):
     assert "49" not in re.findall(r"\[red\]markup\[/red\] (\S+)", page.text)
 
 
+def test_what_was_tried_with_the_time_left_is_shown(run):
+    folder = run("probe")
+    write_html(folder)
+    text = Page(folder / "report.html").text
+    assert "88.3% of 77 pictures; the other is not clearly better." in text
+    assert "kept" in text and "not kept" in text
+
+
+def test_strategies_not_tried_for_one_reason_share_a_row(run):
+    folder = run()
+    race = json.loads((folder / "race.json").read_text())
+    for candidate in race["candidates"][2:]:
+        candidate |= {"status": "not tried", "accuracy": None, "rungs": [], "why": "no time"}
+    (folder / "race.json").write_text(json.dumps(race))
+    write_html(folder)
+    text = Page(folder / "report.html").text
+    assert text.count("No time.") == 1
+    assert "retrain the last blocks; retrain the first blocks (surgical)" in text
+    assert "No other way to train was raced" in text
+
+
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

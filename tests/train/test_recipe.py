@@ -15,6 +15,7 @@ OTHERS = {  # a valid value other than the default, for each entry
     "weights": "my file.pth",
     "size": 96,
     "crop": "pad",
+    "layers": "all",
     "dropout": 0.5,
     "norm_statistics": "updated",
     "optimizer": "sgd",
@@ -45,6 +46,7 @@ OTHERS = {  # a valid value other than the default, for each entry
 BAD = {
     "size": 7,
     "crop": "middle",
+    "layers": "inner",
     "dropout": 1.0,
     "norm_statistics": "live",
     "optimizer": "adam",

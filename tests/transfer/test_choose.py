@@ -142,10 +142,10 @@ def test_one_named_strategy_still_races_its_rates():
     stub = Stub()
     only = STRATEGIES["fine-tune-last"]
     choice = run(stub, strategies=[only])
-    assert choice.strategy == only
+    assert choice.strategy.name == only.name
     assert {call[1] for call in stub.calls} == set(only.learning_rates)
     others = [c for c in choice.candidates if c.strategy.name not in (only.name, "linear-probe")]
-    assert all(c.why == "another strategy was asked for" for c in others)
+    assert all("another strategy was asked for" in c.why for c in others)
     assert choice.baseline.accuracy is not None
 
 

@@ -50,3 +50,13 @@ def test_sizes_can_be_given(backbone, measured):
     choice = pick(backbone, 400, sizes=[224, 288])
     assert choice.size == 224
     assert [r["size"] for r in choice.records] == [224, 288]
+
+
+def test_sizes_that_take_too_long_are_not_measured(backbone, measured, monkeypatch):
+    measured(apart_from=128)
+    clock = iter(range(0, 1000, 4))  # every look at it is four seconds later
+    monkeypatch.setattr(sizes.time, "monotonic", lambda: next(clock))
+    choice = pick(backbone, 60, seconds=22)
+    assert [r["size"] for r in choice.records] == [64, 96]
+    assert "no time to measure more than 96 pixels" in choice.why
+    assert sizes.SizeChoice.from_json(choice.to_json()) == choice

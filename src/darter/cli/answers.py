@@ -48,7 +48,8 @@ def csv_rows(predictions: Iterable[Prediction], top: int) -> Tally:
         known = [row["path"], row["label"], row["confidence"], row["unknown"], row["error"]]
         if prediction.error:
             known[2:4] = ["", ""]
-        out.writerow([*known, *(value for pair in row["top"] for value in pair)])
+        ranked = [value for pair in row["top"] for value in pair]
+        out.writerow([*known, *ranked, *[""] * (len(ranks) - len(ranked))])
         sys.stdout.flush()
     return tally
 

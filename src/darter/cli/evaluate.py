@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -60,6 +61,8 @@ def evaluate(
     session = options.open_model(model, threads, classes, size, mean, std)
     from darter.engine import evaluate_samples
 
+    if used not in (Split.test, Split.val):
+        _warn_if_trained_on(session.info.card, folder)
     calibration = session.info.calibration
     if unknown_below is not None:
         calibration = replace(calibration, unknown_below=unknown_below)
@@ -93,6 +96,18 @@ def _choose(listing: "Listing", wanted: Split | None) -> tuple[list["Sample"], s
         found = ", ".join(sorted(str(s) for s in have if s)) or "none"
         raise DataError(f"{listing.root} has no split {name}; its splits: {found}")
     return [sample for sample in listing.samples if sample.split == name], str(name)
+
+
+def _warn_if_trained_on(card: dict[str, Any], folder: str) -> None:
+    """Say so where the model seems to come from the pictures that it is measured on."""
+    name = (card.get("data") or {}).get("name")
+    if name is None or name != Path(folder).resolve().name:
+        return
+    typer.echo(
+        f"note: this model was trained on pictures of a folder called {name}. If they are these, "
+        "it knows most of them already, and the figures below flatter it.",
+        err=True,
+    )
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from darter.engine import Evaluation
 
+SHORT = 6  # letters of a class name that still fits above a column
 MIXED_UP = 10  # pairs listed where the matrix does not fit
 
 
@@ -75,15 +76,17 @@ def _classes(result: "Evaluation") -> Table:
 
 
 def _matrix(result: "Evaluation") -> Table:
-    """Counts: true class down, predicted class across, by number."""
+    """Counts: true class down, predicted class across, by name where names are short."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    by_name = max(map(len, result.classes)) <= SHORT
+    numbers = [str(number) for number in range(1, len(result.classes) + 1)]
     table.add_column("", justify="right", style="dim")
     table.add_column("", overflow="ellipsis", max_width=24, no_wrap=True)
-    for number in range(1, len(result.classes) + 1):
-        table.add_column(str(number), justify="right", min_width=3, header_style="dim")
+    for head in result.classes if by_name else numbers:
+        table.add_column(Text(head), justify="right", min_width=3, header_style="dim")
     for k, (label, counts) in enumerate(zip(result.classes, result.confusion, strict=True)):
         cells = (_cell(int(count), on_diagonal=j == k) for j, count in enumerate(counts))
-        table.add_row(str(k + 1), Text(label), *cells)
+        table.add_row("" if by_name else numbers[k], Text(label), *cells)
     return table
 
 

@@ -2,13 +2,14 @@
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from darter.errors import OptionError
 
-Text = Annotated[str | None, typer.Option()]
+if TYPE_CHECKING:
+    from darter.train.recipe import Recipe
 
 
 def train(
@@ -45,6 +46,9 @@ def train(
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training pictures.")] = None,
     size: Annotated[int | None, typer.Option(help="Input pixels on each side.")] = None,
+    crop: Annotated[
+        str | None, typer.Option(help="center cuts the edges off, squash and pad keep them.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Same seed, same result.")] = None,
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda or mps.  [default: what is there]")
@@ -76,13 +80,26 @@ def train(
         "weights": None if weights is None else str(weights),
         "epochs": epochs,
         "size": size,
+        "crop": crop,
         "seed": seed,
         "device": device,
         "threads": threads,
     }
     base = Recipe() if recipe is None else Recipe.load(recipe)
-    chosen = base.replace(**{name: value for name, value in given.items() if value is not None})
+    chosen = with_options(base, given)
     run_job(JobOptions(str(data), test, parse_seconds(time), chosen), out, screen)
+
+
+def with_options(base: "Recipe", given: dict[str, Any]) -> "Recipe":
+    """The recipe with what was given on the command line; an error speaks of the option."""
+    for name, value in given.items():
+        if value is not None:
+            try:
+                base = base.replace(**{name: value})
+            except OptionError as error:
+                words = str(error).replace(f"recipe: {name} = {value!r}", f"--{name} {value}")
+                raise OptionError(words) from None
+    return base
 
 
 def parse_seconds(text: str) -> float:

@@ -92,21 +92,25 @@ class Audit:
     def summary(self) -> list[str]:
         """The whole audit in a few sentences."""
         used, out = len(self.pictures), len({f.path for f in self.left_out})
-        lines = [f"{used} pictures of {len(self.classes)} classes can be used; {out} are left out."]
+        lines = [
+            f"{count(used, 'picture')} of {count(len(self.classes), 'class', 'classes')} can be "
+            f"used; {count(out, 'file')} left out."
+        ]
         for action in (LEFT_OUT, CONVERTED, NOTED):
             kinds = Counter(f.kind for f in self.findings if f.action == action)
             if kinds:
                 lines.append(f"{action.capitalize()}: {_counted(kinds)}.")
         copies = sum(len(group) - 1 for group in self.duplicates)
         if copies:
-            lines.append(f"{copies} exact copies, in {len(self.duplicates)} groups.")
+            groups = count(len(self.duplicates), "group")
+            lines.append(f"{count(copies, 'exact copy', 'exact copies')}, in {groups}.")
         if self.near_duplicates:
             similar = sum(len(group) for group in self.near_duplicates)
-            groups = len(self.near_duplicates)
-            lines.append(f"{similar} near-duplicates, in {groups} groups; each stays on one side.")
+            groups = count(len(self.near_duplicates), "group")
+            lines.append(f"{similar} near-duplicates, in {groups}; each stays on one side.")
         if self.conflicts:
             lines.append(
-                f"{len(self.conflicts)} pictures stand under two labels and are not used: "
+                f"{count(len(self.conflicts), 'picture')} under two labels, not used: "
                 "decide which label is right."
             )
         if self.imbalance >= IMBALANCED:
@@ -146,3 +150,8 @@ def relative_name(path: Path, root: Path) -> str:
     """`path` as a person names it: below root (a CSV file's folder), with forward slashes."""
     base = root.parent if root.suffix.lower() in (".csv", ".tsv") else root
     return shown(path.relative_to(base).as_posix() if path.is_relative_to(base) else str(path))
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """(1, "file") -> "1 file"; (2, "file") -> "2 files"."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"

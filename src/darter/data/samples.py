@@ -129,6 +129,9 @@ def _list(root: Path, leave_out: str | None) -> Listing:
     if files:
         notes.append(f"{len(files)} files beside the {kind} folders are left aside, e.g. "
                      f"{shown(files[0].name)}")  # fmt: skip
+    empty = _empty(splits or [root], {sample.label for sample in samples}, leave_out)
+    if empty:
+        notes.append(f"no files in the class folder{'s' if len(empty) > 1 else ''} {_names(empty)}")
     samples.sort(key=lambda sample: str(sample.path))
     return Listing(root, kind, tuple(samples), tuple(notes))
 
@@ -150,13 +153,23 @@ def _split_folders(folders: list[Path]) -> tuple[list[Path], list[str]]:
     return splits, [f"{names} beside the splits: left aside"] if others else []
 
 
+def _empty(parents: list[Path], labels: set[str], leave_out: str | None) -> list[str]:
+    """Class folders that hold nothing in any split."""
+    names = {f.name for parent in parents for f in _entries(parent)[0]} - {leave_out}
+    return sorted({_label(name) for name in names} - labels)
+
+
+def _label(name: str) -> str:
+    return unicodedata.normalize("NFC", shown(name)).strip()
+
+
 def _below_classes(folder: Path, split: str | None, leave_out: str | None = None) -> list[Sample]:
     above = {_identity(parent) for parent in (folder, *folder.absolute().parents)}
     samples = []
     for class_folder in _entries(folder)[0]:
         if class_folder.name == leave_out:
             continue
-        label = unicodedata.normalize("NFC", shown(class_folder.name)).strip()
+        label = _label(class_folder.name)
         files = _files_below(class_folder, set(above))
         samples += [Sample(path, label, split) for path in files]
     return samples

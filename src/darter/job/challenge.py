@@ -5,7 +5,7 @@ few epochs. So where a probe won, errs and leaves time, its rivals get a full tr
 validation pictures decide.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,9 +88,8 @@ def _train_rivals(
                 continue
             if decided is None and share < LEAST_SECONDS and not _place(folder, name).exists():
                 continue
-            rival = Chosen(
-                strategies.get(name), entry["learning_rate"], chosen.mirror_safe, chosen.why
-            )
+            strategy = replace(strategies.get(name), layers=entry["layers"])
+            rival = Chosen(strategy, entry["learning_rate"], chosen.mirror_safe, chosen.why)
             fitted = fit_chosen(_place(folder, name), material, start, rival, share, screen)
             contenders.append(_judged(rival, fitted, material))
             screen.line("challenge", f"{name}: {training_sentence(fitted, material)}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -67,7 +68,10 @@ def look(folder: RunFolder, options: JobOptions, listing: Listing, screen: Scree
     folder.record("split", record)
     counts = {name: len(getattr(parts, name)) for name in PARTS}
     folder.save(classes=list(audit.classes), counts=counts, seed=options.recipe.seed)
-    screen.line("audit", "\n".join(audit.summary()), folder.run["seconds"]["audit"])
+    lines = audit.summary()
+    if audit.findings:
+        lines.append(f"Each file by name: {folder.path / 'audit.json'}")
+    screen.line("audit", "\n".join(lines), folder.run["seconds"]["audit"])
     screen.line("split", ", ".join(f"{count} {name}" for name, count in counts.items()))
     return material
 
@@ -159,6 +163,7 @@ def decide(
                 budget_seconds=max(0.0, RACE_SHARE * left),
                 seed=start.recipe.seed,
                 picture_side=material.side,
+                layers=start.recipe.layers,
                 progress=progress,
                 on_mirror=lambda safe: mirrors.update(safe=safe),
                 past=folder.read("journal") if folder.has("journal") else None,
@@ -169,7 +174,7 @@ def decide(
     race = folder.read("race")
     winner = race["winner"]
     screen.line("choose", f"{winner['strategy']}: {winner['why']}", folder.run["seconds"]["race"])
-    strategy = strategies.get(winner["strategy"])
+    strategy = replace(strategies.get(winner["strategy"]), layers=winner["layers"])
     return Chosen(strategy, winner["learning_rate"], race["mirror"]["safe"], winner["why"])
 
 
@@ -177,7 +182,9 @@ def _allowed(recipe: Recipe) -> list[Strategy]:
     """The strategies that may win, with the learning rates that the recipe leaves open."""
     names = list(STRATEGIES) if recipe.strategy == "auto" else [recipe.strategy]
     named = [strategies.get(name) for name in names]
-    if recipe.learning_rate == "auto":
-        return named
-    rates = (float(recipe.learning_rate),)
-    return [s if s.is_probe else replace(s, learning_rates=rates) for s in named]
+    fixed: dict[str, Any] = {}
+    if recipe.learning_rate != "auto":
+        fixed["learning_rates"] = (float(recipe.learning_rate),)
+    if recipe.layers != "auto":
+        fixed["layers"] = recipe.layers
+    return [s if s.is_probe else replace(s, **fixed) for s in named]

@@ -70,7 +70,9 @@ def recipe_for(start: Start, chosen: Chosen) -> Recipe:
     recipe = with_safe_flips(start.recipe, chosen.mirror_safe).replace(
         strategy=strategy.name, size=size
     )
-    return recipe if strategy.is_probe else recipe.replace(learning_rate=chosen.learning_rate)
+    if strategy.is_probe:
+        return recipe
+    return recipe.replace(learning_rate=chosen.learning_rate, layers=strategy.layers)
 
 
 def probe_on(material: Material, start: Start, layers: str) -> Probe:

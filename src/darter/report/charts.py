@@ -165,7 +165,7 @@ def reliability(bins: Sequence[Row], width: int) -> str:
     stalk is its gap from the diagonal, the bars below count the pictures.
     """
     side = float(min(width - 80, 340))
-    left, top = 54.0, 10.0
+    left, top = 54.0, 30.0
     bottom, floor = top + side, top + side + 96
     x, y = scale(0, 1, left, left + side), scale(0, 1, bottom, top)
     full = [b for b in bins if b["count"]]
@@ -173,7 +173,7 @@ def reliability(bins: Sequence[Row], width: int) -> str:
     parts = [_grid(y, [0, 0.25, 0.5, 0.75, 1], left, left + side, lambda v: f"{v:.0%}")]
     parts += [text(x(v), bottom + 18, f"{v:.0%}", class_="tick middle") for v in (0, 0.5, 1)]
     parts.append(text(x(0.5), bottom + 36, "how sure the model was", class_="tick middle"))
-    parts.append(text(left + 8, top + 14, "how often it was right", class_="tick"))
+    parts.append(text(left, top - 16, "how often it was right", class_="tick"))
     parts.append(line(x(0), y(0), x(1), y(1), "diagonal"))
     for b in full:
         about = (

@@ -20,6 +20,7 @@ class Records:
     audit: Record | None = None
     split: Record | None = None
     race: Record | None = None
+    challenge: Record | None = None
     evaluation: Record | None = None
     parity: Record | None = None
     speed: Record | None = None
@@ -36,7 +37,7 @@ def read_records(folder: Path | str) -> Records:
             f"{folder} holds no run of darter: there is no run.json in it. "
             "Name the folder that `darter train` wrote."
         )
-    names = ("audit", "split", "race", "evaluation", "parity", "speed", "explain")
+    names = ("audit", "split", "race", "challenge", "evaluation", "parity", "speed", "explain")
     found = {name: _object(folder / f"{name}.json") for name in ("run", *names)}
     recipe = folder / "recipe.toml"
     return Records(

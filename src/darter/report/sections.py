@@ -25,10 +25,10 @@ MARKS = {"winner": "best", "finished": "plain", "eliminated": "out", "not tried"
 
 def result(records: Records) -> Record:
     """The head of the page."""
-    run, race = records.run, records.race or {}
+    run = records.run
     found = run.get("result")
     baseline = run.get("baseline")
-    winner = (race.get("winner") or {}).get("strategy")
+    winner = _kept(records)
     rows = []
     if found:
         rows.append({**found, "title": "this model", "mark": "best"})
@@ -61,7 +61,7 @@ def use(records: Records) -> Record:
         "model": name,
         "quoted": shlex.quote(name),
         "literal": repr(name),
-        "pip": "pip install darter",
+        "pip": "pip install path/to/darter",
         "unknown_below": _calibration(records).get("unknown_below"),
         "evaluated": (records.run.get("result") or {}).get("n"),
     }
@@ -118,23 +118,39 @@ def race(records: Records) -> Record:
         found["candidates"],
         key=lambda c: (order.get(c["status"], 9), -(c.get("accuracy") or 0)),
     )
-    titles = [c.get("title") or c["strategy"] for c in candidates]
-    rows = []
-    for candidate, title in zip(candidates, titles, strict=True):
-        rate = candidate.get("learning_rate")
-        if titles.count(title) > 1 and rate:
-            title = f"{title}, rate {rate:g}"
-        mark = MARKS.get(candidate["status"], "plain")
-        rows.append({**candidate, "title": title, "mark": mark, "note": candidate["status"]})
+    rows = _race_rows(candidates)
     return {
         "missing": None,
+        "raced": any(rung["epochs"] for c in candidates for rung in c.get("rungs") or []),
+        "folds": max((r["folds"] for c in candidates for r in c.get("rungs") or []), default=1),
         "rows": rows,
         "drawn": [row for row in rows if row.get("accuracy") is not None],
         "budget": found.get("budget_seconds"),
         "spent": found.get("spent_seconds"),
         "why": (found.get("winner") or {}).get("why"),
         "winner": next((row["title"] for row in rows if row["status"] == "winner"), None),
+        "challenge": records.challenge,
     }
+
+
+def _race_rows(candidates: list[Record]) -> list[Record]:
+    """A row for each candidate; those that were not tried for one reason share a row."""
+    titles = [c.get("title") or c["strategy"] for c in candidates]
+    rows: list[Record] = []
+    untried: dict[str, Record] = {}
+    for candidate, title in zip(candidates, titles, strict=True):
+        rate, status = candidate.get("learning_rate"), candidate["status"]
+        name = f"{title}, rate {rate:g}" if titles.count(title) > 1 and rate else title
+        row = {**candidate, "title": name, "note": status, "mark": MARKS.get(status, "plain")}
+        if status != "not tried":
+            rows.append(row)
+        elif candidate.get("why", "") not in untried:
+            blank = {"title": title, "titles": [title], "pictures": None, "seconds": None}
+            untried[candidate.get("why", "")] = row | blank
+        elif title not in (shared := untried[candidate["why"]])["titles"]:
+            shared["titles"].append(title)
+            shared["title"] = "; ".join(shared["titles"])
+    return [*rows, *untried.values()]
 
 
 def growth(records: Records) -> Record:
@@ -148,11 +164,15 @@ def growth(records: Records) -> Record:
 def training(records: Records) -> Record:
     epochs = records.epochs  # epoch 0, where there is one, was measured before any training
     if not any(epoch.get("loss") is not None for epoch in epochs):
-        winner = (records.race or {}).get("winner") or {}
-        if str(winner.get("strategy", "")).startswith("linear-probe"):
+        if str(_kept(records)).startswith("linear-probe"):
             return {
                 "missing": "The winner is a linear classifier on a network that stays as it is. "
                 "It is solved in one go, so there are no training curves to show."
+            }
+        if records.run.get("state") == "done":
+            return {
+                "missing": "No time was left to train: the model is the linear classifier that "
+                "training starts from. More --time lets it train."
             }
         return {"missing": "No epoch has been trained yet."}
     return {
@@ -181,6 +201,7 @@ def confusion(records: Records) -> Record:
         "labels": labels,
         "matrix": matrix,
         "as_table": len(labels) <= MATRIX_AS_TABLE,
+        "upright": len(labels) > 5 and max(map(len, labels)) > 3,
         "pairs": pairs[:PAIRS_LISTED],
         "more": max(0, len(pairs) - PAIRS_LISTED),
     }
@@ -266,6 +287,12 @@ def making(records: Records) -> Record:
         "recipe": records.recipe,
         "folder": str(records.folder.resolve()),
     }
+
+
+def _kept(records: Records) -> str | None:
+    """Name of the strategy whose model was kept."""
+    kept = records.run.get("strategy") or (records.race or {}).get("winner") or {}
+    return kept.get("name") or kept.get("strategy")
 
 
 def _title(records: Records, strategy: str) -> str:

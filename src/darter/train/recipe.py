@@ -51,6 +51,12 @@ class Recipe:
         '"center" crops, "squash" ignores the aspect ratio, "pad" adds borders',
         one_of("center", "squash", "pad"),
     )
+    layers: str = entry(
+        "auto",
+        'what the head of a retrained net reads: the "last" layer or "all" layers; "auto": all '
+        "where a linear probe on all of them is clearly better",
+        one_of("auto", "last", "all"),
+    )
     dropout: float | Literal["auto"] = entry(
         "auto",
         "share of the head's inputs dropped; \"auto\": the strategy's",

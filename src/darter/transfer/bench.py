@@ -96,7 +96,7 @@ class Bench:
         a, b = (self._shown(train, held, name, shown) for name, shown in rows.items())
         loss, error = paired(a.correct, b.correct)
         self.mirror = loss <= max(0.05, 2 * error)
-        seen = f"accuracy {a.accuracy:.3f} on held-out pictures, {b.accuracy:.3f} on their mirrors"
+        seen = f"accuracy {a.accuracy:.1%} on held-out pictures, {b.accuracy:.1%} on their mirrors"
         if self.mirror:
             return f"a mirror image keeps its label ({seen})"
         return f"a mirror image does not keep its label ({seen}): flips are harmful here"

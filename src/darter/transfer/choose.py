@@ -23,9 +23,6 @@ from darter.transfer.race import Progress, Race
 from darter.transfer.records import Candidate, Choice, TrialFunction
 from darter.transfer.strategies import STRATEGIES, Strategy
 
-SMALL_SIDE = 64  # pixels: below, pictures are simple enough to learn from few of them
-SCRATCH_NEEDS = {True: 50, False: 300}  # pictures per class; by "the pictures are small"
-
 
 def choose(
     features: Features,
@@ -38,6 +35,7 @@ def choose(
     budget_seconds: float,
     seed: int = 0,
     picture_side: int | None = None,
+    layers: str = "auto",
     progress: Progress = lambda message, share: None,
     on_mirror: Callable[[bool], None] = lambda safe: None,
     past: dict[str, Any] | None = None,
@@ -50,6 +48,7 @@ def choose(
     trial: trains and judges one candidate: trial(strategy, learning_rate, train positions,
     held-out positions, epochs, seed) -> Trial.
     budget_seconds: exceeded by one trial at most. picture_side: usual short side in pixels.
+    layers: what retrained nets' heads read, "last" or "all"; "auto" asks the probes.
     progress: called with (what happens now, share of the budget spent).
     on_mirror: told before any trial whether a mirror image keeps its label.
     past, record: to resume; `record` is called with everything measured so far, `past` takes it.
@@ -79,6 +78,8 @@ def choose(
     advice = curve.advice(points)
 
     known = STRATEGIES | allowed
+    if layers == "auto" and decide.inner_layers_help(bench, probes):
+        known = {name: decide.on_all_layers(s) for name, s in known.items()}
     racing, refused = decide.candidates(bench, known.values(), allowed, better, picture_side)
     reserve = sum(c.seconds / max(1, c.rungs[0]["folds"]) for c in probes)
     race = Race(bench, racing, trial, progress, reserve)
@@ -117,9 +118,13 @@ def choose(
 
 
 def _measure_probes(bench: Bench, allowed: Mapping[str, Strategy]) -> list[Candidate]:
-    """The baseline first, then the probe that reads all layers, if it may win."""
-    baseline = STRATEGIES["linear-probe"]
-    probes = [baseline, *(s for s in allowed.values() if s.is_probe and s != baseline)]
+    """The baseline first, then the probe that reads all layers.
+
+    The second is left out only where neither it nor a net that starts as a probe may win.
+    """
+    probes = [STRATEGIES["linear-probe"]]
+    if any(s.start == "probe" and s.name != probes[0].name for s in allowed.values()):
+        probes.append(STRATEGIES["linear-probe-all-layers"])
     measured = []
     for strategy in probes:
         trial = bench.cross_validate(strategy.layers)
@@ -137,7 +142,7 @@ def _measure_probes(bench: Bench, allowed: Mapping[str, Strategy]) -> list[Candi
                 status="finished",
                 why=""
                 if strategy.name in allowed
-                else f"measured as the baseline; {decide.ANOTHER}",
+                else f"measured for comparison; {decide.ANOTHER}",
                 accuracy=trial.accuracy,
                 pictures=len(trial.correct),
                 seconds=trial.seconds,

@@ -81,5 +81,5 @@ def advice(points: Sequence[CurvePoint]) -> str:
     if error - doubled >= max(last.standard_error, 0.1 * error):
         return f"{trend}: more pictures are well worth collecting."
     if error - doubled >= 0.1 * error:
-        return f"{trend}: more pictures should help, though by no more than this curve's own error."
+        return f"{trend}: a gain smaller than what this curve can be off by."
     return f"{trend}: more of the same pictures would change little; look at the mistakes instead."

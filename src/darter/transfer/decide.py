@@ -1,13 +1,14 @@
 """Who takes part in the race, and who wins it: rules, each with its reason in words."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from darter.transfer.bench import Bench
 from darter.transfer.race import Race
-from darter.transfer.records import Candidate, cheapest_within_one_standard_error
+from darter.transfer.records import Candidate, cheapest_within_one_standard_error, paired
 from darter.transfer.strategies import Strategy
 
 SMALL_SIDE = 64  # pixels: below, pictures are simple enough to learn from few of them
@@ -15,6 +16,22 @@ SCRATCH_NEEDS_SMALL, SCRATCH_NEEDS_LARGE = 50, 300  # pictures per class
 ANOTHER = "another strategy was asked for"
 
 Contender = tuple[Candidate, NDArray[np.bool_]]
+
+
+def inner_layers_help(bench: Bench, probes: Sequence[Candidate]) -> bool:
+    """True where the probe on all layers is clearly better than the one on the last."""
+    hits = {p.strategy.layers: bench.cross_validate(p.strategy.layers).correct for p in probes}
+    if "all" not in hits:
+        return False
+    gain, error = paired(hits["all"], hits["last"])
+    return gain > error
+
+
+def on_all_layers(strategy: Strategy) -> Strategy:
+    """The same with a head that reads all layers, if it starts as a probe and trains on."""
+    if strategy.is_probe or strategy.start != "probe":
+        return strategy
+    return replace(strategy, layers="all")
 
 
 def candidates(
@@ -69,19 +86,19 @@ def decide(bench: Bench, race: Race, probes: Sequence[Candidate]) -> Candidate:
         lag = accuracy[id(candidate)] - accuracy[id(winner)]
         candidate.status = "finished"
         candidate.why = (
-            f"{accuracy[id(candidate)]:.3f} on {judged} held-out pictures, {lag:+.3f} against "
-            f"{winner.label}"
+            f"{accuracy[id(candidate)]:.1%} on {judged} held-out pictures, {100 * lag:+.1f} points "
+            f"against {winner.label}"
         )
     winner.status = "winner"
-    winner.why = f"{accuracy[id(winner)]:.3f} on {judged} held-out pictures"
+    winner.why = f"{accuracy[id(winner)]:.1%} on {judged} held-out pictures"
     if winner is not best:
         winner.why += (
             f": cheaper than {best.label} and within one standard error of it "
-            f"({difference:.3f} ± {error:.3f} on the same pictures)"
+            f"({100 * difference:.1f} ± {100 * error:.1f} points on the same pictures)"
         )
     elif len(contenders) > 1:
         rival = max((c for c, _ in contenders if c is not winner), key=lambda c: accuracy[id(c)])
-        winner.why += f", the best; {rival.label} reached {accuracy[id(rival)]:.3f} on the same"
+        winner.why += f", the best; {rival.label} reached {accuracy[id(rival)]:.1%} on the same"
     return winner
 
 

@@ -16,7 +16,7 @@ Progress = Callable[[str, float], None]
 
 # Where the budget is too small for all, what is given up first.
 _GIVEN_UP_FIRST = ("scratch", "fine-tune-first", "fine-tune-last", "fine-tune-all")
-_STEP_PICTURES = 48
+_STEP_PICTURES, _WARM_UP = 48, 16
 
 
 class Race:
@@ -64,19 +64,25 @@ class Race:
             number += 1
 
     def _measure_steps(self) -> None:
-        """Seconds per picture of each strategy, from one short training."""
+        """Seconds per picture of each strategy, from one short training.
+
+        Another one goes before them: the very first also loads and measures what all share.
+        """
         train, held = self.bench.draw(0, _STEP_PICTURES, _STEP_PICTURES // 3)
+        if self.alive and self.remaining > 0:
+            self._step("step: warm-up", self.alive[0].strategy, train[:_WARM_UP], held[:_WARM_UP])
         for strategy in dict.fromkeys(c.strategy for c in self.alive):
             if self.remaining <= 0:
                 self._give_up(strategy, "the time budget was spent before it could be timed")
                 continue
-            rate = strategy.default_learning_rate
-            self.progress(f"timing {strategy.name}", self._share())
-            trial = self.bench.journal.trial(
-                f"step: {strategy.name}",
-                partial(self.trial, strategy, rate, train, held, 1, self.bench.seed),
-            )
+            trial = self._step(f"step: {strategy.name}", strategy, train, held)
             self.costs[strategy.name] = trial.seconds / (len(train) + EVALUATION * len(held))
+
+    def _step(self, key: str, strategy: Strategy, train: NDArray, held: NDArray) -> Trial:
+        self.progress(f"timing {strategy.name}", self._share())
+        rate = strategy.default_learning_rate
+        run = partial(self.trial, strategy, rate, train, held, 1, self.bench.seed)
+        return self.bench.journal.trial(key, run)
 
     def _plan(self, first: bool) -> Rung | None:
         """The next rung, None where no time is left for one.
@@ -188,7 +194,7 @@ class Race:
             epochs = rung.epochs[candidate.strategy.name]
             candidate.status = "eliminated"
             candidate.why = (
-                f"{candidate.accuracy:.3f} against {best.accuracy:.3f} of {best.label} after "
+                f"{candidate.accuracy:.1%} against {best.accuracy:.1%} of {best.label} after "
                 f"{epochs} epoch{'s' if epochs > 1 else ''} on {rung.train} pictures"
             )
 

@@ -140,11 +140,16 @@ class Choice:
             "candidates": [c.to_json() for c in self.candidates],
             "winner": {
                 "strategy": self.strategy.name,
+                "layers": self.strategy.layers,
                 "learning_rate": self.learning_rate,
                 "why": self.why,
             },
             "challengers": [
-                {"strategy": c.strategy.name, "learning_rate": c.learning_rate}
+                {
+                    "strategy": c.strategy.name,
+                    "layers": c.strategy.layers,
+                    "learning_rate": c.learning_rate,
+                }
                 for c in self.challengers
             ],
             "learning_curve": [

@@ -98,9 +98,9 @@ def choose_size(
                 "pictures": len(chosen),
             }
         )
-    why = f"the probe reaches {hits[size].mean():.3f} on {len(chosen)} pictures"
+    why = f"the probe reaches {hits[size].mean():.1%} on {len(chosen)} pictures"
     if size != best:
-        why += f", within one standard error of the best ({hits[best].mean():.3f} at {best} pixels)"
+        why += f", within one standard error of the best ({hits[best].mean():.1%} at {best} pixels)"
     if len(hits) < len(sizes):
         why += f"; no time to measure more than {max(hits)} pixels"
     return SizeChoice(size, why, tuple(reversed(records)))

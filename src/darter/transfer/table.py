@@ -43,13 +43,13 @@ def place(
     similarity = "similar" if similar else "different"
     reasons = [
         f"{pictures_per_class:.0f} training pictures per class; from {PLENTY} on counts as plenty.",
-        f"The frozen last layer reaches {last_layer:.3f}, that is {share:.0%} of the best measured "
-        f"accuracy above chance ({best:.3f} by {best_name}); from {SIMILAR_SHARE:.0%} on counts "
+        f"The frozen last layer reaches {last_layer:.1%}, that is {share:.0%} of the best measured "
+        f"accuracy above chance ({best:.1%} by {best_name}); from {SIMILAR_SHARE:.0%} on counts "
         "as similar.",
     ]
     if all_layers is not None:
         tells = "inner layers know more" if gap > DIFFERENT_GAP else "inner layers add little"
-        reasons.append(f"Features of all layers change that by {gap:+.3f}: {tells}.")
+        reasons.append(f"Features of all layers change that by {100 * gap:+.1f} points: {tells}.")
     advice = ADVICE[amount, similarity].capitalize() + "."
     if (amount, similarity) == ("little", "different"):
         advice = f"{advice} {help_in_trouble(more_data)}"
