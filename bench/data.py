@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image
 
 from darter import kernels
-from darter.data import Augment, Preprocess, apply, decode
+from darter.data import Augment, Preprocess, apply, decode, open_pixels
 
 SIZE = 224
 PARTS = "parts of darter"
@@ -89,7 +89,7 @@ def darter_with(spec: dict) -> Contestant:
     slot = np.empty((3, SIZE, SIZE), np.float32)
 
     def run(content: bytes, index: int) -> object:
-        augment.write(decode(content, min_side=augment.min_side).pixels, slot, 0, 0, index)
+        augment.write(open_pixels(content, min_side=augment.min_side), slot, 0, 0, index)
         return slot
 
     return run

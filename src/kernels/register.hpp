@@ -8,6 +8,7 @@ namespace darter {
 
 void register_conv(nb::module_& m);
 void register_gemm(nb::module_& m);
+void register_jpeg(nb::module_& m);
 void register_peak(nb::module_& m);
 void register_runtime(nb::module_& m);
 void register_warp(nb::module_& m);

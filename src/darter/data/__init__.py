@@ -5,6 +5,7 @@ from darter.data.augment import SETS, TRANSFORMS, Augment
 from darter.data.cache import PictureCache
 from darter.data.color import jitter, pca_noise
 from darter.data.decode import MAX_PIXELS, Picture, PictureError, decode
+from darter.data.encoded import Encoded, open_pixels
 from darter.data.geometry import (
     area_crop,
     erase,
@@ -37,6 +38,7 @@ __all__ = [
     "Augment",
     "Batch",
     "Conflict",
+    "Encoded",
     "Finding",
     "Kind",
     "Listing",
@@ -62,6 +64,7 @@ __all__ = [
     "jitter",
     "lens",
     "list_samples",
+    "open_pixels",
     "pca_noise",
     "perspective",
     "pixel_statistics",

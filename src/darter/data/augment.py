@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from darter import kernels
 from darter.data import color, geometry
+from darter.data.encoded import Pixels, size_of
 from darter.data.frame import CROPS, Frame, Matrix
 from darter.data.geometry import Transform, lens, scale_crop
 from darter.data.ranges import as_number
@@ -157,11 +158,10 @@ class Augment:
         )
 
     def write(
-        self, pixels: NDArray[np.uint8], out: NDArray[np.float32], seed: int, epoch: int, index: int
+        self, pixels: Pixels, out: NDArray[np.float32], seed: int, epoch: int, index: int
     ) -> None:
         """Draw a warp and write its view of `pixels` to `out`, float32 (3, size, size)."""
-        picture = (pixels.shape[1], pixels.shape[0])
-        apply(pixels, self.sample(seed, epoch, index, picture), out)
+        apply(pixels, self.sample(seed, epoch, index, size_of(pixels)), out)
 
 
 def draws(seed: int, epoch: int, index: int, stream: int = 0) -> np.random.Generator:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from darter.data.decode import decode
+from darter.data.encoded import Encoded, Pixels, open_pixels, size_of
 
 
 class PictureCache:
@@ -27,17 +27,23 @@ class PictureCache:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def get(self, path: Path, min_side: int) -> NDArray[np.uint8]:
-        """Pixels (H, W, 3) of a file, as `decode(path, min_side=min_side)` gives; read only."""
+    def get(self, path: Path, min_side: int) -> Pixels:
+        """What `open_pixels(path, min_side=min_side)` gives; kept pixels are read only."""
         key = (path, min_side)
-        pixels = self._kept.get(key)
-        if pixels is None:
-            pixels = decode(path, min_side=min_side).pixels
-            pixels.flags.writeable = False
-            with self._lock:
-                if key not in self._kept and self.bytes + pixels.nbytes <= self.max_bytes:
-                    self._kept[key] = pixels
-                    self.bytes += pixels.nbytes
+        kept = self._kept.get(key)
+        if kept is not None:
+            return kept
+        pixels = open_pixels(path, min_side=min_side)
+        width, height = size_of(pixels)
+        if self.bytes + 3 * width * height > self.max_bytes:
+            return pixels
+        if isinstance(pixels, Encoded):
+            pixels = pixels.decode((0, 0, width, height))
+        pixels.flags.writeable = False
+        with self._lock:
+            if key not in self._kept and self.bytes + pixels.nbytes <= self.max_bytes:
+                self._kept[key] = pixels
+                self.bytes += pixels.nbytes
         return pixels
 
 

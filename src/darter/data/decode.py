@@ -6,6 +6,7 @@ import io
 import logging
 import os
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,21 +70,29 @@ def decode(
     Raises PictureError (a DataError) for everything else, and nothing but that.
     """
     name = "" if isinstance(source, bytes) else str(source)
-    data = source if isinstance(source, bytes) else b""
+    with named(name):
+        data = source if isinstance(source, bytes) else read(Path(source), max_pixels)
+        try:
+            return _decode(data, min_side, max_pixels)
+        except (PictureError, MemoryError):
+            raise
+        except Exception as error:  # decoders raise nearly anything on hostile bytes
+            raise PictureError(*_diagnose(data, error)) from error
+
+
+@contextlib.contextmanager
+def named(source: str) -> Iterator[None]:
+    """Let what goes wrong inside be a PictureError that names the file."""
     try:
-        if not isinstance(source, bytes):
-            data = _read(Path(source), max_pixels)
-        return _decode(data, min_side, max_pixels)
+        yield
     except PictureError as error:
-        raise PictureError(error.kind, error.detail, name) from error.__cause__
+        raise PictureError(error.kind, error.detail, source) from error.__cause__
     except MemoryError as error:
-        raise PictureError("huge", "it does not fit into memory", name) from error
-    except Exception as error:  # decoders raise nearly anything on hostile bytes
-        kind, detail = _diagnose(data, error)
-        raise PictureError(kind, detail, name) from error
+        raise PictureError("huge", "it does not fit into memory", source) from error
 
 
-def _read(path: Path, max_pixels: int) -> bytes:
+def read(path: Path, max_pixels: int = MAX_PIXELS) -> bytes:
+    """Content of a picture file; PictureError if it cannot be one."""
     if path.suffix.lower() in signatures.RAW_EXTENSIONS:  # many are TIFFs with a tiny preview
         raise PictureError("unsupported format", "camera raw is not read; save it as JPEG or PNG")
     try:
@@ -116,7 +125,7 @@ def _decode(data: bytes, min_side: int | None, max_pixels: int) -> Picture:
     if refused:
         raise PictureError(*refused)
     if data.startswith(b"\xff\xd8"):
-        fast = decode_jpeg(data, min_side, lambda w, h: _check_size(w, h, max_pixels))
+        fast = decode_jpeg(data, min_side, lambda w, h: check_size(w, h, max_pixels))
         if fast is not None:
             pixels, size, orientation, notes = fast
             return _upright(Picture(pixels, notes, "JPEG", size), orientation)
@@ -136,7 +145,7 @@ def _decode_with_pillow(data: bytes, max_pixels: int) -> Picture:
                 "huge", f"more than the limit of {max_pixels / 1e6:g} million pixels"
             ) from error
         with image:
-            _check_size(*image.size, max_pixels)
+            check_size(*image.size, max_pixels)
             depth = _bits_per_color(image)  # known until load()
             turned_by_pillow = image.format == "TIFF" and _orientation(image) in _UPRIGHT
             image.load()
@@ -160,7 +169,8 @@ def _formats() -> tuple[str, ...]:
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
-def _check_size(width: int, height: int, max_pixels: int) -> None:
+def check_size(width: int, height: int, max_pixels: int) -> None:
+    """PictureError unless a picture of that size may be decoded."""
     if width * height > max_pixels:
         raise PictureError(
             "huge",

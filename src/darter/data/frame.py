@@ -39,7 +39,8 @@ class Frame:
     width, height: of the view; the next transform sees a picture of that size.
     map: (3, 3), from points of the view to points of the picture; pixel i spans [i, i + 1).
     color: (3, 7), the view's color from (r, g, b of the pixel, r, g, b of the picture's mean, 1),
-        all in [0, 1]. The mean is what contrast turns around.
+        all in [0, 1]. The mean is what contrast turns around; it is taken over the part of the
+        picture that the view shows, edges of the box around it included.
     """
 
     def __init__(

@@ -26,9 +26,7 @@ def decode_jpeg(
     check_size(width, height)
     if colorspace in ("CMYK", "YCCK"):
         return None
-    factor = 1
-    if min_side is not None:
-        factor = next((f for f in (8, 4, 2) if min(width, height) >= f * min_side), 1)
+    factor = scale_factor((width, height), min_side)
     size = {"min_width": -(-width // factor), "min_height": -(-height // factor)}
     notes: tuple[str, ...] = ()
     try:
@@ -39,7 +37,14 @@ def decode_jpeg(
         # Where only the end marker is missing, a baseline JPEG is whole once it has one.
         pixels = simplejpeg.decode_jpeg(data + b"\xff\xd9", min_factor=factor, **size)
         notes = ("no end marker",)
-    return pixels, (width, height), _orientation(data), notes
+    return pixels, (width, height), orientation(data), notes
+
+
+def scale_factor(size: tuple[int, int], min_side: int | None) -> int:
+    """8, 4, 2 or 1: what a picture is shrunk by while its short side stays >= min_side."""
+    if min_side is None:
+        return 1
+    return next((f for f in (8, 4, 2) if min(size) >= f * min_side), 1)
 
 
 def _segments(data: bytes):
@@ -61,7 +66,8 @@ def _is_progressive(data: bytes) -> bool:
     return any(marker == 0xC2 for marker, _ in _segments(data))
 
 
-def _orientation(data: bytes) -> int:
+def orientation(data: bytes) -> int:
+    """How EXIF says that the picture is turned, 1 to 8; 1 is upright."""
     if data.find(b"Exif\0\0", 0, 1 << 17) < 0:
         return 1
     from PIL import Image

@@ -15,6 +15,7 @@ from darter import kernels
 from darter.data.augment import draws
 from darter.data.cache import PictureCache
 from darter.data.decode import Picture
+from darter.data.encoded import Pixels
 from darter.errors import DarterError, DataError, OptionError, ShapeError
 
 _ORDER = 1  # stream of random numbers that shuffles; stream 0 draws the warps
@@ -30,7 +31,7 @@ class Transform(Protocol):
     def min_side(self) -> int: ...
 
     def write(
-        self, pixels: NDArray[np.uint8], out: NDArray[np.float32], seed: int, epoch: int, index: int
+        self, pixels: Pixels, out: NDArray[np.float32], seed: int, epoch: int, index: int
     ) -> None: ...
 
 
@@ -144,7 +145,7 @@ class Loader:
             batches.pop()
         return batches
 
-    def _pixels(self, index: int) -> NDArray[np.uint8]:
+    def _pixels(self, index: int) -> Pixels:
         sample = self.samples[index]
         if isinstance(sample, Picture):
             return sample.pixels

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from darter.data.augment import check_output
 from darter.data.decode import Picture, decode
+from darter.data.encoded import Pixels, size_of
 from darter.data.frame import CROPS, Frame
 from darter.data.ranges import as_number
 from darter.data.warp import IMAGENET_MEAN, IMAGENET_STD, Color, Warp, apply, finish
@@ -96,14 +97,14 @@ class Preprocess:
 
     def write(
         self,
-        pixels: NDArray[np.uint8],
+        pixels: Pixels,
         out: NDArray[np.float32],
         seed: int = 0,
         epoch: int = 0,
         index: int = 0,
     ) -> None:
         """Write the view of `pixels` to `out`; nothing is random, so the numbers play no part."""
-        apply(pixels, self.warp((pixels.shape[1], pixels.shape[0])), out)
+        apply(pixels, self.warp(size_of(pixels)), out)
 
     def _pixels(self, source: Source) -> NDArray[np.uint8]:
         if isinstance(source, np.ndarray):

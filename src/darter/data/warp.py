@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darter import kernels
+from darter.data.encoded import Encoded, Pixels, size_of
 from darter.data.frame import Frame, Lens, Matrix
 from darter.errors import ShapeError
 
@@ -74,31 +75,43 @@ def check_pixels(pixels: NDArray[np.uint8]) -> None:
 
 
 def apply(
-    pixels: NDArray[np.uint8], warp: Warp, out: NDArray[np.float32] | None = None
+    pixels: Pixels, warp: Warp, out: NDArray[np.float32] | None = None
 ) -> NDArray[np.float32]:
     """Resample, color and normalize a picture in one pass.
 
-    pixels: uint8 (H, W, 3) of the size that the warp was made for.
+    pixels: uint8 (H, W, 3), or a file of which only what is needed is decoded; of the size that
+        the warp was made for.
     out: float32 (3, size, size) to write to, e.g. a slot of a batch; made if None. Any strides.
     """
-    check_pixels(pixels)
-    width, height = warp.picture
-    if pixels.shape[:2] != (height, width):
+    if not isinstance(pixels, Encoded):
+        check_pixels(pixels)
+    if size_of(pixels) != warp.picture:
         raise ShapeError(
-            f"this warp is for a picture of {width}×{height} pixels, "
-            f"got one of {pixels.shape[1]}×{pixels.shape[0]}"
+            "this warp is for a picture of {}×{} pixels, got one of {}×{}".format(
+                *warp.picture, *size_of(pixels)
+            )
         )
     if out is None:
         out = np.empty((3, warp.size, warp.size), np.float32)
     color = np.array(warp.color).reshape(3, 7)
-    mean = np.array(kernels.mean_rgb(pixels)) / 255 if color[:, 3:6].any() else np.zeros(3)
+    pivots = bool(color[:, 3:6].any())
+    left = top = 0
+    box = None  # what the view shows
+    if pivots or isinstance(pixels, Encoded):
+        box = kernels.reach(warp.homography, warp.lens, warp.border, warp.picture, warp.size)
+    if isinstance(pixels, Encoded) and box is not None:
+        left, top, right, bottom = box
+        box = (0, 0, right - left, bottom - top)
+        pixels = pixels.decode((left, top, max(right, left + 1), max(bottom, top + 1)))
+    pixels = np.ascontiguousarray(pixels)
+    mean = np.array(kernels.mean_rgb(pixels, box)) / 255 if pivots else np.zeros(3)
     scale, low, high, fill = _normalization(warp.mean, warp.std)
     merged = np.empty((3, 4))
     merged[:, :3] = color[:, :3] / 255
     merged[:, 3] = color[:, 3:6] @ mean + color[:, 6] - warp.mean
     merged *= scale
     kernels.warp(
-        np.ascontiguousarray(pixels),
+        pixels,
         out,
         homography=warp.homography,
         color=merged,
@@ -107,6 +120,7 @@ def apply(
         lens=warp.lens,
         border=warp.border,
         fill=fill,
+        part_of=(*warp.picture, left, top),
     )
     for x0, y0, x1, y1 in warp.erased:
         out[:, y0:y1, x0:x1] = 0.0

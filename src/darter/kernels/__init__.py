@@ -8,6 +8,7 @@ from darter.kernels.convolution import (
     to_blocked,
 )
 from darter.kernels.gemm import GEMM_ALGORITHMS, gemm
+from darter.kernels.jpeg import decode_jpeg, jpeg_size
 from darter.kernels.peak import Peak, measure_peak
 from darter.kernels.runtime import (
     active_isa,
@@ -19,7 +20,7 @@ from darter.kernels.runtime import (
     using_isa,
     using_threads,
 )
-from darter.kernels.warp import BORDERS, mean_rgb, warp
+from darter.kernels.warp import BORDERS, mean_rgb, reach, warp
 
 __all__ = [
     "BLOCK",
@@ -30,12 +31,15 @@ __all__ = [
     "available_cpus",
     "available_isas",
     "blocked_shape",
+    "decode_jpeg",
     "from_blocked",
     "gemm",
     "has_avx512_bf16",
+    "jpeg_size",
     "mean_rgb",
     "measure_peak",
     "prepare_convolution",
+    "reach",
     "set_threads",
     "threads",
     "to_blocked",

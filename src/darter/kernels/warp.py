@@ -10,6 +10,8 @@ from darter.kernels import _core
 
 BORDERS = ("reflect", "edge", "fill")
 
+Box = tuple[int, int, int, int]  # left, top, right, bottom; pixels right and below are outside
+
 _NO_LENS = (0.0, 0.0, 1.0, 0.0, 0.0)
 
 
@@ -24,6 +26,7 @@ def warp(
     lens: Sequence[float] | None = None,
     border: str = "reflect",
     fill: Sequence[int] = (0, 0, 0),
+    part_of: tuple[int, int, int, int] | None = None,
 ) -> None:
     """Resample a picture through a coordinate map, color it, clip it and write it to `out`.
 
@@ -36,6 +39,8 @@ def warp(
     low, high: (3,), what each channel is clipped to.
     border: what lies outside the picture: "reflect" (mirrored once, pixel -1 being pixel 0, and
         beyond that the last mirrored pixel), "edge" or "fill" with the color `fill`.
+    part_of: (width, height, left, top) where `picture` is only a part of one of that size that
+        begins at (left, top). Map and border refer to the whole; `reach` says what is needed.
 
     Maps that only scale, shift and mirror are filtered with a triangle as wide as they minify,
     like Pillow's antialiased BILINEAR; a map onto the same pixels gives exactly those. Other maps
@@ -55,17 +60,30 @@ def warp(
     parts = (homography, color, low, high, lens, fill)
     numbers = np.concatenate([np.ravel(part) for part in parts], dtype=np.float64)
     try:
-        _core.warp(picture, out, numbers, BORDERS.index(border))
-    except (TypeError, ValueError) as error:
+        whole = part_of or (picture.shape[1], picture.shape[0], 0, 0)
+        _core.warp(picture, out, numbers, BORDERS.index(border), whole)
+    except (AttributeError, IndexError, TypeError, ValueError) as error:
         _explain(picture, out, parts)
         raise error
 
 
-def mean_rgb(picture: NDArray[np.uint8]) -> tuple[float, float, float]:
-    """Mean red, green and blue of a picture uint8 (H, W, 3), in 0..255, exactly summed."""
+def reach(
+    homography: ArrayLike,
+    lens: Sequence[float] | None,
+    border: str,
+    picture: tuple[int, int],
+    size: int,
+) -> Box:
+    """The part of a picture of (width, height) that `warp` reads for a square output of `size`."""
+    numbers = np.concatenate((np.ravel(homography), lens or _NO_LENS), dtype=np.float64)
+    return _core.reach(numbers, BORDERS.index(border), *picture, size)
+
+
+def mean_rgb(picture: NDArray[np.uint8], box: Box | None = None) -> tuple[float, float, float]:
+    """Mean red, green and blue of uint8 (H, W, 3), or of a box of it, in 0..255, exactly summed."""
     try:
-        return _core.mean_rgb(picture)
-    except (TypeError, ValueError) as error:
+        return _core.mean_rgb(picture, box or (0, 0, picture.shape[1], picture.shape[0]))
+    except (AttributeError, IndexError, TypeError, ValueError) as error:
         _check_picture(picture)
         raise error
 

@@ -35,6 +35,23 @@ int64_t border_index(int64_t index, int64_t length, Border border) {
     return index < length ? index : 2 * length - 1 - index;
 }
 
+// First and last pixel + 1 that indices in [begin, end) look at; equal where all of it is fill.
+struct Span {
+    int64_t first, last;
+};
+
+Span span_of(int64_t begin, int64_t end, int64_t length, Border border) {
+    Span span{length, 0};
+    for (int64_t i = begin; i < end; ++i) {
+        int64_t source = border_index(i, length, border);
+        if (source < 0) continue;
+        span.first = std::min(span.first, source);
+        span.last = std::max(span.last, source + 1);
+    }
+    span.first = std::min(span.first, span.last);
+    return span;
+}
+
 // Weights of source pixels for the output pixels of one axis.
 class Axis {
 public:
@@ -132,13 +149,8 @@ public:
 
     void prepare(const Picture& picture, Border border, const uint8_t fill[3], const Rows& rows) {
         picture_ = picture, border_ = border, fill_ = fill, rows_ = &rows;
-        begin_ = picture.width, end_ = 0;
-        for (int64_t x = across.begin; x < across.end; ++x) {
-            int64_t source = border_index(x, picture.width, border);
-            begin_ = std::min(begin_, source < 0 ? begin_ : source);
-            end_ = std::max(end_, source + 1);
-        }
-        begin_ = std::min(begin_, end_);
+        auto [first, last] = span_of(across.begin, across.end, picture.width, border);
+        begin_ = first, end_ = last;
         inside_ = across.begin == begin_ && across.end == end_;
         blended_.assign(3 * (end_ - begin_ + across.taps) + kSlack, 0.0f);
         if (!inside_) row_.assign(3 * (across.end - across.begin + across.taps) + kSlack, 0.0f);
@@ -152,8 +164,7 @@ public:
         pointers_.resize(down.used[y]);
         for (int t = 0; t < down.used[y]; ++t) {
             int64_t source = border_index(down.begin + down.first[y] + t, picture_.height, border_);
-            pointers_[t] = source < 0 ? fill_row_.data()
-                                      : picture_.pixels + 3 * (source * picture_.width + begin_);
+            pointers_[t] = source < 0 ? fill_row_.data() : picture_.at(begin_, source);
         }
         rows_->blend(pointers_.data(), down.weights.data() + y * down.taps, down.used[y],
                      3 * (end_ - begin_), blended_.data());
@@ -244,9 +255,9 @@ struct Survey {
     }
 };
 
-void survey(const Picture& picture, const Output& out, const Map& map, Extent& across,
+void survey(int64_t width, int64_t height, const Output& out, const Map& map, Extent& across,
             Extent& down) {
-    Survey u(picture.width), v(picture.height);
+    Survey u(width), v(height);
     for (int j = 0; j < kGrid; ++j)
         for (int i = 0; i < kGrid; ++i) {
             double x = out.width * (i / (kGrid - 1.0)), y = out.height * (j / (kGrid - 1.0));
@@ -265,14 +276,15 @@ void survey(const Picture& picture, const Output& out, const Map& map, Extent& a
 bool lies_inside(const Picture& picture, const Extent& across, const Extent& down) {
     return across.pitch == 1 && down.pitch == 1 && across.origin >= 0 && down.origin >= 0 &&
            across.origin + across.count <= picture.width &&
-           down.origin + down.count < picture.height &&  // 8 bytes are read at the last pixel
+           down.origin + down.count < picture.held.bottom &&  // 8 bytes are read at the last pixel
            3 * picture.width * down.count < INT32_MAX;
 }
 
 Level part_of(const Picture& picture, const Extent& across, const Extent& down) {
     auto x = static_cast<int64_t>(across.origin), y = static_cast<int64_t>(down.origin);
-    return {picture.pixels + 3 * (y * picture.width + x), static_cast<int32_t>(3 * picture.width), 3,
-            static_cast<int32_t>(across.count), static_cast<int32_t>(down.count)};
+    auto row_bytes = static_cast<int32_t>(3 * (picture.held.right - picture.held.left));
+    return {picture.at(x, y), row_bytes, 3, static_cast<int32_t>(across.count),
+            static_cast<int32_t>(down.count)};
 }
 
 // The picture's pixels, borders included, as they are.
@@ -286,15 +298,14 @@ Level copy(const Picture& picture, Border border, const uint8_t fill[3], const E
     for (int64_t j = 0; j < down.count; ++j) {
         uint8_t* row = level.data() + j * row_bytes;
         int64_t y = border_index(top + j, picture.height, border);
-        const uint8_t* from = picture.pixels + 3 * y * picture.width;
         auto column = [&](int64_t i) {
             int64_t x = y < 0 ? -1 : border_index(left + i, picture.width, border);
-            std::memcpy(row + 3 * i, x < 0 ? fill : from + 3 * x, 3);
+            std::memcpy(row + 3 * i, x < 0 ? fill : picture.at(x, y), 3);
         };
         int64_t inside = y < 0 ? across.count : begin;
         for (int64_t i = 0; i < inside; ++i) column(i);
         if (y < 0) continue;
-        if (end > begin) std::memcpy(row + 3 * begin, from + 3 * (left + begin), 3 * (end - begin));
+        if (end > begin) std::memcpy(row + 3 * begin, picture.at(left + begin, y), 3 * (end - begin));
         for (int64_t i = end; i < across.count; ++i) column(i);
     }
     return {level.data(), static_cast<int32_t>(row_bytes), 3, static_cast<int32_t>(across.count),
@@ -336,11 +347,22 @@ LevelMap into_level(const Map& map, const Extent& across, const Extent& down) {
     return to;
 }
 
-void warp_straight(const Picture& picture, const Output& out, const double* h, const Color& color,
+bool is_straight(const Map& map) {
+    const double* h = map.h;
+    return h[1] == 0 && h[3] == 0 && h[6] == 0 && h[7] == 0 && !map.bent;
+}
+
+void fill_straight(Axis& across, Axis& down, int64_t width, int64_t height, const Output& out,
+                   const Map& map) {
+    const double* h = map.h;
+    across.fill_triangle(out.width, h[0] / h[8], h[2] / h[8], width);
+    down.fill_triangle(out.height, h[4] / h[8], h[5] / h[8], height);
+}
+
+void warp_straight(const Picture& picture, const Output& out, const Map& map, const Color& color,
                    Border border, const uint8_t fill[3], const Rows& rows) {
     Resampler& resampler = scratch().resampler;
-    resampler.across.fill_triangle(out.width, h[0] / h[8], h[2] / h[8], picture.width);
-    resampler.down.fill_triangle(out.height, h[4] / h[8], h[5] / h[8], picture.height);
+    fill_straight(resampler.across, resampler.down, picture.width, picture.height, out, map);
     resampler.prepare(picture, border, fill, rows);
     for (int64_t y = 0; y < out.height; ++y)
         rows.color(resampler.row(y), color, out.width, out.data + y * out.row, out.channel,
@@ -349,15 +371,30 @@ void warp_straight(const Picture& picture, const Output& out, const double* h, c
 
 }  // namespace
 
+Box reach(int64_t width, int64_t height, const Output& out, const Map& map, Border border) {
+    Axis &across = scratch().resampler.across, &down = scratch().resampler.down;
+    int64_t below = 0;
+    if (is_straight(map)) {
+        fill_straight(across, down, width, height, out, map);
+    } else {
+        Extent x, y;
+        survey(width, height, out, map, x, y);
+        across.fill_box(x.count, x.origin, x.pitch);
+        down.fill_box(y.count, y.origin, y.pitch);
+        below = 1;  // so that `lies_inside` can be true
+    }
+    Span columns = span_of(across.begin, across.end, width, border);
+    Span rows = span_of(down.begin, down.end, height, border);
+    return {columns.first, rows.first, columns.last, std::min(rows.last + below, height)};
+}
+
 void warp(const Picture& picture, const Output& out, const Map& map, const Color& color,
           Border border, const uint8_t fill[3]) {
     const Rows& rows = rows_of_cpu();
-    const double* h = map.h;
-    if (h[1] == 0 && h[3] == 0 && h[6] == 0 && h[7] == 0 && !map.bent)
-        return warp_straight(picture, out, h, color, border, fill, rows);
+    if (is_straight(map)) return warp_straight(picture, out, map, color, border, fill, rows);
 
     Extent across, down;
-    survey(picture, out, map, across, down);
+    survey(picture.width, picture.height, out, map, across, down);
     Level level;
     if (lies_inside(picture, across, down))
         level = part_of(picture, across, down);
@@ -370,20 +407,24 @@ void warp(const Picture& picture, const Output& out, const Map& map, const Color
         rows.sample(level, to, y, color, out.width, out.data + y * out.row, out.channel, out.column);
 }
 
-void mean_rgb(const Picture& picture, double mean[3]) {
+void mean_rgb(const Picture& picture, const Box& box, double mean[3]) {
     constexpr int kBlock = 48;  // 16 pixels; 257 blocks fit into 16 bits
-    int64_t bytes = 3 * picture.width * picture.height, at = 0;
     uint64_t sums[3] = {0, 0, 0};
-    while (at + kBlock <= bytes) {
-        uint16_t part[kBlock] = {};
-        int64_t end = std::min(bytes - kBlock + 1, at + 257 * kBlock);
-        for (; at < end; at += kBlock)
-            for (int i = 0; i < kBlock; ++i) part[i] += picture.pixels[at + i];
-        for (int i = 0; i < kBlock; ++i) sums[i % 3] += part[i];
+    const int64_t bytes = 3 * (box.right - box.left);
+    for (int64_t y = box.top; y < box.bottom; ++y) {
+        const uint8_t* row = picture.at(box.left, y);
+        int64_t at = 0;
+        while (at + kBlock <= bytes) {
+            uint16_t part[kBlock] = {};
+            int64_t end = std::min(bytes - kBlock + 1, at + 257 * kBlock);
+            for (; at < end; at += kBlock)
+                for (int i = 0; i < kBlock; ++i) part[i] += row[at + i];
+            for (int i = 0; i < kBlock; ++i) sums[i % 3] += part[i];
+        }
+        for (; at < bytes; ++at) sums[at % 3] += row[at];
     }
-    for (; at < bytes; ++at) sums[at % 3] += picture.pixels[at];
-    for (int c = 0; c < 3; ++c)
-        mean[c] = static_cast<double>(sums[c]) / (static_cast<double>(bytes) / 3);
+    const auto pixels = static_cast<double>((box.right - box.left) * (box.bottom - box.top));
+    for (int c = 0; c < 3; ++c) mean[c] = pixels ? static_cast<double>(sums[c]) / pixels : 0.0;
 }
 
 }  // namespace darter::warp

@@ -11,9 +11,24 @@ namespace darter::warp {
 
 enum class Border { reflect, edge, fill };
 
+// Columns [left, right) and rows [top, bottom).
+struct Box {
+    int64_t left, top, right, bottom;
+
+    bool contains(const Box& other) const {
+        return left <= other.left && top <= other.top && other.right <= right &&
+               other.bottom <= bottom;
+    }
+};
+
 struct Picture {
-    const uint8_t* pixels;  // RGB, rows contiguous
-    int64_t width, height;
+    const uint8_t* pixels;  // RGB, of the part that is held; rows contiguous
+    int64_t width, height;  // of the whole picture, which is what maps and borders refer to
+    Box held;
+
+    const uint8_t* at(int64_t x, int64_t y) const {
+        return pixels + 3 * ((y - held.top) * (held.right - held.left) + x - held.left);
+    }
 };
 
 // Strides in floats.
@@ -80,9 +95,14 @@ struct Rows {
 
 extern const Rows scalar_rows, avx2_rows, avx512_rows;
 
+// The part of a width x height picture that `warp` reads.
+Box reach(int64_t width, int64_t height, const Output& out, const Map& map, Border border);
+
+// `picture` must hold what `reach` says.
 void warp(const Picture& picture, const Output& out, const Map& map, const Color& color,
           Border border, const uint8_t fill[3]);
 
-void mean_rgb(const Picture& picture, double mean[3]);
+// Of the part that is in `box`.
+void mean_rgb(const Picture& picture, const Box& box, double mean[3]);
 
 }  // namespace darter::warp

@@ -1,0 +1,73 @@
+// Part of a JPEG to RGB, bit for bit as libjpeg-turbo decodes it (accurate integer DCT, smooth
+// upsampling), but only the blocks that a view shows are transformed, and nothing below it is read.
+//
+// What is decoded here is what most photos are: 8 bits, baseline Huffman in one scan, grey or YCbCr
+// with chroma at full size, half width or half width and height. Everything else, and every byte
+// that is not as it should be, gives "no": libjpeg-turbo then has the word.
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace darter::jpeg {
+
+struct Component {
+    int h, v;                             // blocks across and down in one MCU
+    int dc, ac;                           // Huffman tables
+    std::array<uint16_t, 64> quantizers;  // in zigzag order
+};
+
+// A Huffman table as the file gives it: how many codes of each length, and their symbols.
+struct Codes {
+    std::array<uint8_t, 17> counts{};
+    std::array<uint8_t, 256> symbols{};
+    bool given = false;
+
+    bool operator==(const Codes&) const = default;
+};
+
+struct Header {
+    int width, height;
+    int restart_interval = 0;  // MCUs, 0: none
+    std::vector<Component> components;
+    std::array<Codes, 2> dc, ac;
+    size_t scan;  // where the entropy-coded bytes begin
+
+    int mcu_width() const { return 8 * components[0].h; }
+    int mcu_height() const { return 8 * components[0].v; }
+};
+
+// Pixels [left, right) x [top, bottom).
+struct Window {
+    int left, top, right, bottom;
+};
+
+// Nothing where the file is not of the usual kind.
+std::optional<Header> read_header(const uint8_t* data, size_t size);
+
+// Writes the window's pixels, RGB, rows contiguous. False where the bytes are damaged.
+bool decode(const uint8_t* data, size_t size, const Header& header, const Window& window,
+            uint8_t* rgb);
+
+// The arithmetic; one table per instruction set.
+struct Rows {
+    // Two blocks of dequantized coefficients (natural order) to 8 x 8 samples each; the blocks are
+    // zero afterwards, for the next ones.
+    void (*inverse_dct)(int16_t* const blocks[2], uint8_t* const samples[2],
+                        const ptrdiff_t row_bytes[2]);
+    // out[i] = 3 near[i] + far[i]
+    void (*lean)(const uint8_t* near, const uint8_t* far, int count, uint16_t* out);
+    // out[2i] = (3 in[i] + in[i - 1] + even) >> shift, out[2i + 1] = (3 in[i] + in[i + 1] + odd) >>
+    // shift; may write up to 64 bytes past the end.
+    void (*stretch)(const uint16_t* in, int count, int even, int odd, int shift, uint8_t* out);
+    // YCbCr (JFIF) to RGB; cb and cr may be read up to 64 bytes past the end, rgb is exact.
+    void (*color)(const uint8_t* y, const uint8_t* cb, const uint8_t* cr, int count, uint8_t* rgb);
+};
+
+extern const Rows scalar_rows, avx2_rows;
+
+constexpr int kSlack = 64;
+
+}  // namespace darter::jpeg
