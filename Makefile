@@ -3,12 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 CORE := $(shell find src/kernels -type f 2>/dev/null)
 
-.PHONY: help install demo test test-all bench lint clean
+.PHONY: help install demo test test-all test-core bench lint clean
 
 help:
 	@echo "make demo      install, train on scikit-learn's handwritten digits, predict"
 	@echo "make test      install, run the quick tests"
 	@echo "make test-all  the slow tests too"
+	@echo "make test-core the compiled core under sanitizers, and as on older CPUs"
 	@echo "make bench     measure this machine against its peers"
 	@echo "make lint      ruff and mypy"
 	@echo "make install   .venv with everything that training and the tests need"
@@ -30,6 +31,11 @@ test: install
 
 test-all: install
 	$(BIN)/python -m pytest -m "slow or not slow"
+
+test-core: install
+	tests/sanitized
+	DARTER_ISA=avx2 $(BIN)/python -m pytest tests/kernels tests/conv tests/data
+	DARTER_ISA=scalar $(BIN)/python -m pytest tests/kernels tests/conv tests/data
 
 lint: install
 	$(BIN)/ruff check .

@@ -43,7 +43,7 @@ def test_packed_filters_take_what_is_expected(spec):
     for name, algorithm in candidates(spec).items():
         packed = prepare(spec, np.zeros(spec.w, np.float32), algorithm=name).weight_bytes
         assert packed <= algorithm.weight_bytes(spec) * 1.35 + 64, name
-        assert packed >= algorithm.weight_bytes(spec), name
+        assert packed >= algorithm.weight_bytes(spec) / 2, name  # AVX2 packs groups tighter
 
 
 def test_depthwise_layers_get_the_depthwise_kernel():

@@ -13,7 +13,7 @@ from darter.conv.prepared import PreparedConv, prepare
 from darter.conv.remembered import remember
 from darter.conv.spec import ConvSpec
 from darter.errors import UnsupportedError
-from darter.kernels import blocked_shape, threads
+from darter.kernels import blocked_shape, threads, wake_threads
 
 LARGER_THAN_CACHES = 64 << 20  # bytes
 LEAST_RUNS = 3  # of every algorithm
@@ -44,9 +44,9 @@ def autotune(
 
     only: names to time; None leaves out what is estimated at eight times the best or more (a
     Fourier transform of 512x512 small filters would fill gigabytes).   seconds: to spend, about.
-    cold: weights are out of the caches before each run and x is in, as inside a net. Algorithms
-    take turns, so that a slow second of the machine hits all of them; an algorithm three times
-    slower than the best is timed three times only.
+    cold: weights are out of the caches before each run, x is in and threads are awake, as in a net.
+    Algorithms take turns, so that a slow second of the machine hits all of them; an algorithm three
+    times slower than the best is timed three times only.
     `prepare` and `choose` use the remembered times from then on.
     Raises UnsupportedError if nothing is allowed.
     """
@@ -90,6 +90,7 @@ class _Run:
     def time_once(self, evicted: np.ndarray) -> None:
         evicted.max()
         self.x.sum()
+        wake_threads()
         start = time.perf_counter()
         self.layer(self.x, self.y)
         self.times.append(time.perf_counter() - start)

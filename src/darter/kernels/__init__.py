@@ -19,6 +19,7 @@ from darter.kernels.runtime import (
     threads,
     using_isa,
     using_threads,
+    wake_threads,
 )
 from darter.kernels.warp import BORDERS, mean_rgb, reach, warp
 
@@ -45,5 +46,6 @@ __all__ = [
     "to_blocked",
     "using_isa",
     "using_threads",
+    "wake_threads",
     "warp",
 ]

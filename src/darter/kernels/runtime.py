@@ -50,6 +50,11 @@ def set_threads(count: int) -> None:
     _core.set_threads(count)
 
 
+def wake_threads() -> None:
+    """Wake the pool's sleeping threads, as the layers before do inside a net; takes 0.2 ms."""
+    _core.wake_threads()
+
+
 @contextmanager
 def using_threads(count: int) -> Iterator[None]:
     """Run the block with `count` threads in the kernels' pool."""

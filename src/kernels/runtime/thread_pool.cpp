@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <exception>
 #include <fstream>
@@ -151,6 +152,14 @@ void set_threads(int count) {
     std::lock_guard lock(state->in_use);
     state->threads = count;
     state->pool.reset();
+}
+
+void wake_threads() {
+    // Long enough for every thread to wake up and take an index.
+    parallel_for(threads(), [](size_t) {
+        auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(200);
+        while (std::chrono::steady_clock::now() < end) pause();
+    });
 }
 
 void parallel_for(size_t count, const std::function<void(size_t)>& body) {
