@@ -87,6 +87,12 @@ class Graph:
     def weight(self, name: str) -> NDArray[Any] | None:
         return self.weights.get(name)
 
+    def unused(self, name: str) -> str:
+        """`name`, with ticks behind it until no tensor of the graph is called so."""
+        while name in self.weights or name in self._producers or name in self.inputs:
+            name += "'"
+        return name
+
     def changed(
         self,
         replaced: Mapping[Node, Iterable[Node]],

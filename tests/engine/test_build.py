@@ -1,0 +1,149 @@
+"""From an ONNX file to the graph that runs, against ONNX Runtime as the referee."""
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+
+from darter.engine.build import build
+from darter.engine.modelfile import read_model
+from darter.engine.onnxruntime_runtime import OnnxRuntime
+from darter.engine.signature import read_signature
+from darter.errors import DarterError, ModelFileError, ShapeError, UnsupportedError
+from tests.references.engine import run_graph
+from tests.tiny_models import color_model, save
+
+RNG = np.random.default_rng(0)
+
+
+def read(path):
+    model = read_model(path)
+    return model, read_signature(model)
+
+
+def agree(path, *, batch=3):
+    """The graph and ONNX Runtime give the same scores; returns the graph."""
+    model, signature = read(path)
+    graph = build(model, signature)
+    side = signature.size
+    x = RNG.random((batch, 3, side, side), np.float32)
+    shaped = x if signature.layout == "NCHW" else x.transpose(0, 2, 3, 1)
+    expected = OnnxRuntime(model, signature, 1).run(np.ascontiguousarray(shaped))
+    np.testing.assert_allclose(run_graph(graph, shaped)[0], expected, atol=1e-5)
+    return graph
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"inputs": (3, 3, 8, 8), "outputs": (3, 3)},
+        {"inputs": ("n", 8, 8, 3)},
+        {"tail": ("Identity", "Softmax")},
+        {"tail": ("Relu", "LogSoftmax")},
+    ],
+    ids=str,
+)
+def test_small_classifiers_agree_with_onnxruntime(tmp_path, options):
+    agree(save(color_model(**options), tmp_path / "m.onnx"))
+
+
+def with_shape_arithmetic():
+    """x.reshape(x.shape[0], -1) as exporters write it, batch unknown."""
+    model = color_model()
+    nodes = [
+        helper.make_node("GlobalAveragePool", ["images"], ["mean"]),
+        helper.make_node("Shape", ["mean"], ["shape"]),
+        helper.make_node("Constant", [], ["zero"], value_int=0),
+        helper.make_node("Gather", ["shape", "zero"], ["count"]),
+        helper.make_node("Constant", [], ["axes"], value_ints=[0]),
+        helper.make_node("Unsqueeze", ["count", "axes"], ["counts"]),
+        helper.make_node("Constant", [], ["rest"], value_ints=[-1]),
+        helper.make_node("Concat", ["counts", "rest"], ["target"], axis=0),
+        helper.make_node("Reshape", ["mean", "target"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "weights"], ["scores"]),
+    ]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return model
+
+
+def test_shape_arithmetic_folds_for_any_number_of_pictures(tmp_path):
+    path = save(with_shape_arithmetic(), tmp_path / "m.onnx")
+    assert [node.op for node in agree(path).nodes] == ["GlobalAveragePool", "Reshape", "Gemm"]
+    agree(path, batch=5)
+
+
+def test_a_net_that_mixes_pictures_is_refused(tmp_path):
+    model = color_model()
+    model.graph.node.insert(1, helper.make_node("Softmax", ["mean"], ["soft"], axis=0))
+    model.graph.node[2].input[0] = "soft"
+    with pytest.raises(UnsupportedError, match="computes across pictures"):
+        build(*read(save(model, tmp_path / "m.onnx")))
+
+
+def test_every_node_that_cannot_run_is_listed(tmp_path):
+    path = save(color_model(tail=("Relu", "Selu", "Abs", "Relu", "Hardmax")), tmp_path / "m.onnx")
+    with pytest.raises(UnsupportedError) as error:
+        build(*read(path))
+    for op in ("Selu", "Abs", "Hardmax"):
+        assert f"{op} '{op}_" in str(error.value)
+    assert str(error.value).startswith(str(path))
+
+
+def conv_model(weights, **attributes):
+    tensor = helper.make_tensor("w", TensorProto.FLOAT, weights.shape, weights.ravel())
+    graph = helper.make_graph(
+        [
+            helper.make_node("Conv", ["x", "w"], ["c"], **attributes),
+            helper.make_node("GlobalAveragePool", ["c"], ["m"]),
+            helper.make_node("Flatten", ["m"], ["y"]),
+        ],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ("n", 3, 9, 9))],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ("n", "k"))],
+        [tensor],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
+FILTERS = RNG.standard_normal((4, 3, 3, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {},
+        {"pads": [1, 0, 2, 1], "strides": [2, 1]},
+        {"auto_pad": "SAME_UPPER", "strides": [2, 2]},
+        {"auto_pad": "SAME_LOWER", "strides": [2, 3], "kernel_shape": [3, 3]},
+        {"auto_pad": "VALID", "dilations": [2, 3]},
+    ],
+    ids=str,
+)
+def test_padding_is_resolved_as_onnx_means_it(tmp_path, attributes):
+    agree(save(conv_model(FILTERS, **attributes), tmp_path / "m.onnx"))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "error", "message"),
+    [
+        ({"group": 2}, ShapeError, r"Conv 'Conv_0': 2 groups of 3 channels"),
+        ({"group": 10**9}, ShapeError, "groups"),
+        ({"strides": [0, 1]}, ModelFileError, "not positive"),
+        ({"strides": [1]}, ModelFileError, "strides must be 2 numbers"),
+        ({"strides": [2**62, 1]}, ModelFileError, "strides must be whole numbers"),
+        ({"pads": [-1, 0, 0, 0]}, ShapeError, "pads .* not negative"),
+        ({"pads": [10**9] * 4}, ShapeError, "cannot be computed|darter's limit"),
+        ({"dilations": [100, 100]}, ShapeError, "exceeds"),
+        ({"kernel_shape": [5, 5]}, ModelFileError, "differs from the filters'"),
+        ({"auto_pad": "SAME"}, ModelFileError, "auto_pad must be"),
+        ({"pads": 1.5}, ModelFileError, "pads must be whole numbers"),
+    ],
+    ids=str,
+)
+def test_absurd_attributes_are_sentences(tmp_path, attributes, error, message):
+    path = save(conv_model(FILTERS, **attributes), tmp_path / "m.onnx")
+    with pytest.raises(error, match=message) as raised:
+        build(*read(path))
+    assert isinstance(raised.value, DarterError)
+    assert str(raised.value).startswith(str(path))
