@@ -191,6 +191,11 @@ def layer_norm(given, x, factor, shift):
     return centered / deviation * factor + shift
 
 
+def channel_norm(given, x, factor, shift):
+    last = layer_norm({**given, "axis": -1}, np.moveaxis(x, 1, -1), factor, shift)
+    return np.moveaxis(last, -1, 1)
+
+
 def softmax(given, x):
     logits = x - x.max(given["axis"], keepdims=True)
     logs = logits - np.log(np.exp(logits).sum(given["axis"], keepdims=True))
@@ -279,6 +284,7 @@ FUNCTIONS = {
     "Resize": resize,
     "LRN": lrn,
     "LayerNorm": layer_norm,
+    "ChannelNorm": channel_norm,
     "Softmax": softmax,
     "Reduce": reduce,
     "MatMul": lambda given, a, b: a @ b,

@@ -119,6 +119,8 @@ OPS: dict[str, Op] = {
     "LayerNorm": Op(
         "x scale shift", shapes.same, ("scale", "shift"), {"axis": -1, "epsilon": 1e-5}
     ),
+    # (N, C, H, W): each pixel's channels are normalized; scale (C,), shift (C,)
+    "ChannelNorm": Op("x scale shift", shapes.scale, ("scale", "shift"), {"epsilon": 1e-5}),
     "Softmax": Op("x", shapes.same, (), {"axis": -1, "log": False}),
     # function: mean, sum, max, min, prod, l2, ...
     "Reduce": Op(

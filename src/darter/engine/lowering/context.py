@@ -25,14 +25,16 @@ class Lowering:
     """Grows a Graph. The functions in `table.LOWERINGS` call its methods.
 
     inputs: name -> shape, None for the number of pictures.
+    written: the number of pictures that the file was written for, if it insists on one; a
+        reshape that names it means the number of pictures.
     """
 
-    def __init__(self, inputs: Mapping[str, Shape], opset: int) -> None:
-        self.opset = opset
-        self.inputs = inputs
+    def __init__(self, inputs: Mapping[str, Shape], opset: int, written: int | None = None) -> None:
+        self.opset, self.inputs, self.written = opset, inputs, written
         self.nodes: list[Node] = []
         self.weights: dict[str, NDArray[np.float32]] = {}
         self.values: dict[str, Values] = {}
+        self.flat: dict[str, str] = {}  # all pictures as one row -> what they are a row of
         self._same: dict[str, str] = {}  # tensor -> the one that it is another name of
         self._shapes: tuple[dict[str, Dims], dict[str, Dims]] = ({}, {})
         for number, batch in enumerate(BATCHES):
@@ -93,6 +95,8 @@ class Lowering:
     def _read(self, inputs: Iterable[str]) -> tuple[str, ...]:
         inputs = tuple(self._same.get(name, name) for name in inputs)
         for name in inputs:
+            if name in self.flat:
+                raise UnsupportedError("takes all pictures as one row of numbers")
             self._need_weight(name)
         return inputs
 
@@ -135,6 +139,12 @@ class Lowering:
         self._same[output] = self._same.get(name, name)
         for shapes in self._shapes:
             shapes[output] = shapes[name]
+
+    def flatten_all(self, source: Node, sizes: tuple[Dims, Dims]) -> None:
+        """The node makes one row of all pictures: recorded, as only `layout.gather` can use it."""
+        self.flat[source.output] = self._same.get(source.inputs[0], source.inputs[0])
+        for shapes, dims in zip(self._shapes, sizes, strict=True):
+            shapes[source.output] = dims
 
     def between(self, source: Node, role: str) -> str:
         """A name for a tensor inside what was one node."""

@@ -26,8 +26,16 @@ def reshape(net: Lowering, source: Node) -> None:
         raise ModelFileError("does not say to which shape")
     keep_zero = bool(integer(source, "allowzero", 0))
     x = net.dims(source.inputs[0])
-    both = [_resolve(old, new, keep_zero) for old, new in zip(x, sizes, strict=True)]
-    _emit_reshape(net, source, both[0], both[1])
+    pictures = net.shape(source.inputs[0])[:1] == (None,)
+    both = []
+    for old, new in zip(x, sizes, strict=True):
+        if pictures and net.written is not None and new[:1] == (net.written,):
+            new = (old[0], *new[1:])
+        both.append(_resolve(old, new, keep_zero))
+    if pictures and len(both[0]) == 1 and both[0] != both[1]:
+        net.flatten_all(source, (both[0], both[1]))
+    else:
+        _emit_reshape(net, source, both[0], both[1])
 
 
 def flatten(net: Lowering, source: Node) -> None:
@@ -145,8 +153,11 @@ def slice_(net: Lowering, source: Node) -> None:
 
 def gather(net: Lowering, source: Node) -> None:
     """Of one place along an axis: a Slice, without that axis where the index is a plain number."""
-    index = net.constant(source, 1)
     x = source.inputs[0]
+    if x in net.flat:
+        _gather_in_order(net, source)
+        return
+    index = net.constant(source, 1)
     axis = check_axis(integer(source, "axis", 0), net.dims(x)[0])
     shape = net.shape(x)
     size = shape[axis]
@@ -158,6 +169,19 @@ def gather(net: Lowering, source: Node) -> None:
     net.emit("Slice", source, (x,), one, axis=axis, start=place, stop=place + 1)
     if not index.ndim:
         net.emit("Reshape", source, (one,), source.output, shape=shape[:axis] + shape[axis + 1 :])
+
+
+def _gather_in_order(net: Lowering, source: Node) -> None:
+    """Each number of all pictures, one after the other: a reshape (PyTorch's `as_strided`)."""
+    indices = net.values.get(source.inputs[1])
+    if indices is None or any(
+        not np.array_equal(np.ravel(each), np.arange(size))
+        for each, (size,) in zip(indices, net.dims(source.inputs[0]), strict=True)
+    ):
+        raise UnsupportedError("gathers more than one place")
+    shape = unite(indices[0].shape, indices[1].shape)
+    x = net.flat[source.inputs[0]]
+    net.emit("Reshape", source, (x,), source.output, shape=shape)
 
 
 def pad(net: Lowering, source: Node) -> None:

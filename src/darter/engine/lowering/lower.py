@@ -14,14 +14,21 @@ from darter.errors import ModelFileError, ShapeError, UnsupportedError
 MOST_LISTED = 20  # of the nodes that an error names
 
 
-def lower(graph: Graph, inputs: Mapping[str, Shape], outputs: tuple[str, ...]) -> Graph:
+def lower(
+    graph: Graph,
+    inputs: Mapping[str, Shape],
+    outputs: tuple[str, ...],
+    *,
+    written: int | None = None,
+) -> Graph:
     """A graph of `ops.OPS` that computes `outputs` of an ONNX graph from `onnx_reader`.
 
     inputs: the shape of each input, None for the number of pictures.
+    written: the number of pictures that the file was written for, if it insists on one.
     Raises UnsupportedError that lists every node that cannot be translated; ShapeError and
     ModelFileError at the first node that makes no sense.
     """
-    net = Lowering(inputs, graph.opset)
+    net = Lowering(inputs, graph.opset, written)
     for name, array in graph.weights.items():
         net.know(name, array)
     refused: list[str] = []

@@ -3,23 +3,52 @@
 from collections.abc import Callable
 
 from darter.engine.graph import Graph
+from darter.engine.passes.bias import fold_bias
+from darter.engine.passes.channel_affine import channel_affine
+from darter.engine.passes.channels_first import channels_first
 from darter.engine.passes.fold_scale import fold_scale_after, fold_scale_before, merge_scales
 from darter.engine.passes.fuse_activation import fuse_activation
 from darter.engine.passes.fuse_residual import fuse_residual
+from darter.engine.passes.gates import gates, hard_sigmoid
+from darter.engine.passes.gelu import gelu
+from darter.engine.passes.layer_norm import layer_norm
+from darter.engine.passes.pools import drop_idle_pools, global_pool, pad_into_window
+from darter.engine.passes.reshapes import drop_idle_moves, merge_moves
+from darter.engine.passes.scale_from_eltwise import scale_from_eltwise
+from darter.engine.passes.siblings import merge_siblings
 
 Pass = Callable[[Graph], Graph]
 
-PASSES: dict[str, Pass] = {
-    "merge_scales": merge_scales,
-    "fold_scale_after": fold_scale_after,
-    "fold_scale_before": fold_scale_before,
-    "fuse_activation": fuse_activation,
-    "fuse_residual": fuse_residual,
-}
+PASSES: tuple[Pass, ...] = (
+    merge_moves,
+    drop_idle_moves,
+    # patterns of several nodes, before their parts turn into something else
+    hard_sigmoid,
+    gates,
+    gelu,
+    layer_norm,
+    channels_first,
+    merge_moves,
+    drop_idle_moves,
+    global_pool,
+    drop_idle_pools,
+    # constants into the products next to them
+    fold_bias,
+    scale_from_eltwise,
+    merge_scales,
+    channel_affine,
+    pad_into_window,
+    fold_scale_after,
+    fold_scale_before,
+    # what follows a product into the product
+    fuse_activation,
+    fuse_residual,
+)
+OPTIONAL: tuple[Pass, ...] = (merge_siblings,)  # pays only where a Split costs nothing
 
 
 def improve(graph: Graph) -> Graph:
     """Apply every pass, in the order of the table."""
-    for run in PASSES.values():
+    for run in PASSES:
         graph = run(graph)
     return graph
