@@ -11,9 +11,9 @@ from darter.errors import OptionError, ShapeError
 from darter.kernels import blocked_shape, prepare_convolution
 
 ACTIVATIONS = {
-    None: (-np.inf, np.inf),
-    "relu": (0.0, np.inf),
-    "relu6": (0.0, 6.0),
+    None: ("none", 0.0, 0.0),
+    "relu": ("relu", 0.0, 0.0),
+    "relu6": ("clip", 0.0, 6.0),
 }
 
 
@@ -90,9 +90,10 @@ def prepare(
         explained = ALGORITHMS[algorithm].explain(spec)
         choice = Choice(algorithm, {algorithm: f"{explained}; asked for by name"})
     core_name = ALGORITHMS[choice.algorithm].core
-    low, high = ACTIVATIONS[activation]
     return PreparedConv(
-        spec, choice, prepare_convolution(core_name, spec.numbers(), w, bias, low, high)
+        spec,
+        choice,
+        prepare_convolution(core_name, spec.numbers(), w, bias, ACTIVATIONS[activation]),
     )
 
 

@@ -18,17 +18,16 @@ def prepare_convolution(
     spec: list[int],
     w: np.ndarray,
     bias: np.ndarray | None,
-    low: float,
-    high: float,
+    activation: tuple[str, float, float] = ("none", 0.0, 0.0),
 ) -> Any:
     """Pack (and for Winograd transform) the filters of one layer for the active instruction set.
 
     spec: n, c, h, w, k, r, s, stride (2), padding (4), dilation (2), groups.
     w: float32 (K, C / groups, R, S), contiguous.   bias: float32 (K,) or None.
-    low, high: the output is clamped to them; -inf and inf for no activation.
+    activation: kind and parameters, as in `darter.engine.ops.Activation`.
     Returns the core's object, whose `run` computes.
     """
-    return _core.prepare_convolution(core_name, spec, w, bias, low, high)
+    return _core.prepare_convolution(core_name, spec, w, bias, activation)
 
 
 def blocked_shape(shape: tuple[int, ...]) -> tuple[int, int, int, int, int]:

@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "activation/activation.hpp"
 #include "product/operands.hpp"
 #include "product/tiling.hpp"
 #include "runtime/memory.hpp"
@@ -22,12 +23,19 @@ struct ConvSpec {
     int64_t pad_top, pad_left, pad_bottom, pad_right;
     int64_t dilation_h, dilation_w;
     int64_t groups;
+    // Channel blocks of the blocked arrays that x and y are slices of; 0 where they are whole.
+    int64_t x_blocks = 0, y_blocks = 0;
 
     int64_t out_h() const {
         return (h + pad_top + pad_bottom - (r - 1) * dilation_h - 1) / stride_h + 1;
     }
     int64_t out_w() const {
         return (w + pad_left + pad_right - (s - 1) * dilation_w - 1) / stride_w + 1;
+    }
+    // Floats between images of blocked arrays.
+    int64_t x_image() const { return (x_blocks ? x_blocks : blocks_of(c)) * h * w * kBlock; }
+    int64_t y_image() const {
+        return (y_blocks ? y_blocks : blocks_of(k)) * out_h() * out_w() * kBlock;
     }
     bool padded() const { return pad_top || pad_left || pad_bottom || pad_right; }
     int64_t x_size() const { return n * blocks_of(c) * h * w * kBlock; }
@@ -38,7 +46,8 @@ struct ConvSpec {
 struct Filters {
     const float* w;
     const float* bias;  // K floats, or null
-    float low, high;    // clamp of the output: the activation
+    float low, high;    // clamp of the output
+    Activation activation = {};  // after the clamp, where it is no clamp itself
 };
 
 class Convolution {
@@ -47,17 +56,33 @@ public:
     virtual ~Convolution() = default;
 
     // x: blocked, or plain NCHW where plain_input(). y: blocked, or plain where plain_output().
-    // residual: like y, or null.
+    // residual: like y, or null; added before clamp and activation.
     virtual void run(const float* x, float* y, const float* residual) const = 0;
     virtual bool plain_input() const { return false; }
     virtual bool plain_output() const { return false; }
     virtual size_t weight_bytes() const = 0;
 
+    // The same layer for n images, with x and y in slices of so many channel blocks (0: whole
+    // arrays). Shares the weights.
+    virtual std::unique_ptr<Convolution> placed(int64_t n, int64_t x_blocks,
+                                                int64_t y_blocks) const = 0;
+
     const ConvSpec spec;
 
 protected:
+    Convolution(const Convolution& other, int64_t n, int64_t x_blocks, int64_t y_blocks);
+
+    // Applies what a clamp cannot do to finished outputs.
+    void activate(float* y, int64_t count) const {
+        if (activate_) activate_(activation_, y, count);
+    }
+
     Buffer bias_;  // padded with zeros to whole blocks, and one block more
     float low_, high_;
+
+private:
+    Activation activation_;
+    ActivationKernel activate_;  // null where there is nothing to apply
 };
 
 std::unique_ptr<Convolution> make_direct(const ConvSpec& spec, const Filters& filters,

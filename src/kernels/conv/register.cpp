@@ -1,13 +1,15 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
-#include <nanobind/stl/unique_ptr.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include <optional>
 #include <stdexcept>
 #include <utility>
 
+#include "activation/named.hpp"
 #include "conv/convolution.hpp"
 #include "register.hpp"
 
@@ -97,21 +99,27 @@ void register_conv(nb::module_& m) {
         .def_prop_ro("plain_input", &Convolution::plain_input)
         .def_prop_ro("plain_output", &Convolution::plain_output)
         .def_prop_ro("weight_bytes", &Convolution::weight_bytes)
+        .def("placed",
+             [](const Convolution& conv, int64_t n, int64_t x_blocks, int64_t y_blocks) {
+                 return std::shared_ptr<Convolution>(conv.placed(n, x_blocks, y_blocks));
+             },
+             nb::arg("n"), nb::arg("x_blocks"), nb::arg("y_blocks"))
         .def("run", &run, nb::arg("x"), nb::arg("y"), nb::arg("residual").none(),
              nb::arg("x_blocked"), nb::arg("y_blocked"));
     m.def(
         "prepare_convolution",
         [](const std::string& algorithm, const std::vector<int64_t>& spec, const Input& w,
-           const std::optional<Input>& bias, float low, float high) {
+           const std::optional<Input>& bias, const Named& activation) {
             ConvSpec shape = spec_from(spec);
             expect_size("w", w.size(), shape.k * (shape.c / shape.groups) * shape.r * shape.s);
             if (bias) expect_size("bias", bias->size(), shape.k);
-            Filters filters{w.data(), bias ? bias->data() : nullptr, low, high};
+            Activation f = activation_of(activation);
+            Filters filters{w.data(), bias ? bias->data() : nullptr, f.low(), f.high(), f};
             nb::gil_scoped_release unlocked;
-            return prepare(algorithm, shape, filters);
+            return std::shared_ptr<Convolution>(prepare(algorithm, shape, filters));
         },
         nb::arg("algorithm"), nb::arg("spec"), nb::arg("w"), nb::arg("bias").none(),
-        nb::arg("low"), nb::arg("high"));
+        nb::arg("activation"));
     m.def(
         "to_blocked",
         [](const Input& x, const Output& out, int64_t n, int64_t c, int64_t pixels) {

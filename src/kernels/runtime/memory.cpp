@@ -4,7 +4,6 @@
 
 #include <cstdlib>
 #include <new>
-#include <utility>
 
 namespace darter {
 namespace {
@@ -20,22 +19,12 @@ Buffer::Buffer(size_t floats) : size_(floats) {
     size_t bytes = floats * sizeof(float);
     size_t alignment = bytes >= kHugePage ? kHugePage : 64;
     bytes = round_up(bytes, alignment);
-    data_ = static_cast<float*>(std::aligned_alloc(alignment, bytes));
-    if (!data_) throw std::bad_alloc();
+    auto* data = static_cast<float*>(std::aligned_alloc(alignment, bytes));
+    if (!data) throw std::bad_alloc();
 #if defined(MADV_HUGEPAGE)
-    if (alignment == kHugePage) madvise(data_, bytes, MADV_HUGEPAGE);
+    if (alignment == kHugePage) madvise(data, bytes, MADV_HUGEPAGE);
 #endif
-}
-
-Buffer::~Buffer() { std::free(data_); }
-
-Buffer::Buffer(Buffer&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
-
-Buffer& Buffer::operator=(Buffer&& other) noexcept {
-    std::swap(data_, other.data_);
-    std::swap(size_, other.size_);
-    return *this;
+    data_.reset(data, std::free);
 }
 
 float* scratch(Scratch slot, size_t floats) {

@@ -1,23 +1,22 @@
 // Memory for kernels: aligned, on huge pages where it is large, kept between calls.
 #pragma once
 #include <cstddef>
+#include <memory>
 
 namespace darter {
 
-// Floats on a 64-byte boundary, freed with the object. Contents are not initialized.
+// Floats on a 64-byte boundary. Copies share them; they are freed with the last one. Contents are not
+// initialized.
 class Buffer {
 public:
     Buffer() = default;
     explicit Buffer(size_t floats);
-    ~Buffer();
-    Buffer(Buffer&& other) noexcept;
-    Buffer& operator=(Buffer&& other) noexcept;
 
-    float* data() const { return data_; }
+    float* data() const { return data_.get(); }
     size_t size() const { return size_; }
 
 private:
-    float* data_ = nullptr;
+    std::shared_ptr<float> data_;
     size_t size_ = 0;
 };
 

@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <exception>
 #include <fstream>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
@@ -57,11 +58,13 @@ public:
 
     int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
-    void run(size_t count, const std::function<void(size_t)>& body) {
+    void run(size_t count, int most_workers, const std::function<void(size_t)>& body) {
         {
             std::lock_guard lock(mutex_);
             body_ = &body;
             count_ = count;
+            most_workers_ = most_workers;
+            admitted_ = 0;
             next_.store(0);
             open_ = true;
             generation_.fetch_add(1);
@@ -90,7 +93,8 @@ private:
                 wake_.wait(lock, [&] { return generation_.load() != seen; });
                 seen = generation_.load();
                 if (stopping_) return;
-                if (!open_) continue;
+                if (!open_ || admitted_ == most_workers_) continue;
+                ++admitted_;
                 joined_.fetch_add(1);
             }
             take_indices();
@@ -106,6 +110,7 @@ private:
     std::atomic<int> joined_{0};  // workers inside the current body
     const std::function<void(size_t)>* body_ = nullptr;
     size_t count_ = 0;
+    int most_workers_ = 0, admitted_ = 0;
     bool open_ = false;  // workers may still join the current body
     bool stopping_ = false;
 };
@@ -131,6 +136,7 @@ Shared*& shared() {
 }
 
 thread_local bool inside_body = false;
+thread_local int most_threads = std::numeric_limits<int>::max();
 
 }  // namespace
 
@@ -144,7 +150,10 @@ int available_cpus() {
     return std::max(1, quota ? std::min(cpus, quota) : cpus);
 }
 
-int threads() { return shared()->threads; }
+int threads() { return std::min(shared()->threads, most_threads); }
+
+ThreadLimit::ThreadLimit(int most) : before_(most_threads) { most_threads = std::max(1, most); }
+ThreadLimit::~ThreadLimit() { most_threads = before_; }
 
 void set_threads(int count) {
     if (count < 1) throw std::invalid_argument("threads must be at least 1, got " + std::to_string(count));
@@ -165,7 +174,7 @@ void wake_threads() {
 void parallel_for(size_t count, const std::function<void(size_t)>& body) {
     Shared* state = shared();
     std::unique_lock lock(state->in_use, std::defer_lock);
-    if (count < 2 || inside_body || state->threads == 1 || !lock.try_lock()) {
+    if (count < 2 || inside_body || threads() == 1 || !lock.try_lock()) {
         for (size_t i = 0; i < count; ++i) body(i);
         return;
     }
@@ -182,7 +191,7 @@ void parallel_for(size_t count, const std::function<void(size_t)>& body) {
         }
         inside_body = false;
     };
-    state->pool->run(count, guarded);
+    state->pool->run(count, threads() - 1, guarded);
     if (failure) std::rethrow_exception(failure);
 }
 

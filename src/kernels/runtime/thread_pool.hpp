@@ -7,9 +7,20 @@
 namespace darter {
 
 int available_cpus();          // affinity mask and cgroup quota respected; at least 1
-int threads();                 // threads that parallel_for uses, the caller included
+int threads();                 // threads that parallel_for uses here, the caller included
 void set_threads(int count);   // throws std::invalid_argument below 1
 void wake_threads();           // sleeping threads are awake for some microseconds after this
+
+// While it lives, parallel_for uses at most `most` threads when called from this thread.
+class ThreadLimit {
+public:
+    explicit ThreadLimit(int most);
+    ~ThreadLimit();
+    ThreadLimit(const ThreadLimit&) = delete;
+
+private:
+    const int before_;
+};
 
 // Calls body(index) once for every index in [0, count), on several threads; returns when all are
 // done. The caller takes part. Runs on the caller alone where the pool is busy with another

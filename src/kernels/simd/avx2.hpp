@@ -17,10 +17,22 @@ struct Vector {
 inline Vector operator+(Vector a, Vector b) { return {_mm256_add_ps(a.v, b.v)}; }
 inline Vector operator-(Vector a, Vector b) { return {_mm256_sub_ps(a.v, b.v)}; }
 inline Vector operator*(Vector a, Vector b) { return {_mm256_mul_ps(a.v, b.v)}; }
+inline Vector operator/(Vector a, Vector b) { return {_mm256_div_ps(a.v, b.v)}; }
 inline Vector fma(Vector a, Vector b, Vector c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
 // max and min return their second operand where one is NaN: NaN in x stays NaN.
 inline Vector clamp(Vector x, Vector low, Vector high) {
     return {_mm256_min_ps(high.v, _mm256_max_ps(low.v, x.v))};
+}
+
+// The second operand where one is NaN.
+inline Vector maximum_of(Vector a, Vector b) { return {_mm256_max_ps(a.v, b.v)}; }
+inline Vector minimum_of(Vector a, Vector b) { return {_mm256_min_ps(a.v, b.v)}; }
+inline Vector where_negative(Vector x, Vector yes, Vector no) {
+    return {_mm256_blendv_ps(no.v, yes.v, _mm256_cmp_ps(x.v, _mm256_setzero_ps(), _CMP_LT_OQ))};
+}
+// The low nine bits of each lane become its sign and exponent.
+inline Vector bits_shifted_to_exponent(Vector x) {
+    return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(x.v), 23))};
 }
 
 // The nearest bfloat16, ties to even; NaN stays NaN.

@@ -17,12 +17,24 @@ struct Vector {
 inline Vector operator+(Vector a, Vector b) { return {_mm512_add_ps(a.v, b.v)}; }
 inline Vector operator-(Vector a, Vector b) { return {_mm512_sub_ps(a.v, b.v)}; }
 inline Vector operator*(Vector a, Vector b) { return {_mm512_mul_ps(a.v, b.v)}; }
+inline Vector operator/(Vector a, Vector b) { return {_mm512_div_ps(a.v, b.v)}; }
 inline Vector fma(Vector a, Vector b, Vector c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
 // max and min return their second operand where one is NaN: NaN in x stays NaN.
 // (The full mask costs nothing; it avoids a false warning of GCC 12 about _mm512_max_ps.)
 inline Vector clamp(Vector x, Vector low, Vector high) {
     constexpr __mmask16 all = 0xffff;
     return {_mm512_maskz_min_ps(all, high.v, _mm512_maskz_max_ps(all, low.v, x.v))};
+}
+
+// The second operand where one is NaN.
+inline Vector maximum_of(Vector a, Vector b) { return {_mm512_maskz_max_ps(0xffff, a.v, b.v)}; }
+inline Vector minimum_of(Vector a, Vector b) { return {_mm512_maskz_min_ps(0xffff, a.v, b.v)}; }
+inline Vector where_negative(Vector x, Vector yes, Vector no) {
+    return {_mm512_mask_mov_ps(no.v, _mm512_cmp_ps_mask(x.v, _mm512_setzero_ps(), _CMP_LT_OQ), yes.v)};
+}
+// The low nine bits of each lane become its sign and exponent.
+inline Vector bits_shifted_to_exponent(Vector x) {
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(x.v), 23))};
 }
 
 // The nearest bfloat16, ties to even; NaN stays NaN.

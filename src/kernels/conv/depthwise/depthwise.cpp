@@ -36,6 +36,11 @@ public:
 
     size_t weight_bytes() const override { return weights_.size() * sizeof(float); }
 
+    std::unique_ptr<Convolution> placed(int64_t n, int64_t x_blocks,
+                                        int64_t y_blocks) const override {
+        return std::unique_ptr<Convolution>(new Depthwise(*this, n, x_blocks, y_blocks));
+    }
+
     void run(const float* x, float* y, const float* residual) const override {
         int64_t blocks = blocks_of(spec.c), out_h = spec.out_h(), out_w = spec.out_w();
         // Bands as high as leaves every thread a few: neighbours read the same rows at their border.
@@ -43,21 +48,31 @@ public:
         int64_t height = ceil_div(out_h, std::min(out_h, wanted));
         int64_t bands = ceil_div(out_h, height);
         parallel_for(spec.n * blocks * bands, [&](size_t index) {
-            int64_t plane = index / bands, first = index % bands * height;
-            for (int64_t row = first; row < std::min(out_h, first + height); ++row)
-                run_row(x, y, residual, plane, plane % blocks, row, out_h, out_w);
+            int64_t image = index / bands / blocks, block = index / bands % blocks;
+            int64_t first = index % bands * height, last = std::min(out_h, first + height);
+            int64_t out = image * spec.y_image() + block * out_h * out_w * kBlock;
+            const float* in = x + image * spec.x_image() + block * spec.h * spec.w * kBlock;
+            for (int64_t row = first; row < last; ++row)
+                run_row(in, y + out, residual ? residual + out : nullptr, block, row, out_w);
+            activate(y + out + first * out_w * kBlock, (last - first) * out_w * kBlock);
         });
     }
 
 private:
-    void run_row(const float* x, float* y, const float* residual, int64_t plane, int64_t block,
-                 int64_t row, int64_t out_h, int64_t out_w) const {
+    Depthwise(const Depthwise& other, int64_t n, int64_t x_blocks, int64_t y_blocks)
+        : Convolution(other, n, x_blocks, y_blocks),
+          kernel_(other.kernel_),
+          weights_(other.weights_) {}
+
+    // One row of one channel block; x, y and residual begin with its first row.
+    void run_row(const float* x, float* y, const float* residual, int64_t block, int64_t row,
+                 int64_t out_w) const {
         int64_t top = row * spec.stride_h - spec.pad_top, first = 0, last = spec.r;
         while (first < last && top + first * spec.dilation_h < 0) ++first;
         while (first < last && top + (last - 1) * spec.dilation_h >= spec.h) --last;
-        int64_t index = (plane * out_h + row) * out_w * kBlock;
+        int64_t index = row * out_w * kBlock;
         int64_t in_row = first < last ? top + first * spec.dilation_h : 0;
-        kernel_({.x = x + (plane * spec.h + in_row) * spec.w * kBlock,
+        kernel_({.x = x + in_row * spec.w * kBlock,
                  .row_stride = spec.dilation_h * spec.w * kBlock,
                  .rows = last - first,
                  .w = weights_.data() + (block * spec.r + first) * spec.s * kBlock,

@@ -46,6 +46,11 @@ public:
     bool plain_input() const override { return unit_ == 1; }
     size_t weight_bytes() const override { return weights_.size() * sizeof(float); }
 
+    std::unique_ptr<Convolution> placed(int64_t n, int64_t x_blocks,
+                                        int64_t y_blocks) const override {
+        return std::unique_ptr<Convolution>(new Direct(*this, n, x_blocks, y_blocks));
+    }
+
     void run(const float* x, float* y, const float* residual) const override {
         int64_t pairs = static_cast<int64_t>(pairs_.size());
         int64_t height = band_height(), width = band_width();
@@ -70,6 +75,18 @@ public:
     }
 
 private:
+    Direct(const Direct& other, int64_t n, int64_t x_blocks, int64_t y_blocks)
+        : Convolution(other, n, x_blocks, y_blocks),
+          operands_(other.operands_),
+          kernels_(other.kernels_),
+          unit_(other.unit_),
+          in_blocks_(other.in_blocks_),
+          out_w_(other.out_w_),
+          out_h_(other.out_h_),
+          tile_(other.tile_),
+          pairs_(other.pairs_),
+          weights_(other.weights_) {}
+
     // Filters of one or two blocks, and the input blocks that they see.
     struct Pair {
         int64_t out_block, blocks, in_first, in_last, weights;
@@ -144,7 +161,8 @@ private:
 
     View view_of(const float* x, const Band& band) const {
         int64_t row_stride = spec.w * unit_, block_stride = spec.h * row_stride;
-        const float* from = x + band.image * in_blocks_ * block_stride;
+        int64_t image_stride = unit_ == 1 ? spec.c * block_stride : spec.x_image();
+        const float* from = x + band.image * image_stride;
         int64_t top = band.first_row * spec.stride_h - spec.pad_top;
         if (operands_.rounded() || spec.padded()) return copy(from, top, band);
         return {from + top * row_stride, block_stride, row_stride, 0};
@@ -194,8 +212,8 @@ private:
     void run_row(const Pair& pair, const View& view, const int64_t* offsets, const Band& band,
                  int64_t row, float* y, const float* residual) const {
         int64_t out_pixels = out_h_ * out_w_;
-        int64_t index = ((band.image * blocks_of(spec.k) + pair.out_block) * out_pixels + row * out_w_) *
-                        kBlock;
+        int64_t index = band.image * spec.y_image() +
+                        (pair.out_block * out_pixels + row * out_w_) * kBlock;
         Product p{};
         p.b = operands_.at(weights_.data(), pair.weights);
         p.offsets = offsets;
@@ -218,6 +236,10 @@ private:
             p.residual = residual ? residual + index + column * kBlock : nullptr;
             kernels_.run(p);
         }
+        int64_t first = index + band.first_column * kBlock;
+        for (int64_t block = 0; block < pair.blocks; ++block)
+            activate(y + first + block * p.out_block,
+                     (band.last_column - band.first_column) * kBlock);
     }
 
     const Operands operands_;

@@ -25,6 +25,11 @@ public:
 
     size_t weight_bytes() const override { return spectra_.size() * sizeof(float); }
 
+    std::unique_ptr<Convolution> placed(int64_t n, int64_t x_blocks,
+                                        int64_t y_blocks) const override {
+        return std::unique_ptr<Convolution>(new DepthwiseFft(*this, n, x_blocks, y_blocks));
+    }
+
     void run(const float* x, float* y, const float* residual) const override {
         int64_t blocks = blocks_of(spec.c);
         parallel_for(blocks * spec.n * grid_.down, [&](size_t index) {
@@ -35,6 +40,9 @@ public:
     }
 
 private:
+    DepthwiseFft(const DepthwiseFft& other, int64_t n, int64_t x_blocks, int64_t y_blocks)
+        : Convolution(other, n, x_blocks, y_blocks), t_(other.t_), spectra_(other.spectra_) {}
+
     int64_t tile_floats() const { return t_.positions * t_.parts * kBlock; }
 
     void run_tile(const float* x, float* y, const float* residual, int64_t block,
@@ -54,6 +62,8 @@ private:
         out.low = low_;
         out.high = high_;
         t_.output(out);
+        for (int row = 0; row < out.rows; ++row)
+            activate(out.y + row * out.y_row, out.columns * kBlock);
     }
 
     const TileTransform t_;

@@ -21,6 +21,11 @@ public:
     bool plain_output() const override { return true; }
     size_t weight_bytes() const override { return weights_.size() * sizeof(float); }
 
+    std::unique_ptr<Convolution> placed(int64_t n, int64_t x_blocks,
+                                        int64_t y_blocks) const override {
+        return std::unique_ptr<Convolution>(new Im2col(*this, n, x_blocks, y_blocks));
+    }
+
     void run(const float* x, float* y, const float* residual) const override {
         int64_t pixels = spec.out_h() * spec.out_w(), filters = spec.k / spec.groups;
         float* unfolded = scratch(Scratch::caller_b, depth() * pixels);
@@ -40,10 +45,15 @@ public:
                 value = value < low_ ? low_ : value;  // NaN stays NaN
                 y[i] = value > high_ ? high_ : value;
             }
+            activate(y + plane * pixels, pixels);
         });
     }
 
 private:
+    // Both arrays are plain, so they are never slices of channel blocks.
+    Im2col(const Im2col& other, int64_t n, int64_t x_blocks, int64_t y_blocks)
+        : Convolution(other, n, x_blocks, y_blocks), weights_(other.weights_) {}
+
     int64_t depth() const { return spec.c / spec.groups * spec.r * spec.s; }
 
     // One row per (channel, filter row, filter column), one column per output pixel.

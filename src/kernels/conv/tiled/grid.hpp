@@ -25,7 +25,7 @@ public:
         auto inside = [](int64_t edge, int inputs) {
             return static_cast<int>(std::clamp<int64_t>(edge, 0, inputs));
         };
-        return {.x = x + (at.image * blocks_of(spec_.c) + block) * plane +
+        return {.x = x + at.image * spec_.x_image() + block * plane +
                      (top * spec_.w + left) * kBlock,
                 .x_row = spec_.w * kBlock,
                 .x_block = plane,
@@ -42,7 +42,7 @@ public:
                        int64_t blocks) const {
         Place at = place(tile);
         int64_t out_h = spec_.out_h(), out_w = spec_.out_w(), plane = out_h * out_w * kBlock;
-        int64_t index = (at.image * blocks_of(spec_.k) + block) * plane +
+        int64_t index = at.image * spec_.y_image() + block * plane +
                         (at.row * out_w + at.column) * kBlock;
         return {.blocks = blocks,
                 .residual = residual ? residual + index : nullptr,

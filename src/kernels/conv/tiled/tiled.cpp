@@ -32,6 +32,11 @@ public:
 
     size_t weight_bytes() const override { return weights_.size() * sizeof(float); }
 
+    std::unique_ptr<Convolution> placed(int64_t n, int64_t x_blocks,
+                                        int64_t y_blocks) const override {
+        return std::unique_ptr<Convolution>(new Tiled(*this, n, x_blocks, y_blocks));
+    }
+
     void run(const float* x, float* y, const float* residual) const override {
         if (shared_) return run_shared(x, y, residual);
         parallel_for(ceil_div(tiles_, group_), [&](size_t index) {
@@ -44,6 +49,15 @@ public:
     }
 
 private:
+    Tiled(const Tiled& other, int64_t n, int64_t x_blocks, int64_t y_blocks)
+        : Convolution(other, n, x_blocks, y_blocks),
+          t_(other.t_),
+          operands_(other.operands_),
+          unit_weights_(other.unit_weights_),
+          weights_(other.weights_) {
+        choose_group();
+    }
+
     int64_t depth_blocks() const { return blocks_of(spec.c) * t_.parts; }
     // Filter blocks of a unit: the last one may have fewer.
     int64_t unit_blocks(int64_t unit) const {
@@ -149,6 +163,9 @@ private:
             out.low = low_;
             out.high = high_;
             t_.output(out);
+            for (int64_t i = 0; i < blocks; ++i)
+                for (int row = 0; row < out.rows; ++row)
+                    activate(out.y + i * out.y_block + row * out.y_row, out.columns * kBlock);
         }
     }
 
