@@ -21,6 +21,7 @@ COMMANDS = {
     "demo": ("darter.cli.demo:demo", "Train on handwritten digits, to see the whole way work."),
     "audit": ("darter.cli.audit:audit", "Say what is wrong with a folder of pictures."),
     "train": ("darter.cli.train:train", "Make a classifier and its report from a folder."),
+    "pack": ("darter.cli.pack:pack", "Pack a folder of pictures for a slow disk."),
     "predict": ("darter.cli.predict:predict", "Say what is in pictures, with a trained model."),
     "evaluate": ("darter.cli.evaluate:evaluate", "Measure a model on labelled pictures."),
     "bench": ("darter.cli.bench:bench", "Measure this machine against today's libraries."),

@@ -34,7 +34,9 @@ def audit(
     from darter.files import write_json
 
     listing = find_samples(folder, test=test)
-    found = _with_progress(lambda progress: scan(listing, threads=threads, progress=progress))
+    found = with_progress(
+        "reading pictures", lambda progress: scan(listing, threads=threads, progress=progress)
+    )
     if out is not None:
         write_json(out, found.to_json())
     if json:
@@ -47,14 +49,14 @@ def audit(
             print(f"written to {out}")
 
 
-def _with_progress(work):
+def with_progress(title: str, work):
     """work(progress), with a bar on the terminal's error stream."""
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("reading pictures", total=None)
+        task = bar.add_task(title, total=None)
         return work(lambda done, total: bar.update(task, completed=done, total=total))
 
 

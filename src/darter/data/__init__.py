@@ -20,6 +20,7 @@ from darter.data.geometry import (
 )
 from darter.data.kinds import KINDS, Kind
 from darter.data.loader import Batch, Loader
+from darter.data.pack import Packed, pack
 from darter.data.preprocess import Preprocess
 from darter.data.sample import Sample
 from darter.data.samples import Listing, find_samples, list_samples
@@ -43,6 +44,7 @@ __all__ = [
     "Kind",
     "Listing",
     "Loader",
+    "Packed",
     "Picture",
     "PictureCache",
     "PictureError",
@@ -65,6 +67,7 @@ __all__ = [
     "lens",
     "list_samples",
     "open_pixels",
+    "pack",
     "pca_noise",
     "perspective",
     "pixel_statistics",

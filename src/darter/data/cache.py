@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -27,13 +28,20 @@ class PictureCache:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def get(self, path: Path, min_side: int) -> Pixels:
-        """What `open_pixels(path, min_side=min_side)` gives; kept pixels are read only."""
+    def has(self, path: Path, min_side: int) -> bool:
+        """Whether `get` will not need the file."""
+        return (path, min_side) in self._kept
+
+    def get(self, path: Path, min_side: int, content: Callable[[], bytes] | None = None) -> Pixels:
+        """What `open_pixels(path, min_side=min_side)` gives; kept pixels are read only.
+
+        content: gives the file's content where something else than `path` is to be read.
+        """
         key = (path, min_side)
         kept = self._kept.get(key)
         if kept is not None:
             return kept
-        pixels = open_pixels(path, min_side=min_side)
+        pixels = open_pixels(content() if content else path, min_side=min_side)
         width, height = size_of(pixels)
         if self.bytes + 3 * width * height > self.max_bytes:
             return pixels

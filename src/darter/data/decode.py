@@ -15,6 +15,7 @@ import numpy as np
 
 from darter.data import signatures
 from darter.data.jpeg import decode_jpeg
+from darter.data.packed import Member, locate
 from darter.data.quiet import quiet_pillow
 from darter.errors import DataError
 
@@ -92,12 +93,15 @@ def named(source: str) -> Iterator[None]:
 
 
 def read(path: Path, max_pixels: int = MAX_PIXELS) -> bytes:
-    """Content of a picture file; PictureError if it cannot be one."""
+    """Content of a picture file, or of one in a pack; PictureError if it cannot be one."""
     if path.suffix.lower() in signatures.RAW_EXTENSIONS:  # many are TIFFs with a tiny preview
         raise PictureError("unsupported format", "camera raw is not read; save it as JPEG or PNG")
     try:
         descriptor = os.open(path, _OPEN)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
+        member = locate(path)
+        if member is not None:
+            return _read_member(member)
         kind = "unreadable" if path.is_symlink() else "missing"
         detail = "a link to a file that is not there" if path.is_symlink() else "no such file"
         raise PictureError(kind, detail) from error
@@ -116,6 +120,13 @@ def read(path: Path, max_pixels: int = MAX_PIXELS) -> bytes:
             return file.read()
         except OSError as error:
             raise PictureError("unreadable", error.strerror or str(error)) from error
+
+
+def _read_member(member: Member) -> bytes:
+    try:
+        return member.read()
+    except OSError as error:
+        raise PictureError("unreadable", error.strerror or str(error)) from error
 
 
 def _decode(data: bytes, min_side: int | None, max_pixels: int) -> Picture:

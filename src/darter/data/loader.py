@@ -1,5 +1,6 @@
 """Batches of pictures, read, decoded and augmented by threads while the model works."""
 
+import functools
 import sys
 import threading
 import time
@@ -16,6 +17,8 @@ from darter.data.augment import draws
 from darter.data.cache import PictureCache
 from darter.data.decode import Picture
 from darter.data.encoded import Pixels
+from darter.data.feed import Feed, buffered_order
+from darter.data.packed import Member, locate
 from darter.errors import DarterError, DataError, OptionError, ShapeError
 
 _ORDER = 1  # stream of random numbers that shuffles; stream 0 draws the warps
@@ -56,6 +59,8 @@ class Loader:
         (for balanced sampling, …).   drop_last: leave out a last batch that is not full.
     threads: workers; None starts with one and adds another whenever the consumer had to wait.
     channels_last: the memory order of images; the shape is (N, 3, H, W) either way.
+    sequential: for pictures in a pack on a slow disk: shards are read from front to back, in random
+        order, and this many pictures wait in memory to be shuffled. Replaces `shuffle`.
     prefetch: batches made ahead.   cache: keeps decoded pictures; None makes one of its own.
 
     Order and bits depend on (seed, epoch) alone, not on threads. A batch's arrays belong to the
@@ -79,6 +84,7 @@ class Loader:
         threads: int | None = None,
         order: Callable[[int], ArrayLike] | None = None,
         channels_last: bool = False,
+        sequential: int | None = None,
         prefetch: int = 2,
         cache: PictureCache | None = None,
     ) -> None:
@@ -92,6 +98,7 @@ class Loader:
             ("batch_size", batch_size),
             ("threads", threads),
             ("prefetch", prefetch),
+            ("sequential", sequential),
         ):
             if value is not None and value < 1:
                 raise OptionError(f"loader: {name} must be at least 1, got {value}")
@@ -100,6 +107,8 @@ class Loader:
         self.channels_last, self.prefetch = channels_last, prefetch
         self.cache = PictureCache() if cache is None else cache
         self.waited = 0.0  # seconds that the consumer waited for pictures, all epochs together
+        self.sequential = sequential
+        self._members = self._located() if sequential else []
         self._adapt = threads is None
         self.threads = threads or 1
         self._next_epoch = 0
@@ -121,6 +130,8 @@ class Loader:
             if indices.size and not 0 <= indices.min() <= indices.max() < len(self.samples):
                 raise OptionError(f"loader: order gave an index outside 0..{len(self.samples) - 1}")
             return indices
+        if self.sequential:
+            return self._buffered(epoch)[0]
         if self.shuffle:
             return draws(self.seed, epoch, 0, stream=_ORDER).permutation(len(self.samples))
         return np.arange(len(self.samples))
@@ -145,17 +156,51 @@ class Loader:
             batches.pop()
         return batches
 
-    def _pixels(self, index: int) -> Pixels:
+    def _located(self) -> list[Member]:
+        if self.order is not None:
+            raise OptionError("loader: sequential brings its own order; leave out order")
+        members = []
+        for sample in self.samples:
+            member = None if isinstance(sample, Picture) else locate(Path(sample))
+            if member is None:
+                name = "a decoded picture" if isinstance(sample, Picture) else str(sample)
+                raise OptionError(
+                    f"loader: sequential reads shards, {name} is not in one. "
+                    "Pack the pictures with `darter pack`, or leave out sequential."
+                )
+            members.append(member)
+        return members
+
+    def _buffered(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        assert self.sequential
+        return buffered_order(
+            self._members, draws(self.seed, epoch, 0, stream=_ORDER), self.sequential
+        )
+
+    def _feed(self, epoch: int, batches: list[NDArray[np.int64]]) -> Feed | None:
+        """What reads the shards for these batches of an epoch, where they are read in order."""
+        if not self.sequential or not batches:
+            return None
+        order = np.concatenate(batches)
+        order = order[[not self._is_cached(index) for index in order]]
+        reading = self._buffered(epoch)[1]
+        return Feed(dict(enumerate(self._members)), order, reading, self.sequential)
+
+    def _is_cached(self, index: int) -> bool:
+        return self.cache.has(Path(self.samples[index]), self.transform.min_side)  # type: ignore
+
+    def _pixels(self, index: int, feed: Feed | None) -> Pixels:
         sample = self.samples[index]
         if isinstance(sample, Picture):
             return sample.pixels
-        return self.cache.get(Path(sample), self.transform.min_side)
+        content = None if feed is None else functools.partial(feed.take, index)
+        return self.cache.get(Path(sample), self.transform.min_side, content)
 
-    def _fill(self, out: NDArray[np.float32], epoch: int, index: int) -> None:
+    def _fill(self, out: NDArray[np.float32], epoch: int, index: int, feed: Feed | None) -> None:
         sample = self.samples[index]
         name = f"picture {index}" if isinstance(sample, Picture) else str(sample)
         try:
-            self.transform.write(self._pixels(index), out, self.seed, epoch, index)
+            self.transform.write(self._pixels(index, feed), out, self.seed, epoch, index)
         except DarterError as error:
             if name in str(error):
                 raise
@@ -186,6 +231,7 @@ class _Epoch:
         self.taken = 0  # batches that the consumer has asked for
         self.closed = False
         self.threads: list[threading.Thread] = []
+        self.feed = loader._feed(epoch, batches)
         if batches:
             for _ in range(loader.threads):
                 self._add_thread()
@@ -212,6 +258,8 @@ class _Epoch:
         with self.changed:
             self.closed = True
             self.changed.notify_all()
+        if self.feed is not None:
+            self.feed.close()
         for thread in self.threads:
             thread.join()
 
@@ -232,7 +280,8 @@ class _Epoch:
             error: BaseException | None = None
             try:
                 index = int(pending.batch.indices[position])
-                self.loader._fill(pending.batch.images[position], self.epoch, index)
+                slot = pending.batch.images[position]
+                self.loader._fill(slot, self.epoch, index, self.feed)
             except BaseException as caught:  # raised again in the consumer, by `take`
                 error = caught
             with self.changed:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from darter.data.csv_list import read_csv
+from darter.data.packed import INDEX, is_pack, open_pack
 from darter.data.sample import SPLIT_NAMES, Sample, shown
 from darter.errors import DataError
 
@@ -20,7 +21,7 @@ class Listing:
     """The labelled files below `root`, not opened yet; samples are sorted by path."""
 
     root: Path
-    kind: str  # "classes" | "splits" | "csv"
+    kind: str  # "classes" | "splits" | "csv" | "pack"
     samples: tuple[Sample, ...]
     notes: tuple[str, ...] = ()
 
@@ -40,6 +41,7 @@ def find_samples(root: Path | str, *, test: Path | str | None = None) -> Listing
         photos/ant/1.jpg  photos/bee/2.jpg                  a folder per class
         photos/train/ant/1.jpg  photos/val/bee/2.jpg        your own splits (valid, validation too)
         list.csv: path,label[,split][,group]                paths relative to the CSV file
+        packed/index.json, packed/shard-00000.tar           what `darter pack` has written
 
     Folders below a class folder belong to that class. Hidden files, Thumbs.db and __MACOSX are
     ignored; every other file is listed, `scan` says which ones are pictures.
@@ -109,7 +111,14 @@ def _list(root: Path, leave_out: str | None) -> Listing:
         return Listing(root, "csv", tuple(samples), tuple(notes))
     if not is_folder:
         raise DataError(f"{root} does not exist. {LAYOUT}.")
+    if is_pack(root):
+        return Listing(root, "pack", open_pack(root).samples)
     folders, files = _entries(root)
+    if any(f.name.startswith("shard-") and f.suffix == ".tar" for f in files):
+        raise DataError(
+            f"{root} holds shards but no {INDEX}: packing was interrupted, or the index was not "
+            "copied. Run `darter pack` again, or copy the index."
+        )
     folders = [f for f in folders if f.name != leave_out]
     splits, notes = _split_folders(folders)
     if splits:
