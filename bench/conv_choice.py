@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from darter.conv import ConvSpec, choose
+from darter.kernels import set_threads
 
 RESULTS = Path(__file__).parent / "results" / "conv-layers.jsonl"
 
@@ -18,6 +19,7 @@ def main() -> None:
     timed: dict[str, dict[str, float]] = {}
     for line in RESULTS.read_text().splitlines():
         row = json.loads(line)
+        set_threads(row["threads"])  # as it was timed
         timed.setdefault(row["layer"], {})[row["algorithm"]] = row["middle"]
     losses = []
     for layer, times in timed.items():

@@ -15,6 +15,7 @@ LAYER_COLUMNS = {
     "high": "max ms",
     "gflops": "GFLOP/s",
     "of_peak": "of peak",
+    "limit": "limit of peak",
 }
 SEQUENCE_COLUMNS = {
     "batch": "N",
@@ -54,7 +55,7 @@ def bench(
     ] = None,
 ) -> None:
     """Measure this machine: the lecture's Tables 5 and 6, or every algorithm on every layer."""
-    from darter.conv import benchmark
+    from darter.conv import ConvSpec, benchmark
     from darter.errors import OptionError
     from darter.kernels import measure_peak
     from darter.report import table
@@ -80,6 +81,8 @@ def bench(
     peak = max(peaks, key=lambda peak: peak.gflops)
     for row in rows:
         row["of_peak"] = row.get("gflops", row.get("darter_gflops", 0.0)) / peak.gflops
+        if layers:
+            row["limit"] = benchmark.limit(ConvSpec.parse(row["layer"]), peak) / peak.gflops
     print(
         f"{peak.threads} threads, {peak.isa}: peak {peak.gflops:.0f} GFLOP/s, "
         f"memory {peak.gigabytes:.0f} GB/s"

@@ -1,10 +1,16 @@
 """The ways to compute a convolution, in one dict that everything reads.
 
 The chooser, the tuner, the tests, the benchmark and the command line all take `ALGORITHMS`. An
-algorithm is a frozen value: `refuses` says why a shape is not for it, `estimate` what it would cost
-in cycles, `error` how far it strays (root mean square, relative to that of the outputs, for
-independent inputs), `weight_bytes` what its packed filters take, `workspace_bytes` what it needs
-beside its arguments while it runs, `explain` what it does.
+algorithm is a frozen value:
+
+refuses          why a shape is not for it
+products         multiply-adds of its products; transforms come on top
+estimate         what it would cost, in cycles
+error            how far it strays: root mean square, relative to that of the outputs, for
+                 independent inputs
+weight_bytes     what its packed filters take
+workspace_bytes  what it needs beside its arguments while it runs
+explain          what it does
 """
 
 from dataclasses import dataclass
@@ -15,8 +21,7 @@ from darter.kernels import BLOCK, active_isa, has_avx512_bf16
 
 EPSILON = 2.0**-24  # half of float32's spacing at 1
 FMAS_PER_CYCLE = 32  # multiply-adds of one core: two AVX-512 units; ratios matter, not the unit
-BYTES_PER_CYCLE = 20  # from memory, all cores together
-CACHED_BYTES = 4 << 20
+BYTES_PER_CYCLE = 11  # from memory, all cores together
 
 
 class Algorithm(Protocol):
@@ -25,6 +30,7 @@ class Algorithm(Protocol):
         """What the compiled core calls it."""
 
     def refuses(self, spec: ConvSpec) -> str | None: ...
+    def products(self, spec: ConvSpec) -> int: ...
     def estimate(self, spec: ConvSpec, threads: int) -> float: ...
     def error(self, spec: ConvSpec) -> float: ...
     def weight_bytes(self, spec: ConvSpec) -> int: ...
@@ -50,11 +56,14 @@ class Direct:
         return None
 
     def estimate(self, spec: ConvSpec, threads: int) -> float:
-        n, _, h, w = spec.y
-        products = 1.05 * n * h * w * self._weights(spec) / FMAS_PER_CYCLE / threads
+        cycles = 1.05 * self.products(spec) / FMAS_PER_CYCLE / threads
         if self.precision == "bfloat16":
-            products *= _bfloat16_cost()
-        return _with_weights(products, self.weight_bytes(spec))
+            cycles *= _bfloat16_cost()
+        return _with_weights(cycles, self.weight_bytes(spec))
+
+    def products(self, spec: ConvSpec) -> int:
+        n, _, h, w = spec.y
+        return n * h * w * self._weights(spec)
 
     def _weights(self, spec: ConvSpec) -> int:
         """Of the packed filters: two blocks of them share the channels that either sees."""
@@ -93,7 +102,11 @@ class Depthwise:
         return f"needs as many groups as channels and filters, got {spec.groups} groups"
 
     def estimate(self, spec: ConvSpec, threads: int) -> float:
-        return 2 * spec.multiply_adds / FMAS_PER_CYCLE / threads
+        return 2 * self.products(spec) / FMAS_PER_CYCLE / threads
+
+    def products(self, spec: ConvSpec) -> int:
+        n, k, h, w = spec.y
+        return n * _round(k) * h * w * spec.w[2] * spec.w[3]
 
     def weight_bytes(self, spec: ConvSpec) -> int:
         return 4 * _round(spec.w[0]) * spec.w[2] * spec.w[3]
@@ -119,7 +132,10 @@ class Im2col:
 
     def estimate(self, spec: ConvSpec, threads: int) -> float:
         unfolded = 3 * spec.x[0] * spec.groups * self.workspace_bytes(spec, threads)
-        return 1.3 * spec.multiply_adds / FMAS_PER_CYCLE / threads + 2 * unfolded / BYTES_PER_CYCLE
+        return 1.3 * self.products(spec) / FMAS_PER_CYCLE / threads + 2 * unfolded / BYTES_PER_CYCLE
+
+    def products(self, spec: ConvSpec) -> int:
+        return spec.multiply_adds
 
     def error(self, spec: ConvSpec) -> float:
         return 0.3 * EPSILON * _depth(spec) ** 0.5
@@ -177,9 +193,18 @@ class Winograd:
         return tiles, positions
 
     def estimate(self, spec: ConvSpec, threads: int) -> float:
+        products = self.products(spec) / FMAS_PER_CYCLE
+        if self.precision == "bfloat16":
+            products *= _bfloat16_cost()
         tiles, positions = self._sizes(spec)
-        cycles = _tiled_cycles(spec, tiles, positions, 1, 3.5, threads, self.precision)
-        return _with_weights(cycles, self.weight_bytes(spec))
+        k, c = (-(-size // BLOCK) for size in spec.w[:2])
+        transforms = 6 * tiles * positions * (c + k)
+        calls = 60 * positions * -(-k // 2) * -(-c // 16) * -(-tiles // 14)  # of the product loop
+        return _with_weights((products + transforms + calls) / threads, self.weight_bytes(spec))
+
+    def products(self, spec: ConvSpec) -> int:
+        tiles, positions = self._sizes(spec)
+        return tiles * positions * _round(spec.w[0]) * _round(spec.w[1])
 
     def weight_bytes(self, spec: ConvSpec) -> int:
         positions = self._sizes(spec)[1]
@@ -237,13 +262,21 @@ class Fft:
 
     def estimate(self, spec: ConvSpec, threads: int) -> float:
         tiles, positions = self._sizes(spec)
-        transform = FFT_CYCLES[self.side]
-        if spec.groups > 1:
-            blocks = _round(spec.x[1]) // BLOCK
-            cycles = 2 * transform * tiles * positions * blocks / threads
-        else:
-            cycles = _tiled_cycles(spec, tiles, positions, 2, transform / 2, threads, "float32")
-        return _with_weights(cycles, self.weight_bytes(spec))
+        cycles = FFT_CYCLES[self.side] * tiles * positions * (_round(spec.x[1]) + _round(spec.w[0]))
+        cycles /= BLOCK
+        if spec.groups == 1:
+            cycles += 1.15 * self.products(spec) / FMAS_PER_CYCLE
+        return _with_weights(cycles / threads, self.weight_bytes(spec))
+
+    def products(self, spec: ConvSpec) -> int:
+        tiles, positions = self._sizes(spec)
+        return (
+            4
+            * tiles
+            * positions
+            * _round(spec.w[0])
+            * (1 if spec.groups > 1 else _round(spec.w[1]))
+        )
 
     def weight_bytes(self, spec: ConvSpec) -> int:
         numbers = 2 * _round(spec.w[0]) * self._sizes(spec)[1]
@@ -312,30 +345,12 @@ def _multiplies_bfloat16() -> bool:
 
 def _bfloat16_cost() -> float:
     """Cycles of a bfloat16 product, in those of a float32 one."""
-    return 0.6 if _multiplies_bfloat16() else 1.1
+    return 0.53 if _multiplies_bfloat16() else 1.1
 
 
 def _bytes_of(precision: str) -> int:
     """Of a packed weight: without such products, rounded values are kept as float32."""
     return 2 if precision == "bfloat16" and _multiplies_bfloat16() else 4
-
-
-def _tiled_cycles(
-    spec: ConvSpec,
-    tiles: int,
-    positions: int,
-    parts: int,
-    transform: float,
-    threads: int,
-    precision: str,
-) -> float:
-    """transform: cycles per position and block of 16 channels, of input and output each."""
-    channels, filters = _round(spec.x[1]) * parts, _round(spec.w[0]) * parts
-    products = 1.15 * tiles * positions * channels * filters / FMAS_PER_CYCLE
-    if precision == "bfloat16":
-        products *= _bfloat16_cost()
-    transforms = transform * tiles * positions * (channels + filters) / BLOCK
-    return (products + transforms) / threads
 
 
 def _tiled_bytes(spec: ConvSpec, tiles: int, values: int, threads: int) -> int:
@@ -344,6 +359,6 @@ def _tiled_bytes(spec: ConvSpec, tiles: int, values: int, threads: int) -> int:
 
 
 def _with_weights(cycles: float, weight_bytes: float) -> float:
-    """Cycles of the arithmetic and of reading weights that no cache holds; most of it overlaps."""
-    reading = max(0.0, weight_bytes - CACHED_BYTES) / BYTES_PER_CYCLE
+    """Cycles of the arithmetic and of reading the filters from memory; most of it overlaps."""
+    reading = weight_bytes / BYTES_PER_CYCLE
     return max(cycles, reading) + min(cycles, reading) / 4

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from darter.conv.choice import MAX_ERROR
+from darter.conv.algorithms import ALGORITHMS
+from darter.conv.choice import MAX_ERROR, admitted
 from darter.conv.prepared import prepare
 from darter.conv.remembered import cpu_name
 from darter.conv.spec import ConvSpec
@@ -60,6 +61,19 @@ def time_layers(net: str, *, batch: int = 1, seconds: float = 0.5) -> Iterator[L
     for spec, times in counts.items():
         for timing in autotune(spec, max_error=1e-3, seconds=seconds):
             yield LayerRecord(net, str(spec), times, timing)
+
+
+def limit(spec: ConvSpec, peak: Peak) -> float:
+    """Effective GFLOP/s that no float32 algorithm here can exceed on this machine.
+
+    Its products run at the peak, or its packed filters are read from memory, whichever takes
+    longer; transforms and pictures cost nothing.
+    """
+    seconds = [
+        max(2e-9 * a.products(spec) / peak.gflops, 1e-9 * a.weight_bytes(spec) / peak.gigabytes)
+        for a in (ALGORITHMS[name] for name in admitted(spec, max_error=1e-3)[0])
+    ]
+    return 2e-9 * spec.multiply_adds / min(seconds)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,10 @@ HOPELESS = 3.0  # times the best: not timed again after that
 
 @dataclass(frozen=True)
 class Timing:
-    """Milliseconds of one algorithm on one shape; gflops counts the direct algorithm's FLOPs."""
+    """Milliseconds of one algorithm on one shape (of CPU time, with one thread).
+
+    gflops counts the direct algorithm's FLOPs.
+    """
 
     algorithm: str
     low: float
@@ -85,15 +88,17 @@ class _Run:
         self.x = rng.standard_normal(x if x_layout == "plain" else blocked_shape(x), np.float32)
         self.y = np.zeros(y if y_layout == "plain" else blocked_shape(y), np.float32)
         self.times: list[float] = []
+        # One thread: CPU time, which a busy machine disturbs least.
+        self.clock = time.process_time if threads() == 1 else time.perf_counter
         layer(self.x, self.y)  # warm code, scratch memory allocated
 
     def time_once(self, evicted: np.ndarray) -> None:
         evicted.max()
         self.x.sum()
         wake_threads()
-        start = time.perf_counter()
+        start = self.clock()
         self.layer(self.x, self.y)
-        self.times.append(time.perf_counter() - start)
+        self.times.append(self.clock() - start)
 
     def summary(self, name: str) -> Timing:
         """Runs far slower than the best were disturbed by others: they are dropped."""
