@@ -56,6 +56,16 @@ def wake_threads() -> None:
 
 
 @contextmanager
+def using_at_most(count: int) -> Iterator[None]:
+    """Let kernels that this Python thread calls in the block use no more than `count` threads."""
+    limit = _core.ThreadLimit(count)
+    try:
+        yield
+    finally:
+        del limit
+
+
+@contextmanager
 def using_threads(count: int) -> Iterator[None]:
     """Run the block with `count` threads in the kernels' pool."""
     before = _core.threads()

@@ -29,6 +29,9 @@ public:
     void run(const float* const* inputs, float* const* outputs, int most_threads,
              double* seconds) const;
 
+    // Fills the arena of the next run, so that tests see what reads before it is written.
+    void poison(float value) const;
+
     int64_t arena_floats() const { return arena_floats_; }
     size_t steps() const { return steps_.size(); }
     size_t weight_bytes() const;

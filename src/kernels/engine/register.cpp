@@ -81,6 +81,7 @@ void register_program(nb::module_& m) {
              nb::arg("values"))
         .def("run", &run, nb::arg("inputs"), nb::arg("outputs"), nb::arg("threads"),
              nb::arg("timed"))
+        .def("poison", &Program::poison, nb::arg("value"))
         .def_prop_ro("arena_floats", &Program::arena_floats)
         .def_prop_ro("weight_bytes", &Program::weight_bytes);
 }

@@ -18,6 +18,7 @@ void register_runtime(nb::module_& m) {
     m.def("has_avx512_bf16", &has_avx512_bf16);
     m.def("available_cpus", &available_cpus);
     m.def("threads", &threads);
+    nb::class_<ThreadLimit>(m, "ThreadLimit").def(nb::init<int>(), nb::arg("most"));
     m.def("set_threads", &set_threads, nb::arg("count"));
     m.def("wake_threads", &wake_threads, nb::call_guard<nb::gil_scoped_release>());
     active_isa();  // an impossible DARTER_ISA is an error at import

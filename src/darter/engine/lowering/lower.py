@@ -1,7 +1,6 @@
 """One walk over an ONNX graph: fold what is constant, translate the rest."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from math import prod
 
 import numpy as np
@@ -29,7 +28,6 @@ def lower(
     Raises UnsupportedError that lists every node that cannot be translated; ShapeError and
     ModelFileError at the first node that makes no sense.
     """
-    read = {name for source in graph.nodes for name in source.inputs} | set(outputs)
     net = Lowering(inputs, graph.opset, written)
     for name, array in graph.weights.items():
         net.know(name, array)
@@ -40,7 +38,7 @@ def lower(
             unknown.update(source.outputs)
             continue
         try:
-            _one(net, _without_unread(source, read))
+            _one(net, source)
         except UnsupportedError as error:
             refused.append(f"{source}: {error}")
             unknown.update(source.outputs)
@@ -49,14 +47,6 @@ def lower(
         listed = refused[:MOST_LISTED] + ([f"and {more} more"] if more > 0 else [])
         raise UnsupportedError("; ".join(listed))
     return net.finish(outputs)
-
-
-def _without_unread(source: Node, read: set[str]) -> Node:
-    """The node without optional outputs that nobody reads (a mask, a running mean)."""
-    if source.op == "Split" or len(source.outputs) == 1:
-        return source
-    first, *others = source.outputs
-    return replace(source, outputs=(first, *(name if name in read else "" for name in others)))
 
 
 def _one(net: Lowering, source: Node) -> None:

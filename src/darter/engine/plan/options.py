@@ -1,0 +1,33 @@
+"""How to plan."""
+
+from dataclasses import dataclass
+
+from darter.errors import OptionError
+
+PRECISIONS = ("float32", "bfloat16")
+# Expected rms error of one convolution against the rms of its outputs; a net's is of that order.
+MAX_ERROR = {"float32": 1e-5, "bfloat16": 5e-3}
+
+
+@dataclass(frozen=True)
+class Options:
+    """threads: that one run may use.   precision: of the factors in products; sums and tensors are
+    float32.   tune: time every algorithm of each convolution, once per machine.
+    memory_cap: bytes that packed filters and workspace of one convolution may take, or None.
+    """
+
+    threads: int
+    precision: str = "float32"
+    tune: bool = False
+    memory_cap: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            known = " or ".join(PRECISIONS)
+            raise OptionError(f"precision must be {known}, got {self.precision!r}")
+        if self.threads < 1:
+            raise OptionError(f"threads must be at least 1, got {self.threads}")
+
+    @property
+    def max_error(self) -> float:
+        return MAX_ERROR[self.precision]

@@ -1,0 +1,158 @@
+"""A net planned for one number of pictures, ready to run."""
+
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darter.engine.graph import Graph
+from darter.engine.plan.builder import Builder, Step
+from darter.engine.plan.lower import LOWER
+from darter.engine.plan.options import Options
+from darter.engine.plan.packed import Packed
+from darter.engine.plan.storage import ARENA, OUTPUT, Dims, Storage, Value, arrange, floats_of
+from darter.errors import ShapeError, UnsupportedError
+from darter.kernels import available_cpus, using_at_most
+from darter.kernels.steps import steps
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """One step of a plan. ms: median of the runs.   gflops: of the direct algorithm (one
+    multiply-add is 2 FLOPs), per second.   bytes: of tensors read and written, and weights."""
+
+    op: str
+    name: str
+    shape: Dims
+    algorithm: str
+    ms: float
+    gflops: float
+    bytes: int
+
+    def __str__(self) -> str:
+        shape = "x".join(map(str, self.shape))
+        speed = f"{self.gflops:7.0f}" if self.gflops else "      –"
+        return (
+            f"{self.op:18} {shape:18} {self.algorithm:20} {self.ms:8.3f} ms {speed} GFLOP/s "
+            f"{self.bytes / 1e6:8.2f} MB  {self.name}"
+        )
+
+
+class Program:
+    """A plan and its memory; `run` may be called from several threads at once.
+
+        Program(graph, 8).run(x)
+
+    graph: after the passes.   batch: pictures per run.   threads: by default every CPU that this
+    process may use.   precision: "float32" or "bfloat16" (see `Options`).   packed: weights that
+    programs of other batch sizes share.
+    Runs are equal to the bit. Raises UnsupportedError that lists every node that cannot run.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        batch: int,
+        *,
+        threads: int | None = None,
+        precision: str = "float32",
+        tune: bool = False,
+        memory_cap: int | None = None,
+        packed: Packed | None = None,
+    ) -> None:
+        self.options = Options(threads or available_cpus(), precision, tune, memory_cap)
+        with using_at_most(self.options.threads):
+            build = _lowered(graph, batch, self.options, packed or Packed())
+        self.inputs = {name: build.shapes[name] for name in graph.inputs}
+        self.outputs = {name: build.shapes[name] for name in graph.outputs}
+        self._steps = build.steps
+        self._core = _assemble(build)
+
+    def run(self, *inputs: NDArray[np.float32]) -> NDArray[np.float32] | list[NDArray[np.float32]]:
+        """The outputs for these inputs, float32 in the graph's shapes; the output if there is one.
+
+        Raises ShapeError if an input has another shape than the plan.
+        """
+        arrays = [np.ascontiguousarray(x, np.float32) for x in inputs]
+        given = [array.shape for array in arrays]
+        if given != [*self.inputs.values()]:
+            raise ShapeError(f"the plan is for {[*self.inputs.values()]}, got {given}")
+        results = self._results()
+        self._core.run(arrays, results, self.options.threads, False)
+        return results[0] if len(results) == 1 else results
+
+    def report(self, runs: int = 10) -> list[StepReport]:
+        """Time every step on random pictures."""
+        rng = np.random.default_rng(0)
+        arrays = [rng.standard_normal(shape, np.float32) for shape in self.inputs.values()]
+        results = self._results()
+        times = [
+            self._core.run(arrays, results, self.options.threads, True) for _ in range(runs + 1)
+        ][1:]
+        middle = [median(step) for step in zip(*times, strict=True)]
+        return [_reported(step, s) for step, s in zip(self._steps, middle, strict=True)]
+
+    @property
+    def arena_bytes(self) -> int:
+        return 4 * self._core.arena_floats
+
+    @property
+    def weight_bytes(self) -> int:
+        """Of packed weights; those of programs that share them count in each."""
+        return self._core.weight_bytes
+
+    def _results(self) -> list[NDArray[np.float32]]:
+        return [np.empty(shape, np.float32) for shape in self.outputs.values()]
+
+
+def _lowered(graph: Graph, batch: int, options: Options, packed: Packed) -> Builder:
+    refused = refusals(graph)
+    if refused:
+        raise UnsupportedError("cannot run: " + "; ".join(refused))
+    build = Builder(graph, batch, options, packed)
+    for number, node in enumerate(graph.nodes):
+        build.begin(number, node)
+        LOWER[node.op](build, node)
+    for number, name in enumerate(graph.outputs):
+        _give_out(build, name, number)
+    return build
+
+
+def refusals(graph: Graph) -> list[str]:
+    """One sentence per node that no step computes."""
+    return [f"{node}: no step for this operation" for node in graph.nodes if node.op not in LOWER]
+
+
+def _give_out(build: Builder, name: str, number: int) -> None:
+    """Copy a tensor to where the caller wants it."""
+    shape = build.shapes[name]
+    target = Value(Storage(floats_of(shape, None), OUTPUT, number), shape)
+    axis = build.axis(name)
+    if axis == 1:
+        source = build.blocked(name)
+        build.emit(steps.from_blocked_step(source.array), [source], [target], "output")
+        return
+    source, size = build.plain(name), floats_of(shape, None)
+    core = steps.move_step([(0, 0, 0, 0, [size], [1], [1])])
+    build.emit(core, [source], [target], "output")
+
+
+def _assemble(build: Builder) -> Any:
+    floats = arrange([s for s in build.storages if s.where == ARENA and s.first >= 0])
+    core = steps.Program(max(floats, 16))
+    for array in build.constants:
+        core.add_constant(array)
+    for step in build.steps:
+        places = ([value.place for value in values] for values in (step.reads, step.writes))
+        core.add(step.core, *places)
+    return core
+
+
+def _reported(step: Step, seconds: float) -> StepReport:
+    tensors = sum(floats_of(v.shape, v.axis) for v in (*step.reads, *step.writes))
+    shape = step.writes[0].shape
+    gflops = 2e-9 * step.multiply_adds / seconds if seconds else 0.0
+    size = 4 * tensors + step.core.weight_bytes
+    return StepReport(step.op, step.name, shape, step.algorithm, 1e3 * seconds, gflops, size)
