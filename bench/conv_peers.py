@@ -1,12 +1,13 @@
 """darter's convolutions beside other runtimes, in one run.
 
-    python bench/conv_peers.py /path/to/peers/venv/bin/python [--seconds 3]
+    python bench/conv_peers.py /path/to/peers/venv/bin/python [--only TEXT] [--out FILE]
 
 The peers' environment needs: numpy onnx onnxruntime openvino MNN ncnn (MNN's dependencies pin an
 old protobuf: keep it apart from darter's). Rows: the convolutions of VGG-E with ReLU (the peers
 also pool between them, less than 1% of the work), and single layers where others are strong: 1x1
-and depthwise. Every peer's output is checked before it is timed. Speedups compare the fastest runs,
-which a busy machine disturbs least; with one thread, CPU time is taken.
+and depthwise; --only takes those whose title has TEXT in it. Every peer's output is checked before
+it is timed. Speedups compare the fastest runs, which a busy machine disturbs least; with one
+thread, CPU time is taken.
 """
 
 import argparse
@@ -139,25 +140,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("python", help="the interpreter of the peers' environment")
     parser.add_argument("--seconds", type=float, default=1.0)
-    parser.add_argument("--only", choices=("vgg", "single"))
+    parser.add_argument("--only", default="")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--threads", type=int, default=threads())
     options = parser.parse_args()
     set_threads(options.threads)
     peak = measure_peak()
     print(json.dumps(asdict(peak)), flush=True)
+    jobs = [("VGG-E, N=1", ["ncnn", "mnn"]), ("VGG-E, N=8", ["mnn"])]
+    jobs += [(text, ["onnxruntime", "openvino"]) for text in SINGLE]
     rows = []
-    if options.only != "single":
-        for batch, peers in ((1, ["ncnn", "mnn"]), (8, ["mnn"])):
-            layers = [spec for spec, times in net_layers("vgg-e", batch) for _ in range(times)]
-            title = f"VGG-E, N={batch}"
-            rows.append(compare(title, layers, peers, options.python, options.seconds, pools=True))
-    if options.only != "vgg":
-        for text in SINGLE:
-            spec = ConvSpec.parse(text)
-            autotune(spec, seconds=0.3)
-            peers = ["onnxruntime", "openvino"]
-            rows.append(compare(text, [spec], peers, options.python, options.seconds, pools=False))
+    for title, peers in jobs:
+        if options.only not in title:
+            continue
+        if title.startswith("VGG-E"):
+            net = net_layers("vgg-e", int(title.split("=")[1]))
+            layers = [spec for spec, times in net for _ in range(times)]
+        else:
+            layers = [ConvSpec.parse(title)]
+            autotune(layers[0], seconds=0.3)
+        pools = len(layers) > 1
+        rows.append(compare(title, layers, peers, options.python, options.seconds, pools=pools))
     if options.out:
         append_records(options.out, peak, rows)
 

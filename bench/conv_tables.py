@@ -1,16 +1,20 @@
-"""Turn bench/results/conv-*.jsonl into the tables and the plot of docs/performance.md.
+"""Turn bench/results/conv-*.jsonl into tables and plots: docs/performance.md, docs/layers.md.
 
-python bench/conv_tables.py        needs matplotlib; prints nothing, rewrites the section
+python bench/conv_tables.py        needs matplotlib; prints nothing, rewrites the sections
 """
 
 import json
 import re
 from pathlib import Path
 
+from darter.conv import ConvSpec
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench" / "results"
 PAGE = ROOT / "docs" / "performance.md"
-PLOT = ROOT / "docs" / "pictures" / "vgg-e.svg"
+LAYERS = ROOT / "docs" / "layers.md"
+PICTURES = ROOT / "docs" / "pictures"
+SHOWN = ("im2col", "direct", "winograd-2", "winograd-4", "winograd-6", "fft-16", "fft-32")
 
 
 def rows_of(name: str) -> list[dict]:
@@ -21,7 +25,7 @@ def rows_of(name: str) -> list[dict]:
 def markdown(columns: dict[str, str], rows: list[dict]) -> str:
     lines = ["| " + " | ".join(columns.values()) + " |", "|" + "---|" * len(columns)]
     lines += ["| " + " | ".join(show(row[key]) for key in columns) + " |" for row in rows]
-    return "\n".join(lines)
+    return "\n".join(lines) + "\n"
 
 
 def show(value: object) -> str:
@@ -30,34 +34,73 @@ def show(value: object) -> str:
     )  # fmt: skip
 
 
-def machine(row: dict) -> str:
-    return (
-        f"{row['cpu']}, {row['threads']} threads, {row['isa']}; peak in the same run "
-        f"{row['peak_gflops']:.0f} GFLOP/s"
-    )
+def machine(rows: list[dict]) -> str:
+    row = rows[0]
+    low, high = (f"{limit([r['peak_gflops'] for r in rows]):.0f}" for limit in (min, max))
+    peak = low if low == high else f"{low} to {high}"
+    threads = f"{row['threads']} thread" + ("s" if row["threads"] > 1 else "")
+    return f"{row['cpu']}, {threads}, {row['isa']}; peak in the same run {peak} GFLOP/s\n\n"
 
 
 def sequence_table(rows: list[dict]) -> str:
     columns = {
         "batch": "N", "torch_ms": "PyTorch, ms", "darter_ms": "darter, ms",
         "torch_gflops": "PyTorch, GFLOP/s", "darter_gflops": "darter, GFLOP/s",
-        "speedup": "speedup",
+        "of_peak": "of the float32 peak", "speedup": "speedup",
     }  # fmt: skip
     return markdown(columns, rows)
 
 
+def best_of(rows: list[dict]) -> dict[str, dict]:
+    """The fastest algorithm of every layer."""
+    best: dict[str, dict] = {}
+    for row in rows:
+        if row["layer"] not in best or row["middle"] < best[row["layer"]]["middle"]:
+            best[row["layer"]] = row
+    return best
+
+
 def layer_table(rows: list[dict]) -> str:
-    """One line per layer: the direct algorithm, and the fastest."""
+    """One line per layer, one column per algorithm."""
     lines = []
-    for layer in dict.fromkeys(row["layer"] for row in rows):
-        timed = {row["algorithm"]: row for row in rows if row["layer"] == layer}
-        best = min(timed.values(), key=lambda row: row["middle"])
-        shown = {name: row["gflops"] for name, row in timed.items()}
-        line = {"layer": layer, "best": best["algorithm"], "ms": best["middle"]}
-        for name in ("im2col", "direct", "winograd-2", "winograd-4", "winograd-6", "fft-16"):
-            line[name] = shown.get(name, "–")
-        lines.append(line)
+    for layer, best in best_of(rows).items():
+        line = {
+            "layer": layer, "times": best["times"], "best": best["algorithm"],
+            "ms": best["middle"], "of peak": best["of_peak"], "limit of peak": best["limit"],
+        }  # fmt: skip
+        timed = {row["algorithm"]: row["gflops"] for row in rows if row["layer"] == layer}
+        lines.append({**line, **{name: timed.get(name, "–") for name in SHOWN}})
     return markdown({key: key for key in lines[0]}, lines)
+
+
+def net_table(nets: dict[str, list[dict]]) -> str:
+    """One line per net: its layers, each by its fastest algorithm."""
+    lines = []
+    for net, rows in nets.items():
+        layers = best_of(rows).values()
+        ms = sum(row["middle"] * row["times"] for row in layers)
+        gflop = sum(row["gflops"] * row["middle"] * row["times"] for row in layers) / 1e3
+        used = sorted({row["algorithm"] for row in layers})
+        lines.append(
+            {"net": net, "distinct layers": len(layers), "GFLOP": gflop, "ms": ms,
+             "GFLOP/s": 1e3 * gflop / ms, "of peak": 1e3 * gflop / ms / rows[0]["peak_gflops"],
+             "fastest": ", ".join(used)}
+        )  # fmt: skip
+    return markdown({key: key for key in lines[0]}, lines)
+
+
+def square_table(rows: list[dict]) -> str:
+    """3x3 layers, stride 1, with 64 to 512 channels."""
+    lines = []
+    for layer, row in best_of(rows).items():
+        spec = ConvSpec.parse(layer)
+        if spec.w[2:] == (3, 3) and spec.stride == (1, 1) and 64 <= spec.w[1] <= 512:
+            lines.append(row)
+    columns = {
+        "layer": "layer", "algorithm": "fastest", "gflops": "GFLOP/s", "of_peak": "of peak",
+        "limit": "limit of peak",
+    }  # fmt: skip
+    return markdown(columns, sorted(lines, key=lambda row: -row["of_peak"]))
 
 
 def filter_table(rows: list[dict]) -> str:
@@ -70,7 +113,19 @@ def filter_table(rows: list[dict]) -> str:
     return markdown({key: key for key in lines[0]}, lines)
 
 
-def plot(rows: list[dict]) -> None:
+def peer_table(rows: list[dict]) -> str:
+    peers = ("onnxruntime", "openvino", "mnn", "ncnn")
+    lines = [
+        {"what": r["what"], "threads": r["threads"],
+         **{p: r.get(f"{p}_min_ms", "–") for p in peers},
+         "darter": r["darter_min_ms"], "speedup": r["speedup"], "GFLOP/s": r["gflops"]}
+        for r in rows
+    ]  # fmt: skip
+    return markdown({key: key for key in lines[0]}, lines)
+
+
+def plot(name: str, title: str, curves: dict[str, list[dict]]) -> None:
+    """Effective GFLOP/s by batch size: PyTorch, and darter once per name in `curves`."""
     import matplotlib
 
     matplotlib.use("svg")
@@ -78,51 +133,71 @@ def plot(rows: list[dict]) -> None:
 
     plt.rcParams["svg.hashsalt"] = "darter"
     figure, axes = plt.subplots(figsize=(6, 3.2), layout="constrained")
-    batches = [str(row["batch"]) for row in rows]
-    for name, color in (("darter", "#0b6e99"), ("torch", "#b0562b")):
-        label = "darter" if name == "darter" else "PyTorch (oneDNN)"
-        axes.plot(batches, [r[f"{name}_gflops"] for r in rows], "o-", color=color, label=label)
-    axes.axhline(rows[0]["peak_gflops"], color="#666", linestyle=":", label="float32 peak")
-    axes.set(xlabel="N", ylabel="effective GFLOP/s", ylim=(0, None), title="VGG-E, float32")
-    axes.legend(frameon=False)
-    PLOT.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(PLOT, metadata={"Date": None})
+    for (label, rows), color in zip(curves.items(), ("#0b6e99", "#6a9f58"), strict=False):
+        batches = [str(row["batch"]) for row in rows]
+        axes.plot(batches, [r["darter_gflops"] for r in rows], "o-", color=color, label=label)
+    axes.plot(
+        batches, [r["torch_gflops"] for r in rows], "o-", color="#b0562b", label="PyTorch (oneDNN)"
+    )
+    peak = max(row["peak_gflops"] for row in rows)
+    axes.axhline(peak, color="#666", linestyle=":", label="float32 peak")
+    axes.set(xlabel="N", ylabel="effective GFLOP/s", ylim=(0, None), title=title)
+    axes.legend(frameon=False, fontsize="small")
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    figure.savefig(PICTURES / name, metadata={"Date": None})
 
 
 def replace_section(page: str, name: str, text: str) -> str:
     begin, end = f"<!-- {name} -->", f"<!-- end {name} -->"
     pattern = re.escape(begin) + ".*?" + re.escape(end)
-    return re.sub(pattern, lambda _: f"{begin}\n{text}\n{end}", page, flags=re.DOTALL)
+    return re.sub(pattern, lambda _: f"{begin}\n{text}{end}", page, flags=re.DOTALL)
+
+
+def write_layers(nets: dict[str, list[dict]]) -> None:
+    text = """# Every layer of five nets, by every algorithm
+
+Written by `python bench/conv_tables.py`; do not edit by hand.
+
+One picture. Effective GFLOP/s (medians; FLOPs of the direct algorithm over time) with cold filters,
+as inside a net; `python bench/conv_layers.py NET`. "times": how often the net has the layer.
+"limit": what no algorithm here can exceed, were its transforms free: products at the peak, or
+packed filters from memory. A dash: not for this shape, or estimated at eight times the best.
+"""
+    for net, rows in nets.items():
+        text += f"\n## {net}\n\n{machine(rows)}{layer_table(rows)}"
+    LAYERS.write_text(text)
 
 
 def main() -> None:
     page = PAGE.read_text()
     if rows := rows_of("vgg-e"):
-        page = replace_section(page, "vgg-e", machine(rows[0]) + "\n\n" + sequence_table(rows))
-        plot(rows)
+        page = replace_section(page, "vgg-e", machine(rows) + sequence_table(rows))
+        plot("vgg-e.svg", "VGG-E, float32", {"darter, rms error below 1e-5": rows})
     if rows := rows_of("vgg-e-bfloat16"):
-        text = machine(rows[0]) + "\n\n" + sequence_table(rows)
+        by_budget: dict[str, list[dict]] = {}
+        for row in rows:
+            by_budget.setdefault(f"rms error below {row['max_error']:g}", []).append(row)
+        text = machine(rows)
+        text += "\n".join(f"{name}:\n\n{sequence_table(r)}" for name, r in by_budget.items())
         page = replace_section(page, "vgg-e-bfloat16", text)
-    if rows := rows_of("filters"):
-        page = replace_section(page, "filters", machine(rows[0]) + "\n\n" + filter_table(rows))
-    if rows := rows_of("depthwise"):
-        page = replace_section(page, "depthwise", machine(rows[0]) + "\n\n" + filter_table(rows))
+        curves = {f"darter, {name}": rows for name, rows in by_budget.items()}
+        plot("vgg-e-bfloat16.svg", "VGG-E, PyTorch in bfloat16", curves)
+    for name in ("filters", "depthwise"):
+        if rows := rows_of(name):
+            page = replace_section(page, name, machine(rows) + filter_table(rows))
     if rows := rows_of("gemm"):
         keys = ("n", "torch", "blocked", "strassen", "strassen-2", "speedup")
-        table = markdown({key: key for key in keys}, rows)
-        page = replace_section(page, "gemm", machine(rows[0]) + "\n\n" + table)
+        columns = {key: key for key in (*keys, *(k for k in rows[0] if k.endswith("bfloat16")))}
+        page = replace_section(page, "gemm", machine(rows) + markdown(columns, rows))
     if rows := rows_of("layers"):
-        page = replace_section(page, "layers", machine(rows[0]) + "\n\n" + layer_table(rows))
+        nets: dict[str, list[dict]] = {}
+        for row in rows:
+            nets.setdefault(row["net"], []).append(row)
+        page = replace_section(page, "nets", machine(rows) + net_table(nets))
+        page = replace_section(page, "3x3", machine(rows) + square_table(rows))
+        write_layers(nets)
     if rows := rows_of("peers") + rows_of("peers-1-thread"):
-        peers = ("onnxruntime", "openvino", "mnn", "ncnn")
-        lines = [
-            {"what": r["what"], "threads": r["threads"],
-             **{p: r.get(f"{p}_min_ms", "–") for p in peers},
-             "darter": r["darter_min_ms"], "speedup": r["speedup"], "GFLOP/s": r["gflops"]}
-            for r in rows
-        ]  # fmt: skip
-        table = markdown({key: key for key in lines[0]}, lines)
-        page = replace_section(page, "peers", machine(rows[0]) + "\n\n" + table)
+        page = replace_section(page, "peers", machine(rows) + peer_table(rows))
     PAGE.write_text(page)
 
 

@@ -38,19 +38,30 @@ def openvino(model: str, x: np.ndarray, threads: int):
 
 
 def mnn(model: str, x: np.ndarray, threads: int):
-    import MNN.expr as expr
-    import MNN.nn as nn
+    import MNN
 
     converted = Path(model).with_suffix(".mnn")
     command = ["-f", "ONNX", "--modelFile", model, "--MNNModel", str(converted), "--bizCode", "x"]
     tool = Path(sys.executable).with_name("mnnconvert")
     subprocess.run([tool, *command], check=True, capture_output=True)
-    manager = nn.create_runtime_manager(
-        ({"backend": 0, "numThread": threads, "precision": "high"},)
-    )
-    net = nn.load_module_from_file(str(converted), ["x"], ["y"], runtime_manager=manager)
-    given = expr.convert(expr.const(x, x.shape, expr.NCHW), expr.NC4HW4)
-    return lambda: expr.convert(net.forward([given])[0], expr.NCHW).read()
+    # A session: modules with a runtime manager compute on one thread, whatever they are told.
+    net = MNN.Interpreter(str(converted))
+    session = net.createSession({"backend": "CPU", "numThread": threads, "precision": "high"})
+    given, got = net.getSessionInput(session), net.getSessionOutput(session)
+    net.resizeTensor(given, x.shape)
+    net.resizeSession(session)
+    host = (MNN.Halide_Type_Float, MNN.Tensor_DimensionType_Caffe)
+    picture = MNN.Tensor(x.shape, host[0], x, host[1])
+    shape = got.getShape()
+
+    def run():
+        given.copyFrom(picture)
+        net.runSession(session)
+        result = MNN.Tensor(shape, host[0], np.empty(shape, np.float32), host[1])
+        got.copyToHostTensor(result)
+        return np.array(result.getData(), np.float32).reshape(shape)
+
+    return run
 
 
 def ncnn(model: str, x: np.ndarray, threads: int):

@@ -9,7 +9,7 @@ import numpy as np
 
 from darter.conv.algorithms import ALGORITHMS
 from darter.conv.choice import MAX_ERROR, admitted
-from darter.conv.prepared import PreparedConv, prepare
+from darter.conv.prepared import prepare
 from darter.conv.remembered import remember
 from darter.conv.spec import ConvSpec
 from darter.errors import UnsupportedError
@@ -47,7 +47,8 @@ def autotune(
 
     only: names to time; None leaves out what is estimated at eight times the best or more (a
     Fourier transform of 512x512 small filters would fill gigabytes).   seconds: to spend, about.
-    cold: weights are out of the caches before each run, x is in and threads are awake, as in a net.
+    cold: as in a net, weights are out of the caches before each run; x, code and scratch memory are
+    in, and threads are awake.
     Algorithms take turns, so that a slow second of the machine hits all of them; an algorithm three
     times slower than the best is timed three times only.
     `prepare` and `choose` use the remembered times from then on.
@@ -60,15 +61,16 @@ def autotune(
         raise UnsupportedError(f"nothing to time for {spec}: {why}")
     rng = np.random.default_rng(0)
     w = rng.standard_normal(spec.w, np.float32)
-    runs = {name: _Run(prepare(spec, w, algorithm=name), rng) for name in names}
-    evicted = np.zeros(LARGER_THAN_CACHES // 8 if cold else 1, np.int64)
+    # Ones: untouched zeros would all be the same page of memory.
+    evicting = np.ones(LARGER_THAN_CACHES // 8, np.int64) if cold else None
+    runs = {name: _Run(spec, w, name, rng, evicting) for name in names}
     end = time.perf_counter() + seconds
     rounds = 0
     while rounds < LEAST_RUNS or time.perf_counter() < end:
         best = min((min(run.times) for run in runs.values() if run.times), default=np.inf)
         for run in runs.values():
             if len(run.times) < LEAST_RUNS or min(run.times) < HOPELESS * best:
-                run.time_once(evicted)
+                run.time_once()
         rounds += 1
     timings = [run.summary(name) for name, run in runs.items()]
     remember(spec, {timing.algorithm: timing.middle for timing in timings})
@@ -81,21 +83,33 @@ def _promising(spec: ConvSpec, names: list[str]) -> list[str]:
 
 
 class _Run:
-    def __init__(self, layer: PreparedConv, rng: np.random.Generator) -> None:
-        self.layer = layer
-        x_layout, y_layout = layer.prefers
-        x, y = layer.spec.x, layer.spec.y
+    """One algorithm on one shape.   evicting: what to read so that the caches hold nothing else."""
+
+    def __init__(
+        self,
+        spec: ConvSpec,
+        w: np.ndarray,
+        algorithm: str,
+        rng: np.random.Generator,
+        evicting: np.ndarray | None,
+    ) -> None:
+        self.layer = prepare(spec, w, algorithm=algorithm)
+        self.evicting = evicting
+        # Plays the layer before, with weights of its own.
+        self.before = self.layer if evicting is None else prepare(spec, w, algorithm=algorithm)
+        x_layout, y_layout = self.layer.prefers
+        x, y = spec.x, spec.y
         self.x = rng.standard_normal(x if x_layout == "plain" else blocked_shape(x), np.float32)
         self.y = np.zeros(y if y_layout == "plain" else blocked_shape(y), np.float32)
         self.times: list[float] = []
         # One thread: CPU time, which a busy machine disturbs least.
         self.clock = time.process_time if threads() == 1 else time.perf_counter
-        layer(self.x, self.y)  # warm code, scratch memory allocated
 
-    def time_once(self, evicted: np.ndarray) -> None:
-        evicted.max()
-        self.x.sum()
+    def time_once(self) -> None:
+        if self.evicting is not None:
+            self.evicting.max()
         wake_threads()
+        self.before(self.x, self.y)
         start = self.clock()
         self.layer(self.x, self.y)
         self.times.append(self.clock() - start)
