@@ -1,11 +1,10 @@
 """The main job from end to end, with the real backbone, on small generated pictures."""
 
 import csv
-import os
 import random
-import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -150,34 +149,48 @@ def test_thirty_kinds_of_odd_files_are_named_and_the_rest_trains(tmp_path):
 
 @pytest.mark.slow
 def test_killed_twenty_times_ends_in_the_same_bits(run, tmp_path):
-    """SIGKILL at random moments, resumed each time: the weights of a run that was left alone."""
+    """SIGKILL at random moments, resumed each time: the weights of a run that was left alone.
+
+    Every fourth kill falls anywhere before the training, the others into it.
+    """
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(
         'strategy = "fine-tune-all"\nlearning_rate = 0.0004\nepochs = 60\nsize = 96\n'
         'precision = "float32"\nbatch_size = 4\npatience = 0\n'
     )
-    stripes = run.parent / "stripes"
-    options = ("--recipe", recipe, "--time", "1h")
-    alone = darter("train", stripes, "--out", tmp_path / "alone", *options)
-    assert alone.returncode == 0, alone.stderr
-    killed = 0
-    for wait in random.Random(0).choices(range(4, 12), k=20):
-        resume = ("--resume", tmp_path / "killed")
-        first = (stripes, "--out", tmp_path / "killed", *options)
-        started = (tmp_path / "killed" / "run.json").exists()
-        command = [sys.executable, "-m", "darter", "train", *(resume if started else first)]
-        process = subprocess.Popen([*map(str, command)], stderr=subprocess.DEVNULL)
-        try:
-            process.wait(timeout=wait + random.Random(wait).random())
-            break  # done before it could be killed
-        except subprocess.TimeoutExpired:
-            os.kill(process.pid, signal.SIGKILL)
-            process.wait()
-            killed += 1
-    last = darter("train", "--resume", tmp_path / "killed")
-    assert last.returncode == 0, last.stderr
-    assert killed == 20
-    assert weights(tmp_path / "killed") == weights(tmp_path / "alone")
+    first = (run.parent / "stripes", "--recipe", recipe, "--time", "1h", "--out")
+    alone, killed = tmp_path / "alone", tmp_path / "killed"
+    done = darter("train", *first, alone)
+    assert done.returncode == 0, done.stderr
+    seconds = read_json(alone / "run.json")["seconds"]
+    before = sum(seconds[stage] for stage in ("audit", "features", "race"))
+    moments = random.Random(0)
+    for number in range(20):
+        resume = (killed / "run.json").exists()
+        arguments = ("--resume", killed) if resume else (*first, killed)
+        saved = saved_at(killed)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "darter", "train", *map(str, arguments)],
+            stderr=subprocess.DEVNULL,
+        )
+        if number % 4:
+            while saved_at(killed) == saved and process.poll() is None:
+                time.sleep(0.01)
+            time.sleep(moments.uniform(0, seconds["train"] / 40))
+        else:
+            time.sleep(moments.uniform(0, before))
+        assert process.poll() is None, "ended before it was killed"
+        process.kill()
+        process.wait()
+    done = darter("train", "--resume", killed)
+    assert done.returncode == 0, done.stderr
+    assert weights(killed) == weights(alone)
+
+
+def saved_at(run: Path) -> int:
+    """When the last checkpoint was written, 0 if there is none."""
+    file = run / "checkpoints" / "last.pt"
+    return file.stat().st_mtime_ns if file.exists() else 0
 
 
 def weights(run: Path) -> dict[str, bytes]:
