@@ -3,6 +3,7 @@ import pytest
 from darter.cli.train import parse_seconds, with_options
 from darter.errors import OptionError
 from darter.job.options import JobOptions
+from darter.job.stages import allowed
 from darter.train import Recipe
 
 
@@ -40,3 +41,13 @@ def test_a_wrong_option_is_called_by_its_name():
     with pytest.raises(OptionError, match=r"^--size 3; expected .* a whole number from 8 to 1024"):
         with_options(Recipe(), {"size": 3, "seed": None})
     assert with_options(Recipe(), {"size": 64, "crop": "squash"}).crop == "squash"
+
+
+def test_a_recipe_limits_who_may_win():
+    recipe = Recipe(layers="all", learning_rate=0.002)
+    by_name = {strategy.name: strategy for strategy in allowed(recipe)}
+    assert by_name["fine-tune-all"].layers == "all"
+    assert by_name["fine-tune-all"].learning_rates == (0.002,)
+    assert by_name["linear-probe"].layers == "last", "a probe's name says what it reads"
+    assert by_name["scratch"].layers == "last", "nothing to read in layers without pretraining"
+    assert [s.name for s in allowed(Recipe(strategy="scratch"))] == ["scratch"]

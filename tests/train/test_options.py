@@ -48,6 +48,7 @@ CHANGES_WEIGHTS = {
 }
 ELSEWHERE = {
     "crop": "test_crop_shapes_both_paths",
+    "layers": "tests/job/test_options.py",
     "strategy": "the main job chooses by it",
     "backbone": "the main job loads it",
     "weights": "the main job loads them",

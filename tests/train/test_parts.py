@@ -14,6 +14,7 @@ from darter.train import Recipe
 from darter.train.checkpoint import check_same, load_checkpoint, save_checkpoint
 from darter.train.ema import Average
 from darter.train.loss import Loss, mix, picture_weights, settle_balance
+from darter.train.optimizer import settle_recipe
 from darter.train.pictures import balanced_order
 from darter.train.plan import Plan, Speed, make_plan, replan
 from darter.train.schedule import rate_factor
@@ -38,7 +39,8 @@ def test_rate_rises_then_falls(steps, warmup, schedule):
 
 def plan(recipe=None, **options):
     options = {"pictures": 160, "class_balance": "none", **options}
-    return make_plan(recipe or Recipe(precision="float32"), ALL, **options)
+    recipe = settle_recipe(recipe or Recipe(precision="float32"), ALL)
+    return make_plan(recipe, ALL, **options)
 
 
 def test_plan_without_a_limit_takes_the_strategys_epochs():

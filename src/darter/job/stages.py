@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -33,6 +32,7 @@ from darter.transfer import (
     choose,
     choose_size,
     features,
+    on_all_layers,
     small_net,
     small_size,
     strategies,
@@ -46,7 +46,7 @@ PARTS = ("train", "val", "test")
 
 def find(options: JobOptions) -> Listing:
     """Check what can be checked at once, and list the files below the data folder."""
-    _allowed(options.recipe)
+    allowed(options.recipe)
     zoo.check(options.recipe.backbone, options.recipe.weights or None)
     return find_samples(options.data, test=options.test)
 
@@ -157,7 +157,7 @@ def decide(
                 start.found,
                 material.labels[list(train)],
                 material.groups[list(train)],
-                _allowed(start.recipe),
+                allowed(start.recipe),
                 trials,
                 classes=material.classes,
                 budget_seconds=max(0.0, RACE_SHARE * left),
@@ -178,13 +178,13 @@ def decide(
     return Chosen(strategy, winner["learning_rate"], race["mirror"]["safe"], winner["why"])
 
 
-def _allowed(recipe: Recipe) -> list[Strategy]:
+def allowed(recipe: Recipe) -> list[Strategy]:
     """The strategies that may win, with the learning rates that the recipe leaves open."""
     names = list(STRATEGIES) if recipe.strategy == "auto" else [recipe.strategy]
     named = [strategies.get(name) for name in names]
-    fixed: dict[str, Any] = {}
     if recipe.learning_rate != "auto":
-        fixed["learning_rates"] = (float(recipe.learning_rate),)
-    if recipe.layers != "auto":
-        fixed["layers"] = recipe.layers
-    return [s if s.is_probe else replace(s, **fixed) for s in named]
+        rates = (float(recipe.learning_rate),)
+        named = [s if s.is_probe else replace(s, learning_rates=rates) for s in named]
+    if recipe.layers == "all":
+        named = [on_all_layers(s) for s in named]
+    return named

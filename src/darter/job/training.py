@@ -7,6 +7,7 @@ from darter.job.options import JobOptions
 from darter.job.run_folder import RunFolder
 from darter.job.screen import Screen
 from darter.train import Fitted, Recipe, fit
+from darter.train.optimizer import settle_recipe
 from darter.train.progress import TrainingBar
 from darter.train.trial import start_model
 from darter.transfer import Probe, fit_probe
@@ -67,9 +68,8 @@ def recipe_for(start: Start, chosen: Chosen) -> Recipe:
     """The recipe with everything that was decided on the way."""
     strategy = chosen.strategy
     size = start.look(strategy, chosen.mirror_safe)[1].size
-    recipe = with_safe_flips(start.recipe, chosen.mirror_safe).replace(
-        strategy=strategy.name, size=size
-    )
+    flips = with_safe_flips(start.recipe, chosen.mirror_safe)
+    recipe = settle_recipe(flips.replace(strategy=strategy.name, size=size), strategy)
     if strategy.is_probe:
         return recipe
     return recipe.replace(learning_rate=chosen.learning_rate, layers=strategy.layers)

@@ -7,7 +7,7 @@ from darter.data import Augment, PictureCache, Preprocess
 from darter.train.checkpoint import load_checkpoint
 from darter.train.device import choose_device, computing, move
 from darter.train.examples import Examples
-from darter.train.optimizer import settle_strategy
+from darter.train.optimizer import settle_recipe, settle_strategy
 from darter.train.recipe import Recipe
 from darter.train.task import Fitted, Task
 from darter.train.watch import Keeper, Progress
@@ -46,7 +46,7 @@ def fit(
     """
     started = time.monotonic()
     device = choose_device(recipe.device)
-    strategy = settle_strategy(strategy, recipe)
+    strategy, recipe = settle_strategy(strategy, recipe), settle_recipe(recipe, strategy)
     with computing(device, recipe.threads):
         move(model, device, recipe.channels_last)
         prepare(model, strategy)

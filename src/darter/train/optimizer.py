@@ -17,6 +17,13 @@ def settle_strategy(strategy: Strategy, recipe: Recipe) -> Strategy:
     return replace(strategy, **chosen)
 
 
+def settle_recipe(recipe: Recipe, strategy: Strategy) -> Recipe:
+    """The recipe with what it leaves to the strategy."""
+    if recipe.batch_size != "auto":
+        return recipe
+    return recipe.replace(batch_size=strategy.batch_size)
+
+
 def make_optimizer(
     model: Classifier, strategy: Strategy, recipe: Recipe, learning_rate: float
 ) -> torch.optim.Optimizer:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from darter.train.examples import Examples
     from darter.transfer.backbone import Backbone
 
+EVALUATION_BATCH = 32  # pictures; the answers do not depend on it
 ORDER = 2  # place of the random numbers of balanced sampling; see darter.train.seeds
 
 
@@ -40,14 +41,18 @@ def make_augment(recipe: Recipe, preprocess: Preprocess, pixels: Any = None) -> 
 def training_loader(
     examples: "Examples", augment: Augment, recipe: Recipe, balance: str, cache: Any = None
 ) -> Loader:
-    """Shuffled (or balanced) full batches; fewer pictures than one batch make one small batch."""
+    """Shuffled (or balanced) full batches; fewer pictures than one batch make one small batch.
+
+    The recipe's batch size must be settled.
+    """
+    batch_size = int(recipe.batch_size)
     return Loader(
         examples.pictures,
         examples.labels,
         augment,
-        recipe.batch_size,
+        batch_size,
         seed=recipe.seed,
-        drop_last=len(examples.labels) >= recipe.batch_size,
+        drop_last=len(examples.labels) >= batch_size,
         order=balanced_order(examples.labels, recipe.seed) if balance == "sampling" else None,
         channels_last=recipe.channels_last,
         cache=cache,
@@ -62,7 +67,7 @@ def evaluation_loader(
         examples.pictures,
         examples.labels,
         preprocess,
-        recipe.batch_size,
+        EVALUATION_BATCH,
         shuffle=False,
         channels_last=recipe.channels_last,
         cache=cache,

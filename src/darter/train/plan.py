@@ -69,7 +69,7 @@ def make_plan(
 
     speed may be None where the recipe names a precision and there is no time limit.
     """
-    batches = batches_per_epoch(pictures, recipe.batch_size)
+    batches = batches_per_epoch(pictures, int(recipe.batch_size))
     per_epoch = math.ceil(batches / recipe.accumulate)
     epochs, why = _wanted_epochs(recipe, strategy, per_epoch)
     precision = recipe.precision

@@ -94,7 +94,9 @@ class Recipe:
         'passes over the training pictures; "auto": by their number and the time',
         auto_or(whole(1, 100_000)),
     )
-    batch_size: int = entry(16, "pictures in a batch", whole(1, 65_536))
+    batch_size: int | Literal["auto"] = entry(
+        "auto", 'pictures in a batch; "auto": the strategy\'s', auto_or(whole(1, 65_536))
+    )
     accumulate: int = entry(1, "batches per optimizer step", whole(1, 4096))
     warmup: float = entry(0.1, "share of the steps in which the rate rises from 0", number(0, 1))
     schedule: str = entry(

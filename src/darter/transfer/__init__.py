@@ -17,6 +17,7 @@ except ImportError as error:
 from darter.transfer import strategies, zoo
 from darter.transfer.backbone import Backbone, Block, Classifier
 from darter.transfer.choose import choose
+from darter.transfer.decide import on_all_layers
 from darter.transfer.features import Features, features
 from darter.transfer.probe import Probe, fit_probe
 from darter.transfer.records import (
@@ -46,6 +47,7 @@ __all__ = [
     "choose_size",
     "features",
     "fit_probe",
+    "on_all_layers",
     "parameter_groups",
     "prepare",
     "small_net",

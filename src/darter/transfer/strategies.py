@@ -26,6 +26,7 @@ class Strategy:
     layer_decay: each block towards the stem learns this many times slower than the next.
     norm_statistics: batch norms of learning blocks keep their statistics ("frozen") or follow the
         new pictures ("updated"); those of frozen blocks always keep them.
+    batch_size: pictures in a batch; small nets need larger ones to keep the cores busy.
     epochs: passes over the training pictures for a final training, if time allows.
     """
 
@@ -41,6 +42,7 @@ class Strategy:
     layer_decay: float = 1.0
     norm_statistics: str = "frozen"
     dropout: float = 0.0
+    batch_size: int = 16
     epochs: int = 0
 
     @property
@@ -114,7 +116,8 @@ STRATEGIES = {
             learning_rates=(1e-3, 3e-3, 1e-2),
             norm_statistics="updated",
             dropout=0.1,
-            epochs=40,
+            batch_size=64,
+            epochs=80,
         ),
     )
 }
