@@ -86,6 +86,16 @@ def test_replan_shortens_a_slow_run_only():
     assert Plan.from_dict(shorter.to_dict()) == shorter
 
 
+def test_replan_lengthens_a_fast_run_up_to_what_was_wanted():
+    limited = plan(speed=Speed({"float32": 1.0}), seconds=100.0)
+    assert limited.steps == 90 and limited.wanted == 200
+    assert replan(limited, 10, elapsed=9.5, seconds=100.0) is limited, "not worth a change"
+    longer = replan(limited, 10, elapsed=6.0, seconds=100.0)
+    assert longer.steps == 150 and longer.epochs == 15
+    assert "lengthened to 150" in longer.why[-1]
+    assert replan(limited, 10, elapsed=1.0, seconds=100.0).steps == limited.wanted
+
+
 def test_average_is_the_formula():
     live = {"w": torch.tensor([1.0, 2.0]), "count": torch.tensor(0)}
     average = Average(live, decay=0.9)

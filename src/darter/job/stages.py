@@ -40,7 +40,7 @@ from darter.transfer import (
 )
 
 SIZE_SHARE = 0.15  # of all the time
-RACE_SHARE = 0.45  # of the time that is left after the features
+RACE_SHARE = 0.35  # of the time that is left after the features
 PARTS = ("train", "val", "test")
 
 

@@ -9,6 +9,7 @@ from darter.transfer.strategies import Strategy
 
 FEWEST_STEPS = 200  # "auto" epochs give even a tiny data set this many steps
 WORTH_IT = 1.15  # 16-bit precision must be this many times faster than float32
+LENGTHEN = 1.1  # a plan grows where this many times its steps fit into the time
 SHARE_TO_PLAN = 0.9  # of the time limit; the rest absorbs a slower stretch
 
 
@@ -17,11 +18,13 @@ class Plan:
     """The decisions of a run; saved with its checkpoint, so that a resumed run takes the same.
 
     steps: optimizer steps in all; the last epoch may be cut short by the time limit.
+    wanted: steps that would be taken with all the time in the world.
     why: sentences for the report.
     """
 
     epochs: int
     steps: int
+    wanted: int
     steps_per_epoch: int
     precision: str
     class_balance: str
@@ -76,7 +79,7 @@ def make_plan(
     if speed is not None:
         precision, reason = _choose_precision(speed)
         why += reason
-    steps = epochs * per_epoch
+    wanted = steps = epochs * per_epoch
     if seconds is not None and speed is not None:
         affordable = _affordable_steps(
             seconds * SHARE_TO_PLAN, per_epoch, speed.seconds(precision), speed.evaluate
@@ -90,18 +93,24 @@ def make_plan(
     rate = (
         strategy.default_learning_rate if recipe.learning_rate == "auto" else recipe.learning_rate
     )
-    return Plan(epochs, steps, per_epoch, precision, class_balance, float(rate), why)
+    return Plan(epochs, steps, wanted, per_epoch, precision, class_balance, float(rate), why)
 
 
 def replan(plan: Plan, step: int, elapsed: float, seconds: float) -> Plan:
-    """Fewer steps where the run is slower than measured and would exceed its time limit.
+    """Fewer steps where the run is slower than measured and would exceed its time limit; more,
+    up to those wanted, where it is clearly faster.
 
     elapsed: seconds of the `step` steps so far, evaluations included.
     """
-    if elapsed * plan.steps / step <= seconds:
+    affordable = int(seconds * SHARE_TO_PLAN * step / elapsed)
+    if elapsed * plan.steps / step > seconds:
+        steps = max(step + 1, affordable)
+        reason = f"shortened to {steps} steps at step {step}: slower than measured at the start"
+    elif plan.steps < plan.wanted and affordable > LENGTHEN * plan.steps:
+        steps = min(plan.wanted, affordable)
+        reason = f"lengthened to {steps} steps at step {step}: faster than measured at the start"
+    else:
         return plan
-    steps = max(step + 1, int(seconds * SHARE_TO_PLAN * step / elapsed))
-    reason = f"shortened to {steps} steps at step {step}: slower than measured at the start"
     epochs = math.ceil(steps / plan.steps_per_epoch)
     return replace(plan, steps=steps, epochs=epochs, why=(*plan.why, reason))
 
