@@ -197,6 +197,18 @@ def test_mirror_images_with_another_meaning_are_found():
     assert not choice.mirror_safe and "flips are harmful" in choice.mirror_why
 
 
+def test_mirror_images_that_mislead_inner_layers_are_not_learned_from():
+    found, labels = table(separation=1.0)
+    inner = np.eye(CLASSES, dtype=np.float32)[labels] + 0.3 * found.inner["stem"][:, :CLASSES]
+    turned = Features(found.last, {"stem": np.roll(inner, 1, axis=0)})
+    choice = choose(
+        Features(found.last, {"stem": inner}, turned), labels, np.arange(150),
+        [STRATEGIES["linear-probe"]], Stub(), classes=CLASSES, budget_seconds=5,
+    )  # fmt: skip
+    assert not choice.mirror_safe and "keeps its label" in choice.mirror_why
+    assert "points by learning from mirrors too" in choice.mirror_why
+
+
 def test_groups_stay_together():
     found, labels = table(60)
     groups = np.arange(60) // 6

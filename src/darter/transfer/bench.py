@@ -16,10 +16,7 @@ _PROBE_SHARE = 0.15  # of the budget, for cross-validating one kind of probe
 
 @dataclass
 class Bench:
-    """Features, labels and folds of the training pictures.
-
-    mirror: mirror images are learned from too; found by `check_mirror`.
-    """
+    """Features, labels and folds of the training pictures."""
 
     features: Features
     labels: NDArray[np.int64]
@@ -28,7 +25,6 @@ class Bench:
     seed: int
     journal: Journal
     budget_seconds: float
-    mirror: bool = False
     folds: list[tuple[NDArray, NDArray]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -52,10 +48,10 @@ class Bench:
     def _rows(self, layers: str, positions: NDArray) -> NDArray[np.float32]:
         return self.features.take(positions).read(layers)
 
-    def fit(self, layers: str, train: NDArray) -> Probe:
-        """A probe learned from these pictures."""
+    def fit(self, layers: str, train: NDArray, *, mirror: bool = False) -> Probe:
+        """A probe learned from these pictures, and from their mirror images where asked."""
         part = self.features.take(train)
-        mirrored = part.mirrored.read(layers) if self.mirror and part.mirrored else None
+        mirrored = part.mirrored.read(layers) if mirror and part.mirrored else None
         return fit_probe(
             part.read(layers),
             self.labels[train],
@@ -64,15 +60,19 @@ class Bench:
             l2=self.strength(layers, len(train)),
         )
 
-    def probe(self, layers: str, fold: int, train: NDArray, held: NDArray) -> Trial:
+    def probe(
+        self, layers: str, fold: int, train: NDArray, held: NDArray, *, mirror: bool = False
+    ) -> Trial:
         """Which held-out pictures a probe gets right that learned from `train`, both drawn from
         a fold by `draw` or whole: their numbers say which."""
 
         def run() -> Trial:
-            return self.score(self.fit(layers, train), self._rows(layers, held), held)
+            probe = self.fit(layers, train, mirror=mirror)
+            return self.score(probe, self._rows(layers, held), held)
 
         self.strength(layers, len(train))
-        key = f"probe {layers}: fold {fold} train {len(train)} held {len(held)}"
+        kind = f"{layers} mirrored" if mirror else layers
+        key = f"probe {kind}: fold {fold} train {len(train)} held {len(held)}"
         return self.journal.trial(key, run, timed=True)
 
     def score(self, probe: Probe, rows: NDArray, held: NDArray) -> Trial:
@@ -81,25 +81,32 @@ class Bench:
         loss = -float(log_p[np.arange(len(held)), labels].mean())
         return Trial(log_p.argmax(axis=1) == labels, 0.0, loss)
 
-    def check_mirror(self) -> str:
-        """Learn from mirror images only where a mirror image keeps its label; say what was seen.
+    def check_mirror(self) -> tuple[bool, str]:
+        """Whether training may flip pictures, and what was seen.
 
         A probe that has never seen a mirror image is shown the mirror images of held-out
-        pictures. Where they mean something else (digits, letters, left and right) it fails.
+        pictures. Where they mean something else (left and right, some letters) it fails. Then
+        probes on all layers learn from mirror images too: where that clearly harms, it is better
+        to see pictures the way they always stand.
         """
         mirrored = self.features.mirrored
         if mirrored is None:
-            return "mirror images were not looked at"
+            return True, "mirror images were not looked at"
         train, held = self.folds[0]
         self.strength("last", len(train))
         rows = {"straight": self.features.last, "flipped": mirrored.last}
         a, b = (self._shown(train, held, name, shown) for name, shown in rows.items())
         loss, error = paired(a.correct, b.correct)
-        self.mirror = loss <= max(0.05, 2 * error)
         seen = f"accuracy {a.accuracy:.1%} on held-out pictures, {b.accuracy:.1%} on their mirrors"
-        if self.mirror:
-            return f"a mirror image keeps its label ({seen})"
-        return f"a mirror image does not keep its label ({seen}): flips are harmful here"
+        if loss > max(0.05, 2 * error):
+            return False, f"a mirror image does not keep its label ({seen}): flips are harmful here"
+        gain, error = paired(
+            self.cross_validate("all", mirror=True).correct, self.cross_validate("all").correct
+        )
+        also = f"{100 * gain:+.1f} ± {100 * error:.1f} points by learning from mirrors too"
+        if gain < -error:
+            return False, f"a mirror image keeps its label ({seen}), but flips are harmful ({also})"
+        return True, f"a mirror image keeps its label ({seen}; {also})"
 
     def _shown(self, train: NDArray, held: NDArray, name: str, rows: NDArray) -> Trial:
         def run() -> Trial:
@@ -107,7 +114,7 @@ class Bench:
 
         return self.journal.trial(f"mirror: {name}", run, timed=True)
 
-    def cross_validate(self, layers: str) -> Trial:
+    def cross_validate(self, layers: str, *, mirror: bool = False) -> Trial:
         """Held out once each, in as many folds as the budget has room for, at least one.
 
         Probes of the last and of all layers are measured on the same folds.
@@ -115,7 +122,8 @@ class Bench:
         first = self.probe("last", 0, *self.folds[0])
         room = int(_PROBE_SHARE * self.budget_seconds / max(first.seconds, 1e-9))
         used = self.folds[: max(1, room)]
-        return joined([self.probe(layers, i, *fold) for i, fold in enumerate(used)])
+        trials = [self.probe(layers, i, *fold, mirror=mirror) for i, fold in enumerate(used)]
+        return joined(trials)
 
     def draw(self, fold: int, train: int, held: int) -> tuple[NDArray, NDArray]:
         """Stratified subsets of a fold: positions of pictures to learn from and to hold out."""

@@ -50,7 +50,7 @@ def choose(
     budget_seconds: exceeded by one trial at most. picture_side: usual short side in pixels.
     layers: what retrained nets' heads read, "last" or "all"; "auto" asks the probes.
     progress: called with (what happens now, share of the budget spent).
-    on_mirror: told before any trial whether a mirror image keeps its label.
+    on_mirror: told before any trial whether pictures may be flipped.
     past, record: to resume; `record` is called with everything measured so far, `past` takes it.
     """
     labels, groups = np.asarray(labels, np.int64), np.asarray(groups, np.int64)
@@ -67,8 +67,7 @@ def choose(
     bench = Bench(features, labels, groups, classes, seed, journal, budget_seconds)
 
     progress("checking mirror images", 0.0)
-    mirror = bench.check_mirror()
-    mirror_safe = bench.mirror or features.mirrored is None
+    mirror_safe, mirror = bench.check_mirror()
     on_mirror(mirror_safe)
     progress("linear probes", 0.0)
     probes = _measure_probes(bench, allowed)

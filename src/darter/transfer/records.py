@@ -112,7 +112,7 @@ class Choice:
 
     baseline: the linear probe on the last layer, always measured.
     seconds_per_picture: strategy name -> measured cost of training on one picture once.
-    mirror_safe: a mirror image keeps its label, so that flips may be used in training.
+    mirror_safe: a mirror image keeps its label and does no harm, so that training may flip.
     sizes: what `choose_size` measured, where it was asked.
     challengers: where a probe won, the candidates that deserve a full training all the same.
     """
