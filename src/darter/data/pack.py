@@ -78,7 +78,7 @@ def pack(
             for done, number in enumerate(map(int, order), 1):
                 sample = listing.samples[number]
                 try:
-                    content, suffix = _content(sample.path, max_side, quality)
+                    content, suffix = content_of(read(sample.path), max_side, quality)
                 except PictureError as error:
                     left_out.append((names[number], f"{error.kind}: {error.detail}"))
                 else:
@@ -155,12 +155,16 @@ def _named(name: str, suffix: str | None) -> str:
     return name if kept else f"{name}{suffix}"
 
 
-def _content(path: Path, max_side: int | None, quality: int | None) -> tuple[bytes, str | None]:
-    """(content, ".jpg") of a picture that became a JPEG, (content, None) of one as it was."""
-    content = read(path)
+def content_of(
+    content: bytes, max_side: int | None, quality: int | None
+) -> tuple[bytes, str | None]:
+    """(new content, ".jpg") of a picture that becomes a JPEG, (content, None) of one that stays.
+
+    max_side, quality: as for `pack`. Raises PictureError where it cannot be decoded.
+    """
     if max_side is None and quality is None:
         return content, None
-    picture = decode(content, min_side=None)
+    picture = decode(content)
     long_side = max(picture.size)
     too_long = max_side is not None and long_side > max_side
     if not too_long and quality is None:

@@ -1,0 +1,130 @@
+"""`darter doctor`: which resource limits training here, and the remedy."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from darter.doctor import Diagnosis
+
+LOOKED_AT = 256  # pictures
+
+
+def doctor(
+    folder: Annotated[
+        Path, typer.Argument(help="Folder per class, train/val/test above that, a CSV, or a pack.")
+    ],
+    backbone: Annotated[str, typer.Option(help="The network to train.")] = "efficientnet_lite0",
+    augment: Annotated[str, typer.Option(help="none, light, default or strong.")] = "default",
+    size: Annotated[int | None, typer.Option(min=16, help="Input pixels on each side.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Pictures in a batch.")] = 16,
+    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of the loader.")] = None,
+    seconds: Annotated[float, typer.Option(min=0.5, help="Time to measure, about.")] = 20.0,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="As if no decoded picture stayed in memory.")
+    ] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Try the remedy.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one object.")] = False,
+) -> None:
+    """Say what limits training on this machine: reading, decoding, augmentation or the model.
+
+    Runs the real loader and the real training step with one part after the other left out.
+    """
+    from rich.console import Console
+
+    from darter.data import Augment, find_samples
+    from darter.doctor import Job, diagnose
+    from darter.doctor.backbone import BackboneModel
+    from darter.doctor.job import some
+    from darter.errors import OptionError
+
+    if precision not in ("auto", "float32", "bfloat16"):
+        raise OptionError(f"--precision must be auto, float32 or bfloat16, got {precision!r}")
+    listing = find_samples(folder)
+    paths = [sample.path for sample in listing.samples if sample.split in (None, "train")]
+    with Console(stderr=True).status("loading the network") as status:
+        usable = _usable(some(paths, LOOKED_AT))
+        classes = len(listing.classes)
+        model = BackboneModel(
+            backbone, classes, batch_size=batch_size, size=size, precision=precision
+        )
+        transform = Augment.default(model.size, augment, mean=model.mean, std=model.std)
+        job = Job(usable, transform, model, len(paths), batch_size, threads)
+        found = diagnose(
+            job,
+            seconds=seconds,
+            verify=verify,
+            cache_bytes=0 if no_cache else None,
+            progress=lambda what: status.update(f"measuring {what}"),
+        )
+    if json:
+        import json as json_text
+
+        print(json_text.dumps(found.to_json(), indent=1))
+    else:
+        where = f"{model.precision}, {model.device}"
+        _print(found, f"{backbone} at {model.size}, batches of {batch_size}, {where}")
+
+
+def _usable(paths: tuple[Path, ...]) -> tuple[Path, ...]:
+    """The paths that can be decoded; DataError where none can."""
+    from darter.data import PictureError, decode
+    from darter.errors import DataError
+
+    usable = []
+    for path in paths:
+        try:
+            decode(path, min_side=32)
+        except PictureError:
+            continue
+        usable.append(path)
+    if not usable:
+        raise DataError("none of the pictures can be read; `darter audit` says why.")
+    return tuple(usable)
+
+
+def _print(found: "Diagnosis", about: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    console.print(f"{found.pictures} pictures; {about}", markup=False)
+    parts, times = found.parts, found.times
+    table = Table("on one thread", "ms per picture")
+    for name, value in (
+        ("reading from the disk", parts.read_cold),
+        ("reading again", parts.read_cached),
+        ("decoding", parts.decode),
+        ("augmentation", parts.augment),
+    ):
+        table.add_row(name, "unknown" if value is None else f"{1000 * value:.2f}")
+    runs = Table("training", "ms per picture")
+    runs.add_row("everything", f"{1000 * times.everything:.2f}")
+    if not found.kept:
+        runs.add_row("without reading", f"{1000 * times.without_reading:.2f}")
+        runs.add_row("without reading and decoding", f"{1000 * times.without_decoding:.2f}")
+    runs.add_row("the model alone", f"{1000 * times.without_augmentation:.2f}")
+    runs.add_row("the pictures alone", f"{1000 * times.without_model:.2f}")
+    for shown in (table, runs):
+        shown.columns[1].justify = "right"
+        console.print(shown)
+    console.print(f"The model waits for pictures {100 * times.waiting:.1f}% of the time.")
+    console.print(_memory(found), markup=False)
+    console.print(found.sentence(), markup=False, style="bold")
+    console.print(found.advice(), markup=False)
+
+
+def _memory(found: "Diagnosis") -> str:
+    memory = found.memory
+    decoded = f"decoded the pictures take {memory.decoded / 1e9:.2f} GB"
+    if found.kept:
+        return (
+            f"Memory: {memory.free / 1e9:.1f} GB are free; {decoded} and stay in memory, so only "
+            "the first epoch reads and decodes them."
+        )
+    return (
+        f"Memory: {memory.free / 1e9:.1f} GB are free; {decoded}, {memory.for_pictures / 1e9:.2f} "
+        "GB of it are kept."
+    )
