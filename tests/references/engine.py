@@ -24,16 +24,16 @@ def run_graph(graph: Graph, *inputs, dtype=np.float64) -> list[np.ndarray]:
 def _all(graph: Graph, inputs, dtype, wanted) -> list[np.ndarray]:
     known = {name: array.astype(dtype) for name, array in graph.weights.items()}
     known |= dict(zip(graph.inputs, (np.asarray(x, dtype) for x in inputs), strict=True))
-    with np.errstate(all="ignore"):
-        for node in graph.nodes:
-            results = run_node(node, [known[name] for name in node.inputs if name])
-            known.update(zip(node.outputs, results, strict=True))
+    for node in graph.nodes:
+        results = run_node(node, [known[name] for name in node.inputs if name])
+        known.update(zip(node.outputs, results, strict=True))
     return [known[name] for name in wanted]
 
 
 def run_node(node: Node, inputs: list[np.ndarray]) -> list[np.ndarray]:
     given = attributes(node.op, node.attributes)
-    result = FUNCTIONS[node.op](given, *inputs)
+    with np.errstate(all="ignore"):
+        result = FUNCTIONS[node.op](given, *inputs)
     return result if isinstance(result, list) else [result]
 
 

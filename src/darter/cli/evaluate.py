@@ -42,6 +42,8 @@ def evaluate(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     unknown_below: options.UnknownBelow = None,
+    runtime: options.Runtime = "auto",
+    precision: options.Precision = "float32",
     threads: options.Threads = None,
     batch_size: options.BatchSize = 16,
     classes: options.Classes = None,
@@ -58,7 +60,7 @@ def evaluate(
 
     listing = list_samples(folder)
     samples, used = _choose(listing, split)
-    session = options.open_model(model, threads, classes, size, mean, std)
+    session = options.open_model(model, threads, classes, size, mean, std, runtime, precision)
     from darter.engine import evaluate_samples
 
     if used not in (Split.test, Split.val):

@@ -1,5 +1,6 @@
 """Options that `predict` and `evaluate` share: which model, and what it does not say itself."""
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,13 @@ ABSENT = "For a model not made by darter"
 
 ModelPath = Annotated[str, typer.Argument(help="An ONNX picture classifier.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads.", show_default="all")]
+Runtime = Annotated[
+    str,
+    typer.Option(help="darter, onnxruntime, or auto: darter's own wherever it can run the model."),
+]
+Precision = Annotated[
+    str, typer.Option(help="float32, or bfloat16: faster on CPUs that have it, less exact.")
+]
 BatchSize = Annotated[int, typer.Option(min=1, help="Pictures that run through the net together.")]
 UnknownBelow = Annotated[
     float | None,
@@ -44,19 +52,25 @@ def open_model(
     size: int | None,
     mean: str | None,
     std: str | None,
+    runtime: str = "auto",
+    precision: str = "float32",
 ) -> "Session":
-    """Load the model; what had to be guessed about it goes to stderr."""
+    """Load the model; what had to be guessed about it, and any warning, goes to stderr."""
     from darter.engine import load
 
-    session = load(
-        path,
-        threads=threads,
-        classes=None if classes is None else read_lines(classes, "--classes"),
-        size=size,
-        mean=_numbers("--mean", mean),
-        std=_numbers("--std", std),
-    )
-    for note in session.notes:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        session = load(
+            path,
+            runtime=runtime,
+            precision=precision,
+            threads=threads,
+            classes=None if classes is None else read_lines(classes, "--classes"),
+            size=size,
+            mean=_numbers("--mean", mean),
+            std=_numbers("--std", std),
+        )
+    for note in (*(str(each.message) for each in caught), *session.notes):
         typer.echo(f"note: {note}", err=True)
     return session
 

@@ -28,6 +28,8 @@ def predict(
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values.")] = False,
     unknown_below: options.UnknownBelow = None,
+    runtime: options.Runtime = "auto",
+    precision: options.Precision = "float32",
     threads: options.Threads = None,
     batch_size: options.BatchSize = 16,
     classes: options.Classes = None,
@@ -43,7 +45,7 @@ def predict(
         raise OptionError("--json and --csv: choose one")
     if not images and list_file is None:
         raise OptionError("nothing to predict: give pictures, folders, - or --list FILE")
-    session = options.open_model(model, threads, classes, size, mean, std)
+    session = options.open_model(model, threads, classes, size, mean, std, runtime, precision)
     from darter.cli import answers
 
     predictions = session.predict(

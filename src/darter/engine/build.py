@@ -1,5 +1,7 @@
 """Model file -> the graph that is planned and run: read, lower, improve."""
 
+import numpy as np
+
 from darter.engine.graph import Graph
 from darter.engine.lowering import lower
 from darter.engine.modelfile import ModelFile
@@ -21,7 +23,8 @@ def build(model: ModelFile, signature: Signature, size: int | None = None) -> Gr
     side = signature.size or size or 224
     try:
         read = read_graph(model.proto, model.path.parent)
-        return improve(_lowered(read, signature, side))
+        with np.errstate(all="ignore"):  # a damaged file's weights may be anything
+            return improve(_lowered(read, signature, side))
     except DarterError as error:
         raise type(error)(f"{model.path}: {error}") from None
 

@@ -163,6 +163,12 @@ def _flatten(inputs: Any, node: Node, opset: int) -> Any:
     return x.reshape(prod(x.shape[: axis if axis >= 0 else x.ndim + axis]), -1)
 
 
+def _clip(inputs: Any, node: Node, opset: int) -> Any:
+    x, low, high = (*inputs, None, None)[:3]
+    x = x if low is None else np.maximum(x, low.ravel()[0])
+    return x if high is None else np.minimum(x, high.ravel()[0])
+
+
 FOLDS: dict[str, Fold] = {
     "Add": _arithmetic(np.add),
     "Sub": _arithmetic(np.subtract),
@@ -181,6 +187,9 @@ FOLDS: dict[str, Fold] = {
     "Exp": _arithmetic(np.exp),
     "Log": _arithmetic(np.log),
     "Reciprocal": _arithmetic(np.reciprocal),
+    "Relu": _arithmetic(lambda x: np.maximum(x, 0)),
+    "Sigmoid": _arithmetic(lambda x: 1 / (1 + np.exp(-x))),
+    "Clip": _clip,
     "Not": _arithmetic(np.logical_not),
     "And": _arithmetic(np.logical_and),
     "Or": _arithmetic(np.logical_or),
@@ -194,8 +203,8 @@ FOLDS: dict[str, Fold] = {
     "ReduceMax": _reduce(np.max),
     "ReduceMin": _reduce(np.min),
     "Cast": _cast,
+    "CastLike": lambda i, n, o: i[0].astype(i[1].dtype),
     "Identity": lambda i, n, o: i[0],
-    "Dropout": lambda i, n, o: i[0],
     "Reshape": _reshape,
     "Flatten": _flatten,
     "Squeeze": _squeeze,

@@ -30,6 +30,7 @@ def infer_node(node: Node, shapes: Mapping[str, Dims]) -> dict[str, Dims]:
     if node.op not in OPS:
         raise UnsupportedError(f"{node}: there is no such operation")
     inputs = [shapes[name] for name in node.inputs if name]
+    _check_count(node, len(inputs))
     try:
         outputs = OPS[node.op].shape(attributes(node.op, node.attributes), inputs)
     except ShapeError as error:
@@ -38,6 +39,13 @@ def infer_node(node: Node, shapes: Mapping[str, Dims]) -> dict[str, Dims]:
     for name, shape in named.items():
         check_size(name, shape)
     return named
+
+
+def _check_count(node: Node, given: int) -> None:
+    names = OPS[node.op].inputs.split()
+    least = sum(not name.endswith(("?", "*")) for name in names)
+    if given < least or (given > len(names) and "*" not in names):
+        raise ShapeError(f"{node}: takes {' and '.join(names)}; it has {given} inputs")
 
 
 def check_size(name: str, shape: Dims) -> None:

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from darter.engine.modelfile import ModelFile
 from darter.engine.signature import Signature
-from darter.errors import ModelFileError
+from darter.errors import MissingExtraError, ModelFileError
 
 FATAL = 4  # log level: errors come as exceptions, and warnings say nothing to a user
 
@@ -13,9 +13,16 @@ FATAL = 4  # log level: errors come as exceptions, and warnings say nothing to a
 class OnnxRuntime:
     """Runs a checked model file. `run` may be called from several threads."""
 
-    def __init__(self, model: ModelFile, signature: Signature, threads: int) -> None:
-        import onnxruntime
+    name = "onnxruntime"
 
+    def __init__(self, model: ModelFile, signature: Signature, threads: int) -> None:
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise MissingExtraError(
+                'ONNX Runtime is not installed; to run such files: pip install "darter[ort]"'
+            ) from error
+        self.batch = signature.batch
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = FATAL

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,11 +10,14 @@ from numpy.typing import NDArray
 from darter.engine.guess import guess_info
 from darter.engine.info import ModelInfo, info_from_metadata, metadata
 from darter.engine.modelfile import read_model
-from darter.engine.onnxruntime_runtime import OnnxRuntime
 from darter.engine.predict import Picturelike, Prediction, stream_logits, to_prediction
+from darter.engine.runtime import Runtime, choose_runtime
 from darter.engine.signature import Signature, read_signature
-from darter.errors import ModelFileError, OptionError, ShapeError
+from darter.errors import ModelFileError, OptionError, ShapeError, UnsupportedError
 from darter.kernels import available_cpus
+
+if TYPE_CHECKING:
+    from darter.engine.plan import StepReport
 
 LEAST_PROBABILITY = 1e-30  # the logarithm of a Softmax output that is exactly 0
 
@@ -21,6 +25,8 @@ LEAST_PROBABILITY = 1e-30  # the logarithm of a Softmax output that is exactly 0
 def load(
     path: Path | str,
     *,
+    runtime: str = "auto",
+    precision: str = "float32",
     threads: int | None = None,
     classes: Sequence[str] | None = None,
     size: int | None = None,
@@ -29,19 +35,31 @@ def load(
 ) -> "Session":
     """Make any ONNX picture classifier ready to run.
 
+    runtime: "darter", "onnxruntime", or "auto": darter's own engine where it can run the file, and
+        otherwise ONNX Runtime, after a warning that lists what darter cannot run.
+    precision: of the products: "float32", or "bfloat16", which is faster on CPUs that have it and
+        a little less exact.
     threads: for the net; by default every CPU that this process may use.
     classes, size, mean, std: for a model that does not carry them (one not written by darter);
         given, they win over what the file says. What had to be guessed is in `Session.notes`.
 
-    Raises ModelFileError if the file is missing, damaged or no picture classifier, and says why.
+    Raises ModelFileError if the file is missing, damaged or no picture classifier, and says why;
+    UnsupportedError, with every node that cannot run, if no runtime takes it.
     """
     model = read_model(path)
     signature = read_signature(model)
-    runtime = OnnxRuntime(model, signature, threads or available_cpus())
+    chosen = choose_runtime(
+        runtime,
+        model,
+        signature,
+        threads=threads or available_cpus(),
+        precision=precision,
+        size=size,
+    )
     known = info_from_metadata(metadata(model.proto), path)
     outputs = signature.classes
     if outputs is None and known is None and classes is None:
-        outputs = _count_outputs(runtime, signature, size)
+        outputs = _count_outputs(chosen, signature, size)
     info, notes = guess_info(
         known, outputs, signature.size, classes=classes, size=size, mean=mean, std=std
     )
@@ -52,24 +70,25 @@ def load(
             f"{path}: takes pictures of {signature.size}×{signature.size} pixels, "
             f"but size is {info.preprocess.size}"
         )
-    return Session(runtime, signature, info, tuple(f"{path}: {note}" for note in notes))
+    return Session(chosen, signature, info, tuple(f"{path}: {note}" for note in notes))
 
 
 class Session:
     """Runs one model. Made by `load`; safe to share between threads.
 
     info: classes, preprocessing, calibration, card.   notes: what `load` had to guess.
+    runtime: what runs the net, "darter" or "onnxruntime".
     """
 
     def __init__(
         self,
-        runtime: OnnxRuntime,
+        runtime: Runtime,
         signature: Signature,
         info: ModelInfo,
         notes: tuple[str, ...] = (),
     ) -> None:
         self._runtime, self._signature = runtime, signature
-        self.info, self.notes = info, notes
+        self.info, self.notes, self.runtime = info, notes, runtime.name
 
     def run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """Class scores of preprocessed pictures.
@@ -118,12 +137,22 @@ class Session:
             for name, scores in stream_logits(self.run, self.info, sources, batch_size=batch_size)
         )
 
+    def plan(self, batch: int = 1) -> list["StepReport"]:
+        """Each step of the net for so many pictures, measured; printed, it is one line.
+
+        Raises UnsupportedError where the net runs on ONNX Runtime, which does not tell.
+        """
+        report = getattr(self._runtime, "report", None)
+        if report is None:
+            raise UnsupportedError(f"{self.runtime} does not tell its plan")
+        return report(self._signature.size or self.info.preprocess.size, batch)
+
 
 def _run_in_batches(
-    runtime: OnnxRuntime, signature: Signature, x: NDArray[np.float32]
+    runtime: Runtime, signature: Signature, x: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Run x in the layout, type and batch that the graph insists on; give back plain logits."""
-    count, batch = len(x), signature.batch or len(x)
+    count, batch = len(x), runtime.batch or len(x)
     if signature.layout == "NHWC":
         x = x.transpose(0, 2, 3, 1)
     x = np.ascontiguousarray(x, signature.dtype)
@@ -137,7 +166,7 @@ def _run_in_batches(
     return np.log(np.maximum(scores, LEAST_PROBABILITY)) if signature.probabilities else scores
 
 
-def _count_outputs(runtime: OnnxRuntime, signature: Signature, size: int | None) -> int:
+def _count_outputs(runtime: Runtime, signature: Signature, size: int | None) -> int:
     side = signature.size or size or 224
     blank = np.zeros((1, 3, side, side), np.float32)
     return _run_in_batches(runtime, signature, blank).shape[1]

@@ -137,7 +137,8 @@ def pad(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
         raise ShapeError(f"{len(pads)} pads for {x}, expected {2 * len(x)}")
     before, after = pads[: len(x)], pads[len(x) :]
     y = tuple(b + size + a for b, size, a in zip(before, x, after, strict=True))
-    if min(y, default=1) < 1:
+    kept = (min(b, 0) + size + min(a, 0) for b, size, a in zip(before, x, after, strict=True))
+    if min(kept, default=1) < 1:
         raise ShapeError(f"padding {tuple(pads)} leaves nothing of {x}")
     if attributes["mode"] == "reflect" and any(
         max(b, a) >= size for b, a, size in zip(before, after, x, strict=True)

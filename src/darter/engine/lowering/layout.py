@@ -11,12 +11,28 @@ from darter.engine.shapes import check_axis
 from darter.errors import ModelFileError, ShapeError, UnsupportedError
 
 Dims = tuple[int, ...]
+COORDINATES = (
+    "half_pixel",
+    "half_pixel_symmetric",
+    "pytorch_half_pixel",
+    "align_corners",
+    "asymmetric",
+)
+ROUNDINGS = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
 
 
 def alias(net: Lowering, source: Node) -> None:
-    """Identity, and Dropout in use: the input under another name."""
+    """Identity: the input under another name."""
+    net.alias(source)
+
+
+def dropout(net: Lowering, source: Node) -> None:
+    """Nothing to do, as nets in use drop nothing."""
     if any(source.outputs[1:]):
         raise UnsupportedError("a dropout mask as output is not supported")
+    training = net.constant(source, 2)
+    if training is not None and training.any():
+        raise UnsupportedError("is in training mode; export the net in evaluation mode")
     net.alias(source)
 
 
@@ -212,8 +228,9 @@ def resize(net: Lowering, source: Node) -> None:
     shape = net.shape(source.inputs[0])
     if len(shape) != 4:
         raise UnsupportedError(f"works on (N, C, H, W) only; its input has rank {len(shape)}")
-    if {"axes", "antialias", "keep_aspect_ratio_policy"} & set(source.attributes):
-        raise UnsupportedError("axes, antialias and keep_aspect_ratio_policy are not supported")
+    policy = text(source, "keep_aspect_ratio_policy", "stretch")
+    if integer(source, "antialias", 0) or policy != "stretch" or "axes" in source.attributes:
+        raise UnsupportedError("antialias, axes and keeping the aspect ratio are not supported")
     scales, sizes = net.constant(source, 2), net.sizes(source, 3)
     hw = [int(size or 0) for size in shape[2:]]
     if sizes is not None and sizes[0]:
@@ -230,8 +247,13 @@ def resize(net: Lowering, source: Node) -> None:
     else:
         raise UnsupportedError("needs sizes, or scales that leave pictures and channels alone")
     coordinates = text(source, "coordinate_transformation_mode", "half_pixel")
-    if coordinates == "tf_crop_and_resize":
-        raise UnsupportedError("tf_crop_and_resize is not supported")
+    whole = all(old * each == new for old, each, new in zip(hw, factors, size, strict=True))
+    if coordinates not in COORDINATES or (coordinates == "align_corners" and not whole):
+        raise UnsupportedError(f"coordinates {coordinates[:30]!r} are not supported for {factors}")
+    mode = text(source, "mode", "nearest")
+    nearest = text(source, "nearest_mode", "round_prefer_floor")
+    if mode not in ("nearest", "linear", "cubic") or nearest not in ROUNDINGS:
+        raise ModelFileError(f"mode {mode[:30]!r} with {nearest[:30]!r} does not exist")
     net.emit(
         "Resize",
         source,
@@ -239,9 +261,9 @@ def resize(net: Lowering, source: Node) -> None:
         source.output,
         size=size,
         scales=tuple(factors),
-        mode=text(source, "mode", "nearest"),
+        mode=mode,
         coordinates=coordinates,
-        nearest=text(source, "nearest_mode", "round_prefer_floor"),
+        nearest=nearest,
         cubic=number(source, "cubic_coeff_a", -0.75),
         exclude_outside=bool(integer(source, "exclude_outside", 0)),
     )

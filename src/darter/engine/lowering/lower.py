@@ -1,6 +1,7 @@
 """One walk over an ONNX graph: fold what is constant, translate the rest."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import prod
 
 import numpy as np
@@ -28,17 +29,20 @@ def lower(
     Raises UnsupportedError that lists every node that cannot be translated; ShapeError and
     ModelFileError at the first node that makes no sense.
     """
+    read = {name for source in graph.nodes for name in source.inputs} | set(outputs)
     net = Lowering(inputs, graph.opset, written)
     for name, array in graph.weights.items():
         net.know(name, array)
     refused: list[str] = []
     unknown: set[str] = set()  # outputs of refused nodes; what needs them cannot be judged
     for source in graph.nodes:
-        if unknown.intersection(source.inputs) and source.op in LOWERINGS:
-            unknown.update(source.outputs)
-            continue
         try:
-            _one(net, source)
+            if unknown.intersection(source.inputs):
+                unknown.update(source.outputs)
+                if source.op not in FOLDS:
+                    _check_known(source)
+            else:
+                _one(net, _without_unread(source, read))
         except UnsupportedError as error:
             refused.append(f"{source}: {error}")
             unknown.update(source.outputs)
@@ -49,10 +53,18 @@ def lower(
     return net.finish(outputs)
 
 
+def _without_unread(source: Node, read: set[str]) -> Node:
+    """The node without optional outputs that nobody reads (a mask, a running mean)."""
+    if source.op == "Split" or len(source.outputs) == 1:
+        return source
+    first, *others = source.outputs
+    return replace(source, outputs=(first, *(name if name in read else "" for name in others)))
+
+
 def _one(net: Lowering, source: Node) -> None:
     if source.op == "Constant":
         net.know(source.output, _constant(source))
-    elif source.op in ("Shape", "Size") and source.inputs[0] not in net.values:
+    elif source.op in ("Shape", "Size") and source.inputs and source.inputs[0] not in net.values:
         first, second = net.dims(source.inputs[0])
         if source.op == "Shape":
             first, second = part_of_shape(source, first), part_of_shape(source, second)
@@ -64,6 +76,12 @@ def _one(net: Lowering, source: Node) -> None:
     elif source.op in LOWERINGS:
         _translate(net, source)
     else:
+        _check_known(source)
+
+
+def _check_known(source: Node) -> None:
+    """UnsupportedError unless darter may be able to run the operation."""
+    if source.op not in LOWERINGS and source.op not in ("Constant", "Shape", "Size"):
         only = "works on constants only" if source.op in FOLDS else "darter has no such operation"
         raise UnsupportedError(only)
 

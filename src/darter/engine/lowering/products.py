@@ -21,11 +21,15 @@ def gemm(net: Lowering, source: Node) -> None:
     c = net.constant(source, 2)
     outputs = w.shape[0]
     added = np.zeros(outputs) if c is None else np.float32(beta) * c
-    per_output = added.ndim <= 1 or added.shape[:-1] == (1,) * (added.ndim - 1)
-    if not per_output or added.shape[-1:] not in ((), (1,), (outputs,)):
-        raise UnsupportedError(f"adds {added.shape}, which differs from picture to picture")
-    bias = net.weight(source, "bias", np.broadcast_to(added.ravel(), (outputs,)))
-    net.emit("Gemm", source, (source.inputs[0], name, bias), source.output)
+    if added.size in (1, outputs) and added.size == np.prod(added.shape[-1:]):
+        bias = net.weight(source, "bias", np.broadcast_to(added.ravel(), (outputs,)))
+        net.emit("Gemm", source, (source.inputs[0], name, bias), source.output)
+        return
+    zero = net.weight(source, "bias", np.zeros(outputs))
+    product = net.between(source, "product")
+    net.emit("Gemm", source, (source.inputs[0], name, zero), product)
+    matrix = net.weight(source, "added", added)
+    net.emit("Eltwise", source, (product, matrix), source.output, function="add")
 
 
 def matmul(net: Lowering, source: Node) -> None:

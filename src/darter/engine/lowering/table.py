@@ -41,6 +41,7 @@ LOWERINGS: dict[str, Callable[[Lowering, Node], None]] = {
     "Min": elementwise.binary("min"),
     "Max": elementwise.binary("max"),
     "Cast": elementwise.cast,
+    "CastLike": layout.alias,  # of what is computed; constants are folded
     "Gemm": products.gemm,
     "MatMul": products.matmul,
     "Softmax": products.softmax,
@@ -52,7 +53,7 @@ LOWERINGS: dict[str, Callable[[Lowering, Node], None]] = {
     "ReduceMin": products.reduce("min"),
     "ReduceL2": products.reduce("l2"),
     "Identity": layout.alias,
-    "Dropout": layout.alias,
+    "Dropout": layout.dropout,
     "Reshape": layout.reshape,
     "Flatten": layout.flatten,
     "Squeeze": layout.squeeze,

@@ -75,7 +75,7 @@ class Program:
 
         Raises ShapeError if an input has another shape than the plan.
         """
-        arrays = [np.ascontiguousarray(x, np.float32) for x in inputs]
+        arrays = [np.asarray(x, np.float32, order="C") for x in inputs]
         given = [array.shape for array in arrays]
         if given != [*self.inputs.values()]:
             raise ShapeError(f"the plan is for {[*self.inputs.values()]}, got {given}")

@@ -1,0 +1,69 @@
+"""darter's own engine behind the interface that a Session needs."""
+
+from collections import OrderedDict
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darter.engine.build import build
+from darter.engine.modelfile import ModelFile
+from darter.engine.plan import Options, Programs, StepReport, refusals
+from darter.engine.signature import Signature
+from darter.errors import ModelFileError, UnsupportedError
+
+MOST_SIZES = 2  # of pictures, whose plans are kept for a file that takes any size
+USUAL_SIZE = 224
+
+
+class DarterRuntime:
+    """Builds the graph when it is made, and a plan at the first run with so many pictures.
+
+    size: of the pictures to expect, for a file that takes any; others work as well.
+    Raises UnsupportedError that lists every node that cannot run.
+    """
+
+    name = "darter"
+
+    def __init__(
+        self,
+        model: ModelFile,
+        signature: Signature,
+        threads: int,
+        precision: str = "float32",
+        size: int | None = None,
+    ) -> None:
+        self._model, self._signature = model, signature
+        options = Options(threads, precision)
+        self._settings = {"threads": options.threads, "precision": options.precision}
+        self._kept: OrderedDict[int, Programs] = OrderedDict()
+        self._lock = Lock()
+        graph = self._programs(signature.size or size or USUAL_SIZE).graph
+        self.batch = graph.inputs[signature.input][0]
+
+    def run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scores for x, (N, 3, size, size) or (N, size, size, 3) as the file has it."""
+        height, width = x.shape[2:] if self._signature.layout == "NCHW" else x.shape[1:3]
+        if height != width:
+            raise ModelFileError(f"{self._model.path}: pictures must be square, got {x.shape}")
+        scores = self._programs(height).run(x)
+        assert isinstance(scores, np.ndarray)
+        return scores
+
+    def report(self, size: int, batch: int) -> list[StepReport]:
+        """What each step of the plan takes, measured."""
+        return self._programs(size).program(batch).report()
+
+    def _programs(self, size: int) -> Programs:
+        with self._lock:
+            if size not in self._kept:
+                graph = build(self._model, self._signature, size)
+                refused = refusals(graph)
+                if refused:
+                    listed = "; ".join(refused)
+                    raise UnsupportedError(f"{self._model.path}: cannot run {listed}")
+                self._kept[size] = Programs(graph, **self._settings)  # type: ignore[arg-type]
+            self._kept.move_to_end(size)
+            while len(self._kept) > MOST_SIZES:
+                self._kept.popitem(last=False)
+            return self._kept[size]

@@ -1,0 +1,1 @@
+"""Damaged model files: the nets they are made from, the damage, and the process that tries them."""

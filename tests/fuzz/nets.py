@@ -1,0 +1,108 @@
+"""Small classifiers that together use every operation that darter reads."""
+
+from functools import cache
+
+import numpy as np
+from onnx import ModelProto, TensorProto, helper, numpy_helper
+
+SIDE = 16
+
+
+class Builder:
+    """Nodes after each other; each call returns the name of what the node makes."""
+
+    def __init__(self) -> None:
+        self.nodes: list = []
+        self.weights: list = []
+        self.draw = np.random.default_rng(0)
+
+    def __call__(self, op: str, *inputs, outputs: int = 1, **attributes):
+        names = [f"{op.lower()}{len(self.nodes)}_{i}" for i in range(outputs)]
+        inputs = [each if isinstance(each, str) else self.weight(each) for each in inputs]
+        self.nodes.append(helper.make_node(op, inputs, names, **attributes))
+        return names[0] if outputs == 1 else names
+
+    def weight(self, value) -> str:
+        name = f"w{len(self.weights)}"
+        array = np.asarray(value)
+        kind = np.int64 if array.dtype.kind == "i" else np.float32
+        self.weights.append(numpy_helper.from_array(array.astype(kind), name))
+        return name
+
+    def random(self, *shape):
+        return self.draw.standard_normal(shape)
+
+    def conv(self, x: str, k: int, c: int, r: int = 3, **attributes) -> str:
+        return self("Conv", x, self.random(k, c // attributes.get("group", 1), r, r),
+                    self.random(k), **attributes)  # fmt: skip
+
+    def model(self, last: str, opset: int = 18, batch="n") -> ModelProto:
+        graph = helper.make_graph(
+            self.nodes,
+            "net",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, (batch, 3, SIDE, SIDE))],
+            [helper.make_tensor_value_info(last, TensorProto.FLOAT, (batch, 5))],
+            self.weights,
+        )
+        return helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8
+        )
+
+
+def plain() -> ModelProto:
+    """Convolutions of all kinds, batch normalization, pools, a residual sum, a classifier."""
+    b = Builder()
+    x = b.conv("x", 8, 3, pads=[1, 1, 1, 1], strides=[2, 2])
+    norm = [b.random(8), b.random(8), b.random(8), b.draw.uniform(0.5, 2, 8)]
+    x = b("Relu", b("BatchNormalization", x, *norm))
+    y = b.conv(x, 8, 8, group=8, auto_pad="SAME_UPPER")
+    y = b("Clip", b.conv(y, 8, 8, 1), np.float32(0), np.float32(6))
+    x = b("Add", x, y)
+    x = b("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1], ceil_mode=1)
+    x = b("LRN", x, size=3)
+    x = b("AveragePool", x, kernel_shape=[2, 2], count_include_pad=1, pads=[1, 0, 0, 1])
+    x = b("LeakyRelu", b("Pad", x, [0, 0, 1, 1, 0, 0, 1, 1]), alpha=0.1)
+    x = b("Dropout", b("Flatten", b("GlobalAveragePool", b.conv(x, 6, 8, dilations=[2, 1]))))
+    return b.model(b("Gemm", x, b.random(5, 6), b.random(5), transB=1))
+
+
+def gated() -> ModelProto:
+    """Squeeze and excite, gates, split and concat, channel shuffle, shape arithmetic."""
+    b = Builder()
+    x = b.conv("x", 8, 3, pads=[1, 1, 1, 1], strides=[2, 2])
+    x = b("Mul", x, b("Sigmoid", x))
+    s = b("HardSigmoid", b.conv(b("ReduceMean", x, [2, 3]), 8, 8, 1), alpha=1 / 6)
+    x = b("Mul", x, s)
+    left, right = b("Split", x, [4, 4], axis=1, outputs=2)
+    right = b("HardSwish", b("PRelu", right, b.random(4, 1, 1)))
+    x = b("Concat", left, right, axis=1)
+    x = b("Reshape", x, [0, 2, 4, 8, 8])
+    x = b("Reshape", b("Transpose", x, perm=[0, 2, 1, 3, 4]), [0, -1, 8, 8])
+    x = b("Slice", x, [0], [6], [1], [1])
+    x = b("Resize", x, "", [1.0, 1.0, 2.0, 2.0], mode="linear")
+    x = b("Sub", b("Div", x, np.float32(3)), b.random(6, 1, 1))
+    shape = b("Gather", b("Shape", x), np.array([0]))
+    x = b("Reshape", b("GlobalAveragePool", x), b("Concat", shape, [-1], axis=0))
+    return b.model(b("Softmax", b("Add", b("MatMul", x, b.random(6, 5)), b.random(5)), axis=1))
+
+
+def normalized() -> ModelProto:
+    """ConvNeXt's block, Gelu written out, a fixed number of pictures."""
+    b = Builder()
+    x = skip = b.conv("x", 8, 3, 4, strides=[4, 4])
+    x = b("Transpose", b.conv(x, 8, 8, 7, group=8, pads=[3, 3, 3, 3]), perm=[0, 2, 3, 1])
+    x = b("LayerNormalization", x, b.random(8), b.random(8), axis=-1)
+    x = b("Add", b("MatMul", x, b.random(8, 12)), b.random(12))
+    one = b("Add", b("Erf", b("Div", x, np.float32(2**0.5))), np.float32(1))
+    x = b("Mul", b("Mul", x, one), np.float32(0.5))
+    x = b("Transpose", b("MatMul", x, b.random(12, 8)), perm=[0, 3, 1, 2])
+    x = b("Add", x, skip)
+    x = b("Squeeze", b("ReduceMean", x, [2, 3]), [2, 3])
+    x = b("Identity", b("Unsqueeze", x, [1]))
+    return b.model(b("Gemm", b("Reshape", x, [1, 8]), b.random(8, 5)), batch=1)
+
+
+@cache
+def nets() -> tuple[bytes, ...]:
+    """The files that are damaged."""
+    return tuple(make().SerializeToString() for make in (plain, gated, normalized))
