@@ -53,7 +53,7 @@ void run(const Product& p) {
 #pragma GCC unroll 4
         for (int i = 0; i < Depth; i += pack, b += Blocks * kBlock * pack) {
             for (int line = 0; line < Blocks; ++line)
-                __builtin_prefetch(b + p.ahead + line * kBlock * pack, 0, 2);
+                __builtin_prefetch(b + p.ahead[line] + line * kBlock * pack, 0, 2);
             decltype(Arithmetic::load(b)) weight[parts];
 #pragma GCC unroll 16
             for (int j = 0; j < parts; ++j) weight[j] = Arithmetic::load(b + j * V::lanes * pack);

@@ -23,7 +23,8 @@ constexpr int kBlock = 16;  // channels per block in every blocked layout
 struct Product {
     const void* a;
     const void* b;
-    int64_t ahead;           // while b is read, what lies so many elements after it is fetched to L2
+    int64_t ahead[2];        // while b is read, line 0 and line 1 (of 64 bytes) of the row that lies
+                             // so many elements after each of its rows are fetched to L2
     const int64_t* offsets;  // one per step
     int64_t steps;
     int64_t row_stride;

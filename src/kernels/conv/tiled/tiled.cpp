@@ -176,6 +176,7 @@ private:
         int64_t offsets[kDepthBlocks];
         for (int64_t i = 0; i < kDepthBlocks; ++i) offsets[i] = i * group_ * kBlock;
         int64_t rows = even_piece(tiles, product_.rows);
+        const int64_t ahead = kDepthBlocks * kBlock * columns;
         const void* b = operands_.at(weights_.data(), unit * unit_weights_);
         for (int64_t position = 0; position < t_.positions; ++position)
             for (int64_t column = 0; column < all_columns; column += columns)
@@ -184,7 +185,6 @@ private:
                     p.offsets = offsets;
                     p.steps = std::min(kDepthBlocks, depth_blocks() - block);
                     p.b = b;
-                    p.ahead = p.steps * kBlock * columns;  // the next filters: memory is far
                     p.row_stride = kBlock;
                     p.blocks = static_cast<int>(product_blocks(unit));
                     p.depth = kBlock;
@@ -192,6 +192,10 @@ private:
                     p.out_block = kBlock;
                     p.accumulate = block > 0;
                     for (int64_t tile = 0; tile < tiles; tile += rows) {
+                        // The filters to come, for memory is far; evenly: fetching all in the first
+                        // of several passes over b would leave memory idle in the others.
+                        for (int line : {0, 1})
+                            p.ahead[line] = tiles <= rows || tile == line * rows ? ahead : 0;
                         p.rows = static_cast<int>(std::min(rows, tiles - tile));
                         p.a = operands_.at(
                             v, position * v_position_ + (block * group_ + tile) * kBlock);
