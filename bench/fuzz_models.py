@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
+WORKER = [sys.executable, "-m", "tests.fuzz.worker"]  # run in the folder above tests/
 SECONDS, MEMORY = 10.0, 4 * 2**30
 
 
@@ -40,7 +41,7 @@ def fuzz(first: int, count: int, *, seconds: float = SECONDS, memory: int = MEMO
 
 def _one_process(start: int, stop: int, tally: Tally, seconds: float, memory: int) -> int:
     """Files until one ends the process; returns the number to go on with."""
-    command = [sys.executable, "-m", "tests.fuzz.worker", str(start), str(stop), str(memory)]
+    command = [*WORKER, str(start), str(stop), str(memory)]
     worker = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
     assert worker.stdout is not None and worker.stderr is not None
     watch = selectors.DefaultSelector()
@@ -51,7 +52,7 @@ def _one_process(start: int, stop: int, tally: Tally, seconds: float, memory: in
         if not watch.select(timeout=limit):
             worker.kill()
             worker.wait()
-            tally.findings.append((number, f"no answer after {limit:.0f} s"))
+            tally.findings.append((number, f"no answer after {limit:g} s"))
             return number + 1
         chunk = os.read(worker.stdout.fileno(), 65536)
         if not chunk:
