@@ -60,7 +60,8 @@ class Agreement:
 
     def __str__(self) -> str:
         labels = "same" if self.labels else "DIFFERENT"
-        return f"| {self.net} | {self.exporter} | {self.float32:.1e} | {self.bfloat16:.1e} | {labels} |"
+        differences = f"{self.float32:.1e} | {self.bfloat16:.1e}"
+        return f"| {self.net} | {self.exporter} | {differences} | {labels} |"
 
 
 def agreement(name: str, exporter: str) -> Agreement:

@@ -156,6 +156,8 @@ def slice_(net: Lowering, source: Node) -> None:
                 raise UnsupportedError("takes some of the pictures only")
             continue
         first, last, step = slice(start, end, step).indices(size)
+        if step >= last - first > 0:  # one place; a damaged file's step may be any number
+            last, step = first + 1, 1
         if (first, last, step) != (0, size, 1):
             cuts.append((axis, first, last, step))
     for part, (axis, first, last, step) in enumerate(cuts, 1):
