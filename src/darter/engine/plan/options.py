@@ -13,13 +13,15 @@ MAX_ERROR = {"float32": 1e-5, "bfloat16": 5e-3}
 class Options:
     """threads: that one run may use.   precision: of the factors in products; sums and tensors are
     float32.   tune: time every algorithm of each convolution, once per machine.
-    memory_cap: bytes that packed filters and workspace of one convolution may take, or None.
+    memory_cap: bytes that packed weights and the arena of a plan may take together, or None.
+    lean: take the algorithm whose packed weights and workspace are smallest, not the fastest.
     """
 
     threads: int
     precision: str = "float32"
     tune: bool = False
     memory_cap: int | None = None
+    lean: bool = False
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:

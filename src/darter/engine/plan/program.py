@@ -1,6 +1,6 @@
 """A net planned for one number of pictures, ready to run."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from darter.engine.graph import Graph
 from darter.engine.plan.builder import Builder, Step
+from darter.engine.plan.limits import check_total, check_weights, packed_bytes
 from darter.engine.plan.lower import LOWER
 from darter.engine.plan.options import Options
 from darter.engine.plan.packed import Packed
@@ -20,16 +21,24 @@ from darter.kernels.steps import steps
 
 @dataclass(frozen=True)
 class StepReport:
-    """One step of a plan. ms: median of the runs.   gflops: of the direct algorithm (one
-    multiply-add is 2 FLOPs), per second.   bytes: of tensors read and written, and weights."""
+    """One step of a plan.
+
+    multiply_adds: of the direct algorithm.   ms: median of the runs.   bytes: of tensors read and
+    written, and weights.
+    """
 
     op: str
     name: str
     shape: Dims
     algorithm: str
+    multiply_adds: int
     ms: float
-    gflops: float
     bytes: int
+
+    @property
+    def gflops(self) -> float:
+        """Per second; one multiply-add is 2 FLOPs."""
+        return 2e-6 * self.multiply_adds / self.ms if self.ms else 0.0
 
     def __str__(self) -> str:
         shape = "x".join(map(str, self.shape))
@@ -64,6 +73,10 @@ class Program:
     ) -> None:
         self.options = Options(threads or available_cpus(), precision, tune, memory_cap)
         with using_at_most(self.options.threads):
+            check_operations(graph)
+            check_weights(graph, batch, self.options)
+            if memory_cap is not None:
+                self.options = _within_cap(graph, batch, self.options)
             build = _lowered(graph, batch, self.options, packed or Packed())
         self.inputs = {name: build.shapes[name] for name in graph.inputs}
         self.outputs = {name: build.shapes[name] for name in graph.outputs}
@@ -107,10 +120,15 @@ class Program:
         return [np.empty(shape, np.float32) for shape in self.outputs.values()]
 
 
+def _within_cap(graph: Graph, batch: int, options: Options) -> Options:
+    """The options, lean where the fastest algorithms would need more than the cap, about."""
+    lean = replace(options, lean=True)
+    arena = 4 * _arena_floats(_lowered(graph, batch, lean, Packed()))
+    fast = packed_bytes(graph, batch, options)
+    return options if 1.05 * fast + arena <= (options.memory_cap or 0) else lean
+
+
 def _lowered(graph: Graph, batch: int, options: Options, packed: Packed) -> Builder:
-    refused = refusals(graph)
-    if refused:
-        raise UnsupportedError("cannot run: " + "; ".join(refused))
     build = Builder(graph, batch, options, packed)
     for number, node in enumerate(graph.nodes):
         build.begin(number, node)
@@ -118,6 +136,13 @@ def _lowered(graph: Graph, batch: int, options: Options, packed: Packed) -> Buil
     for number, name in enumerate(graph.outputs):
         _give_out(build, name, number)
     return build
+
+
+def check_operations(graph: Graph) -> None:
+    """Raise UnsupportedError, which lists every node that no step computes."""
+    refused = refusals(graph)
+    if refused:
+        raise UnsupportedError("cannot run: " + "; ".join(refused))
 
 
 def refusals(graph: Graph) -> list[str]:
@@ -140,7 +165,8 @@ def _give_out(build: Builder, name: str, number: int) -> None:
 
 
 def _assemble(build: Builder) -> Any:
-    floats = arrange([s for s in build.storages if s.where == ARENA and s.first >= 0])
+    floats = _arena_floats(build)
+    check_total(build.options, 4 * floats, sum(step.core.weight_bytes for step in build.steps))
     core = steps.Program(max(floats, 16))
     for array in build.constants:
         core.add_constant(array)
@@ -150,9 +176,18 @@ def _assemble(build: Builder) -> Any:
     return core
 
 
+def _arena_floats(build: Builder) -> int:
+    return arrange([s for s in build.storages if s.where == ARENA and s.first >= 0])
+
+
 def _reported(step: Step, seconds: float) -> StepReport:
     tensors = sum(floats_of(v.shape, v.axis) for v in (*step.reads, *step.writes))
-    shape = step.writes[0].shape
-    gflops = 2e-9 * step.multiply_adds / seconds if seconds else 0.0
-    size = 4 * tensors + step.core.weight_bytes
-    return StepReport(step.op, step.name, shape, step.algorithm, 1e3 * seconds, gflops, size)
+    return StepReport(
+        step.op,
+        step.name,
+        step.writes[0].shape,
+        step.algorithm,
+        step.multiply_adds,
+        1e3 * seconds,
+        4 * tensors + step.core.weight_bytes,
+    )

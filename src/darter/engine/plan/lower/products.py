@@ -4,9 +4,9 @@ from math import prod
 
 import numpy as np
 
-from darter.conv import ConvSpec, autotune, choose
-from darter.conv.remembered import recall
+from darter.conv import ConvSpec
 from darter.engine.graph import Node
+from darter.engine.plan.algorithm import algorithm_for, spec_of
 from darter.engine.plan.builder import Builder, named, strides_of
 from darter.engine.plan.storage import Value
 from darter.engine.shapes import broadcast
@@ -14,16 +14,8 @@ from darter.kernels.steps import NO_ACTIVATION, steps
 
 
 def conv(build: Builder, node: Node) -> None:
-    given = build.attributes(node)
     x, w, b, *residual = node.inputs
-    spec = ConvSpec(
-        build.shapes[x],  # type: ignore[arg-type]
-        build.shapes[w],  # type: ignore[arg-type]
-        given["strides"],
-        given["pads"],
-        given["dilations"],
-        given["group"],
-    )
+    spec = spec_of(node, build.shapes)
     if spec.x[2:] == spec.w[2:] == (1, 1) and spec.groups == 1 and not any(spec.padding):
         _fully_connected(build, node, (w, b), build.blocked(x), residual)
     else:
@@ -74,7 +66,7 @@ def _convolution(
     given = build.attributes(node)
     activation, after = named(given["activation"]), given["activation_after_residual"]
     added = residual[0] if residual and (after or activation == NO_ACTIVATION) else None
-    algorithm = _algorithm(build, spec)
+    algorithm = algorithm_for(spec, build.options)
     w, b = (build.weight(name) for name in names)
     layer = build.packed.convolution(names, algorithm, spec, w.reshape(spec.w), b, activation)
     source = build.plain(x) if layer.plain_input else build.blocked(x, axis)
@@ -133,10 +125,3 @@ def _add(build: Builder, node: Node, target: Value, residual: Value) -> None:
 def _slice_blocks(value: Value) -> int:
     """Blocks of the array that a value is a slice of; 0 where it is whole, or plain."""
     return 0 if value.whole or value.axis is None else value.of_blocks
-
-
-def _algorithm(build: Builder, spec: ConvSpec) -> str:
-    limits = {"max_error": build.options.max_error, "max_memory": build.options.memory_cap}
-    if build.options.tune and not recall(spec):
-        autotune(spec, seconds=0.2, **limits)  # type: ignore[arg-type]
-    return choose(spec, **limits).algorithm  # type: ignore[arg-type]
