@@ -22,7 +22,7 @@ def build(model: ModelFile, signature: Signature, size: int | None = None) -> Gr
     """
     side = signature.size or size or 224
     try:
-        read = read_graph(model.proto, model.path.parent)
+        read = read_graph(model.proto, model.path.parent, model.raw)
         with np.errstate(all="ignore"):  # a damaged file's weights may be anything
             return improve(_lowered(read, signature, side))
     except DarterError as error:

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from darter.engine.modelfile import read_model
+from darter.engine.modelfile import read_model, read_whole
 from darter.errors import DarterError, ModelFileError, OptionError
 from darter.files import write_atomic
 
@@ -66,7 +66,7 @@ def read_info(path: Path | str) -> ModelInfo:
 def write_info(model: "ModelProto | Path | str", info: ModelInfo) -> None:
     """Put `info` into a model in memory, or into a model file, which is replaced as a whole."""
     if isinstance(model, (str, Path)):
-        proto = read_model(model).proto
+        proto = read_whole(model)
         write_info(proto, info)
         write_atomic(Path(model), proto.SerializeToString(deterministic=True))
         return

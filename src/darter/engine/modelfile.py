@@ -1,10 +1,12 @@
 """Reading an ONNX file that may be damaged or hostile, before any runtime sees it."""
 
-from collections.abc import Iterator
+import mmap
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from darter.engine.wire import without_weights
 from darter.errors import ModelFileError
 
 if TYPE_CHECKING:
@@ -15,12 +17,26 @@ LARGEST = 2**31 - 1  # protobuf's own limit; larger models keep their weights in
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A model file as read: its bytes, the parsed message and whether weights lie beside it."""
+    """A model file as read.
+
+    proto: the parsed message, without the values of large initializers.
+    raw: these values, by number of the initializer: views of the mapped file.
+    external: whether weights lie in other files.
+
+    The file is mapped, not copied: replace it by renaming another over it (as darter does), never
+    by writing into it while it is in use.
+    """
 
     path: Path
-    content: bytes
+    mapped: memoryview
     proto: "ModelProto"
+    raw: Mapping[int, memoryview]
     external: bool
+
+    @property
+    def content(self) -> bytes:
+        """A copy of the whole file."""
+        return bytes(self.mapped)
 
 
 def read_model(path: Path | str) -> ModelFile:
@@ -28,43 +44,56 @@ def read_model(path: Path | str) -> ModelFile:
 
     Weights in external files are not read, but each must lie inside the model's own folder.
     """
+    path = Path(path)
+    mapped = _mapped(path)
+    rest, raw = without_weights(mapped)
+    proto = _parsed(path, rest, mapped)
+    external = False
+    for tensor in _tensors(proto):
+        if tensor.data_location == tensor.EXTERNAL or tensor.external_data:
+            _check_external(path, tensor)
+            external = True
+    return ModelFile(path, mapped, proto, raw, external)
+
+
+def read_whole(path: Path | str) -> "ModelProto":
+    """The message with all weights, checked as by `read_model`."""
+    model = read_model(path)
+    return _parsed(model.path, model.content, model.mapped)
+
+
+def _parsed(path: Path, message: bytes, content: memoryview) -> "ModelProto":
     from google.protobuf.message import DecodeError
     from onnx import ModelProto
 
-    path = Path(path)
-    content = _content(path)
     try:
-        proto = ModelProto.FromString(content)
+        proto = ModelProto.FromString(message)
     except DecodeError as error:
         raise ModelFileError(f"{path}: {_what_instead(content)}") from error
     if not proto.HasField("graph") or not proto.graph.node:
         raise ModelFileError(f"{path}: {_what_instead(content, 'holds no graph')}")
     if not all(isinstance(text, str) for text in _texts(proto)):
         raise ModelFileError(f"{path}: {_what_instead(content, 'a name in it is not UTF-8')}")
-    external = False
-    for tensor in _tensors(proto):
-        if tensor.data_location == tensor.EXTERNAL or tensor.external_data:
-            _check_external(path, tensor)
-            external = True
-    return ModelFile(path, content, proto, external)
+    return proto
 
 
-def _content(path: Path) -> bytes:
+def _mapped(path: Path) -> memoryview:
     try:
         if not path.is_file():
             what = "is a folder, not a model file" if path.is_dir() else "no such model file"
             raise ModelFileError(f"{path}: {what}")
         if path.stat().st_size > LARGEST:
             raise ModelFileError(f"{path}: larger than 2 GB, which no ONNX file can be")
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            if not path.stat().st_size:
+                raise ModelFileError(f"{path}: the file is empty")
+            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read: {error.strerror or error}") from error
-    if not content:
-        raise ModelFileError(f"{path}: the file is empty")
-    return content
 
 
-def _what_instead(content: bytes, otherwise: str = "damaged or cut short") -> str:
+def _what_instead(mapped: memoryview, otherwise: str = "damaged or cut short") -> str:
+    content = bytes(mapped[:8])
     if content.startswith(b"PK"):
         return "is a zip archive (a PyTorch or Keras file?), not ONNX; export the model to ONNX"
     if content.startswith((b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF")):

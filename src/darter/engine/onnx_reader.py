@@ -1,5 +1,6 @@
 """ONNX message -> Graph, one node for one node, with ONNX's own operation names."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -13,12 +14,16 @@ if TYPE_CHECKING:
 
 OLDEST_OPSET = 11
 DOMAINS = ("", "ai.onnx")
+NO_VALUES: Mapping[int, memoryview] = MappingProxyType({})
 
 
-def read_graph(model: "ModelProto", folder: Path) -> Graph:
+def read_graph(
+    model: "ModelProto", folder: Path, raw: Mapping[int, memoryview] | None = None
+) -> Graph:
     """The graph as the file has it. Inputs keep no shapes: `lowering` is told the picture's.
 
-    folder: where external weights lie.
+    folder: where external weights lie.   raw: values that are not in the message, by number of
+    the initializer.
     Raises ModelFileError for a damaged graph, UnsupportedError for what darter does not read.
     """
     opset = _opset(model)
@@ -28,7 +33,10 @@ def read_graph(model: "ModelProto", folder: Path) -> Graph:
     graph = model.graph
     if graph.sparse_initializer:
         raise UnsupportedError("sparse weights are not supported")
-    weights = {tensor.name: to_array(tensor, folder) for tensor in graph.initializer}
+    weights = {
+        tensor.name: to_array(tensor, folder, raw.get(number))
+        for number, tensor in enumerate(graph.initializer)
+    }
     inputs = {entry.name: () for entry in graph.input if entry.name not in weights}
     outputs = tuple(entry.name for entry in graph.output)
     nodes = tuple(_node(node, number, folder) for number, node in enumerate(graph.node))

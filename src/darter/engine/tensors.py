@@ -30,10 +30,11 @@ TYPES: dict[int, tuple[Any, str]] = {
 MOST_AXES = 8
 
 
-def to_array(tensor: "TensorProto", folder: Path) -> NDArray[Any]:
+def to_array(tensor: "TensorProto", folder: Path, raw: memoryview | None = None) -> NDArray[Any]:
     """The array (read-only) that a TensorProto describes; external values are mapped, not read.
 
     folder: where external files lie; `modelfile` has checked that they do and are long enough.
+    raw: the values, where `modelfile` left them out of the message.
     Raises ModelFileError if shape and bytes disagree, UnsupportedError for an unusual type.
     """
     where = f"weights {tensor.name[:60]!r}"
@@ -43,22 +44,24 @@ def to_array(tensor: "TensorProto", folder: Path) -> NDArray[Any]:
     shape = tuple(tensor.dims)
     if len(shape) > MOST_AXES or min(shape, default=0) < 0:
         raise ModelFileError(f"{where}: the shape {shape[:MOST_AXES]} cannot be meant")
-    flat = _values(tensor, np.dtype(kind), field, folder)
+    flat = _values(tensor, np.dtype(kind), field, folder, raw)
     if flat.size != prod(shape):
         raise ModelFileError(f"{where}: {flat.size} values for the shape {shape}")
     return flat.reshape(shape)
 
 
-def _values(tensor: "TensorProto", kind: np.dtype, field: str, folder: Path) -> NDArray[Any]:
+def _values(
+    tensor: "TensorProto", kind: np.dtype, field: str, folder: Path, raw: memoryview | None
+) -> NDArray[Any]:
     if tensor.data_location == tensor.EXTERNAL or tensor.external_data:
         return _external(tensor, kind, folder)
-    if tensor.HasField("raw_data"):
-        raw = tensor.raw_data
-        if len(raw) % kind.itemsize:
+    if raw is not None or tensor.HasField("raw_data"):
+        content = tensor.raw_data if raw is None else raw
+        if len(content) % kind.itemsize:
             raise ModelFileError(
-                f"weights {tensor.name[:60]!r}: {len(raw)} bytes are no whole number of {kind}"
+                f"weights {tensor.name[:60]!r}: {len(content)} bytes are no whole number of {kind}"
             )
-        return np.frombuffer(raw, kind.newbyteorder("<"))
+        return np.frombuffer(content, kind.newbyteorder("<"))
     values = np.array(getattr(tensor, field))
     if kind == np.float16:
         return values.astype(np.uint16).view(np.float16)

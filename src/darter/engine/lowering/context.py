@@ -158,7 +158,8 @@ class Lowering:
             raise UnsupportedError(f"the constant {name[:60]!r} depends on the batch size")
         if first.dtype.kind not in "fiub":
             raise UnsupportedError(f"constants of type {first.dtype} are not supported")
-        self.weights[name] = np.ascontiguousarray(first, np.float32).reshape(first.shape)
+        # The file's own bytes where they lie as the compiled core wants them.
+        self.weights[name] = np.require(first, np.float32, ("C", "A"))
         for shapes in self._shapes:
             shapes[name] = first.shape
 
