@@ -18,7 +18,7 @@ NO_VALUES: Mapping[int, memoryview] = MappingProxyType({})
 
 
 def read_graph(
-    model: "ModelProto", folder: Path, raw: Mapping[int, memoryview] | None = None
+    model: "ModelProto", folder: Path, raw: Mapping[int, memoryview] = NO_VALUES
 ) -> Graph:
     """The graph as the file has it. Inputs keep no shapes: `lowering` is told the picture's.
 
