@@ -4,7 +4,7 @@ import pytest
 
 from darter.conv import ConvSpec, benchmark
 from darter.errors import OptionError
-from darter.kernels import measure_peak
+from darter.kernels import Peak, measure_peak
 
 
 def test_vgg_e_is_the_net_of_the_paper():
@@ -23,6 +23,17 @@ def test_every_layer_of_every_net_is_read(net):
 def test_unknown_net_is_named():
     with pytest.raises(OptionError, match="unknown net 'lenet'; choose from vgg-e"):
         benchmark.net_layers("lenet")
+
+
+def test_limit_is_the_products_or_the_bytes():
+    spec = ConvSpec((1, 64, 56, 56), (64, 64, 3, 3), padding=1)
+    fast_memory = Peak("any", 1, gflops=100.0, gigabytes=1e9)
+    # F(6, 3): 10x10 tiles of 8x8 products each, against 9 products per output.
+    assert benchmark.limit(spec, fast_memory) == pytest.approx(100 * 56**2 * 9 / (100 * 64))
+    slow_memory = Peak("any", 1, gflops=1e9, gigabytes=1.0)
+    raw_weights = 4e-9 * 9 * 64 * 64  # no algorithm packs them into less
+    flops = 2e-9 * spec.multiply_adds
+    assert benchmark.limit(spec, slow_memory) == pytest.approx(flops / raw_weights)
 
 
 def test_records_carry_the_machine(tmp_path, monkeypatch):

@@ -1,0 +1,52 @@
+"""What the algorithms' estimates share: the machine's speeds, and sizes of packed arrays."""
+
+from darter.conv.spec import ConvSpec
+from darter.kernels import BLOCK, active_isa, has_avx512_bf16
+
+EPSILON = 2.0**-24  # half of float32's spacing at 1
+FMAS_PER_CYCLE = 32  # multiply-adds of one core: two AVX-512 units; ratios matter, not the unit
+BYTES_PER_CYCLE = 11  # from memory, all cores together
+
+
+def whole_blocks(channels: int) -> int:
+    """Channels, with those that fill the last block."""
+    return -(-channels // BLOCK) * BLOCK
+
+
+def depth(spec: ConvSpec) -> int:
+    """Products per output."""
+    return spec.w[1] * spec.w[2] * spec.w[3]
+
+
+def refuses_steps(spec: ConvSpec) -> str | None:
+    """What all tiled algorithms need of stride and dilation."""
+    if spec.stride != (1, 1):
+        return f"needs stride 1, got {spec.stride}"
+    return None if spec.dilation == (1, 1) else f"needs dilation 1, got {spec.dilation}"
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether the active instruction set does; otherwise rounded float32 are multiplied."""
+    return has_avx512_bf16() and active_isa() == "avx512"
+
+
+def bfloat16_cost() -> float:
+    """Cycles of a bfloat16 product, in those of a float32 one."""
+    return 0.53 if multiplies_bfloat16() else 1.1
+
+
+def bytes_of(precision: str) -> int:
+    """Of a packed weight: without such products, rounded values are kept as float32."""
+    return 2 if precision == "bfloat16" and multiplies_bfloat16() else 4
+
+
+def tiled_bytes(spec: ConvSpec, tiles: int, values: int, threads: int) -> int:
+    """Of transformed patches, `values` numbers per tile and channel, and each thread's products."""
+    patches = min(12 << 20, 4 * values * whole_blocks(spec.x[1]) * tiles)
+    return patches + threads * 700_000
+
+
+def with_weights(cycles: float, weight_bytes: float) -> float:
+    """Cycles of the arithmetic and of reading the filters from memory; most of it overlaps."""
+    reading = weight_bytes / BYTES_PER_CYCLE
+    return max(cycles, reading) + min(cycles, reading) / 4

@@ -1,0 +1,67 @@
+"""Direct convolution."""
+
+from dataclasses import dataclass
+
+from darter.conv.costs import (
+    EPSILON,
+    FMAS_PER_CYCLE,
+    bfloat16_cost,
+    bytes_of,
+    depth,
+    whole_blocks,
+    with_weights,
+)
+from darter.conv.spec import ConvSpec
+from darter.kernels import BLOCK
+
+
+@dataclass(frozen=True)
+class Direct:
+    """One implicit matrix product; any stride, dilation and groups.
+
+    precision: "bfloat16" rounds x and w to bfloat16 and keeps float32 sums; twice as fast where
+    the CPU multiplies bfloat16, the same numbers where it does not.
+    """
+
+    precision: str = "float32"
+
+    @property
+    def core(self) -> str:
+        return "direct" if self.precision == "float32" else "direct-bfloat16"
+
+    def refuses(self, spec: ConvSpec) -> str | None:
+        return None
+
+    def estimate(self, spec: ConvSpec, threads: int) -> float:
+        cycles = 1.05 * self.products(spec) / FMAS_PER_CYCLE / threads
+        if self.precision == "bfloat16":
+            cycles *= bfloat16_cost()
+        return with_weights(cycles, self.weight_bytes(spec))
+
+    def products(self, spec: ConvSpec) -> int:
+        n, _, h, w = spec.y
+        return n * h * w * self._weights(spec)
+
+    def _weights(self, spec: ConvSpec) -> int:
+        """Of the packed filters: two blocks of them share the channels that either sees."""
+        filters, channels, r, s = spec.w
+        if spec.groups > 1:
+            per_group = filters // spec.groups
+            channels = min(spec.x[1], -(-2 * BLOCK // per_group) * channels)
+        if spec.x[1] > 8 or self.precision == "bfloat16":
+            channels = whole_blocks(channels)
+        return whole_blocks(filters) * channels * r * s
+
+    def weight_bytes(self, spec: ConvSpec) -> int:
+        return bytes_of(self.precision) * self._weights(spec)
+
+    def error(self, spec: ConvSpec) -> float:
+        rounding = 2.4e-3 if self.precision == "bfloat16" else 0.0
+        return rounding + 0.3 * EPSILON * depth(spec) ** 0.5
+
+    def workspace_bytes(self, spec: ConvSpec, threads: int) -> int:
+        copied = any(spec.padding) or self.precision != "float32"
+        return threads * 400_000 if copied else 0
+
+    def explain(self, spec: ConvSpec) -> str:
+        return f"{spec.multiply_adds / 1e6:.0f} million multiply-adds"
