@@ -8,7 +8,6 @@ that it reads: the milliseconds of runs that took about so long.
 """
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -22,16 +21,10 @@ LIMITS = {"float32": 1e-3, "bfloat16": 5e-2}  # of a peer's |difference| / max |
 
 
 def darter(file: Path, x: np.ndarray, threads: int, precision: str) -> Run:
-    from darter.engine.build import build
-    from darter.engine.modelfile import read_model
-    from darter.engine.plan import Program
-    from darter.engine.signature import read_signature
+    import darter
 
-    model = read_model(file)
-    graph = build(model, read_signature(model))
-    tune = bool(os.environ.get("DARTER_TUNE"))
-    program = Program(graph, len(x), threads=threads, precision=precision, tune=tune)
-    return lambda: program.run(x)
+    session = darter.load(file, threads=threads, precision=precision, runtime="darter")
+    return lambda: session.run(x)
 
 
 def onnxruntime(file: Path, x: np.ndarray, threads: int, precision: str) -> Run:

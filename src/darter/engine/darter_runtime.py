@@ -1,19 +1,21 @@
 """darter's own engine behind the interface that a Session needs."""
 
 from collections import OrderedDict
+from functools import partial
 from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
 from darter.engine.build import build
+from darter.engine.graph import Graph
 from darter.engine.modelfile import ModelFile
 from darter.engine.plan import Options, Programs, StepReport, refusals
 from darter.engine.signature import Signature
 from darter.errors import ModelFileError, UnsupportedError
 
-MOST_SIZES = 2  # of pictures, whose plans are kept for a file that takes any size
 USUAL_SIZE = 224
+MOST_SIZES = 2  # of pictures, whose plans are kept for a file that takes any size
 
 
 class DarterRuntime:
@@ -38,8 +40,13 @@ class DarterRuntime:
         self._settings = {"threads": options.threads, "precision": options.precision}
         self._kept: OrderedDict[int, Programs] = OrderedDict()
         self._lock = Lock()
-        graph = self._programs(signature.size or size or USUAL_SIZE).graph
+        side = signature.size or size or USUAL_SIZE
+        graph = build(model, signature, side)
+        refused = refusals(graph)
+        if refused:
+            raise UnsupportedError(f"{model.path}: cannot run {'; '.join(refused)}")
         self.batch = graph.inputs[signature.input][0]
+        self._built = {side: graph}  # for the first plan; its weights are gone after that
 
     def run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """Scores for x, (N, 3, size, size) or (N, size, size, 3) as the file has it."""
@@ -54,15 +61,17 @@ class DarterRuntime:
         """What each step of the plan takes, measured."""
         return self._programs(size).program(batch).report()
 
+    def _graph(self, size: int) -> Graph:
+        return self._built.pop(size, None) or build(self._model, self._signature, size)
+
     def _programs(self, size: int) -> Programs:
         with self._lock:
             if size not in self._kept:
-                graph = build(self._model, self._signature, size)
-                refused = refusals(graph)
-                if refused:
-                    listed = "; ".join(refused)
-                    raise UnsupportedError(f"{self._model.path}: cannot run {listed}")
-                self._kept[size] = Programs(graph, **self._settings)  # type: ignore[arg-type]
+                self._kept[size] = Programs(
+                    partial(self._graph, size),
+                    release=self._model.release,
+                    **self._settings,  # type: ignore[arg-type]
+                )
             self._kept.move_to_end(size)
             while len(self._kept) > MOST_SIZES:
                 self._kept.popitem(last=False)

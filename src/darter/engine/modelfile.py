@@ -38,6 +38,11 @@ class ModelFile:
         """A copy of the whole file."""
         return bytes(self.mapped)
 
+    def release(self) -> None:
+        """Let go of the memory that holds the file's pages; they are read again when needed."""
+        if isinstance(self.mapped.obj, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+            self.mapped.obj.madvise(mmap.MADV_DONTNEED)
+
 
 def read_model(path: Path | str) -> ModelFile:
     """Read and parse a model file. ModelFileError says what is wrong with it.

@@ -2,6 +2,7 @@
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -66,7 +67,7 @@ def test_batches_share_packed_weights(net):
 
 
 def test_plans_of_batch_sizes_are_kept_with_a_bound(net):
-    programs = Programs(net)
+    programs = Programs(lambda: net)
     first = programs.program(1)
     assert programs.program(1) is first
     for batch in range(2, 7):
@@ -74,8 +75,16 @@ def test_plans_of_batch_sizes_are_kept_with_a_bound(net):
     assert programs.program(1) is not first
 
 
+def test_weights_are_let_go_as_they_are_packed(net):
+    weights, calls = dict(net.weights), []
+    program = Program(replace(net, weights=weights), 1, release=lambda: calls.append(len(weights)))
+    assert calls == [6, 4, 2, 0]
+    x = array(1, 3, 24, 24)
+    assert np.array_equal(program.run(x), Program(net, 1).run(x))
+
+
 def test_many_threads_get_the_answers_of_one(net):
-    programs = Programs(net)
+    programs = Programs(lambda: net)
     pictures = array(8, 1, 3, 24, 24)
     truth = [programs.run(x) for x in pictures]
     with ThreadPoolExecutor(4) as pool:

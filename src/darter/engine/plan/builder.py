@@ -140,6 +140,18 @@ class Builder:
         shape = array.shape if axis is None else (1, array.size)
         return Value(storage, shape, axis, 0, blocks(array.size) if axis is not None else 0)
 
+    def let_go(self) -> bool:
+        """Drop the weights that no later node reads; whether there were any."""
+        assert isinstance(self.graph.weights, dict), "these weights are not ours to drop"
+        done = [
+            name
+            for name in set(self._node.inputs if self._node else ())
+            if name in self.graph.weights and self._last_use[name] == self._number
+        ]
+        for name in done:
+            del self.graph.weights[name]
+        return bool(done)
+
     def weight(self, name: str) -> NDArray[np.float32]:
         return np.asarray(self.graph.weights[name], np.float32)
 

@@ -1,5 +1,6 @@
 """A net planned for one number of pictures, ready to run."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
@@ -56,7 +57,8 @@ class Program:
 
     graph: after the passes.   batch: pictures per run.   threads: by default every CPU that this
     process may use.   precision: "float32" or "bfloat16" (see `Options`).   packed: weights that
-    programs of other batch sizes share.
+    programs of other batch sizes share.   release: where given, the graph's weights, a dict, are
+    emptied while they are packed, and this is called to let go of the memory behind them.
     Runs are equal to the bit. Raises UnsupportedError that lists every node that cannot run.
     """
 
@@ -70,6 +72,7 @@ class Program:
         tune: bool = False,
         memory_cap: int | None = None,
         packed: Packed | None = None,
+        release: Callable[[], None] | None = None,
     ) -> None:
         self.options = Options(threads or available_cpus(), precision, tune, memory_cap)
         with using_at_most(self.options.threads):
@@ -77,7 +80,7 @@ class Program:
             check_weights(graph, batch, self.options)
             if memory_cap is not None:
                 self.options = _within_cap(graph, batch, self.options)
-            build = _lowered(graph, batch, self.options, packed or Packed())
+            build = _lowered(graph, batch, self.options, packed or Packed(), release)
         self.inputs = {name: build.shapes[name] for name in graph.inputs}
         self.outputs = {name: build.shapes[name] for name in graph.outputs}
         self._steps = build.steps
@@ -128,11 +131,19 @@ def _within_cap(graph: Graph, batch: int, options: Options) -> Options:
     return options if 1.05 * fast + arena <= (options.memory_cap or 0) else lean
 
 
-def _lowered(graph: Graph, batch: int, options: Options, packed: Packed) -> Builder:
+def _lowered(
+    graph: Graph,
+    batch: int,
+    options: Options,
+    packed: Packed,
+    release: Callable[[], None] | None = None,
+) -> Builder:
     build = Builder(graph, batch, options, packed)
     for number, node in enumerate(graph.nodes):
         build.begin(number, node)
         LOWER[node.op](build, node)
+        if release is not None and build.let_go():
+            release()
     for number, name in enumerate(graph.outputs):
         _give_out(build, name, number)
     return build
