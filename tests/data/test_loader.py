@@ -1,5 +1,6 @@
 import gc
 import os
+import sys
 import threading
 import time
 
@@ -212,7 +213,56 @@ def test_cache_keeps_what_fits(photos):
         kept[0] = 1
 
 
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_bfloat16_is_the_rounded_float32(photos, channels_last):
+    torch = pytest.importorskip("torch")
+    floats = loader(photos, channels_last=channels_last)
+    halves = loader(photos, channels_last=channels_last, dtype="bfloat16")
+    for full, half in zip(floats.epoch(1), halves.epoch(1), strict=True):
+        images, labels = half.tensors()
+        assert images.dtype == torch.bfloat16 and half.images.dtype == np.uint16
+        assert torch.equal(images, torch.from_numpy(full.images).bfloat16())
+        np.testing.assert_array_equal(labels, full.labels)
+        assert images.is_contiguous() != channels_last
+
+
+def test_bytes_are_the_colors_before_normalization(photos):
+    augment = Augment.default(16, "strong")
+    mean, std = (np.array(v)[:, None, None] for v in (augment.mean, augment.std))
+    floats, octets = loader(photos, augment), loader(photos, augment, dtype="uint8")
+    for full, byte in zip(floats.epoch(1), octets.epoch(1), strict=True):
+        colors = (full.images * std + mean) * 255
+        assert byte.images.dtype == np.uint8
+        assert np.abs(byte.images - colors).max() < 0.501
+
+
+def test_any_loop_can_unpack_batches(photos):
+    seen = [(images.shape, labels.tolist()) for images, labels in loader(photos, shuffle=False)]
+    assert seen[0] == ((5, 3, 16, 16), [0, 1, 2, 3, 4])
+
+
+def test_pinned_batches_are_not_written_again_while_in_use(photos, monkeypatch):
+    torch = pytest.importorskip("torch")
+    empty, pinned = torch.empty, []
+
+    def unpinned(*shape, pin_memory, **options):
+        pinned.append(pin_memory)
+        return empty(*shape, **options)
+
+    monkeypatch.setattr(torch, "empty", unpinned)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for dtype in ("float32", "bfloat16", "uint8"):
+        kept = [batch.tensors() for batch in loader(photos, dtype=dtype, pin=True).epoch(0)]
+        plain = [batch.tensors() for batch in loader(photos, dtype=dtype).epoch(0)]
+        for one, other in zip(kept, plain, strict=True):
+            assert torch.equal(one[0], other[0]) and torch.equal(one[1], other[1])
+    assert all(pinned) and len(pinned) >= 15
+
+
 def test_wrong_arguments_are_named(photos):
+    with pytest.raises(OptionError, match="dtype must be one of float32, bfloat16, uint8, got"):
+        loader(photos, dtype="float16")
+
     with pytest.raises(ShapeError, match="23 samples need as many labels"):
         Loader(photos, [1, 2], STRONG, 4)
     with pytest.raises(OptionError, match="batch_size must be at least 1, got 0"):
@@ -223,3 +273,13 @@ def test_wrong_arguments_are_named(photos):
 
 def test_no_pictures_no_batches():
     assert list(Loader([], [], STRONG, 4).epoch(0)) == []
+
+
+def test_pinning_needs_cuda(photos, monkeypatch):
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(OptionError, match="no CUDA device is here"):
+        loader(photos, pin=True)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(OptionError, match="pin needs PyTorch"):
+        loader(photos, pin=True)

@@ -281,7 +281,7 @@ def test_mean_of_white_does_not_overflow():
         ({"picture": np.zeros((4, 4, 3))}, ShapeError, r"got float64 \(4, 4, 3\)"),
         ({"picture": np.zeros((0, 4, 3), np.uint8)}, ShapeError, "with pixels in it"),
         ({"picture": np.zeros((4, 8, 3), np.uint8)[:, ::2]}, ShapeError, "not contiguous"),
-        ({"out": np.zeros((1, 4, 4), np.float32)}, ShapeError, r"float32 array \(3, h, w\)"),
+        ({"out": np.zeros((1, 4, 4), np.float32)}, ShapeError, r"an array \(3, h, w\) of float32"),
         ({"out": np.zeros((3, 4, 4))}, ShapeError, "got float64"),
         ({"homography": np.full((3, 3), np.nan)}, OptionError, "homography holds a number"),
         ({"color": np.full((3, 4), np.inf)}, OptionError, "color holds a number"),
@@ -312,3 +312,36 @@ def test_a_part_that_is_too_small_is_refused():
         kernels.warp(part, out, part_of=(90, 80, 1, 0), **options)
     with pytest.raises(ValueError, match="not a part"):
         kernels.warp(part, out, part_of=(90, 80, 71, 0), **options)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("layout", ["planes", "channels last", "other"])
+@pytest.mark.parametrize("degrees", [0, 20])
+def test_bytes_and_bfloat16_are_the_rounded_floats(isa, layout, degrees):
+    def slot(dtype):
+        if layout == "planes":
+            return np.full((3, 33, 35), 77, dtype)
+        if layout == "channels last":
+            return np.full((33, 35, 3), 77, dtype).transpose(2, 0, 1)
+        return np.full((3, 33, 70), 77, dtype)[:, :, ::2]
+
+    h = affine(61, 47, (33, 35), 1.2, degrees, 1.1, degrees / 200, (2, 3))
+    options = {"homography": h, "color": 0.9 * np.eye(3, 4), "low": np.zeros(3), "high": [250] * 3}
+    floats, octets, halves = slot(np.float32), slot(np.uint8), slot(np.uint16)
+    with kernels.using_isa(isa):
+        for out in (floats, octets, halves):
+            kernels.warp(smooth(61, 47), out, **options)
+    np.testing.assert_array_equal(octets, np.floor(floats + np.float32(0.5)).astype(np.uint8))
+    bits = floats.astype(np.float32).copy().view(np.uint32)
+    np.testing.assert_array_equal(halves, (bits + 0x7FFF + (bits >> 16 & 1)) >> 16)
+
+
+def run_into(out, **change):
+    options = {"homography": np.eye(3), **PLAIN, **change}
+    kernels.warp(smooth(9, 9), out, **options)
+
+
+def test_bytes_need_a_range_of_bytes():
+    out = np.empty((3, 4, 4), np.uint8)
+    with pytest.raises(OptionError, match=r"bytes need low and high in 0\.\.255"):
+        run_into(out, low=np.full(3, -1.0))

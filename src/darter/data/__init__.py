@@ -2,6 +2,7 @@
 
 from darter.data.audit import Audit, Conflict, Finding, Scanned
 from darter.data.augment import SETS, TRANSFORMS, Augment
+from darter.data.batch import Batch
 from darter.data.cache import PictureCache
 from darter.data.color import jitter, pca_noise
 from darter.data.decode import MAX_PIXELS, Picture, PictureError, decode
@@ -19,7 +20,7 @@ from darter.data.geometry import (
     translate,
 )
 from darter.data.kinds import KINDS, Kind
-from darter.data.loader import Batch, Loader
+from darter.data.loader import Loader
 from darter.data.pack import Packed, pack
 from darter.data.preprocess import Preprocess
 from darter.data.sample import Sample

@@ -157,10 +157,8 @@ class Augment:
             border=self.border,
         )
 
-    def write(
-        self, pixels: Pixels, out: NDArray[np.float32], seed: int, epoch: int, index: int
-    ) -> None:
-        """Draw a warp and write its view of `pixels` to `out`, float32 (3, size, size)."""
+    def write(self, pixels: Pixels, out: NDArray[Any], seed: int, epoch: int, index: int) -> None:
+        """Draw a warp and write its view of `pixels` to `out`, as `apply` does."""
         apply(pixels, self.sample(seed, epoch, index, size_of(pixels)), out)
 
 

@@ -1,19 +1,19 @@
 """Batches of pictures, read, decoded and augmented by threads while the model works."""
 
 import functools
-import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from darter import kernels
 from darter.data.augment import draws
+from darter.data.batch import Batch, Slots
 from darter.data.cache import PictureCache
 from darter.data.decode import Picture
 from darter.data.encoded import Pixels
@@ -34,20 +34,8 @@ class Transform(Protocol):
     def min_side(self) -> int: ...
 
     def write(
-        self, pixels: Pixels, out: NDArray[np.float32], seed: int, epoch: int, index: int
+        self, pixels: Pixels, out: NDArray[Any], seed: int, epoch: int, index: int
     ) -> None: ...
-
-
-@dataclass(frozen=True)
-class Batch:
-    """images: float32 (N, 3, size, size).   labels, indices (into the samples): int64 (N,)."""
-
-    images: NDArray[np.float32]
-    labels: NDArray[np.int64]
-    indices: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.indices)
 
 
 class Loader:
@@ -59,6 +47,8 @@ class Loader:
         (for balanced sampling, …).   drop_last: leave out a last batch that is not full.
     threads: workers; None starts with one and adds another whenever the consumer had to wait.
     channels_last: the memory order of images; the shape is (N, 3, H, W) either way.
+    dtype: "float32", "bfloat16" or "uint8" (colors in 0..255, not normalized).   pin: batches in
+        memory that a CUDA device reads by itself, for `batch.tensors(device)`.
     sequential: for pictures in a pack on a slow disk: shards are read from front to back, in random
         order, and this many pictures wait in memory to be shuffled. Replaces `shuffle`.
     prefetch: batches made ahead.   cache: keeps decoded pictures; None makes one of its own.
@@ -67,8 +57,8 @@ class Loader:
     consumer: their memory is used again only when nothing refers to it any more.
 
     >>> loader = Loader(paths, labels, augment, batch_size=32, seed=0)
-    >>> for batch in loader.epoch(0):
-    ...     step(torch.from_numpy(batch.images), torch.from_numpy(batch.labels))
+    >>> for images, labels in loader:            # the next epoch, numpy arrays
+    >>> for batch in loader.epoch(0): images, labels = batch.tensors()     # torch's
     """
 
     def __init__(
@@ -84,6 +74,8 @@ class Loader:
         threads: int | None = None,
         order: Callable[[int], ArrayLike] | None = None,
         channels_last: bool = False,
+        dtype: str = "float32",
+        pin: bool = False,
         sequential: int | None = None,
         prefetch: int = 2,
         cache: PictureCache | None = None,
@@ -112,7 +104,7 @@ class Loader:
         self._adapt = threads is None
         self.threads = threads or 1
         self._next_epoch = 0
-        self._buffers = _Buffers()
+        self._slots = Slots(self.transform.size, batch_size, dtype, channels_last, pin)
 
     def __len__(self) -> int:
         """Batches in epoch 0."""
@@ -196,7 +188,7 @@ class Loader:
         content = None if feed is None else functools.partial(feed.take, index)
         return self.cache.get(Path(sample), self.transform.min_side, content)
 
-    def _fill(self, out: NDArray[np.float32], epoch: int, index: int, feed: Feed | None) -> None:
+    def _fill(self, out: NDArray[Any], epoch: int, index: int, feed: Feed | None) -> None:
         sample = self.samples[index]
         name = f"picture {index}" if isinstance(sample, Picture) else str(sample)
         try:
@@ -308,39 +300,8 @@ class _Epoch:
 
     def _start_batch(self) -> None:
         indices = np.array(self.batches[self.started])
-        loader, size = self.loader, self.loader.transform.size
-        images = loader._buffers.take(len(indices), loader.batch_size, size, loader.channels_last)
-        batch = Batch(images, loader.labels[indices], indices)
+        images = self.loader._slots.take(len(indices))
+        batch = Batch(images, self.loader.labels[indices], indices)
         self.pending[self.started] = _Pending(batch, len(indices))
         self.started += 1
         self.position = 0
-
-
-class _Buffers:
-    """Memory for batches, used again once nobody but this pool refers to it."""
-
-    KEPT = 8
-
-    def __init__(self) -> None:
-        self.pool: list[NDArray[np.float32]] = []
-        self.lock = threading.Lock()
-        probe = [np.empty(1)]
-        self.unused = sys.getrefcount(probe[0])
-
-    def take(
-        self, count: int, capacity: int, size: int, channels_last: bool
-    ) -> NDArray[np.float32]:
-        """float32 (count, 3, size, size), not initialized."""
-        flat = self._free(capacity * 3 * size * size)[: count * 3 * size * size]
-        if channels_last:
-            return flat.reshape(count, size, size, 3).transpose(0, 3, 1, 2)
-        return flat.reshape(count, 3, size, size)
-
-    def _free(self, length: int) -> NDArray[np.float32]:
-        # Every view, tensor or slice of a batch refers to the array that owns the memory.
-        with self.lock:
-            for i in range(len(self.pool)):
-                if sys.getrefcount(self.pool[i]) <= self.unused:
-                    return self.pool[i]
-            self.pool = [*self.pool[1 - self.KEPT :], np.empty(length, np.float32)]
-            return self.pool[-1]

@@ -98,7 +98,7 @@ class Preprocess:
     def write(
         self,
         pixels: Pixels,
-        out: NDArray[np.float32],
+        out: NDArray[Any],
         seed: int = 0,
         epoch: int = 0,
         index: int = 0,

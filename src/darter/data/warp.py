@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,14 +75,13 @@ def check_pixels(pixels: NDArray[np.uint8]) -> None:
         )
 
 
-def apply(
-    pixels: Pixels, warp: Warp, out: NDArray[np.float32] | None = None
-) -> NDArray[np.float32]:
+def apply(pixels: Pixels, warp: Warp, out: NDArray[Any] | None = None) -> NDArray[Any]:
     """Resample, color and normalize a picture in one pass.
 
     pixels: uint8 (H, W, 3), or a file of which only what is needed is decoded; of the size that
         the warp was made for.
-    out: float32 (3, size, size) to write to, e.g. a slot of a batch; made if None. Any strides.
+    out: (3, size, size) to write to, e.g. a slot of a batch; made if None. Any strides. float32;
+        uint16 for the bits of bfloat16; or uint8, which holds colors in 0..255, not normalized.
     """
     if not isinstance(pixels, Encoded):
         check_pixels(pixels)
@@ -105,11 +105,13 @@ def apply(
         pixels = pixels.decode((left, top, max(right, left + 1), max(bottom, top + 1)))
     pixels = np.ascontiguousarray(pixels)
     mean = np.array(kernels.mean_rgb(pixels, box)) / 255 if pivots else np.zeros(3)
-    scale, low, high, fill = _normalization(warp.mean, warp.std)
+    colors = _BYTES if out.dtype == np.uint8 else (warp.mean, warp.std)
+    scale, low, high = _normalization(*colors)
     merged = np.empty((3, 4))
     merged[:, :3] = color[:, :3] / 255
-    merged[:, 3] = color[:, 3:6] @ mean + color[:, 6] - warp.mean
+    merged[:, 3] = color[:, 3:6] @ mean + color[:, 6] - colors[0]
     merged *= scale
+    fill = _mean_bytes(warp.mean)
     kernels.warp(
         pixels,
         out,
@@ -122,15 +124,23 @@ def apply(
         fill=fill,
         part_of=(*warp.picture, left, top),
     )
-    for x0, y0, x1, y1 in warp.erased:
-        out[:, y0:y1, x0:x1] = 0.0
+    for x0, y0, x1, y1 in warp.erased:  # 0 is the mean color where colors are normalized
+        out[:, y0:y1, x0:x1] = fill[:, None, None] if out.dtype == np.uint8 else 0
     return out
 
 
+_BYTES = ((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255))  # mean and deviation that give 0..255
+
+
 @lru_cache(maxsize=64)
-def _normalization(mean: Color, std: Color) -> tuple[Matrix, Matrix, Matrix, list[int]]:
-    """1/std as a column, the ends of [0, 1] after normalization, the mean color in 0..255."""
+def _normalization(mean: Color, std: Color) -> tuple[Matrix, Matrix, Matrix]:
+    """1/std as a column, the ends of [0, 1] after normalization."""
     scale = 1 / np.array(std)
     low, high = -np.array(mean) * scale, (1 - np.array(mean)) * scale
-    fill = [min(255, max(0, round(255 * m))) for m in mean]
-    return scale[:, None], low, high, fill
+    return scale[:, None], low, high
+
+
+@lru_cache(maxsize=64)
+def _mean_bytes(mean: Color) -> NDArray[np.uint8]:
+    """The mean color in 0..255."""
+    return np.clip(np.rint(255 * np.array(mean)), 0, 255).astype(np.uint8)

@@ -17,7 +17,7 @@ _NO_LENS = (0.0, 0.0, 1.0, 0.0, 0.0)
 
 def warp(
     picture: NDArray[np.uint8],
-    out: NDArray[np.float32],
+    out: NDArray[np.generic],
     *,
     homography: ArrayLike,
     color: ArrayLike,
@@ -25,13 +25,15 @@ def warp(
     high: ArrayLike,
     lens: Sequence[float] | None = None,
     border: str = "reflect",
-    fill: Sequence[int] = (0, 0, 0),
+    fill: ArrayLike = (0, 0, 0),
     part_of: tuple[int, int, int, int] | None = None,
 ) -> None:
     """Resample a picture through a coordinate map, color it, clip it and write it to `out`.
 
     picture: uint8 (H, W, 3), C-contiguous.
-    out: float32 (3, h, w); any strides, so a slot of an NCHW or channels-last batch.
+    out: (3, h, w); any strides, so a slot of an NCHW or channels-last batch. float32; uint8, each
+        value rounded half up (`low` and `high` must lie in 0..255); or uint16 for the bits of
+        bfloat16, rounded to the nearest, ties to even.
     homography: (3, 3), output points (x, y, 1) to picture points; pixel i spans [i, i + 1).
     lens: (cx, cy, radius, k1, k2): before the homography an output point p moves to
         c + (p - c)(1 + k1 r² + k2 r⁴), r = |p - c| / radius.
@@ -59,6 +61,10 @@ def warp(
         lens = _NO_LENS
     parts = (homography, color, low, high, lens, fill)
     numbers = np.concatenate([np.ravel(part) for part in parts], dtype=np.float64)
+    if getattr(out, "dtype", None) == np.uint8:
+        ends = float(np.min(low)), float(np.max(high))
+        if ends[0] < 0 or ends[1] > 255:
+            raise OptionError(f"warp: bytes need low and high in 0..255, got {ends}")
     try:
         whole = part_of or (picture.shape[1], picture.shape[0], 0, 0)
         _core.warp(picture, out, numbers, BORDERS.index(border), whole)
@@ -100,8 +106,12 @@ def _check_picture(picture: NDArray[np.uint8]) -> None:
 def _explain(picture: object, out: object, parts: Sequence[ArrayLike]) -> None:
     """Raise the error that names what is wrong with the arguments of `warp`."""
     _check_picture(picture)  # type: ignore[arg-type]
-    if not isinstance(out, np.ndarray) or out.dtype != np.float32 or out.ndim != 3 or len(out) != 3:
-        raise ShapeError(f"warp: out must be a float32 array (3, h, w), got {_describe(out)}")
+    good = isinstance(out, np.ndarray) and out.dtype in (np.float32, np.uint8, np.uint16)
+    if not good or out.ndim != 3 or len(out) != 3:  # type: ignore[attr-defined, arg-type]
+        raise ShapeError(
+            "warp: out must be an array (3, h, w) of float32, uint8 or uint16 (bfloat16), "
+            f"got {_describe(out)}"
+        )
     names = {"homography": 9, "color": 12, "low": 3, "high": 3, "lens": 5, "fill": 3}
     for (name, size), part in zip(names.items(), parts, strict=True):
         if np.size(part) != size:

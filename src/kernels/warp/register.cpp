@@ -12,7 +12,7 @@ namespace darter {
 namespace {
 
 using PixelArray = nb::ndarray<const uint8_t, nb::shape<-1, -1, 3>, nb::c_contig, nb::device::cpu>;
-using SlotArray = nb::ndarray<float, nb::shape<3, -1, -1>, nb::device::cpu>;
+using SlotArray = nb::ndarray<nb::shape<3, -1, -1>, nb::device::cpu>;
 using Numbers = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 constexpr size_t kNumbers = 9 + 12 + 3 + 3 + 5 + 3;  // map, color, low, high, lens, fill
@@ -46,6 +46,13 @@ void check_finite(const Numbers& numbers, size_t count) {
             throw std::invalid_argument("warp: a number is not finite");
 }
 
+warp::Format format_of(const SlotArray& out) {
+    if (out.dtype() == nb::dtype<float>()) return warp::Format::float32;
+    if (out.dtype() == nb::dtype<uint16_t>()) return warp::Format::bfloat16;
+    if (out.dtype() == nb::dtype<uint8_t>()) return warp::Format::uint8;
+    throw std::invalid_argument("warp: out must hold float32, uint16 (bfloat16) or uint8");
+}
+
 void call_warp(PixelArray pixels, SlotArray out, Numbers numbers, int border, Whole whole) {
     check_finite(numbers, kNumbers);
     const double* n = numbers.data();
@@ -58,7 +65,7 @@ void call_warp(PixelArray pixels, SlotArray out, Numbers numbers, int border, Wh
     for (float& value : color.high) value = static_cast<float>(*n++);
     uint8_t fill[3];
     for (int c = 0; c < 3; ++c) fill[c] = static_cast<uint8_t>(std::clamp(n[5 + c], 0.0, 255.0));
-    warp::Output slot{out.data(), static_cast<int64_t>(out.shape(2)),
+    warp::Output slot{out.data(), format_of(out), static_cast<int64_t>(out.shape(2)),
                       static_cast<int64_t>(out.shape(1)), static_cast<ptrdiff_t>(out.stride(0)),
                       static_cast<ptrdiff_t>(out.stride(1)), static_cast<ptrdiff_t>(out.stride(2))};
     warp::Picture picture = as_picture(pixels, whole);
@@ -75,7 +82,7 @@ Corners call_reach(Numbers numbers, int border, int64_t width, int64_t height, i
     check_finite(numbers, 9 + 5);
     if (width < 1 || height < 1 || size < 1) throw std::invalid_argument("reach: nothing to see");
     warp::Map map = as_map(numbers.data(), numbers.data() + 9);
-    warp::Output out{nullptr, size, size, 0, 0, 0};
+    warp::Output out{nullptr, warp::Format::float32, size, size, 0, 0, 0};
     warp::Box box = warp::reach(width, height, out, map, static_cast<warp::Border>(border));
     return {box.left, box.top, box.right, box.bottom};
 }

@@ -12,6 +12,8 @@
 #pragma once
 #include <immintrin.h>
 
+#include <cstring>
+
 #include "warp/warp.hpp"
 
 namespace darter::warp {
@@ -55,6 +57,20 @@ struct FastRows {
         for (int64_t i = 0; i < 4 * width; i += N) V::round_bytes(V::load(rgbx + i), out + i);
     }
 
+    // Plain loops, which the compiler turns into vectors.
+    static void bytes(const float* in, int64_t count, uint8_t* out) {
+        for (int64_t i = 0; i < count; ++i)
+            out[i] = static_cast<uint8_t>(static_cast<int32_t>(in[i] + 0.5f));
+    }
+
+    static void halves(const float* in, int64_t count, uint16_t* out) {
+        for (int64_t i = 0; i < count; ++i) {
+            uint32_t bits;
+            std::memcpy(&bits, in + i, 4);
+            out[i] = static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+        }
+    }
+
     static void sample(const Level& level, const LevelMap& map, int64_t y, const Color& color,
                        int64_t width, float* out, ptrdiff_t channel, ptrdiff_t column) {
         if (map.bent) return sample_with<true, true>(level, map, y, color, width, out, channel, column);
@@ -63,7 +79,7 @@ struct FastRows {
         sample_with<false, false>(level, map, y, color, width, out, channel, column);
     }
 
-    static constexpr Rows table{blend, cross, color, quantize, sample};
+    static constexpr Rows table{blend, cross, color, quantize, bytes, halves, sample};
 
 private:
     template <int Vectors>

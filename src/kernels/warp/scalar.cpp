@@ -1,4 +1,5 @@
 // The plain rows: what the fast ones are measured by, and what runs where nothing else can.
+#include <bit>
 #include <cmath>
 
 #include "warp/warp.hpp"
@@ -43,6 +44,17 @@ void color(const float* rgbx, const Color& color, int64_t width, float* out, ptr
 
 void quantize(const float* rgbx, int64_t width, uint8_t* out) {
     for (int64_t i = 0; i < 4 * width; ++i) out[i] = static_cast<uint8_t>(rgbx[i] + 0.5f);
+}
+
+void bytes(const float* in, int64_t count, uint8_t* out) {
+    for (int64_t i = 0; i < count; ++i) out[i] = static_cast<uint8_t>(in[i] + 0.5f);
+}
+
+void halves(const float* in, int64_t count, uint16_t* out) {
+    for (int64_t i = 0; i < count; ++i) {
+        auto bits = std::bit_cast<uint32_t>(in[i]);
+        out[i] = static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+    }
 }
 
 void map_point(const LevelMap& map, double x, double y, float& u, float& v) {
@@ -91,6 +103,6 @@ void sample(const Level& level, const LevelMap& map, int64_t y, const Color& col
 
 }  // namespace
 
-const Rows scalar_rows{blend, cross, color, quantize, sample};
+const Rows scalar_rows{blend, cross, color, quantize, bytes, halves, sample};
 
 }  // namespace darter::warp

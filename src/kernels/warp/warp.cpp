@@ -200,12 +200,57 @@ private:
 struct Scratch {
     Resampler resampler;
     std::vector<uint8_t> level;
+    std::vector<float> row;
 };
 
 Scratch& scratch() {
     thread_local Scratch buffers;
     return buffers;
 }
+
+// Rows of the output as floats: its own, or ones that are narrowed to its format when they are done.
+class Writer {
+public:
+    Writer(const Output& out, const Rows& rows) : out_(out), rows_(rows), buffer_(scratch().row) {
+        narrow_ = out.format != Format::float32;
+        interleaved_ = out.channel == 1 && out.column == 3;
+        if (narrow_) buffer_.resize(3 * out.width + kSlack);
+    }
+
+    float* row(int64_t y) const {
+        return narrow_ ? buffer_.data() : static_cast<float*>(out_.data) + y * out_.row;
+    }
+    ptrdiff_t channel() const { return narrow_ ? (interleaved_ ? 1 : out_.width) : out_.channel; }
+    ptrdiff_t column() const { return narrow_ ? (interleaved_ ? 3 : 1) : out_.column; }
+
+    void done(int64_t y) const {
+        if (out_.format == Format::bfloat16)
+            narrow(static_cast<uint16_t*>(out_.data) + y * out_.row, rows_.halves);
+        else if (out_.format == Format::uint8)
+            narrow(static_cast<uint8_t*>(out_.data) + y * out_.row, rows_.bytes);
+    }
+
+private:
+    template <typename T>
+    void narrow(T* to, void (*convert)(const float*, int64_t, T*)) const {
+        const int64_t width = out_.width;
+        if (interleaved_) return convert(buffer_.data(), 3 * width, to);
+        for (int c = 0; c < 3; ++c) {
+            const float* from = buffer_.data() + c * width;
+            if (out_.column == 1) {
+                convert(from, width, to + c * out_.channel);
+            } else {
+                for (int64_t x = 0; x < width; ++x)
+                    convert(from + x, 1, to + c * out_.channel + x * out_.column);
+            }
+        }
+    }
+
+    const Output& out_;
+    const Rows& rows_;
+    std::vector<float>& buffer_;
+    bool narrow_, interleaved_;
+};
 
 struct Point {
     double u, v;
@@ -364,9 +409,12 @@ void warp_straight(const Picture& picture, const Output& out, const Map& map, co
     Resampler& resampler = scratch().resampler;
     fill_straight(resampler.across, resampler.down, picture.width, picture.height, out, map);
     resampler.prepare(picture, border, fill, rows);
-    for (int64_t y = 0; y < out.height; ++y)
-        rows.color(resampler.row(y), color, out.width, out.data + y * out.row, out.channel,
-                   out.column);
+    Writer writer(out, rows);
+    for (int64_t y = 0; y < out.height; ++y) {
+        rows.color(resampler.row(y), color, out.width, writer.row(y), writer.channel(),
+                   writer.column());
+        writer.done(y);
+    }
 }
 
 }  // namespace
@@ -403,8 +451,12 @@ void warp(const Picture& picture, const Output& out, const Map& map, const Color
     else
         level = average(picture, border, fill, across, down, scratch(), rows);
     LevelMap to = into_level(map, across, down);
-    for (int64_t y = 0; y < out.height; ++y)
-        rows.sample(level, to, y, color, out.width, out.data + y * out.row, out.channel, out.column);
+    Writer writer(out, rows);
+    for (int64_t y = 0; y < out.height; ++y) {
+        rows.sample(level, to, y, color, out.width, writer.row(y), writer.channel(),
+                    writer.column());
+        writer.done(y);
+    }
 }
 
 void mean_rgb(const Picture& picture, const Box& box, double mean[3]) {

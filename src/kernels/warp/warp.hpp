@@ -31,9 +31,12 @@ struct Picture {
     }
 };
 
-// Strides in floats.
+enum class Format { float32, bfloat16, uint8 };
+
+// Strides in values of the format; bytes are rounded half up, bfloat16 to the nearest, ties to even.
 struct Output {
-    float* data;
+    void* data;
+    Format format;
     int64_t width, height;
     ptrdiff_t channel, row, column;
 };
@@ -88,6 +91,9 @@ struct Rows {
                   ptrdiff_t channel, ptrdiff_t column);
     // RGBx floats to bytes, rounded half up; width pixels of 4 bytes
     void (*quantize)(const float* rgbx, int64_t width, uint8_t* out);
+    // floats to bytes, each in 0..255, and to the upper halves of floats
+    void (*bytes)(const float* in, int64_t count, uint8_t* out);
+    void (*halves)(const float* in, int64_t count, uint16_t* out);
     // row y of the output, seen in a level
     void (*sample)(const Level& level, const LevelMap& map, int64_t y, const Color& color,
                    int64_t width, float* out, ptrdiff_t channel, ptrdiff_t column);
