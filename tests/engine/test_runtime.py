@@ -1,5 +1,6 @@
 """Which runtime a model runs on, and what is said about it."""
 
+import subprocess
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,7 @@ import pytest
 
 import darter
 from darter.errors import MissingExtraError, OptionError, UnsupportedError
+from tests.fuzz.nets import MAKERS
 from tests.tiny_models import color_model, darter_model, save
 
 ONE = np.ones((1, 3, 8, 8), np.float32)
@@ -103,4 +105,26 @@ def test_threads_share_a_session(tmp_path):
         return np.array_equal(session.run(pictures[: n % 6 + 1]), expected[n % 6])
 
     with ThreadPoolExecutor(4) as pool:
-        assert all(pool.map(same, range(400)))
+        assert all(pool.map(same, range(4000)))
+
+
+FORK = """
+import os, sys
+import numpy as np
+import darter
+session = darter.load(sys.argv[1], threads=2)
+x = np.random.default_rng(0).random((4, 3, 16, 16), np.float32)
+expected = session.run(x)
+child = os.fork()
+if not child:
+    right = all(np.array_equal(session.run(x[:n]), expected[:n]) for n in (4, 4, 2))
+    os._exit(0 if right else 1)
+assert np.array_equal(session.run(x), expected)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+"""
+
+
+@pytest.mark.parametrize("make", MAKERS, ids=lambda make: make.__name__)
+def test_a_child_of_a_fork_runs_the_same(tmp_path, make):
+    path = save(make(), tmp_path / "m.onnx")
+    subprocess.run([sys.executable, "-W", "ignore", "-c", FORK, path], check=True, timeout=60)

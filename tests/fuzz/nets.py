@@ -102,7 +102,10 @@ def normalized() -> ModelProto:
     return b.model(b("Gemm", b("Reshape", x, [1, 8]), b.random(8, 5)), batch=1)
 
 
+MAKERS = (plain, gated, normalized)
+
+
 @cache
 def nets() -> tuple[bytes, ...]:
     """The files that are damaged."""
-    return tuple(make().SerializeToString() for make in (plain, gated, normalized))
+    return tuple(make().SerializeToString() for make in MAKERS)
