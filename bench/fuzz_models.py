@@ -79,13 +79,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--first", type=int, default=0, help="number of the first file")
     parser.add_argument("--count", type=int, default=1000, help="how many files")
+    parser.add_argument("--memory", type=int, default=MEMORY, help="bytes; 0 for no bound")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="for one file")
     options = parser.parse_args()
-    tally = fuzz(options.first, options.count)
+    memory, seconds = options.memory, options.seconds
+    tally = fuzz(options.first, options.count, seconds=seconds, memory=memory)
     for number, what in tally.findings:
         print(f"file {number}: {what}")
     ended = ", ".join(f"{count} {name}" for name, count in tally.outcomes.most_common())
     print(f"{options.count} files: {ended}; {len(tally.findings)} findings")
-    print(f"slowest {tally.slowest:.1f} s of {SECONDS:.0f}, memory bound {MEMORY >> 20} MB")
+    bound = f"{memory >> 20} MB" if memory else "none"
+    print(f"slowest {tally.slowest:.1f} s of {seconds:g}, memory bound {bound}")
     sys.exit(bool(tally.findings))
 
 

@@ -27,7 +27,8 @@ def outcome(content: bytes, folder: Path) -> str:
 
 
 def main(first: int, stop: int, memory: int) -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    if memory:
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     warnings.simplefilter("error", RuntimeWarning)
     with tempfile.TemporaryDirectory() as folder:
         for number in range(first, stop):

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any
 
+from darter.conv.spec import MOST_PADDING
 from darter.errors import ShapeError
 
 Dims = tuple[int, ...]
@@ -173,6 +174,8 @@ def window(hw: Dims, kernel: Dims, attributes: Attributes) -> Dims:
             f"window {tuple(kernel)}, strides {tuple(strides)} and dilations {tuple(dilations)} "
             f"must be positive, pads {tuple(pads)} not negative"
         )
+    if max(pads) > MOST_PADDING:
+        raise ShapeError(f"pads {tuple(pads)} are above the limit of {MOST_PADDING}")
     counts = []
     for axis in (0, 1):
         span = hw[axis] + pads[axis] + pads[axis + 2]
