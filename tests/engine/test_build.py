@@ -133,7 +133,7 @@ def test_padding_is_resolved_as_onnx_means_it(tmp_path, attributes):
         ({"strides": [1]}, ModelFileError, "strides must be 2 numbers"),
         ({"strides": [2**62, 1]}, ModelFileError, "strides must be whole numbers"),
         ({"pads": [-1, 0, 0, 0]}, ShapeError, "pads .* not negative"),
-        ({"pads": [10**9] * 4}, ShapeError, "cannot be computed|darter's limit"),
+        ({"pads": [10**9] * 4}, ShapeError, "above the limit of 4096"),
         ({"dilations": [100, 100]}, ShapeError, "exceeds"),
         ({"kernel_shape": [5, 5]}, ModelFileError, "differs from the filters'"),
         ({"auto_pad": "SAME"}, ModelFileError, "auto_pad must be"),
