@@ -2,6 +2,7 @@ import pytest
 
 from darter.cli.train import parse_seconds, with_options
 from darter.errors import OptionError
+from darter.job.material import Start
 from darter.job.options import JobOptions
 from darter.job.stages import allowed
 from darter.train import Recipe
@@ -51,3 +52,19 @@ def test_a_recipe_limits_who_may_win():
     assert by_name["linear-probe"].layers == "last", "a probe's name says what it reads"
     assert by_name["scratch"].layers == "last", "nothing to read in layers without pretraining"
     assert [s.name for s in allowed(Recipe(strategy="scratch"))] == ["scratch"]
+
+
+@pytest.mark.parametrize(
+    ("side", "mirror_safe", "named", "changes"),
+    [
+        (500, True, {}, {"area_crop", "flip", "jitter"}),
+        (500, False, {}, {"area_crop", "jitter"}),
+        (32, True, {}, {"rotate", "stretch", "translate", "flip", "jitter"}),
+        (32, False, {}, {"rotate", "stretch", "translate", "jitter"}),
+        (32, False, {"augment": {"flip": {}}}, {"flip"}),
+    ],
+)
+def test_random_changes_suit_the_pictures_unless_named(side, mirror_safe, named, changes):
+    nothing = [None] * 5
+    start = Start(Recipe(**named), *nothing, None, side, None)
+    assert set(start.recipe_with_changes(mirror_safe).augment) == changes

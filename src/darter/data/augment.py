@@ -40,6 +40,13 @@ SETS: dict[str, dict[str, dict[str, Any]]] = {
         "flip": {},
         "jitter": {"brightness": 0.2, "contrast": 0.2, "saturation": 0.2},
     },
+    "small": {  # for pictures of few pixels: what they show fills them, so little is cut off
+        "flip": {},
+        "rotate": {"degrees": (-8, 8)},
+        "stretch": {"x": (0.9, 1.2), "y": (0.9, 1.2)},
+        "translate": {"x": (-0.08, 0.08), "y": (-0.08, 0.08)},
+        "jitter": {"brightness": 0.2, "contrast": 0.2, "saturation": 0.2},
+    },
     "strong": {
         "area_crop": {"area": (0.25, 1.0)},
         "flip": {},
@@ -116,7 +123,7 @@ class Augment:
 
     @classmethod
     def default(cls, size: int, name: str = "default", **rest: Any) -> "Augment":
-        """A ready-made set: "none", "light", "default" or "strong" (see `SETS`).
+        """A ready-made set: "none", "light", "default", "small" or "strong" (see `SETS`).
 
         All but "none" flip: for digits and text, list your own transforms without "flip".
         """

@@ -18,7 +18,7 @@ from darter.data import (
 from darter.data import pixel_statistics as statistics_of
 from darter.train import Examples, Recipe, make_augment
 from darter.train.recipe import spell_out
-from darter.transfer import Backbone, Features, SizeChoice, Strategy, small_net
+from darter.transfer import SMALL_SIDE, Backbone, Features, SizeChoice, Strategy, small_net
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Start:
 
     recipe: with its size decided. found: features of the training pictures, in the order of
     `split.train`. preprocess, small: what the backbone sees of a picture, and an untrained net.
-    pixels: of the training pictures.
+    pixels, side: of the training pictures, see Material.
     """
 
     recipe: Recipe
@@ -78,6 +78,7 @@ class Start:
     sizes: SizeChoice
     found: Features
     pixels: PixelStatistics
+    side: int
     cache: PictureCache
 
     def net(self, strategy: Strategy, seed: int) -> Backbone:
@@ -87,8 +88,18 @@ class Start:
     def look(self, strategy: Strategy, mirror_safe: bool) -> tuple[Augment, Preprocess]:
         """How this strategy sees pictures in training, and in validation and use."""
         preprocess = self.small if strategy.start == "random" else self.preprocess
-        recipe = with_safe_flips(self.recipe, mirror_safe)
+        recipe = self.recipe_with_changes(mirror_safe)
         return make_augment(recipe, preprocess, self.pixels), preprocess
+
+    def recipe_with_changes(self, mirror_safe: bool) -> Recipe:
+        """The recipe with random changes that suit the pictures: gentle ones for small pictures,
+        no flips where they do harm. Changes that the user has named stay as they are."""
+        if self.recipe.augment != Recipe().augment:
+            return self.recipe
+        changes = spell_out("small" if self.side < SMALL_SIDE else "default")
+        if not mirror_safe:
+            changes.pop("flip")
+        return self.recipe.replace(augment=changes)
 
 
 @dataclass(frozen=True)
@@ -99,14 +110,3 @@ class Chosen:
     learning_rate: float
     mirror_safe: bool
     why: str
-
-
-def with_safe_flips(recipe: Recipe, mirror_safe: bool) -> Recipe:
-    """The usual random changes without flips where a mirror image has another meaning.
-
-    Random changes that the user has named stay as they are.
-    """
-    if mirror_safe or recipe.augment != Recipe().augment:
-        return recipe
-    kept = {name: options for name, options in spell_out(recipe.augment).items() if name != "flip"}
-    return recipe.replace(augment=kept)

@@ -94,7 +94,17 @@ def describe(folder: RunFolder, options: JobOptions, material: Material, screen:
     )
     text = f"{backbone.name} ({backbone.source})\nat {sizes.size}×{sizes.size} pixels: {sizes.why}"
     screen.line("features", text, folder.run["seconds"]["features"])
-    return Start(recipe, backbone, preprocess, small, sizes, found, material.pixels, PictureCache())
+    return Start(
+        recipe,
+        backbone,
+        preprocess,
+        small,
+        sizes,
+        found,
+        material.pixels,
+        material.side,
+        PictureCache(),
+    )
 
 
 def _small_look(options: JobOptions, material: Material, preprocess: Preprocess) -> Preprocess:

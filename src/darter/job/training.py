@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from darter.job.material import Chosen, Material, Start, with_safe_flips
+from darter.job.material import Chosen, Material, Start
 from darter.job.options import JobOptions
 from darter.job.run_folder import RunFolder
 from darter.job.screen import Screen
@@ -68,8 +68,8 @@ def recipe_for(start: Start, chosen: Chosen) -> Recipe:
     """The recipe with everything that was decided on the way."""
     strategy = chosen.strategy
     size = start.look(strategy, chosen.mirror_safe)[1].size
-    flips = with_safe_flips(start.recipe, chosen.mirror_safe)
-    recipe = settle_recipe(flips.replace(strategy=strategy.name, size=size), strategy)
+    recipe = start.recipe_with_changes(chosen.mirror_safe)
+    recipe = settle_recipe(recipe.replace(strategy=strategy.name, size=size), strategy)
     if strategy.is_probe:
         return recipe
     return recipe.replace(learning_rate=chosen.learning_rate, layers=strategy.layers)

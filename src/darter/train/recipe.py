@@ -146,7 +146,7 @@ class Recipe:
     augment: Mapping[str, Mapping[str, Any]] | str = entry(
         "default",
         "random changes of the training pictures, all in one resampling; a ready-made set by name "
-        '("none", "light", "default", "strong"), or a table for each change',
+        '("none", "light", "default", "small", "strong"), or a table for each change',
         names_or_tables,
     )
 

@@ -17,7 +17,7 @@ except ImportError as error:
 from darter.transfer import strategies, zoo
 from darter.transfer.backbone import Backbone, Block, Classifier
 from darter.transfer.choose import choose
-from darter.transfer.decide import on_all_layers
+from darter.transfer.decide import SMALL_SIDE, on_all_layers
 from darter.transfer.features import Features, features
 from darter.transfer.probe import Probe, fit_probe
 from darter.transfer.records import (
@@ -31,6 +31,7 @@ from darter.transfer.small import small_net, small_size
 from darter.transfer.strategies import STRATEGIES, Strategy, parameter_groups, prepare, train_mode
 
 __all__ = [
+    "SMALL_SIDE",
     "STRATEGIES",
     "Backbone",
     "Block",
