@@ -123,7 +123,7 @@ def test_more_pixels_are_asked_for_where_crops_need_them():
         (lambda: Augment.from_dict({"scale_crop": {}}, 300), "less than the patch of 300"),
         (lambda: Augment.from_dict({"pca_noise": {}}, 9), "give pixels=audit.pixels"),
         (lambda: Augment((lens(), rotate(), lens()), 9), "one lens only"),
-        (lambda: Augment.default(9, "medium"), "choose one of none, light, default, strong"),
+        (lambda: Augment.default(9, "medium"), "choose one of none, light, default, small, strong"),
         (lambda: Augment((flip(),), 0), "size must be a number from 1"),
         (lambda: Augment((flip(),), 9, crop="middle"), "crop must be one of"),
         (lambda: Augment((flip(),), 9, border="wrap"), "border must be one of"),
