@@ -48,6 +48,8 @@ def sequence_table(rows: list[dict]) -> str:
         "torch_gflops": "PyTorch, GFLOP/s", "darter_gflops": "darter, GFLOP/s",
         "of_peak": "of the float32 peak", "speedup": "speedup",
     }  # fmt: skip
+    for row in rows:
+        row["of_peak"] = row["darter_gflops"] / row["peak_gflops"]
     return markdown(columns, rows)
 
 

@@ -18,6 +18,8 @@ from darter.kernels import BLOCK
 # Tiles by filter side: what the core has kernels for.
 SQUARE_TILES = {3: (2, 4, 6), 5: (2, 4)}
 LINE_TILES = {3: (4, 6), 7: (2,)}
+# Of a transform, per position and block of channels, by outputs per side; fitted to layers.
+TRANSFORM_CYCLES = {2: 6, 4: 8, 6: 9}
 # Of rounding errors, by a tile's inputs per side; measured: docs/accuracy.md.
 AMPLIFICATION = {4: 0.55, 6: 1.6, 8: 7.0}
 # Of rounding 3x3 tiles and filters to bfloat16, by outputs per side; measured likewise.
@@ -68,7 +70,7 @@ class Winograd:
             products *= bfloat16_cost()
         tiles, positions = self._sizes(spec)
         k, c = (-(-size // BLOCK) for size in spec.w[:2])
-        transforms = 6 * tiles * positions * (c + k)
+        transforms = TRANSFORM_CYCLES[self.tile] * tiles * positions * (c + k)
         calls = 60 * positions * -(-k // 2) * -(-c // 16) * -(-tiles // 14)  # of the product loop
         return with_weights((products + transforms + calls) / threads, self.weight_bytes(spec))
 
