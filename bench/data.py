@@ -6,7 +6,8 @@ Each contestant turns JPEG content into float32 (3, 224, 224), on one thread; a 
 not installed is left out and named. All take turns within each round, so that a busy machine slows
 all of them. What counts is processor time of the process. Every result is checked before anything
 is timed. Without --photos the pictures are synthetic (noise with the spectrum of photos). Prints
-pictures per second (min/median/max of the rounds) and writes bench/results/data-CPU.jsonl.
+the peaks of one core and pictures per second (min/median/max of the rounds), and writes
+bench/results/data-CPU.jsonl.
 """
 
 import argparse
@@ -185,6 +186,20 @@ def decode_alone(content: bytes, index: int) -> object:
     return np.zeros((3, SIZE, SIZE), np.float32)
 
 
+def decode_what_is_seen(spec: dict) -> Contestant:
+    """The part of each picture that its view shows, views drawn anew."""
+    augment = Augment.from_dict(spec, SIZE, pixels=Statistics())
+
+    def run(content: bytes, index: int) -> object:
+        pixels = open_pixels(content, min_side=augment.min_side)
+        warp = augment.sample(0, 0, index, pixels.size)
+        box = kernels.reach(warp.homography, warp.lens, warp.border, warp.picture, warp.size)
+        pixels.decode(box)
+        return np.zeros((3, SIZE, SIZE), np.float32)
+
+    return run
+
+
 def contests(photos: list[bytes], large: list[bytes]) -> dict[str, tuple[list[bytes], dict]]:
     """Row -> (pictures, contestant name -> how to make it); the first contestant is darter."""
     plain = {
@@ -199,7 +214,9 @@ def contests(photos: list[bytes], large: list[bytes]) -> dict[str, tuple[list[by
         "torchvision v2, tensors (no lens, no PCA)": lambda: torchvision_with(True, False),
     }
     parts = {
-        "decode": lambda: decode_alone,
+        "decode all": lambda: decode_alone,
+        "draw and decode what is seen: scale crop": lambda: decode_what_is_seen(PLAIN),
+        "draw and decode what is seen: everything": lambda: decode_what_is_seen(RICH),
         "preprocess, decode included": darter_preprocess,
         "warp: scale crop + flip + jitter": lambda: warp_alone(PLAIN, photos),
         "warp: everything": lambda: warp_alone(RICH, photos),
@@ -247,6 +264,9 @@ def about_this_run(photos: Path | None) -> dict[str, object]:
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             found["cpu"] = line.split(":")[1].strip()
+    with kernels.using_threads(1):
+        peak = kernels.measure_peak()
+    found |= {"gflops": round(peak.gflops), "gigabytes_per_second": round(peak.gigabytes, 1)}
     found |= {"threads": 1, "photos": photos.name if photos else "synthetic"}
     names = ("darter", "albumentations", "opencv-python-headless", "torchvision", "pillow")
     for name in (*names, "simplejpeg"):
