@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from darter.doctor.waiting import waiting_sentence
 from darter.job.material import Chosen, Material, Start
 from darter.job.options import JobOptions
 from darter.job.run_folder import RunFolder
@@ -101,7 +102,8 @@ def training_sentence(fitted: Fitted, material: Material) -> str:
     elif steps == 0:
         text = "no time was left to train, the model is the probe it starts from; give more --time"
     else:
-        text = f"{steps} steps, the best after epoch {fitted.best_epoch} ({fitted.ended})"
+        text = f"{steps} steps, the best after epoch {fitted.best_epoch} ({fitted.ended}), "
+        text += waiting_sentence(fitted.history)
     if fitted.val_accuracy is None:
         return text
     return f"{text}; {fitted.val_accuracy:.1%} of {len(material.split.val)} validation pictures"
