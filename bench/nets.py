@@ -62,6 +62,7 @@ class Case:
     net: str
     batch: int
     precision: str
+    threads: int
 
 
 class Worker:
@@ -70,7 +71,7 @@ class Worker:
     def __init__(self, runtime: str, python: str, folder: Path, case: Case) -> None:
         script = str(Path(__file__).with_name("nets_worker.py"))
         interpreter = sys.executable if runtime in OURS else python
-        numbers = [case.net, str(case.batch), str(threads()), case.precision]
+        numbers = [case.net, str(case.batch), str(case.threads), case.precision]
         self.times: list[float] = []
         self._process = subprocess.Popen(
             [interpreter, script, runtime, str(folder), *numbers],
@@ -139,6 +140,7 @@ def main() -> None:
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 8])
     parser.add_argument("--precision", choices=PEERS, default="float32")
     parser.add_argument("--runtimes", nargs="+", help="peers to run; inductor compiles for minutes")
+    parser.add_argument("--threads", type=int, default=threads())
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--seconds", type=float, default=0.4, help="of one turn of one runtime")
     parser.add_argument("--folder", type=Path, help="keep exported nets here")
@@ -153,7 +155,7 @@ def main() -> None:
             if not (folder / f"{net}.pt").exists():
                 subprocess.run([sys.executable, __file__, "--export", net, folder], check=True)
             for batch in options.batches:
-                case = Case(net, batch, options.precision)
+                case = Case(net, batch, options.precision, options.threads)
                 rows = compare(case, options.python, folder, names, options.rounds, options.seconds)
                 show(rows)
                 speedups.append(rows["darter"]["speedup"])
