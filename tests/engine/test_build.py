@@ -73,6 +73,38 @@ def test_shape_arithmetic_folds_for_any_number_of_pictures(tmp_path):
     agree(path, batch=5)
 
 
+@pytest.mark.parametrize("batch", [None, 2])
+@pytest.mark.parametrize("shift", [0, 1])
+def test_a_gather_in_order_is_a_reshape(tmp_path, batch, shift):
+    """PyTorch writes `as_strided` so: one row of all numbers, then each by its place."""
+    model = color_model(inputs=(batch or "n", 3, 8, 8), outputs=(batch or "n", 3))
+    pool, _, product = model.graph.node
+    product.input[0] = "again"
+    row = helper.make_node("Constant", [], ["row"], value_ints=[-1])
+    first = helper.make_node("Constant", [], ["first"], value_int=shift)
+    step = helper.make_node("Constant", [], ["step"], value_int=1)
+    target = helper.make_node("Constant", [], ["target"], value_ints=[-1, 3])
+    nodes = [
+        pool, row, first, step, target,
+        helper.make_node("Reshape", ["mean", "row"], ["flat"]),
+        helper.make_node("Size", ["mean"], ["size"]),
+        helper.make_node("Add", ["size", "first"], ["last"]),
+        helper.make_node("Range", ["first", "last", "step"], ["places"]),
+        helper.make_node("Reshape", ["places", "target"], ["table"]),
+        helper.make_node("Gather", ["flat", "table"], ["again"], axis=0),
+        product,
+    ]  # fmt: skip
+    copies = [type(pool).FromString(each.SerializeToString()) for each in nodes]
+    del model.graph.node[:]
+    model.graph.node.extend(copies)
+    path = save(model, tmp_path / "m.onnx")
+    if shift:
+        with pytest.raises(UnsupportedError, match="gathers more than one place"):
+            build(*read(path))
+    else:
+        agree(path, batch=batch or 3)
+
+
 def test_a_net_that_mixes_pictures_is_refused(tmp_path):
     model = color_model()
     model.graph.node.insert(1, helper.make_node("Softmax", ["mean"], ["soft"], axis=0))

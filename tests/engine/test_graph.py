@@ -65,12 +65,17 @@ def test_a_shape_error_names_node_operation_and_shapes():
         infer(Graph((bad,), X, ("y",), {}), 2)
 
 
-def test_sizes_beyond_reason_are_refused_before_anything_is_made():
-    wide = node("Expand", "wide", ["x"], "y", shape=(None, 3, 8, 8))
-    huge = node("Pad", "huge", ["x"], "y", pads=(0,) * 6 + (10**9, 10**9))
-    assert infer(Graph((wide,), X, ("y",), {}), 1)["y"] == (1, 3, 8, 8)
-    with pytest.raises(ShapeError, match="cannot be computed"):
-        infer(Graph((huge,), X, ("y",), {}), 1)
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (node("Expand", "n", ["x"], "y", shape=(10**4, 10**4, 1, 3, 8, 8)), "cannot be computed"),
+        (node("Pad", "n", ["x"], "y", pads=(0,) * 7 + (10**9,)), "above the limit of 4096"),
+        (node("Resize", "n", ["x"], "y", size=(8, 10**9), scales=(1, 10**9)), "1 to 16384"),
+    ],
+)
+def test_sizes_beyond_reason_are_refused_before_anything_is_made(made, message):
+    with pytest.raises(ShapeError, match=message):
+        infer(Graph((made,), X, ("y",), {}), 1)
 
 
 def test_every_operation_names_its_inputs_and_constants():

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import darter
+from darter.engine import runtime_of
 from darter.errors import MissingExtraError, OptionError, UnsupportedError
 from tests.fuzz.nets import MAKERS
 from tests.tiny_models import color_model, darter_model, save
@@ -87,6 +88,16 @@ def test_the_plan_is_one_line_a_step(tmp_path, unsupported):
     assert all(" ms " in line for line in lines)
     with pytest.warns(RuntimeWarning), pytest.raises(UnsupportedError, match="does not tell"):
         darter.load(unsupported).plan()
+
+
+def test_a_session_is_called_with_pictures(tmp_path):
+    answers = darter.load(darter_model(tmp_path / "m.onnx"))([np.full((9, 9, 3), 255, np.uint8)])
+    assert [answer.error for answer in answers] == [None]
+
+
+def test_a_net_in_memory_runs_without_a_file():
+    runtime = runtime_of(color_model(), "colors")
+    np.testing.assert_allclose(runtime.run(ONE), [[10, 10, 10]], rtol=1e-6)
 
 
 def test_sizes_left_open_are_planned_as_they_come(tmp_path):

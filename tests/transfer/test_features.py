@@ -8,7 +8,7 @@ from PIL import Image
 
 from darter.errors import DataError
 from darter.transfer import features
-from darter.transfer.extract import extractor, onnx_extractor, torch_extractor
+from darter.transfer.extract import engine_extractor, extractor, torch_extractor
 
 SIZE = 64
 
@@ -38,12 +38,12 @@ def test_rows_are_what_a_classifiers_head_reads(backbone, preprocess, pictures):
 
 def test_exported_net_gives_the_same_rows(backbone, small):
     x = np.random.default_rng(0).normal(size=(3, 3, SIZE, SIZE)).astype(np.float32)
-    fast = onnx_extractor(backbone, SIZE, batch=4)
+    fast = engine_extractor(backbone, SIZE, batch=4)
     assert np.abs(fast(x) - small(x)).max() < 1e-3
 
 
 def test_export_is_used_only_where_it_pays(backbone, monkeypatch):
-    monkeypatch.setattr("darter.transfer.extract.onnx_extractor", lambda *a: "onnx")
+    monkeypatch.setattr("darter.transfer.extract.engine_extractor", lambda *a: "onnx")
     monkeypatch.setattr("darter.transfer.extract.torch_extractor", lambda *a: "torch")
     assert extractor(backbone, 224, 100, 16) == "torch"
     assert extractor(backbone, 224, 50_000, 16) == "onnx"

@@ -16,6 +16,7 @@ from darter.engine.metrics import (
     wilson,
 )
 from darter.engine.predict import Prediction
+from darter.engine.runtime import Runtime, runtime_of
 from darter.engine.session import Session, load
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "ModelInfo",
     "Prediction",
     "ReliabilityBin",
+    "Runtime",
     "Session",
     "choose_unknown_threshold",
     "confusion_matrix",
@@ -37,6 +39,7 @@ __all__ = [
     "per_class",
     "read_info",
     "reliability",
+    "runtime_of",
     "softmax",
     "wilson",
     "write_info",

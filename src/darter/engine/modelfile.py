@@ -61,6 +61,12 @@ def read_model(path: Path | str) -> ModelFile:
     return ModelFile(path, mapped, proto, raw, external)
 
 
+def model_in_memory(proto: "ModelProto", name: str) -> ModelFile:
+    """A message that was never a file, as if it had been read from `name`."""
+    content = proto.SerializeToString()
+    return ModelFile(Path(name), memoryview(content), proto, {}, external=False)
+
+
 def read_whole(path: Path | str) -> "ModelProto":
     """The message with all weights, checked as by `read_model`."""
     model = read_model(path)

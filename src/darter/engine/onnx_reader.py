@@ -39,6 +39,8 @@ def read_graph(
     }
     inputs = {entry.name: () for entry in graph.input if entry.name not in weights}
     outputs = tuple(entry.name for entry in graph.output)
+    if not all(outputs):
+        raise ModelFileError("an output of the graph has no name")
     nodes = tuple(_node(node, number, folder) for number, node in enumerate(graph.node))
     _check_names([*weights, *inputs, *(name for n in nodes for name in n.outputs if name)])
     ordered = in_order(nodes, {*weights, *inputs}, outputs)

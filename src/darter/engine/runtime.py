@@ -1,14 +1,18 @@
 """What a Session needs from whatever runs the net, and which one to take."""
 
 import warnings
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from darter.engine.modelfile import ModelFile
-from darter.engine.signature import Signature
+from darter.engine.modelfile import ModelFile, model_in_memory
+from darter.engine.signature import Signature, read_signature
 from darter.errors import MissingExtraError, OptionError, UnsupportedError
+from darter.kernels import available_cpus
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 RUNTIMES = ("auto", "darter", "onnxruntime")
 
@@ -55,6 +59,16 @@ def choose_runtime(
             raise UnsupportedError(f"{error}. {missing}") from None
         warnings.warn(f"{error}; it runs on ONNX Runtime instead", RuntimeWarning, stacklevel=3)
         return other
+
+
+def runtime_of(proto: "ModelProto", name: str, *, threads: int | None = None) -> Runtime:
+    """What runs a net that is in memory, e.g. just exported: pictures in, rows of numbers out.
+
+    Nothing but the graph is asked for: no classes, no preprocessing. Errors call it `name`.
+    """
+    model = model_in_memory(proto, name)
+    signature = read_signature(model)
+    return choose_runtime("auto", model, signature, threads=threads or available_cpus())
 
 
 def _onnxruntime(model: ModelFile, signature: Signature, threads: int, precision: str) -> Runtime:

@@ -112,6 +112,10 @@ class Session:
             )
         return scores
 
+    def __call__(self, sources: Iterable[Picturelike]) -> list[Prediction]:
+        """What is in each picture: `list(session.predict(sources))`."""
+        return list(self.predict(sources))
+
     def predict(
         self,
         sources: Iterable[Picturelike],

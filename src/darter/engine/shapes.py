@@ -12,6 +12,7 @@ from typing import Any
 from darter.conv.spec import MOST_PADDING
 from darter.errors import ShapeError
 
+LARGEST_SIDE = 16_384  # pixels, of a resized picture
 Dims = tuple[int, ...]
 Attributes = Mapping[str, Any]
 
@@ -136,6 +137,8 @@ def pad(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
     (x,), pads = inputs, attributes["pads"]
     if len(pads) != 2 * len(x):
         raise ShapeError(f"{len(pads)} pads for {x}, expected {2 * len(x)}")
+    if max(pads, default=0) > MOST_PADDING:
+        raise ShapeError(f"pads {tuple(pads)} are above the limit of {MOST_PADDING}")
     before, after = pads[: len(x)], pads[len(x) :]
     y = tuple(b + size + a for b, size, a in zip(before, x, after, strict=True))
     kept = (min(b, 0) + size + min(a, 0) for b, size, a in zip(before, x, after, strict=True))
@@ -151,8 +154,8 @@ def pad(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
 def resize(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
     (x,), size = inputs, tuple(attributes["size"])
     image(x)
-    if len(size) != 2 or min(size) < 1:
-        raise ShapeError(f"cannot resize {x} to {size}")
+    if len(size) != 2 or not 1 <= min(size) <= max(size) <= LARGEST_SIDE:
+        raise ShapeError(f"cannot resize {x} to {size}; sides are 1 to {LARGEST_SIDE}")
     return [(*x[:2], *size)]
 
 

@@ -1,11 +1,11 @@
 """How fast and how large a finished model is, on this machine."""
 
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import torch
 from torch import Tensor, nn
 
@@ -29,7 +29,7 @@ def measure_speed(path: Path, model: Classifier) -> dict[str, Any]:
     return {
         "milliseconds": {f"batch_{n}": _milliseconds(session, n, size) for n in BATCHES},
         "threads": available_cpus(),
-        "runtime": f"ONNX Runtime {onnxruntime.__version__}",
+        "runtime": f"{session.runtime} {version(session.runtime)}",
         "file_megabytes": round(path.stat().st_size / 1e6, 2),
         "weights": sum(p.numel() for p in model.parameters()),
         "multiply_adds": multiply_adds(model, size),

@@ -1,6 +1,6 @@
 """Run a frozen backbone over batches of pictures, the way that is fastest in total.
 
-ONNX Runtime is faster per picture but the net has to be exported first, which takes seconds.
+darter's engine is faster per picture but the net has to be exported first, which takes seconds.
 """
 
 import logging
@@ -13,12 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from darter.engine import runtime_of
 from darter.transfer.backbone import Backbone
 
 Extract = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 # EfficientNet-Lite0 at 224×224 on 2 cores: PyTorch takes 8.7 ms a picture in float32 and 3.9 ms
-# in bfloat16, ONNX Runtime 3.0 ms after an export of 6 s. So it wins from about 1,100 pictures
+# in bfloat16, ONNX Runtime 3.0 ms after an export of 6 s, which wins from about 1,100 pictures
 # (bfloat16: 6,700) of that size; smaller pictures save less time each.
 _EXPORT_PAYS_FROM = {torch.float32: 1_100, torch.bfloat16: 6_700}
 
@@ -33,7 +34,7 @@ def extractor(backbone: Backbone, size: int, pictures: int, batch: int) -> Extra
     dtype = torch.bfloat16 if has_bfloat16() else torch.float32
     worth = pictures * (size / 224) ** 2
     if worth >= _EXPORT_PAYS_FROM[dtype]:
-        return onnx_extractor(backbone, size, batch)
+        return engine_extractor(backbone, size, batch)
     return torch_extractor(backbone, torch.device("cpu"), dtype)
 
 
@@ -56,10 +57,8 @@ def torch_extractor(backbone: Backbone, device: torch.device, dtype: torch.dtype
     return run
 
 
-def onnx_extractor(backbone: Backbone, size: int, batch: int) -> Extract:
-    """Export the net once for this batch and size, and run it in ONNX Runtime."""
-    import onnxruntime
-
+def engine_extractor(backbone: Backbone, size: int, batch: int) -> Extract:
+    """Export the net once for this batch and size, and run it on darter's engine."""
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(
             _Reader(backbone).eval(),
@@ -68,17 +67,12 @@ def onnx_extractor(backbone: Backbone, size: int, batch: int) -> Extract:
             verbose=False,
         )
     assert program is not None
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(
-        program.model_proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    name = session.get_inputs()[0].name
+    runtime = runtime_of(program.model_proto, backbone.name)
 
     def run(images: NDArray[np.float32]) -> NDArray[np.float32]:
         full = np.zeros((batch, 3, size, size), np.float32)
         full[: len(images)] = images
-        return session.run(None, {name: full})[0][: len(images)]
+        return runtime.run(full)[: len(images)]
 
     return run
 

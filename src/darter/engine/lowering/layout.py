@@ -172,7 +172,7 @@ def slice_(net: Lowering, source: Node) -> None:
 def gather(net: Lowering, source: Node) -> None:
     """Of one place along an axis: a Slice, without that axis where the index is a plain number."""
     x = source.inputs[0]
-    if x in net.flat:
+    if x in net.flat or len(net.shape(x)) == 1:
         _gather_in_order(net, source)
         return
     index = net.constant(source, 1)
@@ -190,7 +190,7 @@ def gather(net: Lowering, source: Node) -> None:
 
 
 def _gather_in_order(net: Lowering, source: Node) -> None:
-    """Each number of all pictures, one after the other: a reshape (PyTorch's `as_strided`)."""
+    """All numbers of a row, one after the other: a reshape (PyTorch's `as_strided`)."""
     indices = net.values.get(source.inputs[1])
     if indices is None or any(
         not np.array_equal(np.ravel(each), np.arange(size))
@@ -198,7 +198,7 @@ def _gather_in_order(net: Lowering, source: Node) -> None:
     ):
         raise UnsupportedError("gathers more than one place")
     shape = unite(indices[0].shape, indices[1].shape)
-    x = net.flat[source.inputs[0]]
+    x = net.flat.get(source.inputs[0], source.inputs[0])
     net.emit("Reshape", source, (x,), source.output, shape=shape)
 
 
