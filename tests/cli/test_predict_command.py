@@ -166,3 +166,14 @@ def test_file_name_that_is_no_text(model, tmp_path, encoding):
     done = darter(model, os.fsdecode(odd), "--json", env=environment)
     assert done.returncode == 0, done.stderr
     assert os.fsencode(json.loads(done.stdout)["path"]) == odd
+
+
+def test_the_runtime_can_be_named_and_a_fallback_is_noted(tmp_path, folder, capfd):
+    path = save(color_model(tail=("Selu",)), tmp_path / "selu.onnx")
+    status, _, err = run(capfd, path, folder / "a.png")
+    assert status == 0
+    assert "note: " in err
+    assert "Selu 'Selu_3': darter has no such operation; it runs on ONNX Runtime instead" in err
+    status, _, err = run(capfd, path, folder / "a.png", "--runtime", "onnxruntime")
+    assert status == 0
+    assert "no such operation" not in err
