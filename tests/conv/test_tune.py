@@ -5,6 +5,7 @@ import pytest
 from darter.conv import ConvSpec, autotune, choose
 from darter.conv.remembered import folder, recall, remember
 from darter.errors import UnsupportedError
+from darter.kernels import using_threads
 
 LAYER = ConvSpec((1, 16, 12, 12), (16, 16, 3, 3), padding=1)
 
@@ -14,8 +15,14 @@ def empty_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("DARTER_CACHE", str(tmp_path))
 
 
-def test_autotune_times_what_is_allowed_and_remembers():
-    timings = autotune(LAYER, only=["direct", "winograd-2"], seconds=0.01)
+@pytest.mark.parametrize("cold", [True, False])
+@pytest.mark.parametrize("threads", [1, 2])  # CPU time, wall time
+def test_autotune_times_what_is_allowed_and_remembers(cold, threads):
+    with using_threads(threads):
+        check_timings(autotune(LAYER, only=["direct", "winograd-2"], seconds=0.01, cold=cold))
+
+
+def check_timings(timings):
     assert {t.algorithm for t in timings} == {"direct", "winograd-2"}
     assert timings[0].middle <= timings[1].middle
     assert all(t.low <= t.middle <= t.high and t.gflops > 0 for t in timings)
