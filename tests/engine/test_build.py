@@ -122,6 +122,17 @@ def test_every_node_that_cannot_run_is_listed(tmp_path):
     assert str(error.value).startswith(str(path))
 
 
+def test_padded_channels_are_refused_when_the_file_is_read(tmp_path):
+    """Not only when it first runs: `darter.load` shall choose another runtime in time."""
+    model = color_model()
+    pads = helper.make_node("Constant", [], ["pads"], value_ints=[0, 1, 0, 0, 0, 1, 0, 0])
+    model.graph.node.insert(0, pads)
+    model.graph.node.insert(1, helper.make_node("Pad", ["images", "pads"], ["padded"]))
+    model.graph.node[2].input[0] = "padded"
+    with pytest.raises(UnsupportedError, match=r"Pad 'Pad_1': pads .* only rows and columns"):
+        build(*read(save(model, tmp_path / "m.onnx")))
+
+
 def conv_model(weights, **attributes):
     tensor = helper.make_tensor("w", TensorProto.FLOAT, weights.shape, weights.ravel())
     graph = helper.make_graph(

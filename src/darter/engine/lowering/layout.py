@@ -221,6 +221,8 @@ def pad(net: Lowering, source: Node) -> None:
     if not any(full):
         net.alias(source)
         return
+    if len(x) != 4 or any(full[axis] for axis in (0, 1, 4, 5)):
+        raise UnsupportedError(f"pads {full} of {x}: only rows and columns of (N, C, H, W)")
     net.emit(
         "Pad", source, source.inputs[:1], source.output, pads=tuple(full), mode=mode, value=fill
     )
