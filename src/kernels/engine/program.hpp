@@ -48,7 +48,7 @@ private:
     std::vector<Placed> steps_;
     std::vector<Buffer> constants_;
     // Arenas between calls. Lock-free, so that a fork in the middle of a call leaves no lock held.
-    mutable std::atomic<Buffer*> idle_[4] = {};
+    mutable std::atomic<Buffer*> idle_[16] = {};
 };
 
 }  // namespace darter

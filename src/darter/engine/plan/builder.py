@@ -60,6 +60,8 @@ class Builder:
         self._last_use = {name: i for i, node in enumerate(graph.nodes) for name in node.inputs}
         self._last_use |= dict.fromkeys(graph.outputs, len(graph.nodes))
         self._node = graph.nodes[0] if graph.nodes else None
+        self.inner: Builder | None = None  # of the part that runs picture by picture
+        self.inner_core: Any = None
         self._number = 0
         for number, name in enumerate(graph.inputs):
             shape = self.shapes[name]
@@ -106,8 +108,16 @@ class Builder:
         slot = self._slots.get(name)
         if slot is not None and axis == 1:
             value = self._slice(slot, shape)
+        elif name in self._parents and axis == 1:  # its parts have been written to it
+            value = Value(self._parents[name], shape, 1, 0, blocks(shape[1]))
         else:
             value = self.temporary(shape, axis)
+        self.define(name, value)
+        return value
+
+    def new_whole(self, name: str) -> Value:
+        """Room for a blocked tensor that is no slice."""
+        value = self.temporary(self.shapes[name], 1)
         self.define(name, value)
         return value
 

@@ -1,6 +1,6 @@
 """A net planned for one number of pictures, ready to run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darter.engine.graph import Graph
-from darter.engine.plan.builder import Builder, Step
-from darter.engine.plan.limits import check_total, check_weights, packed_bytes
+from darter.engine.plan.builder import Step
+from darter.engine.plan.limits import check_weights, packed_bytes
 from darter.engine.plan.lower import LOWER
+from darter.engine.plan.lowered import arena_floats, assemble, lowered
 from darter.engine.plan.options import Options
 from darter.engine.plan.packed import Packed
-from darter.engine.plan.storage import ARENA, OUTPUT, Dims, Storage, Value, arrange, floats_of
+from darter.engine.plan.storage import Dims, Value, floats_of
 from darter.errors import ShapeError, UnsupportedError
 from darter.kernels import available_cpus, using_at_most
-from darter.kernels.steps import steps
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,11 @@ class Program:
             check_weights(graph, batch, self.options)
             if memory_cap is not None:
                 self.options = _within_cap(graph, batch, self.options)
-            build = _lowered(graph, batch, self.options, packed or Packed(), release)
+            build = lowered(graph, batch, self.options, packed or Packed(), release)
         self.inputs = {name: build.shapes[name] for name in graph.inputs}
         self.outputs = {name: build.shapes[name] for name in graph.outputs}
-        self._steps = build.steps
-        self._core = _assemble(build)
+        self._build = build
+        self._core = assemble(build)
 
     def run(self, *inputs: NDArray[np.float32]) -> NDArray[np.float32] | list[NDArray[np.float32]]:
         """The outputs for these inputs, float32 in the graph's shapes; the output if there is one.
@@ -100,19 +100,33 @@ class Program:
         return results[0] if len(results) == 1 else results
 
     def report(self, runs: int = 10) -> list[StepReport]:
-        """Time every step on random pictures."""
-        rng = np.random.default_rng(0)
-        arrays = [rng.standard_normal(shape, np.float32) for shape in self.inputs.values()]
-        results = self._results()
-        times = [
-            self._core.run(arrays, results, self.options.threads, True) for _ in range(runs + 1)
-        ][1:]
-        middle = [median(step) for step in zip(*times, strict=True)]
-        return [_reported(step, s) for step, s in zip(self._steps, middle, strict=True)]
+        """Time every step on random pictures.
+
+        Steps of a part that runs picture by picture are timed on one; they share the part's time.
+        """
+        build, threads = self._build, self.options.threads
+        times = _timed(self._core, self.inputs, self._results(), threads, runs)
+        reports = [_reported(step, s) for step, s in zip(build.steps, times, strict=True)]
+        if build.inner is None:
+            return reports
+        inner, core = build.inner, build.inner_core
+        outputs = [
+            np.empty(v.storage.floats // len_of(v), np.float32) for v in build.steps[0].writes
+        ]
+        shapes = {name: (1, *shape[1:]) for name, shape in self.inputs.items()}
+        alone = _timed(core, shapes, outputs, inner.options.threads, runs)
+        share = times[0] / sum(alone)
+        first = [_reported(step, s * share) for step, s in zip(inner.steps, alone, strict=True)]
+        batch = len_of(build.steps[0].writes[0])
+        return [*(replace(r, multiply_adds=batch * r.multiply_adds) for r in first), *reports[1:]]
 
     @property
     def arena_bytes(self) -> int:
-        return 4 * self._core.arena_floats
+        inner, core = self._build.inner, self._build.inner_core
+        if inner is None:
+            return 4 * self._core.arena_floats
+        at_once = self.options.threads // inner.options.threads
+        return 4 * (self._core.arena_floats + at_once * core.arena_floats)
 
     @property
     def weight_bytes(self) -> int:
@@ -126,27 +140,9 @@ class Program:
 def _within_cap(graph: Graph, batch: int, options: Options) -> Options:
     """The options, lean where the fastest algorithms would need more than the cap, about."""
     lean = replace(options, lean=True)
-    arena = 4 * _arena_floats(_lowered(graph, batch, lean, Packed()))
+    arena = 4 * arena_floats(lowered(graph, batch, lean, Packed()))
     fast = packed_bytes(graph, batch, options)
     return options if 1.05 * fast + arena <= (options.memory_cap or 0) else lean
-
-
-def _lowered(
-    graph: Graph,
-    batch: int,
-    options: Options,
-    packed: Packed,
-    release: Callable[[], None] | None = None,
-) -> Builder:
-    build = Builder(graph, batch, options, packed)
-    for number, node in enumerate(graph.nodes):
-        build.begin(number, node)
-        LOWER[node.op](build, node)
-        if release is not None and build.let_go():
-            release()
-    for number, name in enumerate(graph.outputs):
-        _give_out(build, name, number)
-    return build
 
 
 def check_operations(graph: Graph) -> None:
@@ -161,34 +157,19 @@ def refusals(graph: Graph) -> list[str]:
     return [f"{node}: no step for this operation" for node in graph.nodes if node.op not in LOWER]
 
 
-def _give_out(build: Builder, name: str, number: int) -> None:
-    """Copy a tensor to where the caller wants it."""
-    shape = build.shapes[name]
-    target = Value(Storage(floats_of(shape, None), OUTPUT, number), shape)
-    axis = build.axis(name)
-    if axis == 1:
-        source = build.blocked(name)
-        build.emit(steps.from_blocked_step(source.array), [source], [target], "output")
-        return
-    source, size = build.plain(name), floats_of(shape, None)
-    core = steps.move_step([(0, 0, 0, 0, [size], [1], [1])])
-    build.emit(core, [source], [target], "output")
+def len_of(value: Value) -> int:
+    """Pictures of a value."""
+    return value.shape[0]
 
 
-def _assemble(build: Builder) -> Any:
-    floats = _arena_floats(build)
-    check_total(build.options, 4 * floats, sum(step.core.weight_bytes for step in build.steps))
-    core = steps.Program(max(floats, 16))
-    for array in build.constants:
-        core.add_constant(array)
-    for step in build.steps:
-        places = ([value.place for value in values] for values in (step.reads, step.writes))
-        core.add(step.core, *places)
-    return core
-
-
-def _arena_floats(build: Builder) -> int:
-    return arrange([s for s in build.storages if s.where == ARENA and s.first >= 0])
+def _timed(
+    core: Any, shapes: Mapping[str, Dims], results: list[Any], threads: int, runs: int
+) -> list[float]:
+    """Median seconds of every step."""
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal(shape, np.float32) for shape in shapes.values()]
+    times = [core.run(arrays, results, threads, True) for _ in range(runs + 1)][1:]
+    return [median(step) for step in zip(*times, strict=True)]
 
 
 def _reported(step: Step, seconds: float) -> StepReport:

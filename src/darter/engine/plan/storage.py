@@ -16,7 +16,7 @@ class Storage:
 
     index: its first float in the arena, or the number of the input, output or constant.
     first, last: the steps between which the arena must hold it.   tensors: names of those in it.
-    in_parts: several steps write to slices of it.
+    in_parts: some values are slices of it.
     """
 
     floats: int
@@ -53,9 +53,14 @@ class Value:
         return (*canonical(self.shape, self.axis), self.of_blocks)
 
     @property
+    def own_blocks(self) -> int:
+        """Channel blocks of an image."""
+        return 0 if self.axis is None else blocks(self.shape[self.axis])
+
+    @property
     def whole(self) -> bool:
         """Whether its images lie one behind the other."""
-        return self.axis is None or self.of_blocks == blocks(self.shape[self.axis])
+        return self.axis is None or self.of_blocks == self.own_blocks
 
     @property
     def place(self) -> tuple[int, int]:

@@ -98,6 +98,7 @@ def _lie_side_by_side(values: list[Value]) -> bool:
 
 def part_of(value: Value, channel: int, shape: tuple[int, ...]) -> Value:
     """The slice of a blocked value from a channel on that begins a block."""
+    value.storage.in_parts = True
     pixels = prod(shape[2:])
     return Value(value.storage, shape, 1, value.offset + channel * pixels, value.of_blocks)
 
