@@ -5,8 +5,9 @@
 Fine-tunes all of EfficientNet-Lite0 with the trainer's own loop, in float32: from files, decoded
 and augmented anew in each epoch (nothing is kept in memory), and from batches that were made
 before. Both take turns, so that a busy machine slows both. Prints, per round and as medians: the
-seconds of the epoch, the share that the model waited for pictures, and what the loader's own
-processor time, spread over the cores, would add at most. Writes bench/results/epoch-ISA.jsonl.
+seconds of the epoch, the share that the model waited for pictures, what the pictures add in seconds
+and in processor time over the cores, and what they take there alone. Writes
+bench/results/epoch-ISA.jsonl.
 """
 
 import argparse
@@ -56,14 +57,16 @@ class Silent:
     def epoch(self, loop: Loop) -> None: ...
 
 
-def train_one_epoch(task: Task, preloaded: Preloaded | None) -> tuple[float, float]:
-    """(seconds, seconds waited) of an epoch, from the weights that the task's model has."""
+def train_one_epoch(task: Task, preloaded: Preloaded | None) -> tuple[float, float, float]:
+    """(seconds, seconds waited, processor seconds) of an epoch, from the weights of the task."""
     loop = replace(task, model=copy.deepcopy(task.model)).begin(None)
     if preloaded is not None:
         loop.train = preloaded  # type: ignore[assignment]
+    began = time.process_time()
     loop.run(Silent())
+    spent = time.process_time() - began
     steps = loop.position.history[-1]
-    return len(task.train) / steps["pictures_per_second"], steps["waited_seconds"]
+    return len(task.train) / steps["pictures_per_second"], steps["waited_seconds"], spent
 
 
 def loader_seconds(loader: Loader) -> float:
@@ -116,20 +119,22 @@ def main() -> None:
         preloaded = Preloaded(loader)
         share = loader_seconds(loader) / cores
         for _ in range(options.rounds):
-            files, waited = train_one_epoch(task, None)
-            tensor, _ = train_one_epoch(task, preloaded)
-            rows.append({"files": files, "waited": waited, "tensor": tensor})
+            files, waited, files_spent = train_one_epoch(task, None)
+            tensor, _, tensor_spent = train_one_epoch(task, preloaded)
+            row = {"files": files, "waited": waited, "tensor": tensor}
+            rows.append({**row, "files_spent": files_spent, "tensor_spent": tensor_spent})
             print({name: round(value, 3) for name, value in rows[-1].items()})
     medians = {name: statistics.median(row[name] for row in rows) for name in rows[0]}
     added = statistics.median(row["files"] - row["tensor"] for row in rows)
+    spent = statistics.median(row["files_spent"] - row["tensor_spent"] for row in rows) / cores
     print(
         f"{options.pictures} pictures at {options.size}, {cores} threads: "
         f"from files {medians['files']:.2f} s, waiting {medians['waited'] / medians['files']:.2%}; "
         f"from a preloaded tensor {medians['tensor']:.2f} s"
     )
     print(
-        f"the pictures add {added:.2f} s; their processor time over the cores is {share:.2f} s "
-        f"({share / medians['tensor']:.1%} of the epoch)"
+        f"the pictures add {added:.2f} s, {spent:.2f} s of processor time over the cores; "
+        f"alone they take {share:.2f} s there ({share / medians['tensor']:.1%} of the epoch)"
     )
     about = {"pictures": options.pictures, "size": options.size, "threads": cores}
     record = {**about, "torch": torch.__version__, "rounds": rows, "loader": share}
