@@ -39,6 +39,17 @@ def test_run_gives_logits_whatever_the_graph_insists_on(tmp_path, options, count
     np.testing.assert_allclose(scores, LOGITS[:count], atol=1e-2)
 
 
+@pytest.mark.parametrize("count", [31, 32, 33, 70])
+def test_many_pictures_run_a_few_at_a_time(tmp_path, count, monkeypatch):
+    session = darter.load(darter_model(tmp_path / "m.onnx"))
+    seen, run = [], session._runtime.run
+    monkeypatch.setattr(session._runtime, "run", lambda x: (seen.append(len(x)), run(x))[1])
+    pictures = np.random.default_rng(0).random((count, 3, 8, 8), np.float32)
+    np.testing.assert_allclose(session.run(pictures), pictures.mean((2, 3)) * 10, rtol=1e-5)
+    assert sum(seen) == count
+    assert max(seen) <= 32
+
+
 @pytest.mark.parametrize("tail", [("Softmax",), ("Softmax", "Identity")], ids=str)
 def test_softmax_of_run_is_the_nets_own_answer(tmp_path, tail):
     session = darter.load(darter_model(tmp_path / "m.onnx", tail=tail, scale=200.0))

@@ -19,6 +19,7 @@ from darter.kernels import available_cpus
 if TYPE_CHECKING:
     from darter.engine.plan import StepReport
 
+MOST_AT_ONCE = 32  # pictures per run, so that memory is bounded however many come
 LEAST_PROBABILITY = 1e-30  # the logarithm of a Softmax output that is exactly 0
 
 
@@ -156,11 +157,11 @@ def _run_in_batches(
     runtime: Runtime, signature: Signature, x: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Run x in the layout, type and batch that the graph insists on; give back plain logits."""
-    count, batch = len(x), runtime.batch or len(x)
+    count, batch = len(x), runtime.batch or MOST_AT_ONCE
     if signature.layout == "NHWC":
         x = x.transpose(0, 2, 3, 1)
     x = np.ascontiguousarray(x, signature.dtype)
-    if count % batch:
+    if runtime.batch and count % batch:
         x = np.concatenate((x, np.zeros((batch - count % batch, *x.shape[1:]), x.dtype)))
     parts = [runtime.run(x[start : start + batch]) for start in range(0, len(x), batch)]
     scores = np.concatenate(parts).astype(np.float32, copy=False)
