@@ -67,9 +67,9 @@ def binary(function: str):
         if not source.inputs:
             raise ModelFileError("has no inputs")
         left, *others = source.inputs
-        for number_, right in enumerate(others, 1):
-            last = number_ == len(others)
-            output = source.output if last else net.between(source, f"part{number_}")
+        for part, right in enumerate(others, 1):
+            last = part == len(others)
+            output = source.output if last else net.between(source, f"part{part}")
             left = net.emit("Eltwise", source, (left, right), output, function=function)
         if not others:
             net.emit("Activation", source, (left,), source.output, activation=IDENTITY)
@@ -96,7 +96,7 @@ def batch_normalization(net: Lowering, source: Node) -> None:
     """y = (x - mean) / sqrt(variance + epsilon) * gamma + beta, as one scale and one shift."""
     if integer(source, "training_mode", 0) or any(source.outputs[1:]):
         raise UnsupportedError("is in training mode; export the net in evaluation mode")
-    values = [net.constant(source, number_) for number_ in range(1, 5)]
+    values = [net.constant(source, place) for place in range(1, 5)]
     gamma, beta, mean, variance = (np.asarray(v, np.float64) for v in values)
     if len({v.shape for v in (gamma, beta, mean, variance)}) != 1:
         raise ModelFileError("scale, shift, mean and variance differ in length")

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from darter.engine.graph import Node
-from darter.engine.lowering import elementwise, layout, products, windows
+from darter.engine.lowering import cuts, elementwise, layout, products, resample, windows
 from darter.engine.lowering.context import Lowering
 
 LOWERINGS: dict[str, Callable[[Lowering, Node], None]] = {
@@ -60,10 +60,10 @@ LOWERINGS: dict[str, Callable[[Lowering, Node], None]] = {
     "Unsqueeze": layout.unsqueeze,
     "Expand": layout.expand,
     "Transpose": layout.transpose,
-    "Concat": layout.concat,
-    "Split": layout.split,
-    "Slice": layout.slice_,
-    "Gather": layout.gather,
-    "Pad": layout.pad,
-    "Resize": layout.resize,
+    "Concat": cuts.concat,
+    "Split": cuts.split,
+    "Slice": cuts.slice_,
+    "Gather": cuts.gather,
+    "Pad": resample.pad,
+    "Resize": resample.resize,
 }
