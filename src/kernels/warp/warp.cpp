@@ -392,6 +392,23 @@ LevelMap into_level(const Map& map, const Extent& across, const Extent& down) {
     return to;
 }
 
+// What `fill_triangle` looks at, and perhaps a pixel more at each end.
+Span triangle_span(int64_t count, double scale, double offset, double length, Border border) {
+    const double reach = clamp(std::abs(scale), 1.0, length);
+    double first = clamp(scale * 0.5 + offset, -length, 2 * length);
+    double last = clamp(scale * (count - 0.5) + offset, -length, 2 * length);
+    auto begin = static_cast<int64_t>(std::floor(std::min(first, last) - reach - 0.5));
+    auto end = static_cast<int64_t>(std::ceil(std::max(first, last) + reach - 0.5)) + 1;
+    return span_of(begin, end, static_cast<int64_t>(length), border);
+}
+
+// What `fill_box` looks at, and perhaps a pixel more at the end.
+Span box_span(const Extent& extent, int64_t length, Border border) {
+    auto begin = static_cast<int64_t>(std::floor(extent.origin));
+    auto end = static_cast<int64_t>(std::ceil(extent.origin + extent.count * extent.pitch)) + 1;
+    return span_of(begin, end, length, border);
+}
+
 bool is_straight(const Map& map) {
     const double* h = map.h;
     return h[1] == 0 && h[3] == 0 && h[6] == 0 && h[7] == 0 && !map.bent;
@@ -420,20 +437,17 @@ void warp_straight(const Picture& picture, const Output& out, const Map& map, co
 }  // namespace
 
 Box reach(int64_t width, int64_t height, const Output& out, const Map& map, Border border) {
-    Axis &across = scratch().resampler.across, &down = scratch().resampler.down;
-    int64_t below = 0;
+    const double* h = map.h;
     if (is_straight(map)) {
-        fill_straight(across, down, width, height, out, map);
-    } else {
-        Extent x, y;
-        survey(width, height, out, map, x, y);
-        across.fill_box(x.count, x.origin, x.pitch);
-        down.fill_box(y.count, y.origin, y.pitch);
-        below = 1;  // so that `lies_inside` can be true
+        Span columns = triangle_span(out.width, h[0] / h[8], h[2] / h[8], width, border);
+        Span rows = triangle_span(out.height, h[4] / h[8], h[5] / h[8], height, border);
+        return {columns.first, rows.first, columns.last, rows.last};
     }
-    Span columns = span_of(across.begin, across.end, width, border);
-    Span rows = span_of(down.begin, down.end, height, border);
-    return {columns.first, rows.first, columns.last, std::min(rows.last + below, height)};
+    Extent x, y;
+    survey(width, height, out, map, x, y);
+    Span columns = box_span(x, width, border), rows = box_span(y, height, border);
+    return {columns.first, rows.first, columns.last,
+            std::min(rows.last + 1, height)};  // one more, so that `lies_inside` can be true
 }
 
 void warp(const Picture& picture, const Output& out, const Map& map, const Color& color,
@@ -460,21 +474,27 @@ void warp(const Picture& picture, const Output& out, const Map& map, const Color
 }
 
 void mean_rgb(const Picture& picture, const Box& box, double mean[3]) {
-    constexpr int kBlock = 48;  // 16 pixels; 257 blocks fit into 16 bits
+    constexpr int kBlock = 48;  // 16 pixels
+    constexpr int kMost = 257;  // blocks whose sums fit into 16 bits
     uint64_t sums[3] = {0, 0, 0};
+    uint16_t part[kBlock] = {};
+    int blocks = 0;
+    auto flush = [&] {
+        for (int i = 0; i < kBlock; ++i) sums[i % 3] += part[i], part[i] = 0;
+        blocks = 0;
+    };
     const int64_t bytes = 3 * (box.right - box.left);
     for (int64_t y = box.top; y < box.bottom; ++y) {
         const uint8_t* row = picture.at(box.left, y);
         int64_t at = 0;
-        while (at + kBlock <= bytes) {
-            uint16_t part[kBlock] = {};
-            int64_t end = std::min(bytes - kBlock + 1, at + 257 * kBlock);
-            for (; at < end; at += kBlock)
-                for (int i = 0; i < kBlock; ++i) part[i] += row[at + i];
-            for (int i = 0; i < kBlock; ++i) sums[i % 3] += part[i];
+        for (; at + kBlock <= bytes; at += kBlock) {
+            for (int i = 0; i < kBlock; ++i) part[i] += row[at + i];
+            if (++blocks == kMost) flush();
         }
-        for (; at < bytes; ++at) sums[at % 3] += row[at];
+        for (; at < bytes; at += 3)
+            for (int c = 0; c < 3; ++c) sums[c] += row[at + c];
     }
+    flush();
     const auto pixels = static_cast<double>((box.right - box.left) * (box.bottom - box.top));
     for (int c = 0; c < 3; ++c) mean[c] = pixels ? static_cast<double>(sums[c]) / pixels : 0.0;
 }
