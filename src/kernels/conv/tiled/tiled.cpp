@@ -76,27 +76,38 @@ private:
         unit_weights_ = t_.positions * depth * most_blocks_ * parts * kBlock;
         weights_ = Buffer(operands_.floats(units_ * unit_weights_));
         std::fill_n(weights_.data(), weights_.size(), 0.0f);
-        parallel_for(spec.k, [&](size_t k) {
-            int64_t unit = k / kBlock / most_blocks_, block = k / kBlock % most_blocks_;
-            int64_t columns = product_blocks(unit) * kBlock;
-            int64_t all_columns = unit_blocks(unit) * parts * kBlock;
-            std::vector<double> u(t_.positions * parts);
+        // 16 filters at a time: their weights for a position lie in one cache line.
+        parallel_for(blocks_of(spec.k), [&](size_t index) {
+            int64_t filters = index * kBlock, count = std::min<int64_t>(kBlock, spec.k - filters);
+            std::vector<double> u(kBlock * t_.positions * parts);
             for (int64_t c = 0; c < spec.c; ++c) {
-                transform_filter(w + (k * spec.c + c) * taps, u.data());
-                for (int64_t position = 0; position < t_.positions; ++position)
-                    for (int64_t from = 0; from < parts; ++from)
-                        for (int64_t part = 0; part < parts; ++part) {
-                            double value = u[position * parts + (from ^ part)];
-                            if (from > part) value = -value;
-                            int64_t row = (c / kBlock * parts + from) * kBlock + c % kBlock;
-                            int64_t column = (block * parts + part) * kBlock + k % kBlock;
-                            int64_t begin = unit * unit_weights_ + position * depth * all_columns +
-                                            column / columns * depth * columns;
-                            operands_.set_weight(weights_.data(), begin, columns, row,
-                                                 column % columns, static_cast<float>(value));
-                        }
+                for (int64_t i = 0; i < count; ++i)
+                    transform_filter(w + ((filters + i) * spec.c + c) * taps,
+                                     u.data() + i * t_.positions * parts);
+                for (int64_t from = 0; from < parts; ++from)
+                    for (int64_t part = 0; part < parts; ++part)
+                        pack_block(index, c, from, part, count, u.data());
             }
         });
+    }
+
+    // u: [filter of the block][position][part], of channel c.
+    void pack_block(int64_t filter_block, int64_t c, int64_t from, int64_t part, int64_t count,
+                    const double* u) {
+        int64_t parts = t_.parts, depth = depth_blocks() * kBlock;
+        int64_t unit = filter_block / most_blocks_, block = filter_block % most_blocks_;
+        int64_t columns = product_blocks(unit) * kBlock;
+        int64_t row = (c / kBlock * parts + from) * kBlock + c % kBlock;
+        int64_t column = (block * parts + part) * kBlock;
+        int64_t begin = unit * unit_weights_ + column / columns * depth * columns;
+        int64_t per_position = depth * unit_blocks(unit) * parts * kBlock;
+        const double sign = from > part ? -1 : 1;
+        for (int64_t position = 0; position < t_.positions; ++position)
+            for (int64_t i = 0; i < count; ++i) {
+                double value = sign * u[(i * t_.positions + position) * parts + (from ^ part)];
+                operands_.set_weight(weights_.data(), begin + position * per_position, columns,
+                                     row, column % columns + i, static_cast<float>(value));
+            }
     }
 
     void choose_group() {
