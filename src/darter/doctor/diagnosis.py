@@ -63,14 +63,13 @@ class Diagnosis:
         whole = self.times.everything
         rest = max(whole - self.times.saved()[self.limit], 1e-9)
         return (
-            f"{NAMES[self.limit]} limit{'' if self.limit == 'reading' else 's'} training: "
-            f"an epoch takes {_duration(whole * self.pictures)}, without "
-            f"{'it' if self.limit != 'reading' else 'that'} {_duration(rest * self.pictures)}."
+            f"{NAMES[self.limit]} limits training: an epoch takes "
+            f"{_duration(whole * self.pictures)}, without it {_duration(rest * self.pictures)}."
         )
 
     def advice(self) -> str:
         """The remedy with its expected gain, and what came of it."""
-        text = f"Remedy: {self.remedy}. Expected: {self.speedup:.2g} times as fast."
+        text = f"Remedy: {self.remedy}. Expected: up to {self.speedup:.2g} times as fast."
         if self.verified is not None:
             text += f" Tried: {self.verified:.2g} times as fast."
         return text
