@@ -53,6 +53,17 @@ def sequence_table(rows: list[dict]) -> str:
     return markdown(columns, rows)
 
 
+def by_budget(rows: list[dict]) -> dict[str, list[dict]]:
+    budgets: dict[str, list[dict]] = {}
+    for row in rows:
+        budgets.setdefault(f"rms error below {row['max_error']:g}", []).append(row)
+    return budgets
+
+
+def budget_tables(rows: list[dict]) -> str:
+    return "\n".join(f"{name}:\n\n{sequence_table(r)}" for name, r in by_budget(rows).items())
+
+
 def best_of(rows: list[dict]) -> dict[str, dict]:
     """The fastest algorithm of every layer."""
     best: dict[str, dict] = {}
@@ -175,15 +186,13 @@ def main() -> None:
     if rows := rows_of("vgg-e"):
         page = replace_section(page, "vgg-e", machine(rows) + sequence_table(rows))
         plot("vgg-e.svg", "VGG-E, float32", {"darter, rms error below 1e-5": rows})
-    if rows := rows_of("vgg-e-bfloat16"):
-        by_budget: dict[str, list[dict]] = {}
-        for row in rows:
-            by_budget.setdefault(f"rms error below {row['max_error']:g}", []).append(row)
-        text = machine(rows)
-        text += "\n".join(f"{name}:\n\n{sequence_table(r)}" for name, r in by_budget.items())
-        page = replace_section(page, "vgg-e-bfloat16", text)
-        curves = {f"darter, {name}": rows for name, rows in by_budget.items()}
-        plot("vgg-e-bfloat16.svg", "VGG-E, PyTorch in bfloat16", curves)
+    if rows := rows_of("vgg-e-1-thread"):
+        page = replace_section(page, "vgg-e-1-thread", machine(rows) + sequence_table(rows))
+    for name in ("vgg-e-bfloat16", "vgg-e-bfloat16-1-thread"):
+        if rows := rows_of(name):
+            page = replace_section(page, name, machine(rows) + budget_tables(rows))
+            curves = {f"darter, {name}": rows for name, rows in by_budget(rows).items()}
+            plot(f"{name}.svg", "VGG-E, PyTorch in bfloat16", curves)
     for name in ("filters", "depthwise"):
         if rows := rows_of(name):
             page = replace_section(page, name, machine(rows) + filter_table(rows))

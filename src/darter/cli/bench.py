@@ -50,6 +50,10 @@ def bench(
             show_default="1e-5 against float32, 5e-3 against bfloat16",
         ),
     ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(help="Threads; with 1, CPU time is measured. All cores by default."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Append the rows to this file, one JSON line each.")
     ] = None,
@@ -57,12 +61,16 @@ def bench(
     """Measure this machine: the lecture's Tables 5 and 6, or every algorithm on every layer."""
     from darter.conv import ConvSpec, benchmark
     from darter.errors import OptionError
-    from darter.kernels import measure_peak
+    from darter.kernels import measure_peak, set_threads
     from darter.report import table
 
     if what != "conv":
         raise OptionError(f"cannot measure {what!r}; the choice is: conv")
     sizes = _numbers(batches)
+    if threads is not None:
+        if threads < 1:
+            raise OptionError(f"--threads takes a number of at least 1, got {threads}")
+        set_threads(threads)
     peaks = [measure_peak()]
     rows: list[dict[str, Any]]
     if layers:

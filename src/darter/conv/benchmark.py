@@ -21,7 +21,7 @@ from darter.conv.choice import MAX_ERROR, admitted
 from darter.conv.prepared import prepare
 from darter.conv.remembered import cpu_name
 from darter.conv.spec import ConvSpec
-from darter.conv.tune import Timing, autotune
+from darter.conv.tune import Timing, autotune, now
 from darter.errors import MissingExtraError, OptionError
 from darter.kernels import BLOCK, Peak, blocked_shape, threads
 
@@ -78,7 +78,10 @@ def limit(spec: ConvSpec, peak: Peak) -> float:
 
 @dataclass(frozen=True)
 class SequenceRecord:
-    """All convolutions of a net, one after the other; milliseconds are medians of `rounds`."""
+    """All convolutions of a net, one after the other.
+
+    Milliseconds are medians of `rounds`, of CPU time where there is one thread.
+    """
 
     net: str
     batch: int
@@ -161,10 +164,10 @@ def _floats(shape: tuple[int, ...]) -> int:
 
 
 def _run(steps: list[Callable[[], Any]]) -> float:
-    start = time.perf_counter()
+    start = now()
     for step in steps:
         step()
-    return time.perf_counter() - start
+    return now() - start
 
 
 def _darter_steps(

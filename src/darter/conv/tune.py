@@ -77,6 +77,11 @@ def autotune(
     return sorted(timings, key=lambda timing: timing.middle)
 
 
+def now() -> float:
+    """Seconds; with one thread of CPU time, which a busy machine disturbs least."""
+    return time.process_time() if threads() == 1 else time.perf_counter()
+
+
 def _promising(spec: ConvSpec, names: list[str]) -> list[str]:
     cycles = {name: ALGORITHMS[name].estimate(spec, threads()) for name in names}
     return [name for name in names if cycles[name] < 8 * min(cycles.values())]
@@ -102,17 +107,15 @@ class _Run:
         self.x = rng.standard_normal(x if x_layout == "plain" else blocked_shape(x), np.float32)
         self.y = np.zeros(y if y_layout == "plain" else blocked_shape(y), np.float32)
         self.times: list[float] = []
-        # One thread: CPU time, which a busy machine disturbs least.
-        self.clock = time.process_time if threads() == 1 else time.perf_counter
 
     def time_once(self) -> None:
         if self.evicting is not None:
             self.evicting.max()
         wake_threads()
         self.before(self.x, self.y)
-        start = self.clock()
+        start = now()
         self.layer(self.x, self.y)
-        self.times.append(self.clock() - start)
+        self.times.append(now() - start)
 
     def summary(self, name: str) -> Timing:
         """Runs far slower than the best were disturbed by others: they are dropped."""
