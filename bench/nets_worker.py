@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 
 Run = Callable[[], np.ndarray]
-LIMITS = {"float32": 1e-3, "bfloat16": 5e-2}  # of a peer's |difference| / max |y|; darter's: tests
+# Of |difference| / max |y|: catches a wrong computation; MNN's Winograd strays 1.2e-3 on GoogLeNet.
+LIMITS = {"float32": 5e-3, "bfloat16": 5e-2}
 
 
 def darter(file: Path, x: np.ndarray, threads: int, precision: str) -> Run:
