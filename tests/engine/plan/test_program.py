@@ -88,7 +88,7 @@ def test_many_threads_get_the_answers_of_one(net):
     pictures = array(8, 1, 3, 24, 24)
     truth = [programs.run(x) for x in pictures]
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda i: programs.run(pictures[i % 8]), range(400)))
+        found = list(pool.map(lambda i: programs.run(pictures[i % 8]), range(4000)))
     for i, y in enumerate(found):
         assert np.array_equal(y, truth[i % 8])
 
