@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 
 Run = Callable[[], np.ndarray]
-# Of |difference| / max |y|: catches a wrong computation; MNN's Winograd strays 1.2e-3 on GoogLeNet.
-LIMITS = {"float32": 5e-3, "bfloat16": 5e-2}
+# Of |difference| / max |y|: catches a wrong computation. GoogLeNet with random weights magnifies
+# rounding: MNN's Winograd strays 1.2e-3, OpenVINO's bfloat16 0.11, darter's 4e-5 and 0.07.
+LIMITS = {"float32": 5e-3, "bfloat16": 0.15}
 
 
 def darter(file: Path, x: np.ndarray, threads: int, precision: str) -> Run:

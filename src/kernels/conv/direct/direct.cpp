@@ -138,23 +138,33 @@ private:
             pairs_.push_back(pair);
         }
         weights_ = Buffer(operands_.floats(size));
-        std::fill_n(weights_.data(), weights_.size(), 0.0f);
-        for (const Pair& pair : pairs_) pack_pair(pair, w, per_group_in, per_group_out);
+        parallel_for(pairs_.size(), [&](size_t i) {
+            pack_pair(pairs_[i], w, per_group_in, per_group_out);
+        });
     }
 
     // [input block][tap][channel][filter]; filters see zeros outside their group.
     void pack_pair(const Pair& pair, const float* w, int64_t per_group_in, int64_t per_group_out) {
         int64_t width = pair.blocks * kBlock, first = pair.out_block * kBlock;
+        int64_t depth = (pair.in_last - pair.in_first) * taps() * unit_;
+        std::memset(operands_.at(weights_.data(), pair.weights), 0, operands_.bytes(depth * width));
+        std::vector<int64_t> groups;  // of the filters
         for (int64_t k = first; k < std::min(spec.k, first + width); ++k)
-            for (int64_t i = 0; i < per_group_in; ++i) {
-                int64_t channel = k / per_group_out * per_group_in + i;
-                int64_t block = channel / unit_ - pair.in_first;
-                for (int64_t tap = 0; tap < taps(); ++tap) {
-                    int64_t depth = (block * taps() + tap) * unit_ + channel % unit_;
-                    operands_.set_weight(weights_.data(), pair.weights, width, depth, k - first,
-                                         w[(k * per_group_in + i) * taps() + tap]);
+            groups.push_back(k / per_group_out);
+        for (int64_t i = 0; i < per_group_in; ++i) {
+            int64_t known = -1, row = 0;  // of the first tap, for this group
+            for (size_t column = 0; column < groups.size(); ++column) {
+                if (groups[column] != known) {
+                    known = groups[column];
+                    int64_t channel = known * per_group_in + i;
+                    row = (channel / unit_ - pair.in_first) * taps() * unit_ + channel % unit_;
                 }
+                const float* from = w + ((first + column) * per_group_in + i) * taps();
+                for (int64_t tap = 0; tap < taps(); ++tap)
+                    operands_.set_weight(weights_.data(), pair.weights, width, row + tap * unit_,
+                                         column, from[tap]);
             }
+        }
     }
 
     int64_t taps() const { return spec.r * spec.s; }
