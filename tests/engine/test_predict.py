@@ -145,3 +145,9 @@ def test_sessions_are_safe_to_share(session):
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_one_path_alone_is_one_picture(session, tmp_path):
+    path = picture(tmp_path / "red.png", RED)
+    assert [p.label for p in session.predict(path)] == ["red"]
+    assert [p.label for p in session(str(path))] == ["red"]

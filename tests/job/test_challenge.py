@@ -25,10 +25,10 @@ def fitted(wrong: int, first: int = 0) -> SimpleNamespace:
     """A model that errs on so many of the 100 validation pictures, from one on."""
     logits = np.eye(2)[LABELS]
     logits[first : first + wrong] = logits[first : first + wrong, ::-1]
-    record = {"epoch": 1, "step": 9}
+    record = {"epoch": 1, "step": 9, "seconds": 1.0, "waited_seconds": 0.0}
     return SimpleNamespace(
         val_logits=logits, val_accuracy=1 - wrong / 100, plan=object(), best_epoch=1,
-        history=({"epoch": 0, "step": 0}, record), ended="all epochs", seconds=1.0,
+        history=({**record, "epoch": 0, "step": 0}, record), ended="all epochs", seconds=1.0,
     )  # fmt: skip
 
 

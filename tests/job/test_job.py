@@ -54,7 +54,7 @@ def test_a_run_leaves_every_record(run):
     assert entries["result"]["n"] == len(read_json(run / "split.json")["test"])
     assert entries["result"]["accuracy"] >= 0.9
     assert entries["baseline"]["accuracy"] > 0.5
-    assert str(entries["margin"]["pictures"]) in entries["verdict"]
+    assert f"{entries['result']['accuracy']:.1%}" in entries["verdict"]
 
 
 def test_test_pictures_choose_nothing(run):
@@ -123,6 +123,10 @@ def test_a_run_whose_pictures_changed_does_not_go_on(run, tmp_path):
         ([".", "--recipe", "none.toml"], "none.toml"),
         ([".", "--size", "3"], "size"),
         (["--resume", "."], "holds no run"),
+        (
+            ["--resume", ".", "--strategy", "scratch", "--time", "5m"],
+            "leave --strategy, --time out",
+        ),
     ],
 )
 def test_mistakes_are_sentences_and_leave_nothing_behind(tmp_path, arguments, words):

@@ -43,3 +43,9 @@ def test_verdict_of_a_training_that_had_no_time():
     same = margin([1, 1], [1, 1])
     assert "no time left" in verdict("fine-tune-last", 1.0, 1.0, same, steps=0)
     assert "no time left" not in verdict("fine-tune-last", 1.0, 1.0, same, steps=9)
+
+
+def test_a_training_that_gained_nothing_is_called_the_baseline_it_is():
+    same = [1] * 9 + [0]
+    words = verdict("fine-tune-last", 0.9, 0.9, margin(same, same), steps=14, best_epoch=0)
+    assert "the linear classifier that it started from" in words

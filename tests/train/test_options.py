@@ -40,7 +40,7 @@ CHANGES_WEIGHTS = {
     "mixup": (0.4, {}),
     "cutmix": (1.0, {}),
     "ema": (0.0, {}),
-    "patience": (1, {"learning_rate": 1.0}),
+    "patience": (1, {"learning_rate": 2.0}),
     "precision": ("bfloat16", {}),
     "seed": (1, {}),
     "size": (24, {}),

@@ -11,6 +11,8 @@ from darter.errors import OptionError
 if TYPE_CHECKING:
     from darter.train.recipe import Recipe
 
+DEFAULT_TIME = "10m"
+
 
 def train(
     data: Annotated[
@@ -23,7 +25,10 @@ def train(
     out: Annotated[
         Path | None, typer.Option(help="Folder for this run.  [default: darter-runs/NAME-1]")
     ] = None,
-    time: Annotated[str, typer.Option(help="All of it, about: 90s, 10m, 1h30m.")] = "10m",
+    time: Annotated[
+        str | None,
+        typer.Option(help="All of it, about: 90s, 10m, 1h30m.", show_default=DEFAULT_TIME),
+    ] = None,
     test: Annotated[
         str | None,
         typer.Option(help="Test split: a subfolder such as val, another folder, or a CSV."),
@@ -67,13 +72,6 @@ def train(
     from darter.train.recipe import Recipe
 
     screen = Screen()
-    if resume is not None:
-        if data is not None:
-            raise OptionError("--resume RUN goes on with its own pictures; leave DIR out.")
-        resume_job(resume, screen)
-        return
-    if data is None:
-        raise OptionError("name a folder of pictures, e.g. darter train photos/")
     given = {
         "strategy": strategy,
         "backbone": backbone,
@@ -85,9 +83,23 @@ def train(
         "device": device,
         "threads": threads,
     }
+    if resume is not None:
+        if data is not None:
+            raise OptionError("--resume RUN goes on with its own pictures; leave DIR out.")
+        others = given | {"out": out, "test": test, "recipe": recipe, "time": time}
+        named = [f"--{name}" for name, value in others.items() if value is not None]
+        if named:
+            raise OptionError(
+                f"--resume RUN goes on with its own options; leave {', '.join(named)} out, or "
+                "start a new run with them."
+            )
+        resume_job(resume, screen)
+        return
+    if data is None:
+        raise OptionError("name a folder of pictures, e.g. darter train photos/")
     base = Recipe() if recipe is None else Recipe.load(recipe)
     chosen = with_options(base, given)
-    run_job(JobOptions(str(data), test, parse_seconds(time), chosen), out, screen)
+    run_job(JobOptions(str(data), test, parse_seconds(time or DEFAULT_TIME), chosen), out, screen)
 
 
 def with_options(base: "Recipe", given: dict[str, Any]) -> "Recipe":

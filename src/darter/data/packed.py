@@ -46,7 +46,7 @@ class Pack:
 
 def is_pack(root: Path) -> bool:
     """Whether `darter pack` has finished a pack in this folder."""
-    return (root / INDEX).is_file()
+    return os.access(root, os.X_OK) and (root / INDEX).is_file()
 
 
 def open_pack(root: Path | str) -> Pack:

@@ -113,13 +113,13 @@ class Session:
             )
         return scores
 
-    def __call__(self, sources: Iterable[Picturelike]) -> list[Prediction]:
+    def __call__(self, sources: Iterable[Picturelike] | str | bytes | Path) -> list[Prediction]:
         """What is in each picture: `list(session.predict(sources))`."""
         return list(self.predict(sources))
 
     def predict(
         self,
-        sources: Iterable[Picturelike],
+        sources: Iterable[Picturelike] | str | bytes | Path,
         *,
         top: int = 5,
         batch_size: int = 16,
@@ -127,13 +127,16 @@ class Session:
     ) -> Iterator[Prediction]:
         """Say what is in pictures, in their order, in constant memory.
 
-        sources: paths, encoded bytes, uint8 arrays (H, W, 3), or pairs (name, one of these).
+        sources: paths, encoded bytes, uint8 arrays (H, W, 3), or pairs (name, one of these), in a
+        list or any other iterable; one path alone will do.
         top: how many of the likeliest classes each Prediction lists.
         unknown_below: replaces the threshold that the model carries.
         A picture that cannot be read becomes a Prediction with `error` set; nothing is raised.
         """
         if top < 1 or batch_size < 1:
             raise OptionError(f"top and batch_size must be 1 or more; got {top} and {batch_size}")
+        if isinstance(sources, str | bytes | Path):
+            sources = [sources]
         below = self.info.calibration.unknown_below if unknown_below is None else unknown_below
         if not 0 <= below <= 1:
             raise OptionError(f"unknown_below must lie in [0, 1]; got {below}")

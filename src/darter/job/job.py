@@ -6,6 +6,7 @@ Each stage writes its records when it is done (docs/architecture.md lists them).
 finds them: cheap stages are done again and give the same, expensive ones go on where they were.
 """
 
+import shlex
 from pathlib import Path
 
 from darter.data import Listing
@@ -57,7 +58,9 @@ def _run(folder: RunFolder, options: JobOptions, listing: Listing, screen: Scree
         page = write_html(folder.path)
     except KeyboardInterrupt:
         folder.save(state="interrupted")
-        raise Interrupted(f"stopped; go on with: darter train --resume {folder.path}") from None
+        raise Interrupted(
+            f"stopped; go on with: darter train --resume {shlex.quote(str(folder.path))}"
+        ) from None
     finally:
         folder.release()
     screen.line("report", f"{page}")

@@ -77,6 +77,7 @@ def judge(
         gain,
         part=part,
         steps=fitted.history[-1]["step"] if fitted.history else None,
+        best_epoch=fitted.best_epoch if fitted.history else None,
     )
     result = {"accuracy": found.accuracy, "interval": found.interval, "n": found.n, "split": part}
     folder.save(result=result, baseline=baseline, margin=gain.to_json(), verdict=sentence)

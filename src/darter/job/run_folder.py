@@ -3,6 +3,7 @@
 import fcntl
 import os
 import platform
+import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -47,7 +48,7 @@ class RunFolder:
             path,
             {
                 "version": 1,
-                "command": " ".join(["darter", *sys.argv[1:]]),
+                "command": shlex.join(["darter", *sys.argv[1:]]),
                 "started": datetime.now(UTC).isoformat(timespec="seconds"),
                 "state": "started",
                 "options": options,

@@ -40,8 +40,12 @@ def verdict(
     *,
     part: str = "test",
     steps: int | None = None,
+    best_epoch: int | None = None,
 ) -> str:
-    """A sentence for a person who has never trained a network. steps: of training, where known."""
+    """A sentence for a person who has never trained a network.
+
+    steps, best_epoch: of the training, where known; epoch 0 is its start, a linear classifier.
+    """
     if strategy == "linear-probe":
         return (
             f"The baseline itself, a linear classifier on the pretrained network, was kept: "
@@ -52,6 +56,12 @@ def verdict(
         return (
             "There was no time left to train, so this model is the linear baseline that training "
             f"starts from. It is right for {accuracy:.1%} of the {part} pictures; give more time."
+        )
+    if best_epoch == 0 and strategy.startswith("fine-tune"):
+        return (
+            "Training made nothing better on the validation pictures, so this model is the linear "
+            f"classifier that it started from. It is right for {accuracy:.1%} of the {part} "
+            f"pictures; the linear baseline for {baseline:.1%}. More --time may help."
         )
     who = "The classifier on all layers" if strategy.startswith("linear") else "Training"
     figures = f"{accuracy:.1%} against {baseline:.1%} on {found.pictures} {part} pictures"

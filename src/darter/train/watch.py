@@ -1,5 +1,6 @@
 """What goes on around the loop: checkpoints, records, progress, Ctrl-C."""
 
+import shlex
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -66,9 +67,10 @@ class Keeper:
         save_checkpoint(self._out / "checkpoints", {"about": self._about, **self._loop.state()})
         self._saved_at = time.monotonic()
         if self._stop.requested:
+            out = shlex.quote(str(self._out))
             raise Interrupted(
                 f"stopped at step {self._loop.position.step} of {self._loop.plan.steps}; "
-                f"everything is saved. Go on with: darter train --resume {self._out}"
+                f"everything is saved. Go on with: darter train --resume {out}"
             )
 
     def __enter__(self) -> "Keeper":
