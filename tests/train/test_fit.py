@@ -100,11 +100,19 @@ def test_best_epoch_is_kept(problem):
     fitted = train(good, problem, ruin)
     assert fitted.ended == "early stopping"
     assert len(fitted.history) < 31
-    best = max(fitted.history, key=lambda r: (r["val_accuracy"], -r["val_loss"]))
+    best = max(fitted.history, key=lambda r: (r["val_accuracy"], r["epoch"]))
     assert fitted.best_epoch == best["epoch"]
     assert fitted.val_accuracy == best["val_accuracy"]
     if best["epoch"] == 0:
         assert all(torch.equal(v, before[n]) for n, v in good.state_dict().items())
+
+
+def test_patience_waits_for_half_of_a_long_training(problem):
+    ruin = QUICK.replace(epochs=40, learning_rate=3.0, warmup=0.0, patience="auto", ema=0.0)
+    fitted = train(tiny_model(), problem, ruin)
+    last = fitted.history[-1]["epoch"]
+    assert (fitted.ended == "early stopping") == (last < 40)
+    assert last - fitted.best_epoch == 20 or last == 40
 
 
 def test_val_logits_are_the_models(model, problem):

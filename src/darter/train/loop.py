@@ -26,6 +26,7 @@ from darter.train.validate import evaluate, score
 from darter.transfer.backbone import Classifier
 from darter.transfer.strategies import Strategy, train_mode
 
+LEAST_PATIENCE = 10  # epochs
 MIX, NOISE = 0, 1  # places of the random numbers of a step; see darter.train.seeds
 
 
@@ -185,7 +186,7 @@ class Loop:
         at.close_epoch(self.plan, self.rate(), accuracy, loss)
 
     def _validate(self) -> tuple[float, float]:
-        """Accuracy and loss of the averaged weights; ties in accuracy go to the lower loss."""
+        """Accuracy and loss of the averaged weights; ties go to those that have learned longer."""
         assert self.val is not None
         at = self.position
         with self._averaged():
@@ -193,8 +194,8 @@ class Loop:
                 self.model, self.val, self.device, self.plan.precision, self.recipe.channels_last
             )
             accuracy, loss = score(logits, self.val_labels)
-            if (accuracy, -loss) > (at.best_accuracy, -at.best_loss):
-                at.best_epoch, at.best_accuracy, at.best_loss = at.epoch, accuracy, loss
+            if accuracy >= at.best_accuracy:
+                at.best_epoch, at.best_accuracy = at.epoch, accuracy
                 copy_into(self.best, self.learned)
         return accuracy, loss
 
@@ -208,7 +209,7 @@ class Loop:
 
     def _decide(self, seconds: float | None) -> None:
         """End training, or go on, perhaps with fewer steps than planned."""
-        at, patience = self.position, self.recipe.patience
+        at, patience = self.position, self._patience()
         if at.step >= self.plan.steps:
             at.ended = "all epochs"
         elif self._out_of_time(seconds):
@@ -217,6 +218,11 @@ class Loop:
             at.ended = "early stopping"
         elif seconds:
             self.plan = replan(self.plan, at.step, at.seconds, seconds)
+
+    def _patience(self) -> int:
+        if self.recipe.patience == "auto":  # gains come late, when the rate falls
+            return max(LEAST_PATIENCE, self.plan.epochs // 2)
+        return self.recipe.patience
 
     def _out_of_time(self, seconds: float | None) -> bool:
         return seconds is not None and self.position.seconds > seconds

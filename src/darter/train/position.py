@@ -1,6 +1,5 @@
 """Where a training run stands, and which tensors it changes."""
 
-import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,7 +28,6 @@ class Position:
     waited: float = 0.0
     best_epoch: int = 0
     best_accuracy: float = -1.0
-    best_loss: float = math.inf
     ended: str = ""
     history: list[dict[str, Any]] = field(default_factory=list)
 

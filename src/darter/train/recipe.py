@@ -120,11 +120,11 @@ class Recipe:
         "decay per step of the averaged weights that are kept; 0: off",
         number(0, 1, below=True),
     )
-    patience: int = entry(
-        10,
+    patience: int | Literal["auto"] = entry(
+        "auto",
         "epochs without a gain on the validation pictures before stopping, keeping the best; "
-        "0: train every epoch and keep the last",
-        whole(0, 100_000),
+        '"auto": 10, or half of all epochs if that is more; 0: train every epoch, keep the last',
+        auto_or(whole(0, 100_000)),
     )
 
     precision: str = entry(

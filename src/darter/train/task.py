@@ -140,7 +140,7 @@ class Task:
             logits = evaluate(self.model, loader, self.device, "float32", self.recipe.channels_last)
         home = self.model.to("cpu", memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
         at = loop.position if loop else Position(ended="nothing to train")
-        keeps_best = len(self.val) > 0 and self.recipe.patience > 0
+        keeps_best = len(self.val) > 0 and self.recipe.patience != 0
         return Fitted(
             model=home,
             plan=loop.plan if loop else None,
