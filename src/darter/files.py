@@ -1,5 +1,6 @@
 """Files that are whole or not there: written aside, then renamed."""
 
+import errno
 import json
 import os
 import tempfile
@@ -7,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from darter.errors import DataError
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:
@@ -31,10 +34,14 @@ def write_atomic(path: Path, content: bytes | str) -> None:
             Path(aside).unlink(missing_ok=True)
             raise
     except OSError as error:
-        reason = error.strerror or error
-        raise DataError(
-            f"cannot write {path}: {reason}. Free some space or choose another folder."
-        ) from error
+        raise cannot_write(path, error) from error
+
+
+def cannot_write(path: Path, error: OSError) -> DataError:
+    """What to tell a user whose file could not be written."""
+    remedy = "Free some space" if error.errno in FULL else "Check its permissions"
+    reason = error.strerror or error
+    return DataError(f"cannot write {path}: {reason}. {remedy}, or choose another folder.")
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -27,7 +27,7 @@ def test_folder_per_class(tmp_path):
     assert rows(listing) == [
         ("ant/1.jpg", "ant", None), ("ant/more/2.jpg", "ant", None), ("bee/1.jpg", "bee", None),
     ]  # fmt: skip
-    assert listing.notes == ("1 files beside the classes folders are left aside, e.g. readme.md",)
+    assert listing.notes == ("1 file beside the class folders left aside, e.g. readme.md",)
 
 
 @pytest.mark.parametrize("val", ["val", "valid", "validation", "VAL"])

@@ -104,6 +104,7 @@ def test_no_time_no_rivals(stage):
     stage.folder = RunFolder.open(stage.folder.path)
     assert stage.run(probe_wrong=9)[0].strategy.name == "linear-probe-all-layers"
     assert stage.trained == []
+    assert not (stage.folder.path / "challenge.json").exists(), "the page would speak of it"
 
 
 def test_a_resumed_run_takes_the_same_winner_again(stage):

@@ -122,6 +122,7 @@ def test_a_run_whose_pictures_changed_does_not_go_on(run, tmp_path):
         ([".", "--strategy", "magic"], "magic"),
         ([".", "--recipe", "none.toml"], "none.toml"),
         ([".", "--size", "3"], "size"),
+        ([".", "--device", "gpu"], "--device gpu"),
         (["--resume", "."], "holds no run"),
         (
             ["--resume", ".", "--strategy", "scratch", "--time", "5m"],
@@ -135,6 +136,14 @@ def test_mistakes_are_sentences_and_leave_nothing_behind(tmp_path, arguments, wo
     assert words in done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_damaged_weights_leave_no_run_behind(run, tmp_path):
+    (tmp_path / "net.pth").write_bytes(b"not weights")
+    done = darter("train", run.parent / "stripes", "--weights", "net.pth", cwd=tmp_path)
+    assert done.returncode == 2 and "net.pth" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [entry.name for entry in tmp_path.iterdir()] == ["net.pth"]
 
 
 @pytest.mark.slow

@@ -72,3 +72,17 @@ def test_runs_get_the_next_free_number(tmp_path, monkeypatch):
     assert new_run_path(photos).name == "my photos-1"
     (tmp_path / "darter-runs" / "my photos-1").mkdir(parents=True)
     assert new_run_path(photos).name == "my photos-2"
+
+
+def test_a_run_that_came_to_nothing_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = RunFolder.create(new_run_path(tmp_path / "photos"), {})
+    folder.record("audit", {})
+    (folder.path / "pictures").mkdir()
+    folder.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_was_there_stays(tmp_path):
+    RunFolder.create(tmp_path, {}).discard()
+    assert tmp_path.exists() and list(tmp_path.iterdir()) == []

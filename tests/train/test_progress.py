@@ -15,3 +15,10 @@ def test_bar_shows_what_a_run_does(problem):
     assert "epoch 3/3" in shown
     assert "pictures/s" in shown and "left" in shown and "loss" in shown
     assert f"validation {fitted.history[-1]['val_accuracy']:.1%}" in shown
+
+
+def test_no_bar_where_no_person_watches(problem):
+    screen = io.StringIO()
+    with TrainingBar(Console(file=screen)) as bar:
+        train(tiny_model(), problem, progress=bar)
+    assert screen.getvalue().strip() == ""

@@ -16,7 +16,9 @@ def doctor(
         Path, typer.Argument(help="Folder per class, train/val/test above that, a CSV, or a pack.")
     ],
     backbone: Annotated[str, typer.Option(help="The network to train.")] = "efficientnet_lite0",
-    augment: Annotated[str, typer.Option(help="none, light, default or strong.")] = "default",
+    augment: Annotated[
+        str, typer.Option(help="none, light, default, small or strong.")
+    ] = "default",
     size: Annotated[int | None, typer.Option(min=16, help="Input pixels on each side.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Pictures in a batch.")] = 16,
     precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",

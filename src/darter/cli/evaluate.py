@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from darter.cli import options
-from darter.errors import DataError
+from darter.errors import DataError, OptionError
 
 if TYPE_CHECKING:
     from darter.data import Listing, Sample
@@ -58,6 +58,8 @@ def evaluate(
     """
     from darter.data import list_samples
 
+    if folder.lower().endswith(".onnx"):
+        raise OptionError(f"{folder} looks like a model; the model comes first, then the pictures")
     listing = list_samples(folder)
     samples, used = _choose(listing, split)
     session = options.open_model(model, threads, classes, size, mean, std, runtime, precision)

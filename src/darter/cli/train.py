@@ -54,9 +54,11 @@ def train(
     crop: Annotated[
         str | None, typer.Option(help="center cuts the edges off, squash and pad keep them.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Same seed, same result.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Same seed, same result, if time does not cut it.")
+    ] = None,
     device: Annotated[
-        str | None, typer.Option(help="cpu, cuda or mps.  [default: what is there]")
+        str | None, typer.Option(help="cpu, cuda, mps or auto.  [default: auto]")
     ] = None,
     threads: Annotated[int | None, typer.Option(help="Threads for computing.")] = None,
     resume: Annotated[

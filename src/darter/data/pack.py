@@ -20,7 +20,7 @@ from darter.data.sample import shown
 from darter.data.samples import Listing, find_samples
 from darter.data.shards import ShardWriter
 from darter.errors import DataError, OptionError
-from darter.files import write_json
+from darter.files import cannot_write, write_json
 
 SHARD_BYTES = 100_000_000
 QUALITY = 90
@@ -90,10 +90,7 @@ def pack(
                 if progress:
                     progress(done, len(order))
     except OSError as error:
-        raise DataError(
-            f"cannot write {out}: {error.strerror or error}. Free some space or choose another "
-            "folder, and pack again."
-        ) from error
+        raise cannot_write(out, error) from error
     total = _write_index(out, shards.written, classes, [rows[number] for number in sorted(rows)])
     return Packed(out, len(rows), len(shards.written), total, shrunk, tuple(left_out))
 

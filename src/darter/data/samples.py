@@ -136,11 +136,11 @@ def _list(root: Path, leave_out: str | None) -> Listing:
         raise DataError(_nothing_found(root, folders, files))
     kind = "splits" if splits else "classes"
     if files:
-        notes.append(f"{len(files)} files beside the {kind} folders are left aside, e.g. "
-                     f"{shown(files[0].name)}")  # fmt: skip
-    empty = _empty(splits or [root], {sample.label for sample in samples}, leave_out)
-    if empty:
-        notes.append(f"no files in the class folder{'s' if len(empty) > 1 else ''} {_names(empty)}")
+        beside = {"splits": "split", "classes": "class"}[kind]
+        number = "1 file" if len(files) == 1 else f"{len(files)} files"
+        notes.append(
+            f"{number} beside the {beside} folders left aside, e.g. {shown(files[0].name)}"
+        )
     samples.sort(key=lambda sample: str(sample.path))
     return Listing(root, kind, tuple(samples), tuple(notes))
 

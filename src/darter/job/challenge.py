@@ -84,15 +84,19 @@ def _train_rivals(
         for number, entry in enumerate(rivals):
             share = time_left(folder, options, material) / (len(rivals) - number)
             name = entry["strategy"]
-            if decided is not None and decided["strategy"] != name:
-                continue
-            if decided is None and share < LEAST_SECONDS and not _place(folder, name).exists():
+            begun = _place(folder, name).exists()
+            wanted = begun or share >= LEAST_SECONDS
+            if decided is not None:
+                wanted = decided["strategy"] == name
+            if not wanted:
                 continue
             strategy = replace(strategies.get(name), layers=entry["layers"])
             rival = Chosen(strategy, entry["learning_rate"], chosen.mirror_safe, chosen.why)
             fitted = fit_chosen(_place(folder, name), material, start, rival, share, screen)
             contenders.append(_judged(rival, fitted, material))
             screen.line("challenge", f"{name}: {training_sentence(fitted, material)}")
+    if len(contenders) == 1:  # no time for any
+        return chosen, probe
     if decided is None:
         decided = _settle(folder, contenders)
     kept = next(c for c in contenders if c.candidate.strategy.name == decided["strategy"])

@@ -1,6 +1,6 @@
 """The main job: a folder of pictures in, a trained classifier and its report out.
 
-scan ─ split ─ features ─ choose ─ fit ─ export ─ evaluate ─ explain ─ report
+scan ─ split ─ features ─ choose ─ fit ─ challenge ─ export ─ evaluate ─ explain ─ report
 
 Each stage writes its records when it is done (docs/architecture.md lists them). A resumed run
 finds them: cheap stages are done again and give the same, expensive ones go on where they were.
@@ -10,6 +10,7 @@ import shlex
 from pathlib import Path
 
 from darter.data import Listing
+from darter.errors import DarterError
 from darter.job import judging, stages
 from darter.job.challenge import challenge
 from darter.job.options import JobOptions
@@ -29,7 +30,12 @@ def run_job(options: JobOptions, out: Path | None, screen: Screen) -> RunFolder:
     listing = stages.find(options)  # before a folder is made: most mistakes show here
     options = options.absolute()
     folder = RunFolder.create(out or new_run_path(Path(options.data)), options.to_dict())
-    return _run(folder, options, listing, screen)
+    try:
+        return _run(folder, options, listing, screen)
+    except DarterError:
+        if not folder.done("features"):  # nothing is in it that could be gone on with
+            folder.discard()
+        raise
 
 
 def resume_job(path: Path, screen: Screen) -> RunFolder:

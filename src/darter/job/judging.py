@@ -34,7 +34,7 @@ def prove(
     """Write model.onnx and prove that it answers as the trained model does: parity.json."""
     part, indices = material.judged
     calibration = calibrate(fitted.val_logits, material.examples(material.split.val).labels)
-    _, preprocess = start.look(chosen.strategy, chosen.mirror_safe)
+    preprocess = start.preprocess_for(chosen.strategy)
     info = ModelInfo(material.audit.classes, preprocess, calibration)
     with folder.stage("export"):
         parity = export(fitted.model, folder.model, info, material.examples(indices).pictures)

@@ -85,9 +85,13 @@ class Start:
         """The backbone, or a new small net where the strategy starts at random."""
         return small_net(self.small.size, seed) if strategy.start == "random" else self.backbone
 
+    def preprocess_for(self, strategy: Strategy) -> Preprocess:
+        """How this strategy sees pictures in validation and use."""
+        return self.small if strategy.start == "random" else self.preprocess
+
     def look(self, strategy: Strategy, mirror_safe: bool) -> tuple[Augment, Preprocess]:
         """How this strategy sees pictures in training, and in validation and use."""
-        preprocess = self.small if strategy.start == "random" else self.preprocess
+        preprocess = self.preprocess_for(strategy)
         recipe = self.recipe_with_changes(mirror_safe)
         return make_augment(recipe, preprocess, self.pixels), preprocess
 

@@ -4,10 +4,11 @@ import fcntl
 import os
 import platform
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,6 +18,7 @@ from darter.errors import DataError, OptionError
 from darter.files import read_json, write_json
 from darter.kernels import available_cpus
 
+DEFAULT_PARENT = "darter-runs"
 PACKAGES = ("darter", "numpy", "onnx", "onnxruntime", "torch", "torchvision", "timm")
 
 
@@ -26,6 +28,7 @@ class RunFolder:
     def __init__(self, path: Path, run: dict[str, Any]) -> None:
         self.path = path
         self.run = run
+        self._made = False
         self._started = time.monotonic()
         self._spent_before = sum(run["seconds"].values())
 
@@ -44,6 +47,7 @@ class RunFolder:
             raise OptionError(f"--out {path} is a file; name a folder.") from None
         except OSError as error:
             raise DataError(f"cannot use {path} for the run: {error.strerror}.") from error
+        made = not path.exists()
         folder = cls(
             path,
             {
@@ -57,6 +61,7 @@ class RunFolder:
                 "machine": machine(),
             },
         )
+        folder._made = made
         folder.save()
         return folder
 
@@ -66,6 +71,16 @@ class RunFolder:
         if not (path / "run.json").exists():
             raise DataError(f"{path} holds no run of darter: there is no run.json in it.")
         return cls(path, read_json(path / "run.json"))
+
+    def discard(self) -> None:
+        """Leave the disk as it was before `create`."""
+        for entry in self.path.iterdir():
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        if self._made:
+            self.path.rmdir()
+            with suppress(OSError):  # another run is in it, or it is not ours
+                if self.path.parent.name == DEFAULT_PARENT:
+                    self.path.parent.rmdir()
 
     def claim(self) -> None:
         """Keep other processes out of this run until `release`, or until this process ends."""
@@ -114,7 +129,7 @@ class RunFolder:
 
 def new_run_path(root: Path) -> Path:
     """The first free `darter-runs/<name of the data>-<number>` in the working folder."""
-    base = Path("darter-runs")
+    base = Path(DEFAULT_PARENT)
     name = root.resolve().stem or "pictures"
     number = 1
     while (base / f"{name}-{number}").exists():

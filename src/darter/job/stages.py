@@ -22,6 +22,7 @@ from darter.job.run_folder import RunFolder
 from darter.job.screen import Screen
 from darter.job.training import time_left
 from darter.train import Recipe
+from darter.train.device import choose_device
 from darter.train.pictures import make_preprocess
 from darter.train.trial import Trials
 from darter.transfer import (
@@ -47,6 +48,7 @@ PARTS = ("train", "val", "test")
 def find(options: JobOptions) -> Listing:
     """Check what can be checked at once, and list the files below the data folder."""
     allowed(options.recipe)
+    choose_device(options.recipe.device)
     zoo.check(options.recipe.backbone, options.recipe.weights or None)
     return find_samples(options.data, test=options.test)
 

@@ -68,7 +68,7 @@ def fit_chosen(
 def recipe_for(start: Start, chosen: Chosen) -> Recipe:
     """The recipe with everything that was decided on the way."""
     strategy = chosen.strategy
-    size = start.look(strategy, chosen.mirror_safe)[1].size
+    size = start.preprocess_for(strategy).size
     recipe = start.recipe_with_changes(chosen.mirror_safe)
     recipe = settle_recipe(recipe.replace(strategy=strategy.name, size=size), strategy)
     if strategy.is_probe:

@@ -10,13 +10,14 @@ from darter.train.plan import Plan
 
 
 class TrainingBar:
-    """Shows pictures/s, time left, loss and accuracy.
+    """Shows pictures/s, time left, loss and accuracy; nothing where no person watches.
 
     >>> with TrainingBar() as bar:
     ...     fit(…, progress=bar)
     """
 
     def __init__(self, console: Console | None = None) -> None:
+        console = console or Console()
         self._bar = Progress(
             TextColumn("training"),
             BarColumn(),
@@ -28,6 +29,7 @@ class TrainingBar:
             TextColumn("loss {task.fields[loss]:.3f}  accuracy {task.fields[accuracy]:.1%}"),
             TextColumn("{task.fields[val]}"),
             console=console,
+            disable=not console.is_terminal,
         )
         self._task: Any = None
         self._plan: Plan | None = None

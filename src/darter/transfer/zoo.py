@@ -33,7 +33,7 @@ def names(contains: str = "") -> list[str]:
 
     every = [DEFAULT, *timm.list_models()]
     every += [f"torchvision/{n}" for n in torchvision.models.list_models(torchvision.models)]
-    return [n for n in every if contains in n]
+    return [n for n in dict.fromkeys(every) if contains in n]
 
 
 def offline_names() -> list[str]:
