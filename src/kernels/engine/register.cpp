@@ -90,11 +90,10 @@ void register_product_steps(nb::module_& m) {
     m.def(
         "repeat_step",
         [](std::shared_ptr<Program> program, int64_t times, const Numbers& x_floats,
-           const Numbers& y_floats, bool side_by_side) {
-            return repeat_step(std::move(program), times, x_floats, y_floats, side_by_side);
+           const Numbers& y_floats) {
+            return repeat_step(std::move(program), times, x_floats, y_floats);
         },
-        nb::arg("program"), nb::arg("times"), nb::arg("x_floats"), nb::arg("y_floats"),
-        nb::arg("side_by_side"));
+        nb::arg("program"), nb::arg("times"), nb::arg("x_floats"), nb::arg("y_floats"));
     m.def("convolution_step", &convolution_step, nb::arg("convolution"), nb::arg("residual"));
     nb::class_<FullyConnected>(m, "FullyConnected")
         .def_prop_ro("weight_bytes", &FullyConnected::weight_bytes);

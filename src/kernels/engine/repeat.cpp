@@ -9,14 +9,14 @@ namespace {
 class Repeat final : public Step {
 public:
     Repeat(std::shared_ptr<const Program> program, int64_t times, std::vector<int64_t> x_floats,
-           std::vector<int64_t> y_floats, bool side_by_side)
+           std::vector<int64_t> y_floats)
         : program_(std::move(program)), times_(times), x_floats_(std::move(x_floats)),
-          y_floats_(std::move(y_floats)), side_by_side_(side_by_side) {}
+          y_floats_(std::move(y_floats)) {}
 
     void run(const float* const* x, float* const* y) const override {
-        if (side_by_side_)
-            return parallel_for(times_, [&](size_t image) { run_image(x, y, image, 1); });
-        for (int64_t image = 0; image < times_; ++image) run_image(x, y, image, threads());
+        int64_t even = times_ / threads() * threads();
+        parallel_for(even, [&](size_t image) { run_image(x, y, image, 1); });
+        for (int64_t image = even; image < times_; ++image) run_image(x, y, image, threads());
     }
     size_t weight_bytes() const override { return program_->weight_bytes(); }
 
@@ -32,16 +32,14 @@ private:
     const std::shared_ptr<const Program> program_;
     const int64_t times_;
     const std::vector<int64_t> x_floats_, y_floats_;
-    const bool side_by_side_;
 };
 
 }  // namespace
 
 StepPointer repeat_step(std::shared_ptr<const Program> program, int64_t times,
-                        std::vector<int64_t> x_floats, std::vector<int64_t> y_floats,
-                        bool side_by_side) {
+                        std::vector<int64_t> x_floats, std::vector<int64_t> y_floats) {
     return std::make_shared<Repeat>(std::move(program), times, std::move(x_floats),
-                                    std::move(y_floats), side_by_side);
+                                    std::move(y_floats));
 }
 
 }  // namespace darter

@@ -18,12 +18,11 @@ class FullyConnected;
 StepPointer fully_connected_step(std::shared_ptr<const FullyConnected> layer, bool residual,
                                  int64_t n, int64_t x_blocks, int64_t y_blocks);
 
-// Runs a program for one image `times` times; x_floats, y_floats: of an image in each input and
-// output. side_by_side: each thread takes images of its own; else all threads share each image.
+// Runs a program for one image `times` times, on as many images at once as there are threads;
+// x_floats, y_floats: of an image in each input and output.
 class Program;
 StepPointer repeat_step(std::shared_ptr<const Program> program, int64_t times,
-                        std::vector<int64_t> x_floats, std::vector<int64_t> y_floats,
-                        bool side_by_side);
+                        std::vector<int64_t> x_floats, std::vector<int64_t> y_floats);
 
 struct PoolShape {
     int64_t kernel_h, kernel_w, stride_h, stride_w, pad_top, pad_left, pad_bottom, pad_right;

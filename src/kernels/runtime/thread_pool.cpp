@@ -42,8 +42,8 @@ void pause() {
 
 class ThreadPool {
 public:
-    explicit ThreadPool(int count) {
-        for (int i = 1; i < count; ++i) workers_.emplace_back([this] { work(); });
+    explicit ThreadPool(int count) : shares_(new Share[count]) {
+        for (int i = 1; i < count; ++i) workers_.emplace_back([this, i] { work(i); });
     }
 
     ~ThreadPool() {
@@ -62,15 +62,16 @@ public:
         {
             std::lock_guard lock(mutex_);
             body_ = &body;
-            count_ = count;
-            most_workers_ = most_workers;
-            admitted_ = 0;
-            next_.store(0);
+            members_ = std::min<size_t>(most_workers + 1, threads());
+            for (size_t i = 0; i < members_; ++i) {
+                shares_[i].next.store(i * count / members_);
+                shares_[i].last = (i + 1) * count / members_;
+            }
             open_ = true;
             generation_.fetch_add(1);
         }
         wake_.notify_all();
-        take_indices();
+        take_indices(0);
         {
             std::lock_guard lock(mutex_);
             open_ = false;  // whoever wakes up now is too late: nobody waits for a sleeper
@@ -79,11 +80,23 @@ public:
     }
 
 private:
-    void take_indices() {
-        for (size_t i = next_.fetch_add(1); i < count_; i = next_.fetch_add(1)) (*body_)(i);
+    // The indices that a member begins with. Neighbouring indices mostly read what the same indices
+    // of the loop before wrote: a member that keeps to its share finds that in its own cache.
+    struct alignas(64) Share {
+        std::atomic<size_t> next{0};
+        size_t last = 0;
+    };
+
+    // Its own share first, then what is left of the others'.
+    void take_indices(size_t member) {
+        for (size_t i = 0; i < members_; ++i) {
+            Share& share = shares_[(member + i) % members_];
+            for (size_t k = share.next.fetch_add(1); k < share.last; k = share.next.fetch_add(1))
+                (*body_)(k);
+        }
     }
 
-    void work() {
+    void work(size_t member) {
         uint64_t seen = 0;
         for (;;) {
             for (int i = 0; i < kSpins && generation_.load(std::memory_order_acquire) == seen; ++i)
@@ -93,11 +106,10 @@ private:
                 wake_.wait(lock, [&] { return generation_.load() != seen; });
                 seen = generation_.load();
                 if (stopping_) return;
-                if (!open_ || admitted_ == most_workers_) continue;
-                ++admitted_;
+                if (!open_ || member >= members_) continue;
                 joined_.fetch_add(1);
             }
-            take_indices();
+            take_indices(member);
             joined_.fetch_sub(1, std::memory_order_release);
         }
     }
@@ -106,11 +118,10 @@ private:
     std::mutex mutex_;
     std::condition_variable wake_;
     std::atomic<uint64_t> generation_{0};
-    std::atomic<size_t> next_{0};
     std::atomic<int> joined_{0};  // workers inside the current body
     const std::function<void(size_t)>* body_ = nullptr;
-    size_t count_ = 0;
-    int most_workers_ = 0, admitted_ = 0;
+    std::unique_ptr<Share[]> shares_;
+    size_t members_ = 0;  // threads that may take part in the current body, the caller included
     bool open_ = false;  // workers may still join the current body
     bool stopping_ = false;
 };

@@ -6,7 +6,7 @@ import pytest
 from darter.engine.graph import Graph, needed, node
 from darter.engine.ops import Activation
 from darter.engine.plan import Options, Program
-from darter.engine.plan.front import crossing, front, side_by_side
+from darter.engine.plan.front import crossing, front
 from tests.references.engine import run_graph
 
 RNG = np.random.default_rng(4)
@@ -43,16 +43,11 @@ def test_the_cut_lies_where_weights_outgrow_tensors():
     assert front(graph, 1, Options(2)) == 0
 
 
-def test_threads_take_pictures_of_their_own_where_none_would_wait():
-    graph = narrowing(64)
-    assert side_by_side(graph, 2, 8, 2)
-    assert not side_by_side(graph, 2, 3, 2)
-
-
+@pytest.mark.parametrize("threads", [1, 2, 4])
 @pytest.mark.parametrize("batch", [2, 3, 8])
-def test_answers_and_reports_stay_the_same(batch):
+def test_answers_and_reports_stay_the_same(batch, threads):
     graph, x = narrowing(64), array(batch, 3, 64, 64)
-    program = Program(graph, batch)
+    program = Program(graph, batch, threads=threads)
     program._core.poison(np.nan)
     truth = run_graph(graph, x)[0]
     np.testing.assert_allclose(program.run(x), truth, atol=2e-5 * np.abs(truth).max())

@@ -16,8 +16,6 @@ from darter.engine.plan.options import Options
 
 Dims = tuple[int, ...]
 NORMALIZING = ("Softmax", "LayerNorm", "LRN")
-# Pictures side by side share the last cache; tensors larger than this are better run one by one.
-MOST_FLOATS = 1 << 20
 
 
 def front(graph: Graph, batch: int, options: Options) -> int:
@@ -44,13 +42,6 @@ def crossing(graph: Graph, cut: int) -> list[str]:
     """Tensors that the first nodes make and later ones, or the caller, want."""
     wanted = {name for node in graph.nodes[cut:] for name in node.inputs} | set(graph.outputs)
     return [name for node in graph.nodes[:cut] for name in node.outputs if name in wanted]
-
-
-def side_by_side(graph: Graph, cut: int, batch: int, threads: int) -> bool:
-    """Whether each thread shall take pictures of its own: no thread ever waits for another."""
-    shapes = infer(graph, 1)
-    largest = max(prod(shapes[name]) for node in graph.nodes[:cut] for name in node.outputs)
-    return batch % threads == 0 and largest <= MOST_FLOATS
 
 
 def _is_per_picture(

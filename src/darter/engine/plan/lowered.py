@@ -6,7 +6,7 @@ from typing import Any
 
 from darter.engine.graph import Graph
 from darter.engine.plan.builder import Builder
-from darter.engine.plan.front import crossing, front, side_by_side
+from darter.engine.plan.front import crossing, front
 from darter.engine.plan.limits import check_total
 from darter.engine.plan.lower import LOWER
 from darter.engine.plan.options import Options
@@ -64,8 +64,9 @@ def _lower(build: Builder, owner: Builder, numbers: range, release: Release) -> 
 def _lower_front(build: Builder, cut: int, batch: int, release: Release) -> None:
     """The first nodes as a program for one picture, in one step for all."""
     graph, names = build.graph, crossing(build.graph, cut)
-    together = side_by_side(graph, cut, batch, build.options.threads)
-    options = replace(build.options, threads=1 if together else build.options.threads)
+    # Each thread takes pictures of its own, where there are enough: none waits for another.
+    apart = batch >= build.options.threads
+    options = replace(build.options, threads=1 if apart else build.options.threads)
     first = replace(graph, nodes=graph.nodes[:cut], outputs=tuple(names))
     inner = Builder(first, 1, options, build.packed)
     with using_at_most(options.threads):
@@ -76,9 +77,9 @@ def _lower_front(build: Builder, cut: int, batch: int, release: Release) -> None
     writes = [build.new_whole(name) for name in names]
     sizes = ([floats_of((1, *v.shape[1:]), v.axis) for v in values] for values in (reads, writes))
     build.inner, build.inner_core = inner, assemble(inner)
-    core = steps.repeat_step(build.inner_core, batch, *sizes, together)
+    core = steps.repeat_step(build.inner_core, batch, *sizes)
     build.begin(0, graph.nodes[0])
-    how = "pictures side by side" if together else "picture by picture"
+    how = "pictures side by side" if apart else "picture by picture"
     adds = batch * sum(step.multiply_adds for step in inner.steps)
     build.emit(core, reads, writes, how, adds)
 

@@ -14,6 +14,8 @@ namespace avx512 { extern const DepthwiseKernel depthwise_row; }
 
 namespace {
 
+constexpr int64_t kLargePixels = 128;  // of a batch's outputs: split by rows
+
 DepthwiseKernel active_kernel() {
 #if defined(__x86_64__)
     if (active_isa() == Isa::avx512) return avx512::depthwise_row;
@@ -43,18 +45,25 @@ public:
 
     void run(const float* x, float* y, const float* residual) const override {
         int64_t blocks = blocks_of(spec.c), out_h = spec.out_h(), out_w = spec.out_w();
-        // Bands as high as leaves every thread a few: neighbours read the same rows at their border.
-        int64_t wanted = ceil_div(4 * threads(), spec.n * blocks);
-        int64_t height = ceil_div(out_h, std::min(out_h, wanted));
-        int64_t bands = ceil_div(out_h, height);
-        parallel_for(spec.n * blocks * bands, [&](size_t index) {
-            int64_t image = index / bands / blocks, block = index / bands % blocks;
-            int64_t first = index % bands * height, last = std::min(out_h, first + height);
-            int64_t out = image * spec.y_image() + block * out_h * out_w * kBlock;
-            const float* in = x + image * spec.x_image() + block * spec.h * spec.w * kBlock;
-            for (int64_t row = first; row < last; ++row)
-                run_row(in, y + out, residual ? residual + out : nullptr, block, row, out_w);
-            activate(y + out + first * out_w * kBlock, (last - first) * out_w * kBlock);
+        // As 1x1 layers before and after do: large pictures are split into bands of rows, small
+        // ones by channels, so that each thread mostly reads what it wrote.
+        int64_t bands = 1, pieces = blocks;
+        if (threads() > 1 && spec.n * out_h * out_w >= kLargePixels) {
+            bands = std::min(out_h, ceil_div(4 * threads(), spec.n));
+            pieces = 1;
+        }
+        int64_t piece = ceil_div(blocks, pieces);
+        parallel_for(spec.n * bands * pieces, [&](size_t index) {
+            int64_t image = index / pieces / bands, band = index / pieces % bands;
+            int64_t first = band * out_h / bands, last = (band + 1) * out_h / bands;
+            int64_t begin = index % pieces * piece;
+            for (int64_t block = begin; block < std::min(blocks, begin + piece); ++block) {
+                int64_t out = image * spec.y_image() + block * out_h * out_w * kBlock;
+                const float* in = x + image * spec.x_image() + block * spec.h * spec.w * kBlock;
+                for (int64_t row = first; row < last; ++row)
+                    run_row(in, y + out, residual ? residual + out : nullptr, block, row, out_w);
+                activate(y + out + first * out_w * kBlock, (last - first) * out_w * kBlock);
+            }
         });
     }
 

@@ -53,19 +53,27 @@ public:
 
     void run(const float* x, float* y, const float* residual) const override {
         int64_t pairs = static_cast<int64_t>(pairs_.size());
-        int64_t height = band_height(), width = band_width();
-        int64_t across = ceil_div(out_w_, width), bands = ceil_div(out_h_, height) * across;
         int64_t wanted = threads() == 1 ? 1 : 4 * threads();
-        int64_t groups = std::clamp<int64_t>(ceil_div(wanted, spec.n * bands), 1, pairs);
+        // Split what is larger, pictures or filters: each thread mostly reads its own part of it.
+        bool by_pixels = spec.n * (spec.x_image() + spec.y_image()) >=
+                         static_cast<int64_t>(weights_.size());
+        int64_t least_bands = by_pixels ? ceil_div(wanted, spec.n) : 1;
+        int64_t height = band_height(least_bands), width = band_width(least_bands);
+        int64_t across = ceil_div(out_w_, width), bands = ceil_div(out_h_, height) * across;
+        int64_t places = spec.n * bands;
+        int64_t groups = std::clamp<int64_t>(ceil_div(wanted, places), 1, pairs);
         int64_t group = ceil_div(pairs, groups);
-        parallel_for(spec.n * bands * groups, [&](size_t index) {
-            int64_t number = index / groups % bands;
+        parallel_for(places * groups, [&](size_t task) {
+            int64_t index = static_cast<int64_t>(task);
+            int64_t place = by_pixels ? index / groups : index % places;
+            int64_t first = (by_pixels ? index % groups : index / places) * group;
+            int64_t last = std::min(pairs, first + group);
+            if (first >= last) return;
+            int64_t number = place % bands;
             int64_t first_row = number / across * height, first_column = number % across * width;
-            Band band{static_cast<int64_t>(index) / groups / bands,
+            Band band{place / bands,
                       first_row, std::min(out_h_, first_row + height),
                       first_column, std::min(out_w_, first_column + width)};
-            int64_t first = index % groups * group, last = std::min(pairs, first + group);
-            if (first >= last) return;
             View view = view_of(x, band);
             std::vector<int64_t> offsets = tap_offsets(view);
             for (int64_t pair = first; pair < last; ++pair)
@@ -110,19 +118,20 @@ private:
         return (rows - 1) * spec.stride_h + (spec.r - 1) * spec.dilation_h + 1;
     }
 
-    int64_t band_height() const {
+    // As many rows as fit, at most; fewer where more bands are wanted.
+    int64_t band_height(int64_t least_bands) const {
         int64_t height = 1;
         while (height < out_h_ &&
                rows_in(height + 1) * columns_in() * in_blocks_ * unit_ <= kBandFloats)
             ++height;
-        return ceil_div(out_h_, ceil_div(out_h_, height));
+        return ceil_div(out_h_, std::min(out_h_, std::max(least_bands, ceil_div(out_h_, height))));
     }
 
     // Bands span the width, except in a flattened 1x1, which has a single row.
-    int64_t band_width() const {
+    int64_t band_width(int64_t least_bands) const {
         if (spec.h > 1 || spec.padded()) return out_w_;
-        int64_t tiles = std::max<int64_t>(1, kBandFloats / (in_blocks_ * unit_ * tile_));
-        return even_piece(ceil_div(out_w_, tile_), tiles) * tile_;
+        int64_t all = ceil_div(out_w_, tile_), fit = kBandFloats / (in_blocks_ * unit_ * tile_);
+        return even_piece(all, std::max<int64_t>(1, std::min(fit, all / least_bands))) * tile_;
     }
 
     void pack(const float* w) {
@@ -180,7 +189,8 @@ private:
 
     // What the band sees of every channel block, with its padding.
     View copy(const float* from, int64_t top, const Band& band) const {
-        bool part = band_width() < out_w_;  // of the single row of a flattened 1x1
+        // Of the single row of a flattened 1x1.
+        bool part = band.last_column - band.first_column < out_w_;
         int64_t rows = rows_in(band.last_row - band.first_row);
         int64_t left = part ? band.first_column : -spec.pad_left;
         int64_t columns = part ? band.last_column - band.first_column : columns_in();
