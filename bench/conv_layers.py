@@ -1,8 +1,8 @@
 """Every algorithm on layers of the lecture's nets, and on growing filters, with cold weights.
 
-python bench/conv_layers.py NET       [--seconds 0.3] [--threads 1] [--out conv-layers.jsonl]
-python bench/conv_layers.py filters   [--seconds 0.3] [--threads 1] [--out conv-filters.jsonl]
-python bench/conv_layers.py depthwise [--seconds 0.3] [--threads 1] [--out conv-depthwise.jsonl]
+python bench/conv_layers.py NET       --out conv-layers.jsonl  (--batch 8: conv-layers-8.jsonl)
+python bench/conv_layers.py filters   --out conv-filters.jsonl
+python bench/conv_layers.py depthwise --out conv-depthwise.jsonl
 
 NET: vgg-e, alexnet, resnet-50, googlenet or inception-v3. --out: a file below bench/results.
 """
@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from darter.bench import append_records, limit, time_layers
+from darter.bench.convolutions import NETS
 from darter.conv import ConvSpec, autotune
-from darter.conv.benchmark import NETS, append_records, limit, time_layers
 from darter.kernels import measure_peak, set_threads
 from darter.report import table
 
@@ -42,8 +43,8 @@ def depthwise(seconds: float) -> Iterator[dict]:
             yield {"layer": f"{side}x{side}", **asdict(timing)}
 
 
-def layers(net: str, seconds: float) -> Iterator[dict]:
-    for record in time_layers(net, seconds=seconds):
+def layers(net: str, batch: int, seconds: float) -> Iterator[dict]:
+    for record in time_layers(net, batch=batch, seconds=seconds):
         row = asdict(record)
         yield {**row, **row.pop("timing")}
 
@@ -52,13 +53,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=(*NETS, "filters", "depthwise"))
     parser.add_argument("--seconds", type=float, default=0.3)
+    parser.add_argument("--batch", type=int, default=1, help="pictures, of a net")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out")
     options = parser.parse_args()
     set_threads(options.threads)
     before = measure_peak()
     if options.what in NETS:
-        rows = list(layers(options.what, options.seconds))
+        rows = list(layers(options.what, options.batch, options.seconds))
     else:
         rows = list((filters if options.what == "filters" else depthwise)(options.seconds))
     peak = max(before, measure_peak(), key=lambda peak: peak.gflops)

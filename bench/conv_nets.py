@@ -1,4 +1,4 @@
-"""Write src/darter/conv/nets.json: the convolutions of the lecture's nets, in order.
+"""Write src/darter/bench/nets.json: the convolutions of the lecture's nets, in order.
 
 python bench/conv_nets.py        needs the [train] extra; run it when a net is added
 """
@@ -47,7 +47,7 @@ def main() -> None:
         name: [[spec, len(list(same))] for spec, same in groupby(layers(*net))]
         for name, net in NETS.items()
     }
-    target = Path(__file__).parents[1] / "src/darter/conv/nets.json"
+    target = Path(__file__).parents[1] / "src/darter/bench/nets.json"
     target.write_text(json.dumps(nets, indent=1) + "\n")
 
 

@@ -23,8 +23,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from darter.bench import append_records, net_layers
 from darter.conv import ConvSpec, autotune, prepare
-from darter.conv.benchmark import append_records, net_layers
 from darter.kernels import blocked_shape, measure_peak, set_threads, threads
 
 SINGLE = [

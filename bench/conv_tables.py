@@ -207,6 +207,8 @@ def main() -> None:
         page = replace_section(page, "nets", machine(rows) + net_table(nets))
         page = replace_section(page, "3x3", machine(rows) + square_table(rows))
         write_layers(nets)
+    if rows := rows_of("layers-8"):
+        page = replace_section(page, "3x3-8", machine(rows) + square_table(rows))
     if rows := rows_of("peers") + rows_of("peers-1-thread"):
         page = replace_section(page, "peers", machine(rows) + peer_table(rows))
     PAGE.write_text(page)

@@ -11,7 +11,7 @@ from statistics import median
 import numpy as np
 import torch
 
-from darter.conv.benchmark import append_records
+from darter.bench import append_records
 from darter.kernels import GEMM_ALGORITHMS, gemm, measure_peak, set_threads, threads
 from darter.report import table
 

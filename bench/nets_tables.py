@@ -1,4 +1,4 @@
-"""Turn bench/results/nets.jsonl into the tables and the plot of docs/performance.md.
+"""Turn bench/results/nets.jsonl (of `darter bench`) into tables and plots in docs/performance.md.
 
 python bench/nets_tables.py        needs matplotlib; rewrites the sections between their marks
 """
@@ -6,10 +6,11 @@ python bench/nets_tables.py        needs matplotlib; rewrites the sections betwe
 import json
 import re
 from collections.abc import Iterable
-from pathlib import Path
 from statistics import geometric_mean
 
 from conv_tables import PAGE, PICTURES, RESULTS, machine, markdown
+
+from darter.bench.plot import plot_speedups
 
 PEERS = ("eager", "inductor", "onnxruntime", "openvino", "ncnn", "mnn")
 Cases = dict[tuple[str, int], dict[str, dict]]  # (net, batch) -> runtime -> its row
@@ -54,29 +55,6 @@ def table(found: Cases) -> str:
     return text + "\n"
 
 
-def plot(found: Cases, file: Path) -> None:
-    """Speedups over the best peer, one bar per net and batch."""
-    import matplotlib
-
-    matplotlib.use("svg")
-    import matplotlib.pyplot as plt
-
-    plt.rcParams["svg.hashsalt"] = "darter"
-    figure, axes = plt.subplots(figsize=(7, 3.2), layout="constrained")
-    nets = list(dict.fromkeys(net for net, _ in found))
-    batches = sorted({batch for _, batch in found})
-    for i, (batch, color) in enumerate(zip(batches, ("#0b6e99", "#6a9f58"), strict=False)):
-        pairs = [(j, found[net, batch]) for j, net in enumerate(nets) if (net, batch) in found]
-        places = [j + 0.4 * i - 0.2 for j, _ in pairs]
-        heights = [rows["darter"]["speedup_of_minima"] for _, rows in pairs]
-        axes.bar(places, heights, 0.38, color=color, label=f"batch {batch}")
-    axes.axhline(1, color="#666", linestyle=":")
-    axes.set_xticks(range(len(nets)), nets, rotation=20, ha="right")
-    axes.set(ylabel="best peer's time / darter's")
-    axes.legend(frameon=False, fontsize="small")
-    figure.savefig(file, metadata={"Date": None})
-
-
 def main() -> None:
     rows = [json.loads(line) for line in (RESULTS / "nets.jsonl").read_text().splitlines()]
     text = PAGE.read_text()
@@ -91,8 +69,9 @@ def main() -> None:
             text = re.sub(
                 f"<!-- {name} -->.*<!-- end {name} -->", lambda _, s=section: s, text, flags=re.S
             )
-            if name == "nets-float32-1":
-                plot(found, PICTURES / "nets.svg")
+            if name == "nets-float32-2":
+                speedups = {case: rows["darter"]["speedup"] for case, rows in found.items()}
+                plot_speedups(speedups, PICTURES / "nets.svg")
     PAGE.write_text(text)
 
 

@@ -14,7 +14,7 @@ FLOORS = {
     "kernels": 1,
     "conv": 2, "data": 2,
     "engine": 3, "arrange": 3,
-    "noise": 4, "transfer": 4,
+    "noise": 4, "transfer": 4, "bench": 4,
     "train": 5, "doctor": 5,
     "report": 6,
     "job": 7, "serve": 7,
@@ -22,7 +22,8 @@ FLOORS = {
 }  # fmt: skip
 SAME_FLOOR_ALLOWED = {("files", "errors")}
 PACKAGE = Path(darter.__file__).parent
-WITHOUT_TORCH = ("errors", "files", "kernels", "conv", "data", "engine", "report", "cli")
+WITHOUT_TORCH = ("errors", "files", "kernels", "conv", "data", "engine", "bench",
+                 "report", "cli")  # fmt: skip
 
 
 def room_of(file: Path) -> str:

@@ -1,103 +1,135 @@
-"""`darter bench conv`: this machine's convolutions, per layer and algorithm, and beside PyTorch."""
+"""`darter bench`: whole nets beside other runtimes, or convolutions by every algorithm."""
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-LAYER_COLUMNS = {
-    "layer": "layer",
-    "times": "times",
-    "algorithm": "algorithm",
-    "low": "min ms",
-    "middle": "median ms",
-    "high": "max ms",
-    "gflops": "GFLOP/s",
-    "of_peak": "of peak",
-    "limit": "limit of peak",
-}
-SEQUENCE_COLUMNS = {
-    "batch": "N",
-    "torch_ms": "PyTorch ms",
-    "darter_ms": "darter ms",
-    "torch_gflops": "PyTorch GFLOP/s",
-    "darter_gflops": "darter GFLOP/s",
-    "of_peak": "of peak",
-    "speedup": "speedup",
-}
+NETS_PANEL, CONV_PANEL = "Whole nets", "Convolutions"
+BATCHES = {"nets": "1,8", "conv": "1,2,4,8,16,32,64"}
 
 
 def bench(
-    what: Annotated[str, typer.Argument(metavar="WHAT", help="What to measure: conv.")] = "conv",
+    what: Annotated[
+        str, typer.Argument(metavar="WHAT", help="nets, conv, or a model file (.onnx).")
+    ] = "nets",
     net: Annotated[
-        str, typer.Option(help="vgg-e, alexnet, resnet-50, googlenet or inception-v3.")
-    ] = "vgg-e",
-    layers: Annotated[
-        bool, typer.Option("--layers", help="Time every algorithm on every layer of the net.")
-    ] = False,
-    batches: Annotated[
-        str, typer.Option(help="Batch sizes of the comparison with PyTorch.")
-    ] = "1,2,4,8,16,32,64",
-    against: Annotated[
-        str, typer.Option(help="Precision of PyTorch in the comparison: float32 or bfloat16.")
-    ] = "float32",
-    seconds: Annotated[float, typer.Option(help="About how long one row may take.")] = 5.0,
-    max_error: Annotated[
-        float | None,
+        str | None,
         typer.Option(
-            help="Error budget of darter's choice.",
-            show_default="1e-5 against float32, 5e-3 against bfloat16",
+            help="nets: names and model files, with commas between. conv: one of vgg-e, alexnet, "
+            "resnet-50, googlenet, inception-v3.",
+            show_default="all; conv: vgg-e",
         ),
     ] = None,
+    batches: Annotated[
+        str | None,
+        typer.Option(help="Pictures at a time.", show_default="1,8; conv: 1,2,4,8,16,32,64"),
+    ] = None,
+    precision: Annotated[
+        str, typer.Option(help="float32 or bfloat16; of PyTorch, where convolutions are compared.")
+    ] = "float32",
     threads: Annotated[
         int | None,
-        typer.Option(help="Threads; with 1, CPU time is measured. All cores by default."),
+        typer.Option(help="Threads; with 1, CPU time is measured.", show_default="all cores"),
+    ] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            help="For one turn of one runtime; conv: for one row.", show_default="0.4; conv: 5"
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Append the rows to this file, one JSON line each.")
     ] = None,
+    peers: Annotated[
+        Path | None,
+        typer.Option(
+            help="A Python with onnxruntime, openvino, MNN, ncnn and pnnx in it.",
+            show_default="this one",
+            rich_help_panel=NETS_PANEL,
+        ),
+    ] = None,
+    runtimes: Annotated[
+        str | None,
+        typer.Option(
+            help="Of eager, inductor, onnxruntime, openvino, ncnn and mnn; inductor compiles for "
+            "minutes.",
+            show_default="all but inductor",
+            rich_help_panel=NETS_PANEL,
+        ),
+    ] = None,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="Turns of each runtime.", rich_help_panel=NETS_PANEL)
+    ] = 6,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="Draw the speedups into this .svg or .png.", rich_help_panel=NETS_PANEL),
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Keep the exported nets here.", rich_help_panel=NETS_PANEL),
+    ] = None,
+    layers: Annotated[
+        bool,
+        typer.Option(
+            "--layers",
+            help="Time every algorithm on every layer of the net.",
+            rich_help_panel=CONV_PANEL,
+        ),
+    ] = False,
+    max_error: Annotated[
+        float | None,
+        typer.Option(
+            help="Error budget of darter's choice.",
+            show_default="1e-5; bfloat16: 5e-3",
+            rich_help_panel=CONV_PANEL,
+        ),
+    ] = None,
 ) -> None:
-    """Measure this machine: the lecture's Tables 5 and 6, or every algorithm on every layer."""
-    from darter.conv import ConvSpec, benchmark
+    """Measure this machine: darter beside other runtimes, or every convolution algorithm."""
     from darter.errors import OptionError
-    from darter.kernels import measure_peak, set_threads
-    from darter.report import table
+    from darter.kernels import threads as available
 
-    if what != "conv":
-        raise OptionError(f"cannot measure {what!r}; the choice is: conv")
-    sizes = _numbers(batches)
-    if threads is not None:
-        if threads < 1:
-            raise OptionError(f"--threads takes a number of at least 1, got {threads}")
-        set_threads(threads)
-    peaks = [measure_peak()]
-    rows: list[dict[str, Any]]
-    if layers:
-        records = benchmark.time_layers(net, seconds=seconds)
-        rows = [{**asdict(record), **asdict(record.timing)} for record in records]
-    else:
-        rows = [
-            asdict(
-                benchmark.time_sequence(
-                    net, batch, rival_precision=against, seconds=seconds, max_error=max_error
-                )
-            )
-            for batch in sizes
-        ]
-    peaks.append(measure_peak())  # again: a disturbed first one would flatter every row
-    peak = max(peaks, key=lambda peak: peak.gflops)
-    for row in rows:
-        row["of_peak"] = row.get("gflops", row.get("darter_gflops", 0.0)) / peak.gflops
-        if layers:
-            row["limit"] = benchmark.limit(ConvSpec.parse(row["layer"]), peak) / peak.gflops
-    print(
-        f"{peak.threads} threads, {peak.isa}: peak {peak.gflops:.0f} GFLOP/s, "
-        f"memory {peak.gigabytes:.0f} GB/s"
+    if precision not in ("float32", "bfloat16"):
+        raise OptionError(f"--precision is float32 or bfloat16, got {precision!r}")
+    if threads is not None and threads < 1:
+        raise OptionError(f"--threads takes a number of at least 1, got {threads}")
+    if seconds is not None and seconds <= 0:
+        raise OptionError(f"--seconds takes a number above 0, got {seconds:g}")
+    if what == "conv":
+        from darter.cli.bench_conv import convolutions
+
+        if threads is not None:
+            from darter.kernels import set_threads
+
+            set_threads(threads)
+        sizes = _numbers(batches or BATCHES["conv"])
+        convolutions(net or "vgg-e", sizes, precision, seconds or 5.0, layers, max_error, out)
+        return
+    if what != "nets" and not what.endswith(".onnx"):
+        raise OptionError(f"cannot measure {what!r}; give nets, conv or a model file (.onnx)")
+    from darter.cli.bench_nets import Plan, whole_nets
+
+    names = what if what != "nets" else net
+    whole_nets(
+        Plan(
+            nets=_names(names),
+            batches=_numbers(batches or BATCHES["nets"]),
+            precision=precision,
+            threads=threads or available(),
+            runtimes=_names(runtimes),
+            python=peers,
+            rounds=rounds,
+            seconds=seconds or 0.4,
+            folder=folder,
+        ),
+        out=out,
+        plot=plot,
     )
-    print(table(rows, columns=LAYER_COLUMNS if layers else SEQUENCE_COLUMNS))
-    if out is not None:
-        benchmark.append_records(out, peak, rows)
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
 
 
 def _numbers(text: str) -> list[int]:

@@ -5,7 +5,6 @@ algorithm with fewer products shows as faster than the peak.
 """
 
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -19,7 +18,6 @@ import numpy as np
 from darter.conv.algorithms import ALGORITHMS
 from darter.conv.choice import MAX_ERROR, admitted
 from darter.conv.prepared import prepare
-from darter.conv.remembered import cpu_name
 from darter.conv.spec import ConvSpec
 from darter.conv.tune import Timing, autotune, now
 from darter.errors import MissingExtraError, OptionError
@@ -141,21 +139,6 @@ def time_sequence(
         speedup=theirs / ours,
         algorithms=algorithms,
     )
-
-
-def append_records(file: Path, peak: Peak, rows: list[dict[str, Any]]) -> None:
-    """Add one JSON line per row, each with the machine and the versions it was measured on."""
-    import darter
-
-    limits = {"peak_gflops": peak.gflops, "read_gigabytes": peak.gigabytes}
-    machine = {"cpu": cpu_name(), "isa": peak.isa, "threads": peak.threads, **limits}
-    machine["darter"] = darter.__version__
-    if "torch" in sys.modules:
-        machine["torch"] = sys.modules["torch"].__version__
-    lines = [json.dumps({**machine, **row}) + "\n" for row in rows]
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a") as opened:
-        opened.writelines(lines)
 
 
 def _floats(shape: tuple[int, ...]) -> int:

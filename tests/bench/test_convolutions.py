@@ -2,7 +2,9 @@ import json
 
 import pytest
 
-from darter.conv import ConvSpec, benchmark
+from darter.bench import append_records
+from darter.bench import convolutions as benchmark
+from darter.conv import ConvSpec
 from darter.errors import OptionError
 from darter.kernels import Peak, measure_peak
 
@@ -44,7 +46,7 @@ def test_records_carry_the_machine(tmp_path, monkeypatch):
     assert record.speedup == pytest.approx(record.torch_ms / record.darter_ms)
     assert sum(record.algorithms.values()) == 3
     file = tmp_path / "rows.jsonl"
-    benchmark.append_records(file, measure_peak(), [{"net": "tiny"}])
+    append_records(file, measure_peak(), [{"net": "tiny"}])
     row = json.loads(file.read_text())
     assert row["net"] == "tiny"
     assert row["cpu"]

@@ -1,11 +1,13 @@
-"""One runtime with one net, in a process of its own; `bench/nets.py` talks to it.
+"""One runtime with one net, in a process of its own; `darter.bench.nets` talks to it.
 
-    python nets_worker.py RUNTIME FOLDER NAME BATCH THREADS PRECISION
+    python runtimes.py RUNTIME FILE BATCH THREADS PRECISION
 
-FOLDER holds NAME.onnx, NAME.x.npy and NAME.y.npy (pictures and PyTorch's float32 answers), and
-NAME.pt for PyTorch. Writes one JSON line when loaded and checked, then one for each line "SECONDS"
-that it reads: the milliseconds of runs that took about so long; with one thread, of CPU time,
-which a busy machine disturbs least.
+FILE is NAME.onnx; beside it lie NAME.x.npy and NAME.y.npy (pictures and the answers expected in
+float32) and, for PyTorch, NAME.pt. Writes one JSON line when the net is loaded and checked, or why
+it is not ("left_out"); then one for each line "SECONDS" that it reads: the milliseconds of runs
+that took about so long. With one thread that is CPU time, which a busy machine disturbs least.
+
+Runs under interpreters without darter: only the function `darter` may import it.
 """
 
 import json
@@ -18,8 +20,8 @@ from pathlib import Path
 import numpy as np
 
 Run = Callable[[], np.ndarray]
-# Of |difference| / max |y|: catches a wrong computation. GoogLeNet with random weights magnifies
-# rounding: MNN's Winograd strays 1.2e-3, OpenVINO's bfloat16 0.11, darter's 4e-5 and 0.07.
+# Of max |difference| / max |y|: tells a wrong computation from rounding. Random nets magnify
+# rounding: MNN's Winograd strays by 1.2e-3 on GoogLeNet, OpenVINO's bfloat16 by 0.11.
 LIMITS = {"float32": 5e-3, "bfloat16": 0.15}
 
 
@@ -36,7 +38,8 @@ def onnxruntime(file: Path, x: np.ndarray, threads: int, precision: str) -> Run:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     session = ort.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-    return lambda: session.run(None, {"x": x})[0]
+    given = {session.get_inputs()[0].name: x}
+    return lambda: session.run(None, given)[0]
 
 
 def openvino(file: Path, x: np.ndarray, threads: int, precision: str) -> Run:
@@ -49,25 +52,36 @@ def openvino(file: Path, x: np.ndarray, threads: int, precision: str) -> Run:
     }
     core = ov.Core()
     net = core.read_model(file)
-    net.reshape({"x": list(x.shape)})
+    net.reshape(list(x.shape))
     request = core.compile_model(net, "CPU", settings).create_infer_request()
-    return lambda: next(iter(request.infer({"x": x}, share_inputs=True).values()))
+    return lambda: next(iter(request.infer([x], share_inputs=True).values()))
 
 
 def mnn(file: Path, x: np.ndarray, threads: int, precision: str) -> Run:
-    import MNN.expr as expr
-    import MNN.nn as nn
+    import MNN
 
     converted = file.with_suffix(".mnn")
     if not converted.exists():
         tool = Path(sys.executable).with_name("mnnconvert")
-        command = [tool, "-f", "ONNX", "--modelFile", file, "--MNNModel", converted]
+        command = [str(tool), "-f", "ONNX", "--modelFile", str(file), "--MNNModel", str(converted)]
         subprocess.run([*command, "--bizCode", "x"], check=True, capture_output=True)
-    settings = {"backend": 0, "numThread": threads, "precision": "high"}
-    manager = nn.create_runtime_manager((settings,))
-    net = nn.load_module_from_file(str(converted), ["x"], ["y"], runtime_manager=manager)
-    given = expr.convert(expr.const(x, x.shape, expr.NCHW), expr.NC4HW4)
-    return lambda: expr.convert(net.forward([given])[0], expr.NCHW).read()
+    # A session: modules with a runtime manager compute on one thread, whatever they are told.
+    net = MNN.Interpreter(str(converted))
+    session = net.createSession({"backend": "CPU", "numThread": threads, "precision": "high"})
+    given, got = net.getSessionInput(session), net.getSessionOutput(session)
+    net.resizeTensor(given, x.shape)
+    net.resizeSession(session)
+    kind, layout = MNN.Halide_Type_Float, MNN.Tensor_DimensionType_Caffe
+    pictures, shape = MNN.Tensor(x.shape, kind, x, layout), got.getShape()
+
+    def run() -> np.ndarray:
+        given.copyFrom(pictures)
+        net.runSession(session)
+        result = MNN.Tensor(shape, kind, np.empty(shape, np.float32), layout)
+        got.copyToHostTensor(result)
+        return result.getNumpyData().copy()  # which is a view of `result`
+
+    return run
 
 
 def ncnn(file: Path, x: np.ndarray, threads: int, precision: str) -> Run:
@@ -138,26 +152,45 @@ def memory(field: str) -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))
 
 
-def main() -> None:
-    runtime, folder, name, batch, threads, precision = sys.argv[1:]
-    file = Path(folder) / f"{name}.onnx"
-    x = np.ascontiguousarray(np.load(file.with_suffix(".x.npy"))[: int(batch)])
-    y = np.load(file.with_suffix(".y.npy"))[: int(batch)]
-    before = memory("VmRSS")
-    start = time.perf_counter()
-    run = RUNTIMES[runtime](file, x, int(threads), precision)
-    found = np.asarray(run()).reshape(y.shape)
-    loaded = time.perf_counter() - start
+def check(found: np.ndarray, y: np.ndarray, precision: str) -> float:
+    """The difference, relative to the largest answer. Raises ValueError if it is no rounding."""
     error = float(np.abs(found - y).max() / np.abs(y).max())
     if not error <= LIMITS[precision]:
-        raise SystemExit(f"{runtime} computes something else on {name}: {error:.1e}")
+        raise ValueError(f"computes something else: {error:.1e} of the largest output")
+    return error
+
+
+def loaded(runtime: str, file: Path, batch: int, threads: int, precision: str) -> tuple[Run, dict]:
+    """The net, run and checked; and what that took."""
+    x = np.ascontiguousarray(np.load(file.with_suffix(".x.npy"))[:batch])
+    y = np.load(file.with_suffix(".y.npy"))[:batch]
+    before = memory("VmRSS")
+    start = time.perf_counter()
+    run = RUNTIMES[runtime](file, x, threads, precision)
+    found = np.asarray(run()).reshape(y.shape)
+    seconds = time.perf_counter() - start
+    error = check(found, y, precision)
     for _ in range(2):
         run()
-    told = {"error": error, "load_s": loaded, "rss_mb": memory("VmRSS"), "peak_mb": memory("VmHWM")}
-    print(json.dumps({**told, "before_mb": before}), flush=True)
+    told = {"error": error, "load_s": seconds, "rss_mb": memory("VmRSS")}
+    return run, {**told, "peak_mb": memory("VmHWM"), "before_mb": before}
+
+
+def main() -> None:
+    runtime, file, batch, threads, precision = sys.argv[1:]
+    try:
+        run, told = loaded(runtime, Path(file), int(batch), int(threads), precision)
+    except ModuleNotFoundError as missing:
+        told = {"left_out": f"{missing.name} is not installed"}
+    except subprocess.CalledProcessError as error:
+        told = {"left_out": f"{Path(error.cmd[0]).name} cannot convert the net"}
+    except Exception as error:  # whatever a runtime has against this net
+        told = {"left_out": " ".join(str(error).split())[:200] or type(error).__name__}
+    print(json.dumps(told), flush=True)
     clock = time.process_time if threads == "1" else time.perf_counter
     for line in sys.stdin:
-        end, times = time.perf_counter() + float(line), []
+        end = time.perf_counter() + float(line)
+        times: list[float] = []
         while not times or time.perf_counter() < end:
             start = clock()
             run()

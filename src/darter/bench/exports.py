@@ -1,0 +1,101 @@
+"""Nets to compare runtimes on: an ONNX file, pictures, and the answers to expect."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from darter.engine.modelfile import read_model
+from darter.engine.signature import read_signature
+from darter.errors import MissingExtraError, OptionError, UnsupportedError
+
+NETS = {  # name -> side of the pictures
+    "vgg19": 224, "resnet18": 224, "resnet50": 224, "googlenet": 224, "alexnet": 224,
+    "inception_v3": 299, "efficientnet_lite0": 224, "mobilenet_v2": 224,
+}  # fmt: skip
+PICTURES = 8  # that come with a net, at least
+ANY_SIZE = 224  # of pictures, for a file that takes any
+FADING = ("googlenet",)  # without its statistics all answers are the same
+
+
+def random_net(name: str, folder: Path, pictures: int = PICTURES) -> Path:
+    """FOLDER/NAME.onnx with random weights (speed does not depend on them), and NAME.pt.
+
+    A process of its own exports it, so that nothing of PyTorch stays in this one.
+    Raises OptionError for an unknown name, MissingExtraError without PyTorch.
+    """
+    if name not in NETS:
+        raise OptionError(f"unknown net {name!r}; choose from {', '.join(NETS)}, or a model file")
+    file = folder / f"{name}.onnx"
+    if not (file.exists() and len(np.load(file.with_suffix(".x.npy"))) >= pictures):
+        command = [sys.executable, "-m", "darter.bench.exports", name, str(folder), str(pictures)]
+        ended = subprocess.run(command, capture_output=True, text=True)
+        if ended.returncode:
+            last = ended.stderr.strip().splitlines()[-1:] or ["it was stopped"]
+            raise MissingExtraError(
+                f'{name} could not be exported ({last[0]}): it needs pip install "darter[train]"'
+            )
+    return file
+
+
+def given_net(path: Path, folder: Path, pictures: int = PICTURES) -> Path:
+    """A copy of somebody's model file, with random pictures and darter's answers in float32.
+
+    Raises ModelFileError and UnsupportedError as `darter.load` does; UnsupportedError if it takes
+    other pictures than float32 (N, 3, H, W).
+    """
+    import darter
+
+    model = read_model(path)
+    signature = read_signature(model)
+    if signature.layout != "NCHW" or signature.dtype != "float32" or signature.batch:
+        fixed = f"; it insists on {signature.batch} pictures" if signature.batch else ""
+        raise UnsupportedError(
+            f"{path}: the comparison needs a model of any number of float32 pictures (N, 3, H, W), "
+            f"got {signature.dtype} {signature.layout}{fixed}"
+        )
+    if signature.probabilities:
+        raise UnsupportedError(f"{path}: the comparison needs a model that ends before its Softmax")
+    session = darter.load(path, runtime="darter")
+    file = folder / f"{path.stem}.onnx"
+    shutil.copyfile(path, file)
+    size = signature.size or ANY_SIZE
+    x = np.random.default_rng(0).standard_normal((pictures, 3, size, size), np.float32)
+    np.save(file.with_suffix(".x.npy"), x)
+    np.save(file.with_suffix(".y.npy"), session.run(x))
+    return file
+
+
+def _export(name: str, folder: Path, pictures: int) -> None:
+    import timm
+    import torch
+    import torchvision
+
+    torch.manual_seed(0)
+    if hasattr(torchvision.models, name):
+        options = {"init_weights": True} if name in ("googlenet", "inception_v3") else {}
+        net = torchvision.models.get_model(name, weights=None, **options)
+    else:
+        net = timm.create_model(name, pretrained=False)
+    x = torch.randn(pictures, 3, NETS[name], NETS[name])
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = None  # take the statistics of these pictures: answers that differ
+    with torch.no_grad():
+        if name in FADING:
+            net.train()(x)
+        y = net.eval()(x)
+    file = folder / f"{name}.onnx"
+    np.save(file.with_suffix(".x.npy"), x.numpy())
+    np.save(file.with_suffix(".y.npy"), y.numpy())
+    torch.save(net, file.with_suffix(".pt"))
+    torch.onnx.export(
+        net, (x[:1],), file, opset_version=17, dynamo=False,
+        input_names=["x"], output_names=["y"], dynamic_axes={"x": {0: "n"}, "y": {0: "n"}},
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    _export(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))

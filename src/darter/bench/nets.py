@@ -1,0 +1,194 @@
+"""Whole nets by several runtimes, in one run.
+
+Every runtime has a process of its own, loads the net, and is checked before it is timed; then all
+take turns, so that a slow second of the machine hits everybody.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from time import sleep
+from typing import Any
+
+SCRIPT = Path(__file__).with_name("runtimes.py")
+PEERS = {
+    "float32": ("eager", "inductor", "onnxruntime", "openvino", "ncnn", "mnn"),
+    "bfloat16": ("openvino",),
+}
+SLOW = ("inductor",)  # compiles for minutes: only where asked for
+OURS = ("darter", "eager", "inductor")  # run in darter's own environment
+SINGLE = ("ncnn",)  # take one picture at a time
+SETTLE = 0.1  # seconds between turns: idle threads of others have stopped spinning
+
+
+@dataclass(frozen=True)
+class Case:
+    """A net (an ONNX file of `darter.bench.exports`), pictures per run, precision, threads."""
+
+    file: Path
+    batch: int
+    precision: str
+    threads: int
+
+    @property
+    def net(self) -> str:
+        return self.file.stem
+
+
+@dataclass(frozen=True)
+class RuntimeRow:
+    """One runtime on one case. Milliseconds are CPU time where there is one thread.
+
+    error: the largest difference from the expected answers, against the largest of these.
+    load_s: seconds until the first answer.   rss_mb, peak_mb: resident memory after the runs and
+    at most; before_mb: of the interpreter with numpy, which has no part in it.
+    """
+
+    net: str
+    batch: int
+    precision: str
+    threads: int
+    runtime: str
+    min_ms: float
+    ms: float
+    max_ms: float
+    error: float
+    load_s: float
+    rss_mb: float
+    peak_mb: float
+    before_mb: float
+
+    @property
+    def memory(self) -> float:
+        return self.peak_mb - self.before_mb
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """rows: darter's first.   left_out: why a runtime has no row."""
+
+    rows: tuple[RuntimeRow, ...]
+    left_out: dict[str, str]
+
+    @property
+    def ours(self) -> RuntimeRow:
+        return self.rows[0]
+
+    @property
+    def peers(self) -> tuple[RuntimeRow, ...]:
+        return self.rows[1:]
+
+    @property
+    def best_peer(self) -> RuntimeRow | None:
+        return min(self.peers, key=lambda row: row.ms, default=None)
+
+    @property
+    def speedup(self) -> float | None:
+        """The best peer's median time over darter's."""
+        return self.best_peer.ms / self.ours.ms if self.best_peer else None
+
+    @property
+    def speedup_of_minima(self) -> float | None:
+        return min(row.min_ms for row in self.peers) / self.ours.min_ms if self.peers else None
+
+    def records(self) -> list[dict[str, Any]]:
+        """One dict per runtime; darter's says how it compares with the best peer."""
+        ours = asdict(self.ours)
+        if self.best_peer is not None:
+            ours |= {"best_peer": self.best_peer.runtime, "speedup": self.speedup}
+            ours["speedup_of_minima"] = self.speedup_of_minima
+        return [ours, *map(asdict, self.peers)]
+
+
+def compare(
+    case: Case,
+    peers: Sequence[str],
+    *,
+    python: str = sys.executable,
+    rounds: int = 6,
+    seconds: float = 0.4,
+) -> Comparison:
+    """Time darter and its peers in turns.
+
+    python: the interpreter that has ONNX Runtime, OpenVINO, ncnn and MNN.
+    seconds: of one turn of one runtime.
+    Raises RuntimeError if darter itself fails.
+    """
+    names = [name for name in peers if name not in SINGLE or case.batch == 1]
+    left_out = {name: "takes one picture at a time" for name in peers if name not in names}
+    with ExitStack() as stack:
+        ready = []
+        for name in ("darter", *names):  # one after the other: loading is timed, too
+            worker = stack.enter_context(Worker(name, python, case))
+            why = worker.load()
+            if why is None:
+                ready.append(worker)
+            elif name == "darter":
+                raise RuntimeError(f"darter on {case.net}: {why}")
+            else:
+                left_out[name] = why
+        for _ in range(rounds):
+            for worker in ready:
+                worker.turn(seconds)
+        return Comparison(tuple(worker.row() for worker in ready), left_out)
+
+
+class Worker:
+    """One runtime in its process."""
+
+    def __init__(self, runtime: str, python: str, case: Case) -> None:
+        self.runtime, self._case = runtime, case
+        self._times: list[float] = []
+        self._told: dict[str, Any] = {}
+        interpreter = sys.executable if runtime in OURS else python
+        numbers = [str(case.batch), str(case.threads), case.precision]
+        self._complaints = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
+        self._process = subprocess.Popen(
+            [interpreter, str(SCRIPT), runtime, str(case.file), *numbers],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._complaints, text=True,
+        )  # fmt: skip
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+        self._complaints.close()
+
+    def load(self) -> str | None:
+        """Wait until it is loaded and checked. Returns why it cannot take part, or None."""
+        self._told = self._answer()
+        return self._told.get("left_out")
+
+    def turn(self, seconds: float) -> None:
+        sleep(SETTLE)
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{seconds}\n")
+        self._process.stdin.flush()
+        self._times += self._answer()
+
+    def row(self) -> RuntimeRow:
+        case, times = self._case, self._times
+        return RuntimeRow(
+            case.net, case.batch, case.precision, case.threads, self.runtime,
+            min_ms=min(times), ms=median(times), max_ms=max(times), **self._told,
+        )  # fmt: skip
+
+    def _answer(self) -> Any:
+        """The next line of JSON; runtimes print other things, too."""
+        assert self._process.stdout is not None
+        while line := self._process.stdout.readline():
+            if line.startswith(("{", "[")):
+                return json.loads(line)
+        self._complaints.seek(0)
+        last = self._complaints.read().strip().splitlines()[-1:] or ["it was killed"]
+        if not self._times:
+            return {"left_out": last[0]}
+        raise RuntimeError(f"{self.runtime} stopped while it was timed: {last[0]}")

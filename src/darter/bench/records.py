@@ -1,0 +1,31 @@
+"""Measurements kept as JSON lines, each with the machine that it was taken on."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from darter.conv.remembered import cpu_name
+from darter.files import cannot_write
+from darter.kernels import Peak
+
+
+def append_records(file: Path, peak: Peak, rows: list[dict[str, Any]]) -> None:
+    """Add one JSON line per row: CPU, instruction set, threads, versions, and the row's own.
+
+    Raises DataError where the file cannot be written.
+    """
+    import darter
+
+    limits = {"peak_gflops": peak.gflops, "read_gigabytes": peak.gigabytes}
+    machine = {"cpu": cpu_name(), "isa": peak.isa, "threads": peak.threads, **limits}
+    machine["darter"] = darter.__version__
+    if "torch" in sys.modules:
+        machine["torch"] = sys.modules["torch"].__version__
+    lines = [json.dumps({**machine, **row}) + "\n" for row in rows]
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("a") as opened:
+            opened.writelines(lines)
+    except OSError as error:
+        raise cannot_write(file, error) from error

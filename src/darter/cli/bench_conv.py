@@ -1,0 +1,70 @@
+"""`darter bench conv`: the lecture's Tables 5 and 6 on this machine, or every layer of a net."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from darter.bench import append_records, limit, time_layers, time_sequence
+from darter.conv import ConvSpec
+from darter.kernels import measure_peak
+from darter.report import table
+
+LAYER_COLUMNS = {
+    "layer": "layer",
+    "times": "times",
+    "algorithm": "algorithm",
+    "low": "min ms",
+    "middle": "median ms",
+    "high": "max ms",
+    "gflops": "GFLOP/s",
+    "of_peak": "of peak",
+    "limit": "limit of peak",
+}
+SEQUENCE_COLUMNS = {
+    "batch": "N",
+    "torch_ms": "PyTorch ms",
+    "darter_ms": "darter ms",
+    "torch_gflops": "PyTorch GFLOP/s",
+    "darter_gflops": "darter GFLOP/s",
+    "of_peak": "of peak",
+    "speedup": "speedup",
+}
+
+
+def convolutions(
+    net: str,
+    batches: Sequence[int],
+    precision: str,
+    seconds: float,
+    layers: bool,
+    max_error: float | None,
+    out: Path | None,
+) -> None:
+    peaks = [measure_peak()]
+    rows: list[dict[str, Any]]
+    if layers:
+        records = time_layers(net, seconds=seconds)
+        rows = [{**asdict(record), **asdict(record.timing)} for record in records]
+    else:
+        rows = [
+            asdict(
+                time_sequence(
+                    net, batch, rival_precision=precision, seconds=seconds, max_error=max_error
+                )
+            )
+            for batch in batches
+        ]
+    peaks.append(measure_peak())  # again: a disturbed first one would flatter every row
+    peak = max(peaks, key=lambda peak: peak.gflops)
+    for row in rows:
+        row["of_peak"] = row.get("gflops", row.get("darter_gflops", 0.0)) / peak.gflops
+        if layers:
+            row["limit"] = limit(ConvSpec.parse(row["layer"]), peak) / peak.gflops
+    print(
+        f"{peak.threads} threads, {peak.isa}: peak {peak.gflops:.0f} GFLOP/s, "
+        f"memory {peak.gigabytes:.0f} GB/s"
+    )
+    print(table(rows, columns=LAYER_COLUMNS if layers else SEQUENCE_COLUMNS))
+    if out is not None:
+        append_records(out, peak, rows)

@@ -1,0 +1,103 @@
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from darter.bench import Case, compare
+from darter.bench.exports import given_net, random_net
+from darter.bench.runtimes import check
+from darter.cli.app import main
+from darter.errors import ModelFileError, OptionError, UnsupportedError
+from tests.tiny_models import color_model, save
+
+
+@pytest.fixture
+def file(tmp_path):
+    return save(color_model(), tmp_path / "colors.onnx")
+
+
+@pytest.fixture
+def case(file, tmp_path):
+    (tmp_path / "nets").mkdir()
+    return Case(given_net(file, tmp_path / "nets"), batch=3, precision="float32", threads=1)
+
+
+def test_runtimes_take_turns_and_absent_ones_are_named(case):
+    pytest.importorskip("onnxruntime")
+    found = compare(case, ["onnxruntime", "ncnn", "eager"], rounds=2, seconds=0.01)
+    assert [row.runtime for row in found.rows] == ["darter", "onnxruntime"]
+    assert all(row.min_ms <= row.ms <= row.max_ms and row.error < 1e-5 for row in found.rows)
+    assert found.left_out["ncnn"] == "takes one picture at a time"
+    assert "colors.pt" in found.left_out["eager"]
+    assert found.speedup == pytest.approx(found.peers[0].ms / found.ours.ms)
+    ours, peer = found.records()
+    assert ours["best_peer"] == "onnxruntime"
+    assert "speedup" not in peer
+
+
+def test_a_runtime_without_its_package_is_left_out(case, tmp_path):
+    bare = tmp_path / "python"  # an interpreter without ONNX Runtime
+    bare.write_text(
+        f"#!{sys.executable}\n"
+        "import runpy, sys\n"
+        "sys.modules['onnxruntime'] = None\n"
+        "del sys.argv[0]\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    )
+    bare.chmod(0o755)
+    found = compare(case, ["onnxruntime"], python=str(bare), rounds=1, seconds=0.01)
+    assert found.left_out == {"onnxruntime": "onnxruntime is not installed"}
+    assert found.speedup is None
+
+
+def test_other_answers_are_no_rounding():
+    y = np.array([[1.0, -4.0]])
+    assert check(y + 0.004, y, "float32") == pytest.approx(0.001)
+    with pytest.raises(ValueError, match=r"something else: 2\.5e-02"):
+        check(y + 0.1, y, "float32")
+    with pytest.raises(ValueError, match="nan"):
+        check(y * np.nan, y, "float32")
+
+
+def test_unknown_and_unfit_nets_are_refused(tmp_path):
+    with pytest.raises(OptionError, match="unknown net 'lenet'; choose from vgg19"):
+        random_net("lenet", tmp_path)
+    with pytest.raises(ModelFileError, match=r"gone\.onnx"):
+        given_net(tmp_path / "gone.onnx", tmp_path)
+    fixed = save(color_model(inputs=(2, 3, 8, 8), outputs=(2, 3)), tmp_path / "two.onnx")
+    with pytest.raises(UnsupportedError, match="it insists on 2 pictures"):
+        given_net(fixed, tmp_path / "nets")
+
+
+def test_the_command_compares_a_model_file(file, tmp_path, capfd):
+    pytest.importorskip("onnxruntime")
+    out = tmp_path / "rows.jsonl"
+    options = ["--batches", "1,2", "--rounds", "1", "--seconds", "0.01", "--out", str(out)]
+    with pytest.raises(SystemExit) as end:
+        main(["bench", str(file), "--runtimes", "onnxruntime,openvino", *options])
+    assert not end.value.code
+    printed = capfd.readouterr().out
+    assert "colors, 1 picture\n" in printed
+    assert "colors, 2 pictures\n" in printed
+    assert "geometric mean" in printed
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert {(row["net"], row["batch"]) for row in rows} == {("colors", 1), ("colors", 2)}
+    assert all(row["cpu"] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["lenet"], "cannot measure 'lenet'; give nets, conv or a model file"),
+        (["nets", "--runtimes", "tvm"], "no runtime 'tvm' in float32; choose from eager"),
+        (["nets", "--peers", "/nowhere/python"], "there is no /nowhere/python"),
+        (["nets", "--precision", "int8"], "--precision is float32 or bfloat16, got 'int8'"),
+        (["conv", "--batches", "0"], "--batches takes numbers like 1,8,64, got '0'"),
+    ],
+)
+def test_mistakes_are_named(arguments, says, capfd):
+    with pytest.raises(SystemExit) as end:
+        main(["bench", *arguments])
+    assert end.value.code == 2
+    assert says in capfd.readouterr().err
