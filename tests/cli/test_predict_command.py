@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from darter.cli.app import main
+from darter.data import pack
 from tests.tiny_models import COLORS, color_model, darter_model, picture, save
 
 
@@ -177,3 +178,24 @@ def test_the_runtime_can_be_named_and_a_fallback_is_noted(tmp_path, folder, capf
     status, _, err = run(capfd, path, folder / "a.png", "--runtime", "onnxruntime")
     assert status == 0
     assert "no such operation" not in err
+
+
+def test_a_packed_folder_is_as_good_as_the_folder(capfd, model, tmp_path):
+    for color in ("blue", "green"):
+        picture(tmp_path / "photos" / color / "a.png", color)
+    pack(tmp_path / "photos", tmp_path / "packed")
+    status, out, _ = run(capfd, model, tmp_path / "packed", "--json")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert status == 0
+    assert [row["label"] for row in rows] == ["blue", "green"]
+    assert rows[0]["path"] == str(tmp_path / "packed" / "blue" / "a.png")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the administrator may search every folder")
+def test_a_folder_that_cannot_be_searched_stops_nothing(capfd, model, folder):
+    (folder / "deep").chmod(0)
+    status, out, err = run(capfd, model, folder, "--json")
+    (folder / "deep").chmod(0o755)
+    assert status == 0
+    assert [json.loads(line)["label"] for line in out.splitlines()] == ["red"]
+    assert "deep is left out: Permission denied" in err

@@ -81,15 +81,23 @@ def _sources(images: list[str], list_file: Path | None) -> Iterator[Any]:
 
 
 def _walk(folder: str) -> Iterator[str]:
-    """Picture files below a folder, sorted by name within each folder; hidden ones are skipped."""
+    """Picture files below a folder, sorted by name within each folder; hidden ones are skipped.
+
+    Of a packed folder, what was packed. A folder that cannot be searched is named and left out.
+    """
+    from darter.data.packed import is_pack, open_pack
     from darter.data.signatures import EXTENSIONS
 
     suffixes = frozenset().union(*EXTENSIONS.values())
 
-    def refuse(error: OSError) -> None:
-        raise DataError(f"{error.filename}: cannot be searched: {error.strerror}") from error
+    def say(error: OSError) -> None:
+        typer.echo(f"darter: {error.filename} is left out: {error.strerror}", err=True)
 
-    for here, below, names in os.walk(folder, onerror=refuse):
+    for here, below, names in os.walk(folder, onerror=say):
+        if is_pack(Path(here)):
+            yield from (str(sample.path) for sample in open_pack(here).samples)
+            below.clear()
+            continue
         below[:] = sorted(name for name in below if not name.startswith("."))
         for name in sorted(names):
             if not name.startswith(".") and Path(name).suffix.lower() in suffixes:
