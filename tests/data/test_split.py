@@ -73,7 +73,7 @@ def test_shares_are_met_by_class():
         assert (labels.count("a"), labels.count("b")) == (15, 3)
     assert parts.how == (
         "Test drawn (18 pictures, seed 3); val drawn (18 pictures, seed 3); "
-        "by class, near-duplicates and groups kept together."
+        "by class; near-duplicates and groups stay on one side."
     )
 
 
@@ -115,7 +115,7 @@ def test_class_of_two_gives_one_to_test():
 
 
 def test_lonely_class_is_an_error_that_names_it():
-    with pytest.raises(DataError, match="class b has one usable picture only; at least two"):
+    with pytest.raises(DataError, match="class b has fewer than two usable pictures; two"):
         split(audit_of(["a"] * 10 + ["b"]), seed=0)
 
 

@@ -86,6 +86,12 @@ class Audit:
         return max(sizes) / min(sizes) if sizes else 1.0
 
     @property
+    def lonely(self) -> tuple[str, ...]:
+        """Classes with fewer than two usable pictures, one to learn from and one to measure on."""
+        sizes = Counter(picture.sample.label for picture in self.pictures)
+        return tuple(label for label in self.classes if sizes[label] < 2)
+
+    @property
     def left_out(self) -> tuple[Finding, ...]:
         return tuple(f for f in self.findings if f.action == LEFT_OUT)
 

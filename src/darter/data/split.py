@@ -44,7 +44,7 @@ def split(audit: Audit, *, seed: int, val: float = 0.15, test: float = 0.15) -> 
             raise OptionError(f"{name} is {share}; shares are in [0, 1) and sum to less than 1")
     given = [picture.sample.split for picture in audit.pictures]
     labels = np.array([audit.classes.index(p.sample.label) for p in audit.pictures])
-    _check_classes(audit, labels)
+    _check_classes(audit)
     groups = groups_of(audit)
     sides = np.array([name or "train" for name in given], dtype=object)
     pool = np.bincount(labels[sides == "train"], minlength=len(audit.classes))
@@ -59,22 +59,19 @@ def split(audit: Audit, *, seed: int, val: float = 0.15, test: float = 0.15) -> 
             drawn = int((sides == name).sum())
             sentences.append(f"{name} drawn ({drawn} pictures, seed {seed})")
     parts = {name: tuple(np.flatnonzero(sides == name).tolist()) for name in _PARTS}
-    how = f"{'; '.join(sentences)}; by class, near-duplicates and groups kept together"
+    how = f"{'; '.join(sentences)}; by class; near-duplicates and groups stay on one side"
     return Split(**parts, how=how.capitalize() + ".")
 
 
 _PARTS = ("train", "val", "test")
 
 
-def _check_classes(audit: Audit, labels: np.ndarray) -> None:
-    counts = np.bincount(labels, minlength=len(audit.classes))
-    lonely = [audit.classes[i] for i in np.flatnonzero(counts < 2)]
-    if lonely:
+def _check_classes(audit: Audit) -> None:
+    if audit.lonely:
+        more = f" (and {len(audit.lonely) - 1} more classes)" if len(audit.lonely) > 1 else ""
         raise DataError(
-            f"{audit.root}: class {lonely[0]} has one usable picture only"
-            f"{f' (and {len(lonely) - 1} more classes too)' if len(lonely) > 1 else ''}; at least "
-            "two are needed, one to learn from and one to measure on. Add pictures or remove the "
-            "class."
+            f"{audit.root}: class {audit.lonely[0]}{more} has fewer than two usable pictures; two "
+            "are needed, one to learn from and one to measure on. Add pictures or remove the class."
         )
 
 
