@@ -62,8 +62,17 @@ def choose(
         cost = f"{timed[name]:.3f} ms" if name in timed else f"{cycles[name] / 1e6:.2f} Mcycles"
         reasons[name] = f"{ALGORITHMS[name].explain(spec)}; {cost}"
         reasons[name] += " timed" if name in timed else " estimated"
-    cost_of = timed or cycles
+    cost_of = _on_one_scale(timed, cycles)
     return Choice(min(cost_of, key=cost_of.__getitem__), reasons)
+
+
+def _on_one_scale(timed: dict[str, float], cycles: dict[str, float]) -> dict[str, float]:
+    """Milliseconds where timed (perhaps within a smaller error budget), else about as many."""
+    if not timed:
+        return cycles
+    fastest = min(timed, key=timed.__getitem__)
+    per_cycle = timed[fastest] / cycles[fastest]
+    return {name: timed.get(name, per_cycle * estimate) for name, estimate in cycles.items()}
 
 
 def _too_large(algorithm: Algorithm, spec: ConvSpec, most: int) -> str | None:

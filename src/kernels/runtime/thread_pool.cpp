@@ -47,36 +47,26 @@ public:
     }
 
     ~ThreadPool() {
-        {
-            std::lock_guard lock(mutex_);
-            stopping_ = true;
-            generation_.fetch_add(1);
-        }
-        wake_.notify_all();
+        stopping_ = true;
+        call();
         for (auto& worker : workers_) worker.join();
     }
 
     int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
     void run(size_t count, int most_workers, const std::function<void(size_t)>& body) {
-        {
-            std::lock_guard lock(mutex_);
-            body_ = &body;
-            members_ = std::min<size_t>(most_workers + 1, threads());
-            for (size_t i = 0; i < members_; ++i) {
-                shares_[i].next.store(i * count / members_);
-                shares_[i].last = (i + 1) * count / members_;
-            }
-            open_ = true;
-            generation_.fetch_add(1);
+        body_ = &body;
+        members_ = std::min<size_t>(most_workers + 1, threads());
+        for (size_t i = 0; i < members_; ++i) {
+            shares_[i].next.store(i * count / members_, std::memory_order_relaxed);
+            shares_[i].last = (i + 1) * count / members_;
         }
-        wake_.notify_all();
+        inside_.store(0, std::memory_order_release);
+        call();
         take_indices(0);
-        {
-            std::lock_guard lock(mutex_);
-            open_ = false;  // whoever wakes up now is too late: nobody waits for a sleeper
-        }
-        while (joined_.load(std::memory_order_acquire) > 0) pause();
+        // Whoever wakes up now is too late: nobody waits for a sleeper.
+        inside_.fetch_or(kClosed, std::memory_order_acq_rel);
+        while (inside_.load(std::memory_order_acquire) != kClosed) pause();
     }
 
 private:
@@ -86,6 +76,7 @@ private:
         std::atomic<size_t> next{0};
         size_t last = 0;
     };
+    static constexpr int kClosed = 1 << 30;
 
     // Its own share first, then what is left of the others'.
     void take_indices(size_t member) {
@@ -96,34 +87,55 @@ private:
         }
     }
 
+    // Workers that spin see the new generation; locks and system calls are for those that sleep.
+    void call() {
+        generation_.fetch_add(1);
+        if (sleeping_.load() == 0) return;
+        { std::lock_guard lock(mutex_); }
+        wake_.notify_all();
+    }
+
+    void await_call(uint64_t& seen) {
+        for (int i = 0; i < kSpins && generation_.load(std::memory_order_acquire) == seen; ++i)
+            pause();
+        if (generation_.load() == seen) {
+            std::unique_lock lock(mutex_);
+            sleeping_.fetch_add(1);
+            wake_.wait(lock, [&] { return generation_.load() != seen; });
+            sleeping_.fetch_sub(1);
+        }
+        seen = generation_.load();
+    }
+
+    bool join() {
+        int now = inside_.load();
+        while (!(now & kClosed))
+            if (inside_.compare_exchange_weak(now, now + 1)) return true;
+        return false;
+    }
+
     void work(size_t member) {
         uint64_t seen = 0;
         for (;;) {
-            for (int i = 0; i < kSpins && generation_.load(std::memory_order_acquire) == seen; ++i)
-                pause();
-            {
-                std::unique_lock lock(mutex_);
-                wake_.wait(lock, [&] { return generation_.load() != seen; });
-                seen = generation_.load();
-                if (stopping_) return;
-                if (!open_ || member >= members_) continue;
-                joined_.fetch_add(1);
-            }
-            take_indices(member);
-            joined_.fetch_sub(1, std::memory_order_release);
+            await_call(seen);
+            if (stopping_) return;
+            if (!join()) continue;
+            if (member < members_) take_indices(member);
+            inside_.fetch_sub(1, std::memory_order_release);
         }
     }
 
     std::vector<std::thread> workers_;
     std::mutex mutex_;
     std::condition_variable wake_;
-    std::atomic<uint64_t> generation_{0};
-    std::atomic<int> joined_{0};  // workers inside the current body
-    const std::function<void(size_t)>* body_ = nullptr;
+    std::atomic<int> sleeping_{0};
+    alignas(64) std::atomic<uint64_t> generation_{0};
+    // Workers inside the current body; kClosed where none may come in any more.
+    alignas(64) std::atomic<int> inside_{kClosed};
+    alignas(64) const std::function<void(size_t)>* body_ = nullptr;
     std::unique_ptr<Share[]> shares_;
     size_t members_ = 0;  // threads that may take part in the current body, the caller included
-    bool open_ = false;  // workers may still join the current body
-    bool stopping_ = false;
+    std::atomic<bool> stopping_{false};
 };
 
 struct Shared {
