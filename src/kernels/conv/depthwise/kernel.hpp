@@ -5,6 +5,7 @@
 namespace darter::depthwise {
 
 constexpr int kBlock = 16;
+constexpr int kMostPixels = 8;  // of a tile: with 7 weights and a value they fit into 16 registers
 
 template <class V, int Pixels>
 [[gnu::always_inline]] inline void finish(const DepthwiseRow& d, V (&sum)[Pixels], int64_t out) {
@@ -16,10 +17,14 @@ template <class V, int Pixels>
     }
 }
 
-// One output whose filter columns [first, last) lie inside the image.
+// Filters of any size, stride and dilation: an output whose filter columns [first, last) lie inside.
 template <class V>
-void border(const DepthwiseRow& d, int64_t column, int64_t first, int64_t last, int part) {
-    const float* x = d.x + (column * d.stride - d.pad_left) * kBlock + part;
+void border(const DepthwiseRow& d, int64_t column, int part) {
+    const int64_t left = column * d.stride - d.pad_left;
+    int64_t first = 0, last = d.columns;
+    while (first < last && left + first * d.dilation < 0) ++first;
+    while (first < last && left + (last - 1) * d.dilation >= d.in_w) --last;
+    const float* x = d.x + left * kBlock + part;
     V sum[1] = {V::load(d.bias + part)};
     for (int64_t r = 0; r < d.rows; ++r) {
         V line = V::zero();  // a sum of its own: rows need not wait for each other
@@ -31,84 +36,105 @@ void border(const DepthwiseRow& d, int64_t column, int64_t first, int64_t last, 
     finish(d, sum, column * kBlock + part);
 }
 
-// Neighbouring outputs that see the whole filter. With Taps and Stride known (not 0), the filter row
-// stays in registers and every input is loaded once.
-template <class V, int Pixels, int Taps, int Stride>
+// The same for neighbouring outputs that see the whole filter.
+template <class V, int Pixels>
 void inner(const DepthwiseRow& d, int64_t column, int part) {
     const float* x = d.x + (column * d.stride - d.pad_left) * kBlock + part;
+    const float* w = d.w + part;
+    const int64_t step = d.stride * kBlock;
+    V sum[Pixels];
+#pragma GCC unroll 8
+    for (int i = 0; i < Pixels; ++i) sum[i] = V::load(d.bias + part);
+    for (int64_t r = 0; r < d.rows; ++r, x += d.row_stride, w += d.columns * kBlock)
+        for (int64_t s = 0; s < d.columns; ++s) {
+            const V weight = V::load(w + s * kBlock);
+            const float* from = x + s * d.dilation * kBlock;
+#pragma GCC unroll 8
+            for (int i = 0; i < Pixels; ++i) sum[i] = fma(V::load(from + i * step), weight, sum[i]);
+        }
+    finish(d, sum, column * kBlock + part);
+}
+
+template <class V>
+void any_row(const DepthwiseRow& d) {
+    const int64_t reach = (d.columns - 1) * d.dilation;
+    for (int part = 0; part < kBlock; part += V::lanes)
+        for (int64_t column = 0; column < d.out_w;) {
+            const int64_t left = column * d.stride - d.pad_left, free = d.in_w - 1 - reach - left;
+            // Outputs from here on that see the whole filter.
+            int64_t room = left < 0 || free < 0 ? 0 : free / d.stride + 1;
+            if (room > d.out_w - column) room = d.out_w - column;
+            if (room >= kMostPixels) {
+                inner<V, kMostPixels>(d, column, part);
+                column += kMostPixels;
+            } else if (room >= 4) {
+                inner<V, 4>(d, column, part);
+                column += 4;
+            } else {
+                border<V>(d, column++, part);
+            }
+        }
+}
+
+// The usual sizes: a row of the filter stays in registers, and every input is loaded once.
+// Clipped: inputs [begin, end) of those that they see lie inside the image.
+template <class V, int Pixels, int Taps, int Stride, bool Clipped>
+void tile(const DepthwiseRow& d, int64_t column, int64_t begin, int64_t end, int part) {
+    const float* x = d.x + (column * Stride - d.pad_left) * kBlock + part;
     const float* w = d.w + part;
     V sum[Pixels];
 #pragma GCC unroll 8
     for (int i = 0; i < Pixels; ++i) sum[i] = V::load(d.bias + part);
-    for (int64_t r = 0; r < d.rows; ++r, x += d.row_stride, w += d.columns * kBlock) {
-        if constexpr (Taps == 0) {
-            const int64_t step = d.stride * kBlock;
-            for (int64_t s = 0; s < d.columns; ++s) {
-                const V weight = V::load(w + s * kBlock);
-                const float* from = x + s * d.dilation * kBlock;
+    for (int64_t r = 0; r < d.rows; ++r, x += d.row_stride, w += Taps * kBlock) {
+        V weight[Taps];
 #pragma GCC unroll 8
-                for (int i = 0; i < Pixels; ++i)
-                    sum[i] = fma(V::load(from + i * step), weight, sum[i]);
-            }
-        } else {
-            V weight[Taps];
-#pragma GCC unroll 8
-            for (int s = 0; s < Taps; ++s) weight[s] = V::load(w + s * kBlock);
+        for (int s = 0; s < Taps; ++s) weight[s] = V::load(w + s * kBlock);
 #pragma GCC unroll 32
-            for (int at = 0; at < (Pixels - 1) * Stride + Taps; ++at) {
-                const V value = V::load(x + at * kBlock);
+        for (int at = 0; at < (Pixels - 1) * Stride + Taps; ++at) {
+            if constexpr (Clipped)
+                if (at < begin || at >= end) continue;
+            const V value = V::load(x + at * kBlock);
 #pragma GCC unroll 8
-                for (int s = 0; s < Taps; ++s)
-                    if ((at - s) % Stride == 0 && at >= s && (at - s) / Stride < Pixels)
-                        sum[(at - s) / Stride] = fma(value, weight[s], sum[(at - s) / Stride]);
-            }
+            for (int s = 0; s < Taps; ++s)
+                if ((at - s) % Stride == 0 && at >= s && (at - s) / Stride < Pixels)
+                    sum[(at - s) / Stride] = fma(value, weight[s], sum[(at - s) / Stride]);
         }
     }
     finish(d, sum, column * kBlock + part);
 }
 
+template <class V, int Taps, int Stride, int Pixels = kMostPixels>
+void pixels(const DepthwiseRow& d, int64_t column, int64_t count, int part) {
+    if constexpr (Pixels > 1)
+        if (count != Pixels) return pixels<V, Taps, Stride, Pixels - 1>(d, column, count, part);
+    constexpr int64_t seen = (Pixels - 1) * Stride + Taps;
+    const int64_t left = column * Stride - d.pad_left;
+    const int64_t begin = left < 0 ? -left : 0, end = d.in_w - left < seen ? d.in_w - left : seen;
+    if (begin > 0 || end < seen)
+        tile<V, Pixels, Taps, Stride, true>(d, column, begin, end, part);
+    else
+        tile<V, Pixels, Taps, Stride, false>(d, column, begin, end, part);
+}
+
 template <class V, int Taps, int Stride>
 void row(const DepthwiseRow& d) {
-    const int64_t reach = (d.columns - 1) * d.dilation;
+    const int64_t tiles = (d.out_w + kMostPixels - 1) / kMostPixels;
     for (int part = 0; part < kBlock; part += V::lanes)
-        for (int64_t column = 0; column < d.out_w;) {
-            int64_t left = column * d.stride - d.pad_left;
-            // Outputs from here on that see the whole filter.
-            int64_t room = left < 0 || left + reach >= d.in_w
-                               ? 0
-                               : (d.in_w - 1 - reach - left) / d.stride + 1;
-            if (room > d.out_w - column) room = d.out_w - column;
-            if (room >= 8) {
-                inner<V, 8, Taps, Stride>(d, column, part);
-                column += 8;
-            } else if (room >= 4) {
-                inner<V, 4, Taps, Stride>(d, column, part);
-                column += 4;
-            } else if (room >= 2) {
-                inner<V, 2, Taps, Stride>(d, column, part);
-                column += 2;
-            } else if (room == 1) {
-                inner<V, 1, Taps, Stride>(d, column, part);
-                ++column;
-            } else {
-                int64_t first = 0, last = d.columns;
-                while (first < last && left + first * d.dilation < 0) ++first;
-                while (first < last && left + (last - 1) * d.dilation >= d.in_w) --last;
-                border<V>(d, column, first, last, part);
-                ++column;
-            }
+        for (int64_t i = 0; i < tiles; ++i) {  // of equal width, but for one pixel
+            const int64_t column = i * d.out_w / tiles, next = (i + 1) * d.out_w / tiles;
+            pixels<V, Taps, Stride>(d, column, next - column, part);
         }
 }
 
 template <class V>
 void run(const DepthwiseRow& d) {
-    if (d.dilation != 1 || d.stride > 2) return row<V, 0, 0>(d);
+    if (d.dilation != 1 || d.stride > 2) return any_row<V>(d);
     const bool one = d.stride == 1;
     switch (d.columns) {
         case 3: return one ? row<V, 3, 1>(d) : row<V, 3, 2>(d);
         case 5: return one ? row<V, 5, 1>(d) : row<V, 5, 2>(d);
         case 7: return one ? row<V, 7, 1>(d) : row<V, 7, 2>(d);
-        default: return row<V, 0, 0>(d);
+        default: return any_row<V>(d);
     }
 }
 
