@@ -14,7 +14,10 @@ RESULTS = ROOT / "bench" / "results"
 PAGE = ROOT / "docs" / "performance.md"
 LAYERS = ROOT / "docs" / "layers.md"
 PICTURES = ROOT / "docs" / "pictures"
-SHOWN = ("im2col", "direct", "winograd-2", "winograd-4", "winograd-6", "fft-16", "fft-32")
+SHOWN = (
+    "im2col", "direct", "winograd-2", "winograd-4", "winograd-4-on-the-fly", "winograd-6", "fft-16",
+    "fft-32",
+)  # fmt: skip
 
 
 def rows_of(name: str) -> list[dict]:

@@ -32,7 +32,7 @@ def check_timings(timings):
 
 
 def test_remembered_times_decide():
-    remember(LAYER, {"winograd-4": 1.0, "direct": 2.0})
+    remember(LAYER, {"winograd-4": 1.0, "winograd-4-on-the-fly": 1.5, "direct": 2.0})
     assert choose(LAYER).algorithm == "winograd-4"
     assert choose(LAYER, max_error=3e-7).algorithm == "direct"
 

@@ -20,7 +20,7 @@ from darter.conv.direct import Direct
 from darter.conv.fft import Fft
 from darter.conv.im2col import Im2col
 from darter.conv.spec import ConvSpec
-from darter.conv.winograd import Winograd
+from darter.conv.winograd import OnTheFly, Winograd
 
 
 class Algorithm(Protocol):
@@ -45,6 +45,7 @@ ALGORITHMS: dict[str, Algorithm] = {
     "winograd-2": Winograd(2),
     "winograd-4": Winograd(4),
     "winograd-6": Winograd(6),
+    "winograd-4-on-the-fly": OnTheFly(),
     "winograd-2-bfloat16": Winograd(2, "bfloat16"),
     "winograd-4-bfloat16": Winograd(4, "bfloat16"),
     "fft-16": Fft(16),

@@ -47,6 +47,6 @@ def tiled_bytes(spec: ConvSpec, tiles: int, values: int, threads: int) -> int:
 
 
 def with_weights(cycles: float, weight_bytes: float) -> float:
-    """Cycles of the arithmetic and of reading the filters from memory; most of it overlaps."""
+    """Cycles of the arithmetic and of reading the filters from memory; half of it overlaps."""
     reading = weight_bytes / BYTES_PER_CYCLE
-    return max(cycles, reading) + min(cycles, reading) / 4
+    return max(cycles, reading) + min(cycles, reading) / 2

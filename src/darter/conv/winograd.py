@@ -20,8 +20,15 @@ SQUARE_TILES = {3: (2, 4, 6), 5: (2, 4)}
 LINE_TILES = {3: (4, 6), 7: (2,)}
 # Of a transform, per position and block of channels, by outputs per side; fitted to layers.
 TRANSFORM_CYCLES = {2: 6, 4: 8, 6: 9}
+# Of winograd-4-on-the-fly, per channel and block of filters: by group of so many tiles, by tile;
+# fitted likewise. Up to so many tiles it keeps 9 numbers per filter, else 18.
+ON_THE_FLY_TILES = 4
+ON_THE_FLY_CYCLES = {9: (40.0, 21.0), 18: (26.0, 19.0)}
+FEW_TILES = 8
 # Of rounding errors, by a tile's inputs per side; measured: docs/accuracy.md.
 AMPLIFICATION = {4: 0.55, 6: 1.6, 8: 7.0}
+# Of winograd-4-on-the-fly, whose filters are transformed in float32; measured likewise.
+ON_THE_FLY_AMPLIFICATION = 1.65
 # Of rounding 3x3 tiles and filters to bfloat16, by outputs per side; measured likewise.
 BFLOAT16_ERROR = {2: 4.0e-3, 4: 1.13e-2}
 
@@ -100,3 +107,43 @@ class Winograd:
         name = f"F({self.tile}, {max(spec.w[2:])})"
         name += " in bfloat16" if self.precision == "bfloat16" else ""
         return f"{name}, {positions} products of {tiles}x{c} by {c}x{k}"
+
+
+class OnTheFly(Winograd):
+    """F(4, 3) that keeps filters as 9 or 18 numbers and transforms them as it multiplies.
+
+    For pictures of few tiles: reading 36 numbers per filter would take longer than using them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(4)
+
+    @property
+    def core(self) -> str:
+        return "winograd-4-on-the-fly"
+
+    def refuses(self, spec: ConvSpec) -> str | None:
+        r, s = spec.w[2:]
+        return super().refuses(spec) if (r, s) == (3, 3) else f"needs 3x3 filters, got {r}x{s}"
+
+    def estimate(self, spec: ConvSpec, threads: int) -> float:
+        tiles, positions = self._sizes(spec)
+        k, c = (-(-size // BLOCK) for size in spec.w[:2])
+        by_group, by_tile = ON_THE_FLY_CYCLES[self._kept(spec)]
+        groups = -(-tiles // ON_THE_FLY_TILES)
+        multiplied = spec.w[1] * k * (by_group * groups + by_tile * tiles)
+        transforms = TRANSFORM_CYCLES[self.tile] * tiles * positions * (c + k)
+        return with_weights((multiplied + transforms) / threads, self.weight_bytes(spec))
+
+    def _kept(self, spec: ConvSpec) -> int:
+        """Numbers per filter."""
+        return 9 if self._sizes(spec)[0] <= FEW_TILES else 18
+
+    def weight_bytes(self, spec: ConvSpec) -> int:
+        return 4 * self._kept(spec) * spec.w[1] * whole_blocks(spec.w[0])
+
+    def error(self, spec: ConvSpec) -> float:
+        return ON_THE_FLY_AMPLIFICATION * EPSILON * (9 + spec.x[1]) ** 0.5
+
+    def explain(self, spec: ConvSpec) -> str:
+        return f"{super().explain(spec)}, filters transformed on the fly"

@@ -36,6 +36,7 @@ const std::pair<const char*, Maker> kMakers[] = {
     {"winograd-2", [](auto& s, auto& f) { return make_winograd(s, f, 2, Precision::float32); }},
     {"winograd-4", [](auto& s, auto& f) { return make_winograd(s, f, 4, Precision::float32); }},
     {"winograd-6", [](auto& s, auto& f) { return make_winograd(s, f, 6, Precision::float32); }},
+    {"winograd-4-on-the-fly", [](auto& s, auto& f) { return make_winograd_on_the_fly(s, f); }},
     {"winograd-2-bfloat16",
      [](auto& s, auto& f) { return make_winograd(s, f, 2, Precision::bfloat16); }},
     {"winograd-4-bfloat16",

@@ -56,9 +56,9 @@ def test_nodes_without_a_step_are_all_listed(net):
 
 def test_batches_share_packed_weights(net):
     packed = Packed()
-    Program(net, 1, packed=packed)
+    Program(net, 2, packed=packed)  # one picture may have other algorithms, with smaller filters
     before = packed.bytes
-    Program(net, 2, packed=packed)
+    Program(net, 3, packed=packed)
     assert before and packed.bytes <= 2 * before
     x = array(2, 3, 24, 24)
     both = Program(net, 2, packed=packed).run(x)

@@ -1,4 +1,4 @@
-// The driver of convolutions by transformed tiles.
+// Convolutions by transformed tiles whose filters are transformed when they are packed.
 #pragma once
 #include <functional>
 #include <memory>

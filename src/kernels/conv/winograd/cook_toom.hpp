@@ -119,4 +119,40 @@ consteval Transforms transforms(int m, int n) {
     return t;
 }
 
+// The matrices of winograd/on_the_fly.hpp.
+struct OnTheFly {
+    double square;  // p²
+    Matrix kept;    // 3 x 3, from taps to x, y, z
+    Matrix rows;    // 6 x 3, from taps to the six values
+    Matrix output;  // At with each column divided by the factor that its row of filters has too much
+};
+
+consteval OnTheFly on_the_fly() {
+    Points a = points(6);
+    Rational p = a.at[1], square = p * p;
+    if (Rational one = p * a.at[3]; one.above != one.below) throw "the points are not inverses";
+    OnTheFly t;
+    t.square = square.value();
+    t.kept.rows[0].at[0] = t.kept.rows[2].at[2] = 1;
+    t.kept.rows[0].at[2] = t.kept.rows[2].at[0] = t.square;
+    t.kept.rows[1].at[1] = p.value();
+
+    Transforms exact = transforms(4, 6);
+    t.output = exact.output;
+    for (int i = 0; i < 6; ++i) {
+        bool ends = i == 0 || i == 5;
+        const Row &x = t.kept.rows[i < 3 ? 0 : 2], &z = t.kept.rows[i < 3 ? 2 : 0];
+        const Row& second = ends ? z : t.kept.rows[1];
+        double sign = ends ? -t.square : i % 2 ? 1 : -1;
+        for (int j = 0; j < 3; ++j) t.rows.rows[i].at[j] = x.at[j] + sign * second.at[j];
+        // G has the same row, but for a factor.
+        int largest = i < 3 ? 0 : 2;
+        double factor = exact.filter.rows[i].at[largest] / t.rows.rows[i].at[largest];
+        for (int j = 0; j < 4; ++j) t.output.rows[j].at[i] *= factor;
+    }
+    return t;
+}
+
+constexpr OnTheFly kOnTheFly = on_the_fly();
+
 }  // namespace darter::winograd

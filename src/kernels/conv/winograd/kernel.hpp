@@ -71,9 +71,11 @@ consteval Row folded(Row row, int n) {
     return row;
 }
 
-template <int m, int n, class V>
+enum class Outputs { exact, on_the_fly };  // of products whose filters have G, or its multiples
+
+template <int m, int n, Outputs outputs, class V>
 [[gnu::always_inline]] inline void output_line(const V (&t)[n], V (&y)[m]) {
-    constexpr Transforms f = transforms(m, n);
+    constexpr Matrix f = outputs == Outputs::exact ? transforms(m, n).output : kOnTheFly.output;
     // Even powers of +p and -p agree, odd ones change sign: fold the pairs first.
     V even[n], odd[n];
     even[0] = odd[0] = t[0];
@@ -84,7 +86,7 @@ template <int m, int n, class V>
         odd[i] = odd[i + 1] = t[i] - t[i + 1];
     }
     [&]<int... j>(std::integer_sequence<int, j...>) {
-        ((y[j] = dot<folded(f.output.rows[j], n), 0, 1>(j % 2 ? odd : even)), ...);
+        ((y[j] = dot<folded(f.rows[j], n), 0, 1>(j % 2 ? odd : even)), ...);
     }(std::make_integer_sequence<int, m>{});
 }
 
@@ -142,7 +144,7 @@ void input(const InputTile& tile) {
     }
 }
 
-template <class V, int mh, int nh, int mw, int nw>
+template <class V, int mh, int nh, int mw, int nw, Outputs outputs = Outputs::exact>
 void output(const OutputTile& tile) {
     const V low = V::fill(tile.low), high = V::fill(tile.high);
     for (int64_t block = 0; block < tile.blocks; ++block)
@@ -153,7 +155,7 @@ void output(const OutputTile& tile) {
                 V t[nh], y[mh];
 #pragma GCC unroll 8
                 for (int i = 0; i < nh; ++i) t[i] = V::load(from + (i * nw + j) * tile.position);
-                output_line<mh, nh>(t, y);
+                output_line<mh, nh, outputs>(t, y);
 #pragma GCC unroll 8
                 for (int i = 0; i < mh; ++i) half[i][j] = y[i];
             }
@@ -164,7 +166,7 @@ void output(const OutputTile& tile) {
                     __builtin_prefetch(tile.y + out + i * tile.y_row + (mw + j) * kBlock, 1);
             for (int i = 0; i < tile.rows; ++i) {
                 V y[mw];
-                output_line<mw, nw>(half[i], y);
+                output_line<mw, nw, outputs>(half[i], y);
 #pragma GCC unroll 8
                 for (int j = 0; j < mw; ++j) {
                     if (j >= tile.columns) break;

@@ -1,9 +1,12 @@
-#include "conv/winograd/kernel.hpp"
+#include "conv/winograd/on_the_fly_kernel.hpp"
 #include "simd/scalar.hpp"
 
 namespace darter::scalar {
 
 extern const WinogradKernels winograd_kernels;
 const WinogradKernels winograd_kernels = winograd::kernels<Vector>();
+
+extern const winograd::OnTheFlyKernels on_the_fly_kernels;
+const winograd::OnTheFlyKernels on_the_fly_kernels = winograd::on_the_fly_kernels<Vector, 1>();
 
 }  // namespace darter::scalar

@@ -1,0 +1,140 @@
+// Filters that are transformed when they are packed, as [unit of filter blocks][position][column
+// blocks][depth][columns], so that each thread reads them front to back, once per group of tiles. A
+// complex product is a real one of twice the depth and twice the columns: (x, y) (u, v; -v, u).
+#include <algorithm>
+#include <vector>
+
+#include "conv/tiled/driver.hpp"
+#include "conv/tiled/filters.hpp"
+#include "runtime/thread_pool.hpp"
+
+namespace darter {
+namespace {
+
+constexpr int64_t kDepthBlocks = 16;             // depth whose filters stay in L1: 32 KiB
+
+class PackedTiled final : public Tiled {
+public:
+    PackedTiled(const ConvSpec& spec, const Filters& filters, const TileTransform& transform,
+                Precision precision, const FilterTransform& transform_filter)
+        : Tiled(spec, filters, transform, precision, layout(transform, Operands(precision))) {
+        pack(filters.w, transform_filter);
+    }
+
+    size_t weight_bytes() const override { return weights_.size() * sizeof(float); }
+
+    std::unique_ptr<Convolution> placed(int64_t n, int64_t x_blocks,
+                                        int64_t y_blocks) const override {
+        return std::unique_ptr<Convolution>(new PackedTiled(*this, n, x_blocks, y_blocks));
+    }
+
+private:
+    PackedTiled(const PackedTiled& other, int64_t n, int64_t x_blocks, int64_t y_blocks)
+        : Tiled(other, n, x_blocks, y_blocks),
+          unit_weights_(other.unit_weights_),
+          weights_(other.weights_) {}
+
+    static Layout layout(const TileTransform& transform, const Operands& operands) {
+        const ProductKernels& product = operands.product();
+        return {.blocks = std::max(1, product.blocks / transform.parts),
+                .rows = product.rows,
+                .shared = false,
+                .tasks = 1};
+    }
+
+    // Blocks of columns that one product computes.
+    int64_t product_blocks(int64_t unit) const {
+        return std::min<int64_t>(product_.blocks, unit_blocks(unit) * t_.parts);
+    }
+
+    // Filters are transformed in float64 and rounded once.
+    void pack(const float* w, const FilterTransform& transform_filter) {
+        int64_t parts = t_.parts, depth = depth_blocks() * kBlock, taps = spec.r * spec.s;
+        unit_weights_ = t_.positions * depth * unit_blocks(0) * parts * kBlock;
+        weights_ = Buffer(operands_.floats(units() * unit_weights_));
+        std::fill_n(weights_.data(), weights_.size(), 0.0f);
+        // 16 filters at a time: their weights for a position lie in one cache line.
+        parallel_for(blocks_of(spec.k), [&](size_t index) {
+            int64_t filters = index * kBlock, count = std::min<int64_t>(kBlock, spec.k - filters);
+            std::vector<double> u(kBlock * t_.positions * parts);
+            for (int64_t c = 0; c < spec.c; ++c) {
+                for (int64_t i = 0; i < count; ++i)
+                    transform_filter(w + ((filters + i) * spec.c + c) * taps,
+                                     u.data() + i * t_.positions * parts);
+                for (int64_t from = 0; from < parts; ++from)
+                    for (int64_t part = 0; part < parts; ++part)
+                        pack_block(index, c, from, part, count, u.data());
+            }
+        });
+    }
+
+    // u: [filter of the block][position][part], of channel c.
+    void pack_block(int64_t filter_block, int64_t c, int64_t from, int64_t part, int64_t count,
+                    const double* u) {
+        int64_t parts = t_.parts, depth = depth_blocks() * kBlock;
+        int64_t unit = filter_block / unit_blocks(0), block = filter_block % unit_blocks(0);
+        int64_t columns = product_blocks(unit) * kBlock;
+        int64_t row = (c / kBlock * parts + from) * kBlock + c % kBlock;
+        int64_t column = (block * parts + part) * kBlock;
+        int64_t begin = unit * unit_weights_ + column / columns * depth * columns;
+        int64_t per_position = depth * unit_blocks(unit) * parts * kBlock;
+        const double sign = from > part ? -1 : 1;
+        for (int64_t position = 0; position < t_.positions; ++position)
+            for (int64_t i = 0; i < count; ++i) {
+                double value = sign * u[(i * t_.positions + position) * parts + (from ^ part)];
+                operands_.set_weight(weights_.data(), begin + position * per_position, columns,
+                                     row, column % columns + i, static_cast<float>(value));
+            }
+    }
+
+    void multiply(const void* v, int64_t unit, int64_t tiles, float* products,
+                  int64_t position_stride) const override {
+        int64_t all_columns = unit_blocks(unit) * t_.parts * kBlock;
+        int64_t columns = product_blocks(unit) * kBlock;
+        int64_t offsets[kDepthBlocks];
+        for (int64_t i = 0; i < kDepthBlocks; ++i) offsets[i] = i * v_block();
+        int64_t rows = even_piece(tiles, product_.rows);
+        const int64_t ahead = kDepthBlocks * kBlock * columns;
+        const void* b = operands_.at(weights_.data(), unit * unit_weights_);
+        for (int64_t position = 0; position < t_.positions; ++position)
+            for (int64_t column = 0; column < all_columns; column += columns)
+                for (int64_t block = 0; block < depth_blocks(); block += kDepthBlocks) {
+                    Product p{};
+                    p.offsets = offsets;
+                    p.steps = std::min(kDepthBlocks, depth_blocks() - block);
+                    p.b = b;
+                    p.row_stride = kBlock;
+                    p.blocks = static_cast<int>(product_blocks(unit));
+                    p.depth = kBlock;
+                    p.out_row = all_columns;
+                    p.out_block = kBlock;
+                    p.accumulate = block > 0;
+                    for (int64_t tile = 0; tile < tiles; tile += rows) {
+                        // The filters to come, for memory is far; evenly: fetching all in the first
+                        // of several passes over b would leave memory idle in the others.
+                        for (int line : {0, 1})
+                            p.ahead[line] = tiles <= rows || tile == line * rows ? ahead : 0;
+                        p.rows = static_cast<int>(std::min(rows, tiles - tile));
+                        p.a = operands_.at(
+                            v, position * v_position() + block * v_block() + tile * kBlock);
+                        p.out = products + position * position_stride + tile * all_columns + column;
+                        product_.run(p);
+                    }
+                    b = operands_.at(b, p.steps * kBlock * columns);
+                }
+    }
+
+    const ProductKernels& product_ = operands_.product();
+    int64_t unit_weights_;
+    Buffer weights_;
+};
+
+}  // namespace
+
+std::unique_ptr<Convolution> make_tiled(const ConvSpec& spec, const Filters& filters,
+                                        const TileTransform& transform, Precision precision,
+                                        const FilterTransform& transform_filter) {
+    return std::make_unique<PackedTiled>(spec, filters, transform, precision, transform_filter);
+}
+
+}  // namespace darter
