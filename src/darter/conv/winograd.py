@@ -23,7 +23,7 @@ TRANSFORM_CYCLES = {2: 6, 4: 8, 6: 9}
 # Of winograd-4-on-the-fly, per channel and block of filters: by group of so many tiles, by tile;
 # fitted likewise. Up to so many tiles it keeps 9 numbers per filter, else 18.
 ON_THE_FLY_TILES = 4
-ON_THE_FLY_CYCLES = {9: (40.0, 21.0), 18: (26.0, 19.0)}
+ON_THE_FLY_CYCLES = {9: (40.0, 21.0), 18: (18.0, 17.2)}
 FEW_TILES = 8
 # Of rounding errors, by a tile's inputs per side; measured: docs/accuracy.md.
 AMPLIFICATION = {4: 0.55, 6: 1.6, 8: 7.0}
