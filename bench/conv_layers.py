@@ -31,7 +31,7 @@ def filters(seconds: float) -> Iterator[dict]:
     """64 channels to 64 on 56x56 pixels, filters from 3x3 to 31x31."""
     for side in SIDES:
         spec = ConvSpec((1, 64, 56, 56), (64, 64, side, side), padding=side // 2)
-        for timing in autotune(spec, only=FILTER_ALGORITHMS, seconds=seconds):
+        for timing in autotune(spec, only=FILTER_ALGORITHMS, seconds=seconds, keep=False):
             yield {"layer": f"{side}x{side}", **asdict(timing)}
 
 
@@ -39,7 +39,7 @@ def depthwise(seconds: float) -> Iterator[dict]:
     """192 channels on 56x56 pixels, one filter each, from 3x3 to 31x31."""
     for side in SIDES:
         spec = ConvSpec((1, 192, 56, 56), (192, 1, side, side), padding=side // 2, groups=192)
-        for timing in autotune(spec, only=DEPTHWISE_ALGORITHMS, seconds=seconds):
+        for timing in autotune(spec, only=DEPTHWISE_ALGORITHMS, seconds=seconds, keep=False):
             yield {"layer": f"{side}x{side}", **asdict(timing)}
 
 

@@ -84,3 +84,23 @@ def test_damaged_sizes_are_refused():
         ConvSpec((1, 3, 8, 8), (0, 3, 3, 3))
     with pytest.raises(OptionError, match="from 0 to 4096"):
         ConvSpec((1, 3, 8, 8), (4, 3, 3, 3), padding=10**9, stride=10**9)
+
+
+@pytest.mark.parametrize(
+    ("limits", "says"),
+    [
+        ({"max_error": float("nan")}, "max_error must be a number above 0, got nan"),
+        ({"max_error": "a"}, "max_error must be a number"),
+        ({"max_memory": -1}, "max_memory must be a number of bytes, got -1"),
+    ],
+)
+def test_limits_that_make_no_sense_are_named(limits, says):
+    with pytest.raises(OptionError, match=says):
+        choose(ConvSpec((1, 16, 8, 8), (16, 16, 3, 3)), **limits)
+
+
+@pytest.mark.parametrize("options", [{"stride": 1.5}, {"padding": "same"}, {"dilation": (1, "2")}])
+def test_shapes_are_whole_numbers(options):
+    with pytest.raises(OptionError, match=f"{next(iter(options))} must be one"):
+        ConvSpec((1, 16, 8, 8), (16, 16, 3, 3), **options)
+    assert ConvSpec((1, 16, 8, 8), (16, 16, 3, 3), stride=np.int64(2)).out_hw == (3, 3)

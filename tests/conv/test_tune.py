@@ -4,7 +4,7 @@ import pytest
 
 from darter.conv import ConvSpec, autotune, choose
 from darter.conv.remembered import folder, recall, remember
-from darter.errors import UnsupportedError
+from darter.errors import OptionError, UnsupportedError
 from darter.kernels import using_threads
 
 LAYER = ConvSpec((1, 16, 12, 12), (16, 16, 3, 3), padding=1)
@@ -67,3 +67,21 @@ def test_writers_do_not_mix():
 def test_nothing_to_time():
     with pytest.raises(UnsupportedError, match="nothing to time"):
         autotune(LAYER, only=["depthwise"])
+
+
+def test_what_cannot_be_kept_is_timed_all_the_same(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("DARTER_CACHE", str(tmp_path / "file"))
+    with pytest.warns(UserWarning, match="are not kept: cannot write .* names another"):
+        timings = autotune(LAYER, only=["direct"], seconds=0.01)
+    assert [t.algorithm for t in timings] == ["direct"]
+
+
+def test_benchmarks_leave_no_trace():
+    autotune(LAYER, only=["direct"], seconds=0.01, keep=False)
+    assert recall(LAYER) == {}
+
+
+def test_unknown_algorithm_is_named():
+    with pytest.raises(OptionError, match="unknown algorithm 'dirct'; choose from direct"):
+        autotune(LAYER, only=["dirct"])

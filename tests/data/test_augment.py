@@ -138,3 +138,9 @@ def test_a_warp_is_for_one_size_of_picture():
     warp = Augment((), 16).sample(0, 0, 0, (90, 70))
     with pytest.raises(ShapeError, match="for a picture of 90×70 pixels, got one of 70×90"):
         apply(photo(70, 90), warp)
+
+
+@pytest.mark.parametrize("transforms", [flip(), (flip,), ("flip",), "flip"])
+def test_only_transforms_are_taken(transforms):
+    with pytest.raises(OptionError, match=r"takes a list of transforms, as \[flip\(\)"):
+        Augment(transforms, 32)

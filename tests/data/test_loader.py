@@ -265,9 +265,9 @@ def test_wrong_arguments_are_named(photos):
 
     with pytest.raises(ShapeError, match="23 samples need as many labels"):
         Loader(photos, [1, 2], STRONG, 4)
-    with pytest.raises(OptionError, match="batch_size must be at least 1, got 0"):
+    with pytest.raises(OptionError, match="batch_size must be a whole number from 1 on, got 0"):
         loader(photos, batch_size=0)
-    with pytest.raises(OptionError, match="threads must be at least 1"):
+    with pytest.raises(OptionError, match="threads must be a whole number from 1 on"):
         loader(photos, threads=0)
 
 
@@ -283,3 +283,32 @@ def test_pinning_needs_cuda(photos, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(OptionError, match="pin needs PyTorch"):
         loader(photos, pin=True)
+
+
+def test_what_fails_beside_the_pictures_reaches_the_loop(photos, monkeypatch):
+    one = loader(photos, threads=2)
+
+    def no_memory(count):
+        raise MemoryError("no room for a batch")
+
+    monkeypatch.setattr(one._slots, "take", no_memory)
+    with pytest.raises(MemoryError, match="no room for a batch"):
+        next(one.epoch(0))
+    assert not loader_threads()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"batch_size": "8"}, "batch_size must be a whole number from 1 on, got '8'"),
+        ({"threads": 1.5}, "threads must be a whole number"),
+        ({"transform": None}, "transform must be an Augment or a Preprocess, got None"),
+    ],
+)
+def test_options_that_make_no_sense_are_named(photos, options, says):
+    with pytest.raises(OptionError, match=says):
+        loader(photos, **options)
+
+
+def test_a_size_may_be_written_as_a_float(photos):
+    assert next(loader(photos, Preprocess(size=16.0)).epoch(0)).images.shape == (5, 3, 16, 16)

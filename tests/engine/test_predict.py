@@ -40,16 +40,20 @@ def test_every_kind_of_source_and_every_kind_of_trouble_in_order(session, tmp_pa
         np.zeros((0, 7, 3), np.uint8),
         ("upload", encoded(RED)),
         tmp_path,
+        Image.new("L", (9, 5), 0),
+        None,
     ]
     answers = list(session.predict(sources, batch_size=3))
     assert [p.label for p in answers] == [
         "red", "green", None, None, "blue", None, "green", None, None, "red", None,
+        "red", None,
     ]  # fmt: skip
     assert [p.source for p in answers[:3]] == [str(s) for s in sources[:3]]
     assert answers[4].source == "picture 5"
     assert answers[9].source == "upload"
     assert answers[3].error == "missing: no such file"
     assert "uint8 (H, W, 3), RGB; got uint8 (5, 7)" in answers[7].error
+    assert "an image of Pillow; got NoneType" in answers[12].error
     assert all((p.error is None) == bool(p.top) for p in answers)
 
 

@@ -156,3 +156,16 @@ def test_threads_and_options_are_checked(tmp_path):
     for wrong in ({"top": 0}, {"batch_size": 0}, {"unknown_below": 1.5}):
         with pytest.raises(OptionError):
             session.predict([picture(tmp_path / "a.png", "red")], **wrong)
+
+
+@pytest.mark.parametrize("batch", [0, -1, 2.0])
+def test_a_plan_is_for_a_whole_number_of_pictures(tmp_path, batch):
+    session = darter.load(darter_model(tmp_path / "model.onnx"))
+    with pytest.raises(ShapeError, match=f"batch must be a whole number from 1 on, got {batch}"):
+        session.plan(batch)
+
+
+@pytest.mark.parametrize("threads", [0, 1.5, "2"])
+def test_threads_are_a_whole_number(tmp_path, threads):
+    with pytest.raises(OptionError, match="threads must be a whole number from 1 on"):
+        darter.load(darter_model(tmp_path / "model.onnx"), threads=threads)

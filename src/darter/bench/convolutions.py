@@ -57,7 +57,7 @@ def time_layers(net: str, *, batch: int = 1, seconds: float = 0.5) -> Iterator[L
     for spec, times in net_layers(net, batch):
         counts[spec] = counts.get(spec, 0) + times
     for spec, times in counts.items():
-        for timing in autotune(spec, max_error=1e-3, seconds=seconds):
+        for timing in autotune(spec, max_error=1e-3, seconds=seconds, keep=False):
             yield LayerRecord(net, str(spec), times, timing)
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,6 @@ from darter.kernels import measure_peak
 from darter.report import table
 
 LAYER_COLUMNS = {
-    "layer": "layer",
-    "times": "times",
     "algorithm": "algorithm",
     "low": "min ms",
     "middle": "median ms",
@@ -65,6 +65,13 @@ def convolutions(
         f"{peak.threads} threads, {peak.isa}: peak {peak.gflops:.0f} GFLOP/s, "
         f"memory {peak.gigabytes:.0f} GB/s"
     )
-    print(table(rows, columns=LAYER_COLUMNS if layers else SEQUENCE_COLUMNS))
+    if layers:
+        for layer, timed in groupby(rows, key=itemgetter("layer")):
+            of_layer = list(timed)
+            times = of_layer[0]["times"]
+            again = f", {times} times in the net" if times > 1 else ""
+            print(table(of_layer, columns=LAYER_COLUMNS, title=f"{layer}{again}"))
+    else:
+        print(table(rows, columns=SEQUENCE_COLUMNS))
     if out is not None:
         append_records(out, peak, rows)

@@ -9,6 +9,8 @@ from statistics import geometric_mean
 from darter.bench import Case, Comparison, append_records, compare
 from darter.bench.exports import NETS, PICTURES, given_net, random_net
 from darter.bench.nets import PEERS, SLOW
+from darter.engine.modelfile import read_model
+from darter.engine.signature import read_signature
 from darter.errors import OptionError
 from darter.kernels import measure_peak, set_threads
 from darter.report import table
@@ -51,6 +53,15 @@ class Plan:
                 raise OptionError(f"no runtime {name!r} in {self.precision}; choose from {choices}")
         return self.runtimes or tuple(name for name in known if name not in SLOW)
 
+    def check(self) -> None:
+        """Raise what can be known to be wrong before anything is measured."""
+        for name in self.nets:
+            if name.endswith(".onnx"):
+                read_signature(read_model(name))
+            elif name not in NETS:
+                choices = ", ".join(NETS)
+                raise OptionError(f"unknown net {name!r}; choose from {choices}, or a model file")
+
     @property
     def interpreter(self) -> str:
         if self.python is not None and not self.python.is_file():
@@ -60,6 +71,7 @@ class Plan:
 
 def whole_nets(plan: Plan, *, out: Path | None, plot: Path | None) -> None:
     peers, python = plan.peers, plan.interpreter
+    plan.check()
     set_threads(plan.threads)
     peak = measure_peak()
     print(f"{plan.threads} threads, {peak.isa}: peak {peak.gflops:.0f} GFLOP/s; {plan.precision}")

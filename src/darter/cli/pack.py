@@ -36,17 +36,22 @@ def pack(
     from darter.data import pack as write
 
     listing = find_samples(folder, test=test)
-    made = with_progress(
-        "packing pictures",
-        lambda progress: write(
-            listing,
-            out,
-            max_side=max_side,
-            quality=quality,
-            shard_bytes=shard_megabytes * 1_000_000,
-            progress=progress,
-        ),
-    )
+    try:
+        made = with_progress(
+            "packing pictures",
+            lambda progress: write(
+                listing,
+                out,
+                max_side=max_side,
+                quality=quality,
+                shard_bytes=shard_megabytes * 1_000_000,
+                progress=progress,
+            ),
+        )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"stopped: what lies in {out} is no pack yet; the same command begins again"
+        ) from None
     console = Console(highlight=False)
     shrunk = f", {made.shrunk} stored smaller" if made.shrunk else ""
     shards = "1 shard" if made.shards == 1 else f"{made.shards} shards"

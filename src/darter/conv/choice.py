@@ -1,6 +1,7 @@
 """Which algorithm to use for a shape, and why."""
 
 from dataclasses import dataclass
+from numbers import Real
 
 from darter.conv.algorithms import ALGORITHMS, Algorithm
 from darter.conv.remembered import recall
@@ -28,6 +29,7 @@ def admitted(
     spec: ConvSpec, *, max_error: float = MAX_ERROR, max_memory: int | None = None
 ) -> tuple[list[str], dict[str, str]]:
     """Names that shape, error budget and memory cap allow; and why the others are refused."""
+    _check_limits(max_error, max_memory)
     names, refused = [], {}
     for name, algorithm in ALGORITHMS.items():
         why = algorithm.refuses(spec)
@@ -73,6 +75,13 @@ def _on_one_scale(timed: dict[str, float], cycles: dict[str, float]) -> dict[str
     fastest = min(timed, key=timed.__getitem__)
     per_cycle = timed[fastest] / cycles[fastest]
     return {name: timed.get(name, per_cycle * estimate) for name, estimate in cycles.items()}
+
+
+def _check_limits(max_error: float, max_memory: int | None) -> None:
+    if not isinstance(max_error, Real) or not max_error > 0:
+        raise OptionError(f"max_error must be a number above 0, got {max_error!r}")
+    if max_memory is not None and (not isinstance(max_memory, Real) or not max_memory >= 0):
+        raise OptionError(f"max_memory must be a number of bytes, got {max_memory!r}")
 
 
 def _too_large(algorithm: Algorithm, spec: ConvSpec, most: int) -> str | None:

@@ -70,7 +70,8 @@ def prepare(
     """Transform and pack the filters once, for many calls with images of one shape.
 
     Arguments as for `conv2d`; max_memory: bytes that its packed filters and
-    workspace may take together, or None.
+    workspace may take together, or None. An algorithm asked for by name is taken whatever
+    max_error and max_memory say: they guide the choice of "auto".
     The active instruction set is fixed here.
     """
     w = np.ascontiguousarray(as_array(w))

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import platform
+import warnings
 from functools import lru_cache
 from pathlib import Path
 
@@ -24,9 +25,18 @@ def recall(spec: ConvSpec) -> dict[str, float]:
 
 
 def remember(spec: ConvSpec, milliseconds: dict[str, float]) -> None:
-    """Keep timings; another process sees the old ones or these, never a mixture."""
+    """Keep timings; another process sees the old ones or these, never a mixture.
+
+    Where they cannot be kept, a warning says so.
+    """
     record = {"key": _key(spec), "milliseconds": {**recall(spec), **milliseconds}}
-    write_json(_file(spec), record)
+    try:
+        write_json(_file(spec), record)
+    except DataError as error:
+        warnings.warn(
+            f"timings of convolutions are not kept: {error} $DARTER_CACHE names another.",
+            stacklevel=3,
+        )
 
 
 def folder() -> Path:

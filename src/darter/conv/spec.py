@@ -1,6 +1,7 @@
 """The shape of one convolution."""
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 from darter.errors import OptionError, ShapeError
@@ -129,14 +130,20 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def _pair(name: str, value: Pair, *, least: int) -> tuple[int, int]:
-    pair = (value, value) if isinstance(value, int) else tuple(value)
+    pair = _whole(value) * (2 if isinstance(value, Integral) else 1)
     if len(pair) != 2 or min(pair) < least:
         raise OptionError(f"{name} must be one or two numbers of at least {least}, got {value!r}")
     return pair
 
 
+def _whole(value: Any) -> tuple[int, ...]:
+    """One whole number or several, as a tuple; () for anything else."""
+    numbers = value if isinstance(value, tuple | list) else (value,)
+    return tuple(numbers) if all(isinstance(number, Integral) for number in numbers) else ()
+
+
 def _borders(value: int | tuple[int, ...]) -> tuple[int, int, int, int]:
-    borders = (value,) if isinstance(value, int) else tuple(value)
+    borders = _whole(value)
     if len(borders) not in (1, 2, 4) or min(borders) < 0 or max(borders) > MOST_PADDING:
         raise OptionError(
             "padding must be one number, (vertical, horizontal) or (top, left, bottom, right), "

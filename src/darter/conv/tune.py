@@ -12,7 +12,7 @@ from darter.conv.choice import MAX_ERROR, admitted
 from darter.conv.prepared import prepare
 from darter.conv.remembered import remember
 from darter.conv.spec import ConvSpec
-from darter.errors import UnsupportedError
+from darter.errors import OptionError, UnsupportedError
 from darter.kernels import blocked_shape, threads, wake_threads
 
 LARGER_THAN_CACHES = 64 << 20  # bytes
@@ -42,8 +42,9 @@ def autotune(
     max_memory: int | None = None,
     seconds: float = 1.0,
     cold: bool = True,
+    keep: bool = True,
 ) -> list[Timing]:
-    """Time the algorithms that shape, budget and cap allow, fastest first, and remember them.
+    """Time the algorithms that shape, budget and cap allow, fastest first.
 
     only: names to time; None leaves out what is estimated at eight times the best or more (a
     Fourier transform of 512x512 small filters would fill gigabytes).   seconds: to spend, about.
@@ -51,9 +52,14 @@ def autotune(
     in, and threads are awake.
     Algorithms take turns, so that a slow second of the machine hits all of them; an algorithm three
     times slower than the best is timed three times only.
-    `prepare` and `choose` use the remembered times from then on.
-    Raises UnsupportedError if nothing is allowed.
+    keep: remember the times in a file below $DARTER_CACHE (else the user's cache folder, under
+    darter/conv; delete it to forget). `prepare`, `choose` and the engine use them from then on, in
+    other processes too, and so may round differently than before.
+    Raises UnsupportedError if nothing is allowed, OptionError for an unknown name.
     """
+    for name in only or ():
+        if name not in ALGORITHMS:
+            raise OptionError(f"unknown algorithm {name!r}; choose from {', '.join(ALGORITHMS)}")
     names, refused = admitted(spec, max_error=max_error, max_memory=max_memory)
     names = _promising(spec, names) if only is None else [name for name in names if name in only]
     if not names:
@@ -73,7 +79,8 @@ def autotune(
                 run.time_once()
         rounds += 1
     timings = [run.summary(name) for name, run in runs.items()]
-    remember(spec, {timing.algorithm: timing.middle for timing in timings})
+    if keep:
+        remember(spec, {timing.algorithm: timing.middle for timing in timings})
     return sorted(timings, key=lambda timing: timing.middle)
 
 

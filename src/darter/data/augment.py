@@ -84,8 +84,15 @@ class Augment:
     _components: tuple[Matrix, Matrix] | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "transforms", tuple(self.transforms))
+        given = self.transforms
+        if isinstance(given, Transform | str) or not all(isinstance(t, Transform) for t in given):
+            raise OptionError(
+                "Augment takes a list of transforms, as [flip(), rotate((-10, 10))]; names and "
+                f"options are for Augment.from_dict. Got {given!r}"
+            )
+        object.__setattr__(self, "transforms", tuple(given))
         check_output(self.size, self.mean, self.std)
+        object.__setattr__(self, "size", int(self.size))
         if self.crop not in CROPS:
             raise OptionError(f"crop must be one of {', '.join(CROPS)}, got {self.crop!r}")
         if self.border is None:

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -92,8 +93,12 @@ class Loader:
             ("prefetch", prefetch),
             ("sequential", sequential),
         ):
-            if value is not None and value < 1:
-                raise OptionError(f"loader: {name} must be at least 1, got {value}")
+            if value is not None and (not isinstance(value, Integral) or value < 1):
+                raise OptionError(f"loader: {name} must be a whole number from 1 on, got {value!r}")
+        if not hasattr(transform, "write"):
+            raise OptionError(
+                f"loader: transform must be an Augment or a Preprocess, got {transform!r}"
+            )
         self.transform, self.batch_size, self.seed = transform, batch_size, seed
         self.shuffle, self.drop_last, self.order = shuffle, drop_last, order
         self.channels_last, self.prefetch = channels_last, prefetch
@@ -105,6 +110,10 @@ class Loader:
         self.threads = threads or 1
         self._next_epoch = 0
         self._slots = Slots(self.transform.size, batch_size, dtype, channels_last, pin)
+
+    def __repr__(self) -> str:
+        pictures, size = len(self.samples), self.transform.size
+        return f"<Loader: {pictures} pictures, batches of {self.batch_size}, {size}×{size}>"
 
     def __len__(self) -> int:
         """Batches in epoch 0."""
@@ -222,6 +231,7 @@ class _Epoch:
         self.position = 0  # next picture of batch started - 1
         self.taken = 0  # batches that the consumer has asked for
         self.closed = False
+        self.failure: BaseException | None = None  # of a thread, apart from its pictures
         self.threads: list[threading.Thread] = []
         self.feed = loader._feed(epoch, batches)
         if batches:
@@ -238,6 +248,8 @@ class _Epoch:
             if not ready and number > 0 and self.loader._adapt:
                 self._grow()
             while number not in self.pending or self.pending[number].missing:
+                if self.failure is not None:
+                    raise self.failure
                 self.changed.wait()
             done = self.pending.pop(number)
         self.loader.waited += time.perf_counter() - began
@@ -267,6 +279,14 @@ class _Epoch:
         thread.start()
 
     def _work(self) -> None:
+        try:
+            self._fill_batches()
+        except BaseException as caught:  # raised again in the consumer, by `take`
+            with self.changed:
+                self.failure = caught
+                self.changed.notify_all()
+
+    def _fill_batches(self) -> None:
         while (job := self._next_job()) is not None:
             pending, position = job
             error: BaseException | None = None

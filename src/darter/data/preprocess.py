@@ -42,6 +42,7 @@ class Preprocess:
 
     def __post_init__(self) -> None:
         check_output(self.size, self.mean, self.std)
+        object.__setattr__(self, "size", int(self.size))
         object.__setattr__(self, "mean", tuple(float(v) for v in self.mean))
         object.__setattr__(self, "std", tuple(float(v) for v in self.std))
         if self.crop not in CROPS:

@@ -105,15 +105,33 @@ def _named(source: Picturelike, number: int) -> tuple[str, Any]:
 def _prepare(info: ModelInfo, name: str, source: Any) -> NDArray[np.float32] | str:
     """The net's input for one picture, or why there is none: one bad picture stops nothing."""
     try:
-        return info.preprocess(_pixels(source) if isinstance(source, np.ndarray) else source)
+        return info.preprocess(_pixels(source))
     except DarterError as error:
         return str(error).removeprefix(f"{name}: ")
 
 
-def _pixels(array: NDArray) -> NDArray[np.uint8]:
+def _pixels(source: Any) -> Any:
+    """What `Preprocess` takes, of anything that may be meant as a picture."""
+    if isinstance(source, (Path, bytes, str)):
+        return source
+    array = _from_pillow(source) if hasattr(source, "convert") else source
+    if not isinstance(array, np.ndarray):
+        raise DataError(
+            "a picture is a path, the bytes of a file, a uint8 array (H, W, 3) or an image of "
+            f"Pillow; got {type(source).__name__}"
+        )
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
         raise DataError(
             "a picture as an array must be uint8 (H, W, 3), RGB; "
             f"got {array.dtype} {tuple(array.shape)}"
         )
     return np.ascontiguousarray(array)
+
+
+def _from_pillow(image: Any) -> NDArray[np.uint8]:
+    from PIL import ImageOps
+
+    try:
+        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    except Exception as error:  # Pillow reads the file only now
+        raise DataError(f"cannot be decoded: {error}") from error

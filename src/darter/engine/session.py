@@ -1,6 +1,7 @@
 """A model file made ready to run."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,8 @@ def load(
     Raises ModelFileError if the file is missing, damaged or no picture classifier, and says why;
     UnsupportedError, with every node that cannot run, if no runtime takes it.
     """
+    if threads is not None and (not isinstance(threads, Integral) or threads < 1):
+        raise OptionError(f"threads must be a whole number from 1 on, got {threads!r}")
     model = read_model(path)
     signature = read_signature(model)
     chosen = choose_runtime(
@@ -91,10 +94,15 @@ class Session:
         self._runtime, self._signature = runtime, signature
         self.info, self.notes, self.runtime = info, notes, runtime.name
 
+    def __repr__(self) -> str:
+        classes, size = len(self.info.classes), self.info.preprocess.size
+        return f"<Session: {classes} classes, pictures of {size}×{size}, on {self.runtime}>"
+
     def run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """Class scores of preprocessed pictures.
 
-        x: float32 (N, 3, size, size), as `info.preprocess` makes it.
+        x: float32 (N, 3, size, size), as `info.preprocess` makes it. With the same N, the same
+            pictures give the same bits; another N may round differently.
         Returns float32 logits (N, classes); of a net that ends in a Softmax, the logarithms of
         its probabilities, so that softmax(logits) is always the net's own answer.
         Raises ShapeError if x has another shape.
@@ -127,8 +135,8 @@ class Session:
     ) -> Iterator[Prediction]:
         """Say what is in pictures, in their order, in constant memory.
 
-        sources: paths, encoded bytes, uint8 arrays (H, W, 3), or pairs (name, one of these), in a
-        list or any other iterable; one path alone will do.
+        sources: paths, encoded bytes, uint8 arrays (H, W, 3), Pillow's images, or pairs (name, one
+        of these), in a list or any other iterable; one path alone will do.
         top: how many of the likeliest classes each Prediction lists.
         unknown_below: replaces the threshold that the model carries.
         A picture that cannot be read becomes a Prediction with `error` set; nothing is raised.
@@ -148,8 +156,11 @@ class Session:
     def plan(self, batch: int = 1) -> list["StepReport"]:
         """Each step of the net for so many pictures, measured; printed, it is one line.
 
-        Raises UnsupportedError where the net runs on ONNX Runtime, which does not tell.
+        Raises UnsupportedError where the net runs on ONNX Runtime, which does not tell; ShapeError
+        where batch is no whole number from 1 on.
         """
+        if not isinstance(batch, Integral) or batch < 1:
+            raise ShapeError(f"Session.plan: batch must be a whole number from 1 on, got {batch!r}")
         report = getattr(self._runtime, "report", None)
         if report is None:
             raise UnsupportedError(f"{self.runtime} does not tell its plan")
