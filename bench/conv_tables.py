@@ -189,13 +189,10 @@ def main() -> None:
     if rows := rows_of("vgg-e"):
         page = replace_section(page, "vgg-e", machine(rows) + sequence_table(rows))
         plot("vgg-e.svg", "VGG-E, float32", {"darter, rms error below 1e-5": rows})
-    if rows := rows_of("vgg-e-1-thread"):
-        page = replace_section(page, "vgg-e-1-thread", machine(rows) + sequence_table(rows))
-    for name in ("vgg-e-bfloat16", "vgg-e-bfloat16-1-thread"):
-        if rows := rows_of(name):
-            page = replace_section(page, name, machine(rows) + budget_tables(rows))
-            curves = {f"darter, {name}": rows for name, rows in by_budget(rows).items()}
-            plot(f"{name}.svg", "VGG-E, PyTorch in bfloat16", curves)
+    if rows := rows_of("vgg-e-bfloat16"):
+        page = replace_section(page, "vgg-e-bfloat16", machine(rows) + budget_tables(rows))
+        curves = {f"darter, {name}": rows for name, rows in by_budget(rows).items()}
+        plot("vgg-e-bfloat16.svg", "VGG-E, PyTorch in bfloat16", curves)
     for name in ("filters", "depthwise"):
         if rows := rows_of(name):
             page = replace_section(page, name, machine(rows) + filter_table(rows))
@@ -212,7 +209,7 @@ def main() -> None:
         write_layers(nets)
     if rows := rows_of("layers-8"):
         page = replace_section(page, "3x3-8", machine(rows) + square_table(rows))
-    if rows := rows_of("peers") + rows_of("peers-1-thread"):
+    if rows := rows_of("peers"):
         page = replace_section(page, "peers", machine(rows) + peer_table(rows))
     PAGE.write_text(page)
 
