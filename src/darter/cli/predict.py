@@ -17,7 +17,7 @@ def predict(
     images: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Pictures, folders (searched below), or - for one picture on stdin.",
+            help="Pictures, folders (searched below, packed ones too), or - for one on stdin.",
             metavar="IMAGE",
         ),
     ] = None,
