@@ -24,7 +24,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from darter.bench import append_records, net_layers
-from darter.conv import ConvSpec, autotune, prepare
+from darter.conv import ConvSpec, prepare
 from darter.kernels import blocked_shape, measure_peak, set_threads, threads
 
 SINGLE = [
@@ -158,7 +158,6 @@ def main() -> None:
             layers = [spec for spec, times in net for _ in range(times)]
         else:
             layers = [ConvSpec.parse(title)]
-            autotune(layers[0], seconds=0.3)
         pools = len(layers) > 1
         rows.append(compare(title, layers, peers, options.python, options.seconds, pools=pools))
     if options.out:

@@ -2,10 +2,12 @@ import json
 import sys
 
 import numpy as np
+import onnx
 import pytest
 
 from darter.bench import Case, compare
 from darter.bench.exports import given_net, random_net
+from darter.bench.nets import Worker
 from darter.bench.runtimes import check
 from darter.cli.app import main
 from darter.errors import ModelFileError, OptionError, UnsupportedError
@@ -51,6 +53,32 @@ def test_a_runtime_without_its_package_is_left_out(case, tmp_path):
     assert found.speedup is None
 
 
+def test_a_runtime_that_stops_while_it_is_timed_is_left_out(case, monkeypatch):
+    pytest.importorskip("onnxruntime")
+    turn = Worker.turn
+
+    def kill_the_peer(worker, seconds):
+        if worker.runtime == "onnxruntime":
+            worker._process.kill()
+            worker._process.wait()
+        return turn(worker, seconds)
+
+    monkeypatch.setattr(Worker, "turn", kill_the_peer)
+    found = compare(case, ["onnxruntime"], rounds=2, seconds=0.01)
+    assert found.left_out == {"onnxruntime": "stopped while it was timed: it was killed"}
+    assert [row.runtime for row in found.rows] == ["darter"]
+
+
+def test_weights_in_another_file_come_with_the_model(file, tmp_path):
+    pytest.importorskip("onnxruntime")
+    model = onnx.load(file)
+    onnx.save_model(model, file, save_as_external_data=True, location="w.bin", size_threshold=0)
+    (tmp_path / "nets").mkdir()
+    case = Case(given_net(file, tmp_path / "nets"), batch=1, precision="float32", threads=1)
+    found = compare(case, ["onnxruntime"], rounds=1, seconds=0.01)
+    assert [row.runtime for row in found.rows] == ["darter", "onnxruntime"]
+
+
 def test_other_answers_are_no_rounding():
     y = np.array([[1.0, -4.0]])
     assert check(y + 0.004, y, "float32") == pytest.approx(0.001)
@@ -93,6 +121,10 @@ def test_the_command_compares_a_model_file(file, tmp_path, capfd):
         (["nets", "--runtimes", "tvm"], "no runtime 'tvm' in float32; choose from eager"),
         (["nets", "--peers", "/nowhere/python"], "there is no /nowhere/python"),
         (["nets", "--precision", "int8"], "--precision is float32 or bfloat16, got 'int8'"),
+        (["conv", "--plot", "x.svg"], "--plot is for whole nets; leave it out with conv"),
+        (["nets", "--layers"], "--layers is for conv; leave it out with nets"),
+        (["a.onnx", "--net", "vgg19"], "a.onnx is what is measured; leave out --net"),
+        (["conv", "--layers", "--precision", "bfloat16"], "--layers times float32 only"),
         (["conv", "--batches", "0"], "--batches takes numbers like 1,8,64, got '0'"),
     ],
 )

@@ -41,11 +41,13 @@ def random_net(name: str, folder: Path, pictures: int = PICTURES) -> Path:
 
 
 def given_net(path: Path, folder: Path, pictures: int = PICTURES) -> Path:
-    """A copy of somebody's model file, with random pictures and darter's answers in float32.
+    """A copy of somebody's model file, with random pictures and ONNX Runtime's answers.
 
     Raises ModelFileError and UnsupportedError as `darter.load` does; UnsupportedError if it takes
     other pictures than float32 (N, 3, H, W).
     """
+    import onnx
+
     import darter
 
     model = read_model(path)
@@ -58,9 +60,12 @@ def given_net(path: Path, folder: Path, pictures: int = PICTURES) -> Path:
         )
     if signature.probabilities:
         raise UnsupportedError(f"{path}: the comparison needs a model that ends before its Softmax")
-    session = darter.load(path, runtime="darter")
+    session = darter.load(path, runtime="onnxruntime")
     file = folder / f"{path.stem}.onnx"
-    shutil.copyfile(path, file)
+    if model.external:
+        onnx.save_model(onnx.load(str(path)), file)  # in one file
+    elif file.resolve() != path.resolve():
+        shutil.copyfile(path, file)
     size = signature.size or ANY_SIZE
     x = np.random.default_rng(0).standard_normal((pictures, 3, size, size), np.float32)
     np.save(file.with_suffix(".x.npy"), x)

@@ -9,12 +9,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from time import sleep
 from typing import Any
+
+from darter.errors import UnsupportedError
 
 SCRIPT = Path(__file__).with_name("runtimes.py")
 PEERS = {
@@ -118,7 +120,8 @@ def compare(
 
     python: the interpreter that has ONNX Runtime, OpenVINO, ncnn and MNN.
     seconds: of one turn of one runtime.
-    Raises RuntimeError if darter itself fails.
+    A runtime that cannot take part, or stops while it is timed, is left out; UnsupportedError if
+    that is darter itself.
     """
     names = [name for name in peers if name not in SINGLE or case.batch == 1]
     left_out = {name: "takes one picture at a time" for name in peers if name not in names}
@@ -129,14 +132,17 @@ def compare(
             why = worker.load()
             if why is None:
                 ready.append(worker)
-            elif name == "darter":
-                raise RuntimeError(f"darter on {case.net}: {why}")
             else:
                 left_out[name] = why
         for _ in range(rounds):
-            for worker in ready:
-                worker.turn(seconds)
-        return Comparison(tuple(worker.row() for worker in ready), left_out)
+            for worker in [w for w in ready if w.runtime not in left_out]:
+                why = worker.turn(seconds)
+                if why is not None:
+                    left_out[worker.runtime] = f"stopped while it was timed: {why}"
+        if "darter" in left_out:
+            raise UnsupportedError(f"darter cannot run {case.net}: {left_out['darter']}")
+        rows = tuple(worker.row() for worker in ready if worker.runtime not in left_out)
+        return Comparison(rows, left_out)
 
 
 class Worker:
@@ -167,12 +173,18 @@ class Worker:
         self._told = self._answer()
         return self._told.get("left_out")
 
-    def turn(self, seconds: float) -> None:
+    def turn(self, seconds: float) -> str | None:
+        """Run for so long. Returns why it stopped, or None."""
         sleep(SETTLE)
         assert self._process.stdin is not None
-        self._process.stdin.write(f"{seconds}\n")
-        self._process.stdin.flush()
-        self._times += self._answer()
+        with suppress(BrokenPipeError):  # it has stopped: its answer tells
+            self._process.stdin.write(f"{seconds}\n")
+            self._process.stdin.flush()
+        answer = self._answer()
+        if isinstance(answer, dict):
+            return answer["left_out"]
+        self._times += answer
+        return None
 
     def row(self) -> RuntimeRow:
         case, times = self._case, self._times
@@ -182,13 +194,11 @@ class Worker:
         )  # fmt: skip
 
     def _answer(self) -> Any:
-        """The next line of JSON; runtimes print other things, too."""
+        """The next line of JSON (runtimes print other things, too), or why there is none."""
         assert self._process.stdout is not None
         while line := self._process.stdout.readline():
             if line.startswith(("{", "[")):
                 return json.loads(line)
         self._complaints.seek(0)
         last = self._complaints.read().strip().splitlines()[-1:] or ["it was killed"]
-        if not self._times:
-            return {"left_out": last[0]}
-        raise RuntimeError(f"{self.runtime} stopped while it was timed: {last[0]}")
+        return {"left_out": last[0]}

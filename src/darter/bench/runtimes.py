@@ -61,7 +61,7 @@ def mnn(file: Path, x: np.ndarray, threads: int, precision: str) -> Run:
     import MNN
 
     converted = file.with_suffix(".mnn")
-    if not converted.exists():
+    if outdated(converted, file):
         tool = Path(sys.executable).with_name("mnnconvert")
         command = [str(tool), "-f", "ONNX", "--modelFile", str(file), "--MNNModel", str(converted)]
         subprocess.run([*command, "--bizCode", "x"], check=True, capture_output=True)
@@ -88,7 +88,7 @@ def ncnn(file: Path, x: np.ndarray, threads: int, precision: str) -> Run:
     import ncnn
 
     base = file.with_suffix("")
-    if not Path(f"{base}.ncnn.param").exists():
+    if outdated(Path(f"{base}.ncnn.param"), file):
         tool = Path(sys.executable).with_name("pnnx")
         shape = f"inputshape=[{','.join(map(str, x.shape))}]"
         subprocess.run([tool, file, shape, "fp16=0"], check=True, capture_output=True)
@@ -144,6 +144,11 @@ def _torch_net(file: Path, x: np.ndarray, threads: int):
 
 
 RUNTIMES = {f.__name__: f for f in (darter, eager, inductor, onnxruntime, openvino, ncnn, mnn)}
+
+
+def outdated(converted: Path, file: Path) -> bool:
+    """Whether there is no conversion yet, or one of an earlier model of this name."""
+    return not converted.exists() or converted.stat().st_mtime < file.stat().st_mtime
 
 
 def memory(field: str) -> float:

@@ -1,7 +1,7 @@
 """`darter bench`: whole nets beside other runtimes, or convolutions by every algorithm."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -59,8 +59,11 @@ def bench(
         ),
     ] = None,
     rounds: Annotated[
-        int, typer.Option(min=1, help="Turns of each runtime.", rich_help_panel=NETS_PANEL)
-    ] = 6,
+        int | None,
+        typer.Option(
+            min=1, help="Turns of each runtime.", show_default="6", rich_help_panel=NETS_PANEL
+        ),
+    ] = None,
     plot: Annotated[
         Path | None,
         typer.Option(help="Draw the speedups into this .svg or .png.", rich_help_panel=NETS_PANEL),
@@ -96,6 +99,17 @@ def bench(
         raise OptionError(f"--threads takes a number of at least 1, got {threads}")
     if seconds is not None and seconds <= 0:
         raise OptionError(f"--seconds takes a number above 0, got {seconds:g}")
+    _refuse_others(
+        what,
+        nets={
+            "--peers": peers,
+            "--runtimes": runtimes,
+            "--rounds": rounds,
+            "--plot": plot,
+            "--folder": folder,
+        },
+        conv={"--layers": layers or None, "--max-error": max_error},
+    )
     if what == "conv":
         from darter.cli.bench_conv import convolutions
 
@@ -103,13 +117,17 @@ def bench(
             from darter.kernels import set_threads
 
             set_threads(threads)
-        sizes = _numbers(batches or BATCHES["conv"])
+        if layers and precision != "float32":
+            raise OptionError("--layers times float32 only; leave out --precision")
+        sizes = _numbers(batches or ("1" if layers else BATCHES["conv"]))
         convolutions(net or "vgg-e", sizes, precision, seconds or 5.0, layers, max_error, out)
         return
     if what != "nets" and not what.endswith(".onnx"):
         raise OptionError(f"cannot measure {what!r}; give nets, conv or a model file (.onnx)")
     from darter.cli.bench_nets import Plan, whole_nets
 
+    if what != "nets" and net is not None:
+        raise OptionError(f"{what} is what is measured; leave out --net, or give nets and --net")
     names = what if what != "nets" else net
     whole_nets(
         Plan(
@@ -119,13 +137,23 @@ def bench(
             threads=threads or available(),
             runtimes=_names(runtimes),
             python=peers,
-            rounds=rounds,
+            rounds=rounds or 6,
             seconds=seconds or 0.4,
             folder=folder,
         ),
         out=out,
         plot=plot,
     )
+
+
+def _refuse_others(what: str, *, nets: dict[str, Any], conv: dict[str, Any]) -> None:
+    """Options of the other kind of measurement would be ignored."""
+    from darter.errors import OptionError
+
+    others, kind = (nets, "whole nets") if what == "conv" else (conv, "conv")
+    for name, value in others.items():
+        if value is not None:
+            raise OptionError(f"{name} is for {kind}; leave it out with {what}")
 
 
 def _names(text: str | None) -> tuple[str, ...]:

@@ -44,8 +44,11 @@ def convolutions(
     peaks = [measure_peak()]
     rows: list[dict[str, Any]]
     if layers:
-        records = time_layers(net, seconds=seconds)
-        rows = [{**asdict(record), **asdict(record.timing)} for record in records]
+        rows = [
+            {**asdict(record), **asdict(record.timing)}
+            for batch in batches
+            for record in time_layers(net, batch=batch, seconds=seconds)
+        ]
     else:
         rows = [
             asdict(
