@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from darter.conv.costs import BYTES_PER_CYCLE, EPSILON, FMAS_PER_CYCLE, depth
 from darter.conv.spec import ConvSpec
 
+LONGEST_SUM = 512  # of a matrix product; longer ones are sums of such sums, and err no more
 
 @dataclass(frozen=True)
 class Im2col:
@@ -23,7 +24,7 @@ class Im2col:
         return spec.multiply_adds
 
     def error(self, spec: ConvSpec) -> float:
-        return 0.3 * EPSILON * depth(spec) ** 0.5
+        return 0.3 * EPSILON * min(depth(spec), LONGEST_SUM) ** 0.5
 
     def weight_bytes(self, spec: ConvSpec) -> int:
         return 4 * spec.w[0] * depth(spec)

@@ -73,7 +73,8 @@ void FullyConnected::multiply(const Tile& tile, int64_t panel, int64_t block, in
     Product p{};
     p.a = operands_.at(tile.packed, tile.index * tile.rows * depth());
     p.b = operands_.at(weights_.data(), column * depth() + block * kBlock * columns);
-    p.ahead[0] = p.ahead[1] = kAhead;
+    p.ahead = kAhead;
+    p.fetched = static_cast<int>(panel_blocks(panel));
     p.offsets = offsets.data();
     p.steps = steps;
     p.row_stride = kBlock;

@@ -9,39 +9,47 @@
 namespace darter {
 namespace {
 
-// A panel of b (depth x 32 floats, 32 KiB) stays in L1 while tiles of a stream past it; the packed
-// block of a (rows x depth floats, 224 KiB) stays in L2 while all panels of b pass. Where a product
-// is added to several targets, adding is what costs: then sums run four times as deep, and panels
-// of b come from L2.
+// The depth is cut into chunks. A chunk of b is packed for all threads; a panel of it (depth x 32
+// floats, 64 KiB) comes from L2 while tiles of a stream past it, and the packed block of a (rows x
+// depth floats, at most 448 KiB) stays in L2 while all panels of b pass. Where a product is added to
+// several targets, adding is what costs: then sums run deeper.
 struct Blocking {
     int64_t rows, depth;
 };
-constexpr Blocking kOneTarget{224, 256}, kManyTargets{56, 1024};
+constexpr Blocking kOneTarget{224, 512}, kManyTargets{112, 1024};
+constexpr int64_t kLeastTiles = 4;    // of a block of a: fewer make reading b the limit
+constexpr int64_t kRowsAhead = 4;       // that packing fetches
+constexpr int64_t kPanelsTogether = 8;  // packed together, so that whole kilobytes are read
 
 // to[i] = sum of the terms at `index` and the count - 1 elements that follow `stride` apart.
 void gather(const Operand& from, int64_t index, int64_t stride, int64_t count, float* to) {
-    if (from.count == 1 && stride == 1 && from.signs[0] == 1) {
-        if (count == kBlock)
-            std::memcpy(to, from.terms[0] + index, kBlock * sizeof(float));
-        else
-            std::memcpy(to, from.terms[0] + index, count * sizeof(float));
-        return;
-    }
+    const bool whole = count == kBlock && stride == 1;  // a loop of known length
     std::fill_n(to, count, 0.0f);
     for (int t = 0; t < from.count; ++t) {
         const float* term = from.terms[t] + index;
-        if (stride == 1)
-            for (int64_t i = 0; i < count; ++i) to[i] += from.signs[t] * term[i];
+        const float sign = from.signs[t];
+        if (whole)
+            for (int i = 0; i < kBlock; ++i) to[i] += sign * term[i];
         else
-            for (int64_t i = 0; i < count; ++i) to[i] += from.signs[t] * term[i * stride];
+            for (int64_t i = 0; i < count; ++i) to[i] += sign * term[i * stride];
     }
 }
 
-void gather_padded(const Operand& from, int64_t index, int64_t stride, int64_t count, int64_t width,
-                   float* to) {
-    count = std::clamp<int64_t>(count, 0, width);
+// Rows end too soon for the CPU to foresee the next: fetches what a row some rows on will need.
+void fetch(const Operand& from, int64_t index) {
+    for (int t = 0; t < from.count; ++t) __builtin_prefetch(from.terms[t] + index);
+}
+
+// 16 elements; beyond `count` they are 0.
+inline void gather_padded(const Operand& from, int64_t index, int64_t stride, int64_t count,
+                          float* to) {
+    if (count >= kBlock && stride == 1 && from.count == 1 && from.signs[0] == 1) {
+        std::memcpy(to, from.terms[0] + index, kBlock * sizeof(float));
+        return;
+    }
+    count = std::clamp<int64_t>(count, 0, kBlock);
     gather(from, index, stride, count, to);
-    std::fill(to + count, to + width, 0.0f);
+    std::fill(to + count, to + kBlock, 0.0f);
 }
 
 struct Plan {
@@ -53,12 +61,13 @@ struct Plan {
     int64_t width = kernels.blocks * kBlock;
     int64_t depth = ceil_div(k, kBlock) * kBlock;  // k, padded with zeros
     int64_t panels = ceil_div(n, width);
+    int64_t most = even_piece(depth / kBlock, blocking.depth / kBlock) * kBlock;  // of a chunk
 
-    int64_t chunk(int64_t first) const { return std::min(blocking.depth, depth - first); }
-    // Panel `panel` of the chunk that begins at depth `first`.
-    int64_t panel_offset(int64_t first, int64_t panel) const {
-        return (first * panels + panel * chunk(first)) * width;
+    // That a packed tile of a has room for.
+    int64_t tile_rows() const {
+        return operands.rounded() ? rows : transposed_stride(kernels.rows);
     }
+    int64_t chunk(int64_t first) const { return std::min(most, depth - first); }
 };
 
 // Two rows of b side by side: what a product of pairs reads.
@@ -66,40 +75,74 @@ void interleave(const float (&rows)[2][kBlock], float* pairs) {
     for (int j = 0; j < kBlock; ++j) pairs[2 * j] = rows[0][j], pairs[2 * j + 1] = rows[1][j];
 }
 
-void pack_panel(const Plan& plan, const Operand& b, int64_t first, int64_t panel, void* to) {
+// Rows [first, first + chunk) of some panels of b, each panel [depth][width].
+void pack_panels(const Plan& plan, const Operand& b, int64_t first, int64_t panel, int64_t last,
+                 void* packed) {
     const Operands& operands = plan.operands;
     const int pack = operands.pack();
-    const int64_t column = panel * plan.width;
+    const int64_t panel_size = plan.chunk(first) * plan.width;
     alignas(64) float rows[2][kBlock], pairs[2 * kBlock];
-    for (int64_t i = first; i < first + plan.chunk(first); i += pack)
-        for (int64_t j = 0; j < plan.width; j += kBlock) {
-            for (int row = 0; row < pack; ++row) {
-                int64_t count = i + row < plan.k ? plan.n - column - j : 0;
-                int64_t index = (i + row) * b.row_stride + (column + j) * b.column_stride;
-                float* line = operands.rounded() ? rows[row] : static_cast<float*>(to);
-                gather_padded(b, index, b.column_stride, count, kBlock, line);
+    for (int64_t i = 0; i < plan.chunk(first); i += pack)
+        for (int64_t p = panel; p < last; ++p)
+            for (int64_t j = 0; j < plan.width; j += kBlock) {
+                void* to = operands.at(packed, p * panel_size + i * plan.width + j * pack);
+                const int64_t column = p * plan.width + j;
+                fetch(b, (first + i + kRowsAhead) * b.row_stride + column * b.column_stride);
+                for (int row = 0; row < pack; ++row) {
+                    int64_t count = first + i + row < plan.k ? plan.n - column : 0;
+                    int64_t index = (first + i + row) * b.row_stride + column * b.column_stride;
+                    float* line = operands.rounded() ? rows[row] : static_cast<float*>(to);
+                    gather_padded(b, index, b.column_stride, count, line);
+                }
+                if (pack == 2) interleave(rows, pairs);
+                if (operands.rounded())
+                    operands.store(pack == 2 ? pairs : rows[0], to, pack * kBlock);
             }
-            if (pack == 2) interleave(rows, pairs);
-            if (operands.rounded()) operands.store(pack == 2 ? pairs : rows[0], to, pack * kBlock);
-            to = operands.at(to, pack * kBlock);
-        }
 }
 
-// Tiles of a: [tile][step][row][16].
+using Four [[gnu::vector_size(16)]] = float;
+
+// to[j * stride + i] = from[i * 16 + j] for four rows of 16.
+void transpose_four_rows(const float* from, float* to, int64_t stride) {
+    for (int j = 0; j < kBlock; j += 4) {
+        Four row[4];
+        for (int i = 0; i < 4; ++i) std::memcpy(&row[i], from + i * kBlock + j, sizeof(Four));
+        using Order [[gnu::vector_size(16)]] = int;
+        Four a = __builtin_shuffle(row[0], row[1], Order{0, 4, 1, 5});
+        Four b = __builtin_shuffle(row[2], row[3], Order{0, 4, 1, 5});
+        Four c = __builtin_shuffle(row[0], row[1], Order{2, 6, 3, 7});
+        Four d = __builtin_shuffle(row[2], row[3], Order{2, 6, 3, 7});
+        Four column[4] = {__builtin_shuffle(a, b, Order{0, 1, 4, 5}),
+                          __builtin_shuffle(a, b, Order{2, 3, 6, 7}),
+                          __builtin_shuffle(c, d, Order{0, 1, 4, 5}),
+                          __builtin_shuffle(c, d, Order{2, 3, 6, 7})};
+        for (int i = 0; i < 4; ++i) std::memcpy(to + (j + i) * stride, &column[i], sizeof(Four));
+    }
+}
+
+// Tiles of a: [tile][step][16][row], or [tile][step][row][16] where rounded.
 void pack_rows(const Plan& plan, const Operand& a, int64_t row, int64_t count, int64_t first,
-               void* to) {
+               void* packed) {
     const Operands& operands = plan.operands;
-    int64_t steps = plan.chunk(first) / kBlock;
-    alignas(64) float line[kBlock];
+    const int64_t stride = plan.tile_rows();
+    alignas(64) float lines[4][kBlock] = {};
     for (int64_t tile = 0; tile < count; tile += plan.rows)
-        for (int64_t step = 0; step < steps; ++step)
-            for (int64_t i = 0; i < plan.rows; ++i, to = operands.at(to, kBlock)) {
-                if (tile + i >= count) continue;
-                int64_t column = first + step * kBlock;
-                int64_t index = (row + tile + i) * a.row_stride + column * a.column_stride;
-                float* values = operands.rounded() ? line : static_cast<float*>(to);
-                gather_padded(a, index, a.column_stride, plan.k - column, kBlock, values);
-                if (operands.rounded()) operands.store(line, to, kBlock);
+        for (int64_t column = 0; column < plan.chunk(first); column += kBlock)
+            for (int64_t i = 0; i < plan.rows; i += 4) {
+                int64_t rows = std::min({int64_t{4}, plan.rows - i, count - tile - i});
+                if (rows <= 0) break;
+                for (int64_t j = 0; j < rows; ++j) {
+                    int64_t index = (row + tile + i + j) * a.row_stride +
+                                    (first + column) * a.column_stride;
+                    fetch(a, index + 4 * kBlock * a.column_stride);
+                    gather_padded(a, index, a.column_stride, plan.k - first - column, lines[j]);
+                }
+                int64_t to = tile * plan.chunk(first) / plan.rows * stride + column * stride;
+                if (!operands.rounded())
+                    transpose_four_rows(lines[0], static_cast<float*>(packed) + to + i, stride);
+                else
+                    for (int64_t j = 0; j < rows; ++j)
+                        operands.store(lines[j], operands.at(packed, to + (i + j) * kBlock), kBlock);
             }
 }
 
@@ -125,7 +168,7 @@ void multiply_block(const Plan& plan, const void* packed_a, const void* packed_b
                     const Target& target, bool overwrite) {
     int64_t steps = plan.chunk(first) / kBlock;
     int64_t offsets[kManyTargets.depth / kBlock];
-    for (int64_t s = 0; s < steps; ++s) offsets[s] = s * plan.rows * kBlock;
+    for (int64_t s = 0; s < steps; ++s) offsets[s] = s * plan.tile_rows() * kBlock;
     alignas(64) float aside[14 * 2 * kBlock];
     bool plain = target.count == 1 && target.signs[0] == 1;
     for (; panel < last; ++panel) {
@@ -134,14 +177,19 @@ void multiply_block(const Plan& plan, const void* packed_a, const void* packed_b
         for (int64_t tile = 0; tile < count; tile += plan.rows) {
             int64_t index = (row + tile) * target.row_stride + column;
             Product p{};
-            p.a = plan.operands.at(packed_a, tile * steps * kBlock);
-            p.b = plan.operands.at(packed_b, plan.panel_offset(first, panel));
+            p.a = plan.operands.at(packed_a, tile / plan.rows * plan.tile_rows() * steps * kBlock);
+            p.b = plan.operands.at(packed_b, panel * plan.chunk(first) * plan.width);
             p.offsets = offsets;
             p.steps = steps;
             p.row_stride = kBlock;
+            p.transposed = !plan.operands.rounded();
             p.rows = static_cast<int>(std::min(plan.rows, count - tile));
             p.blocks = plan.kernels.blocks;
             p.depth = kBlock;
+            // A line of each row of the next panel in each of two passes over this one.
+            const int64_t pass = tile / plan.rows;
+            p.fetched = pass < p.blocks ? 1 : 0;
+            p.ahead = plan.chunk(first) * plan.width + pass * kBlock * plan.operands.pack();
             bool direct = plain && columns == plan.width;
             p.out = direct ? target.terms[0] + index : aside;
             p.out_row = direct ? target.row_stride : plan.width;
@@ -158,38 +206,39 @@ void multiply_block(const Plan& plan, const void* packed_a, const void* packed_b
 void gemm(int64_t m, int64_t n, int64_t k, const Operand& a, const Operand& b, const Target& target,
           bool overwrite, Precision precision) {
     if (m == 0 || n == 0) return;
-    Plan plan{m, n, k, Operands(precision), target.count == 1 ? kOneTarget : kManyTargets};
     if (k == 0) {
         for (int64_t i = 0; overwrite && i < m; ++i)
             std::fill_n(target.terms[0] + i * target.row_stride, n, 0.0f);
         return;
     }
+    Plan plan{m, n, k, Operands(precision), target.count == 1 ? kOneTarget : kManyTargets};
     const Operands& operands = plan.operands;
-    int64_t b_size = plan.depth * plan.panels * plan.width;
-    void* packed_b = scratch(Scratch::caller_a, operands.floats(b_size));
-    int64_t chunks = ceil_div(plan.depth, plan.blocking.depth);
-    parallel_for(chunks * plan.panels, [&](size_t index) {
-        int64_t first = index / plan.panels * plan.blocking.depth, panel = index % plan.panels;
-        pack_panel(plan, b, first, panel, operands.at(packed_b, plan.panel_offset(first, panel)));
-    });
-
-    // Enough blocks of rows and groups of panels that threads finish together.
-    int64_t row_blocks = ceil_div(m, plan.blocking.rows);
-    int64_t block = ceil_div(ceil_div(m, row_blocks), plan.rows) * plan.rows;
-    row_blocks = ceil_div(m, block);
+    void* packed_b = scratch(Scratch::caller_a,
+                             operands.floats(plan.most * plan.panels * plan.width));
+    // Enough blocks of rows, and groups of panels where rows are few, that threads end together.
     int64_t wanted = threads() == 1 ? 1 : 4 * threads();
-    int64_t groups = std::clamp<int64_t>(ceil_div(wanted, row_blocks), 1, plan.panels);
-    int64_t group = ceil_div(plan.panels, groups);
-    parallel_for(row_blocks * groups, [&](size_t index) {
-        int64_t row = index / groups * block, count = std::min(block, m - row);
-        int64_t panel = index % groups * group, last = std::min(plan.panels, panel + group);
-        void* packed_a = scratch(Scratch::worker_a, operands.floats(block * plan.chunk(0)));
-        for (int64_t first = 0; first < plan.depth && panel < last; first += plan.blocking.depth) {
+    int64_t block = std::clamp(ceil_div(m, wanted), kLeastTiles * plan.rows, plan.blocking.rows);
+    block = even_piece(ceil_div(m, plan.rows), block / plan.rows) * plan.rows;
+    int64_t row_blocks = ceil_div(m, block);
+    int64_t block_size = block / plan.rows * plan.tile_rows() * plan.most;
+    int64_t group = ceil_div(plan.panels, ceil_div(wanted, row_blocks));
+    int64_t groups = ceil_div(plan.panels, group);
+
+    for (int64_t first = 0; first < plan.depth; first += plan.most) {
+        parallel_for(ceil_div(plan.panels, kPanelsTogether), [&](size_t index) {
+            int64_t panel = index * kPanelsTogether;
+            pack_panels(plan, b, first, panel, std::min(plan.panels, panel + kPanelsTogether),
+                        packed_b);
+        });
+        parallel_for(row_blocks * groups, [&](size_t index) {
+            int64_t row = index / groups * block, count = std::min(block, m - row);
+            int64_t panel = index % groups * group, last = std::min(plan.panels, panel + group);
+            void* packed_a = scratch(Scratch::worker_a, operands.floats(block_size));
             pack_rows(plan, a, row, count, first, packed_a);
             multiply_block(plan, packed_a, packed_b, row, count, panel, last, first, target,
                            overwrite && first == 0);
-        }
-    });
+        });
+    }
 }
 
 }  // namespace darter

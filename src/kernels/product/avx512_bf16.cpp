@@ -20,6 +20,9 @@ struct Bfloat16Pairs {
     static Vector multiply_add(__m512i a, __m512i b, Vector sum) {
         return {_mm512_dpbf16_ps(sum.v, (__m512bh)a, (__m512bh)b)};
     }
+    static Vector multiply_add(const uint16_t* a, __m512i b, Vector sum) {
+        return multiply_add(broadcast(a), b, sum);
+    }
 };
 
 void round_to_bfloat16(const float* from, uint16_t* to, int64_t count) {

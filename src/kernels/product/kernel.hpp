@@ -17,9 +17,21 @@ struct Single {
     static V broadcast(const float* a) { return V::fill(*a); }
     static V load(const float* b) { return V::load(b); }
     static V multiply_add(V a, V b, V sum) { return fma(a, b, sum); }
+    static V multiply_add(const float* a, V b, V sum) {
+        if constexpr (requires { fma_broadcast(a, b, sum); })
+            return fma_broadcast(a, b, sum);
+        else
+            return fma(V::fill(*a), b, sum);
+    }
 };
 
-template <class Arithmetic, int Rows, int Blocks, int Depth, int RowStride>
+// Of `rows` rows of a, those whose elements are read once per product instead of once for all: a
+// load more, an instruction less. Every core can load twice a cycle; two threads of one core share
+// its instructions.
+constexpr int read_again(int rows) { return rows * 5 / 14; }
+
+template <class Arithmetic, int Rows, int Blocks, int Depth, int RowStride, int Fetched,
+          int ColumnStride = 1>
 void run(const Product& p) {
     using V = typename Arithmetic::Sum;
     using Element = typename Arithmetic::Element;
@@ -33,40 +45,51 @@ void run(const Product& p) {
     };
 
     V sum[Rows][parts];
-    if (p.accumulate) {
 #pragma GCC unroll 16
-        for (int row = 0; row < Rows; ++row)
+    for (int j = 0; j < parts; ++j) {
+        V start = p.bias && !p.accumulate ? V::load(p.bias + j * V::lanes) : V::zero();
 #pragma GCC unroll 16
-            for (int j = 0; j < parts; ++j) sum[row][j] = V::load(p.out + out(row, j));
-    } else {
-#pragma GCC unroll 16
-        for (int j = 0; j < parts; ++j) {
-            V start = p.bias ? V::load(p.bias + j * V::lanes) : V::zero();
-#pragma GCC unroll 16
-            for (int row = 0; row < Rows; ++row) sum[row][j] = start;
-        }
+        for (int row = 0; row < Rows; ++row) sum[row][j] = start;
     }
 
     const Element* b = static_cast<const Element*>(p.b);
     for (int64_t step = 0; step < p.steps; ++step) {
         const Element* a = static_cast<const Element*>(p.a) + p.offsets[step];
-#pragma GCC unroll 4
-        for (int i = 0; i < Depth; i += pack, b += Blocks * kBlock * pack) {
-            for (int line = 0; line < Blocks; ++line)
-                __builtin_prefetch(b + p.ahead[line] + line * kBlock * pack, 0, 2);
+        if (step < Rows)  // outputs come into the cache meanwhile, a row at a time
+            for (int block = 0; block < Blocks; ++block)
+                __builtin_prefetch(p.out + step * p.out_row + block * p.out_block, 1);
+        for (int i = 0; i < Depth; i += pack) {
+#pragma GCC unroll 2
+            for (int line = 0; line < Fetched; ++line)
+                __builtin_prefetch(b + p.ahead + line * kBlock * pack, 0, 2);
             decltype(Arithmetic::load(b)) weight[parts];
 #pragma GCC unroll 16
             for (int j = 0; j < parts; ++j) weight[j] = Arithmetic::load(b + j * V::lanes * pack);
 #pragma GCC unroll 16
             for (int row = 0; row < Rows; ++row) {
-                auto value = Arithmetic::broadcast(a + row * row_stride + i);
+                const Element* at = a + row * row_stride + i * ColumnStride;
+                if (row < read_again(Rows)) {
+#pragma GCC unroll 16
+                    for (int j = 0; j < parts; ++j)
+                        sum[row][j] = Arithmetic::multiply_add(at, weight[j], sum[row][j]);
+                    continue;
+                }
+                auto value = Arithmetic::broadcast(at);
 #pragma GCC unroll 16
                 for (int j = 0; j < parts; ++j)
                     sum[row][j] = Arithmetic::multiply_add(value, weight[j], sum[row][j]);
             }
+            b += Blocks * kBlock * pack;
         }
     }
 
+    if (p.accumulate) {
+#pragma GCC unroll 16
+        for (int row = 0; row < Rows; ++row)
+#pragma GCC unroll 16
+            for (int j = 0; j < parts; ++j)
+                sum[row][j] = sum[row][j] + V::load(p.out + out(row, j));
+    }
     if (p.finish) {
         if (p.residual) {
 #pragma GCC unroll 16
@@ -87,17 +110,29 @@ void run(const Product& p) {
         for (int j = 0; j < parts; ++j) sum[row][j].store(p.out + out(row, j));
 }
 
-template <class Arithmetic, int Rows, int Blocks>
+template <class Arithmetic, int Rows, int Blocks, int RowStride, int ColumnStride>
+void run_fetch(const Product& p) {
+    if constexpr (Blocks >= 2)
+        if (p.fetched == 2)
+            return run<Arithmetic, Rows, Blocks, kBlock, RowStride, 2, ColumnStride>(p);
+    if (p.fetched) return run<Arithmetic, Rows, Blocks, kBlock, RowStride, 1, ColumnStride>(p);
+    run<Arithmetic, Rows, Blocks, kBlock, RowStride, 0, ColumnStride>(p);
+}
+
+template <class Arithmetic, int MaxRows, int Rows, int Blocks>
 void run_stride(const Product& p) {
+    if constexpr (Arithmetic::pack == 1)
+        if (p.transposed) return run_fetch<Arithmetic, Rows, Blocks, 1, transposed_stride(MaxRows)>(p);
     if (p.depth == kBlock) {
-        if (p.row_stride == kBlock) return run<Arithmetic, Rows, Blocks, kBlock, kBlock>(p);
-        if (p.row_stride == 2 * kBlock) return run<Arithmetic, Rows, Blocks, kBlock, 2 * kBlock>(p);
-        if constexpr (Rows <= kAnyStrideRows) return run<Arithmetic, Rows, Blocks, kBlock, 0>(p);
+        if (p.row_stride == kBlock) return run_fetch<Arithmetic, Rows, Blocks, kBlock, 1>(p);
+        if (p.row_stride == 2 * kBlock)
+            return run<Arithmetic, Rows, Blocks, kBlock, 2 * kBlock, 0>(p);
+        if constexpr (Rows <= kAnyStrideRows) return run<Arithmetic, Rows, Blocks, kBlock, 0, 0>(p);
     } else if constexpr (Arithmetic::pack == 1) {
-        if (p.row_stride == 1) return run<Arithmetic, Rows, Blocks, 1, 1>(p);
-        if (p.row_stride == 2) return run<Arithmetic, Rows, Blocks, 1, 2>(p);
-        if (p.row_stride == 4) return run<Arithmetic, Rows, Blocks, 1, 4>(p);
-        if constexpr (Rows <= kAnyStrideRows) return run<Arithmetic, Rows, Blocks, 1, 0>(p);
+        if (p.row_stride == 1) return run<Arithmetic, Rows, Blocks, 1, 1, 0>(p);
+        if (p.row_stride == 2) return run<Arithmetic, Rows, Blocks, 1, 2, 0>(p);
+        if (p.row_stride == 4) return run<Arithmetic, Rows, Blocks, 1, 4, 0>(p);
+        if constexpr (Rows <= kAnyStrideRows) return run<Arithmetic, Rows, Blocks, 1, 0, 0>(p);
     }
 }
 
@@ -106,8 +141,8 @@ void run_rows(const Product& p) {
     if constexpr (Rows >= 1) {
         if (p.rows != Rows) return run_rows<Arithmetic, MaxRows, MaxBlocks, Rows - 1>(p);
         if constexpr (MaxBlocks >= 2)
-            if (p.blocks == 2) return run_stride<Arithmetic, Rows, 2>(p);
-        return run_stride<Arithmetic, Rows, 1>(p);
+            if (p.blocks == 2) return run_stride<Arithmetic, MaxRows, Rows, 2>(p);
+        return run_stride<Arithmetic, MaxRows, Rows, 1>(p);
     }
 }
 

@@ -23,11 +23,14 @@ constexpr int kBlock = 16;  // channels per block in every blocked layout
 struct Product {
     const void* a;
     const void* b;
-    int64_t ahead[2];        // while b is read, line 0 and line 1 (of 64 bytes) of the row that lies
-                             // so many elements after each of its rows are fetched to L2
+    int64_t ahead;           // while b is read, what lies so many elements after each of its rows
+    int fetched;             // is fetched to L2: so many lines of 64 bytes, 0 ... blocks; none unless
+                             // depth and row_stride are 16
     const int64_t* offsets;  // one per step
     int64_t steps;
     int64_t row_stride;
+    bool transposed;  // float32 a(row, s, i) is at a + offsets[s] + i * transposed_stride(most rows)
+                      // + row instead; depth is 16
     int rows;    // 1 ... ProductKernels::rows
     int blocks;  // 1 ... ProductKernels::blocks
     int depth;   // 16 or 1
@@ -35,10 +38,12 @@ struct Product {
     int64_t out_row, out_block;
     const float* bias;      // blocks * 16 floats, or null
     const float* residual;  // laid out like out, added before the clamp; or null
-    bool accumulate;        // start from what out holds instead of from the bias
+    bool accumulate;        // add to what out holds; the bias is not added again
     float low, high;        // clamp, applied when `finish`
     bool finish;            // last part of the sum: add the residual and clamp
 };
+
+constexpr int transposed_stride(int most_rows) { return (most_rows + 3) / 4 * 4; }
 
 struct ProductKernels {
     int rows, blocks;  // largest tile; the shape that fills the registers

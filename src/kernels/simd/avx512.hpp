@@ -19,6 +19,12 @@ inline Vector operator-(Vector a, Vector b) { return {_mm512_sub_ps(a.v, b.v)}; 
 inline Vector operator*(Vector a, Vector b) { return {_mm512_mul_ps(a.v, b.v)}; }
 inline Vector operator/(Vector a, Vector b) { return {_mm512_div_ps(a.v, b.v)}; }
 inline Vector fma(Vector a, Vector b, Vector c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+// The same with a number from memory as part of the instruction. Left alone, GCC would load it once
+// for several products.
+inline Vector fma_broadcast(const float* a, Vector b, Vector c) {
+    asm("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(c.v) : "v"(b.v), "m"(*a));
+    return c;
+}
 // max and min return their second operand where one is NaN: NaN in x stays NaN.
 // (The full mask costs nothing; it avoids a false warning of GCC 12 about _mm512_max_ps.)
 inline Vector clamp(Vector x, Vector low, Vector high) {

@@ -110,10 +110,11 @@ private:
                     p.out_block = kBlock;
                     p.accumulate = block > 0;
                     for (int64_t tile = 0; tile < tiles; tile += rows) {
-                        // The filters to come, for memory is far; evenly: fetching all in the first
-                        // of several passes over b would leave memory idle in the others.
-                        for (int line : {0, 1})
-                            p.ahead[line] = tiles <= rows || tile == line * rows ? ahead : 0;
+                        // The filters to come, for memory is far; one line of each row in each of
+                        // two passes over b: memory would be idle in the second.
+                        const int64_t pass = tile / rows;
+                        p.fetched = pass >= p.blocks ? 0 : tiles > rows ? 1 : p.blocks;
+                        p.ahead = ahead + pass * kBlock * operands_.pack();
                         p.rows = static_cast<int>(std::min(rows, tiles - tile));
                         p.a = operands_.at(
                             v, position * v_position() + block * v_block() + tile * kBlock);
