@@ -1,5 +1,6 @@
 """What the algorithms' estimates share: the machine's speeds, and sizes of packed arrays."""
 
+from darter.conv.remembered import cpu_name
 from darter.conv.spec import ConvSpec
 from darter.kernels import BLOCK, active_isa, has_avx512_bf16
 
@@ -27,12 +28,16 @@ def refuses_steps(spec: ConvSpec) -> str | None:
 
 def multiplies_bfloat16() -> bool:
     """Whether the active instruction set does; otherwise rounded float32 are multiplied."""
-    return has_avx512_bf16() and active_isa() == "avx512"
+    return has_avx512_bf16() and active_isa() in ("avx512", "amx")
 
 
 def bfloat16_cost() -> float:
     """Cycles of a bfloat16 product, in those of a float32 one."""
-    return 0.53 if multiplies_bfloat16() else 1.1
+    if not multiplies_bfloat16():
+        return 1.1
+    if active_isa() == "amx":
+        return 0.17
+    return 1.95 if "Intel" in cpu_name() else 0.53  # Intel's AVX-512 adds one pair every two cycles
 
 
 def bytes_of(precision: str) -> int:

@@ -4,7 +4,7 @@ import hashlib
 import os
 import platform
 import warnings
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from darter.conv.spec import ConvSpec
@@ -12,7 +12,7 @@ from darter.errors import DataError
 from darter.files import read_json, write_json
 from darter.kernels import active_isa, threads
 
-VERSION = 2  # raise it when kernels change enough to make old timings wrong
+VERSION = 3  # raise it when kernels change enough to make old timings wrong
 
 
 def recall(spec: ConvSpec) -> dict[str, float]:
@@ -48,8 +48,9 @@ def folder() -> Path:
     return Path(base) / "darter" / "conv"
 
 
-@lru_cache(maxsize=1)
+@cache
 def cpu_name() -> str:
+    """As the system names it, with family, model and stepping."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

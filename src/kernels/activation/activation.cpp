@@ -22,7 +22,7 @@ float Activation::high() const {
 
 ActivationKernel activation_kernel() {
 #if defined(__x86_64__)
-    if (active_isa() == Isa::avx512) return avx512::activate;
+    if (active_isa() >= Isa::avx512) return avx512::activate;
     if (active_isa() == Isa::avx2) return avx2::activate;
 #endif
     return scalar::activate;

@@ -17,6 +17,7 @@ struct Blocking {
     int64_t rows, depth;
 };
 constexpr Blocking kOneTarget{224, 512}, kManyTargets{112, 1024};
+constexpr int kMostRows = 32;         // of a product
 constexpr int64_t kLeastTiles = 4;    // of a block of a: fewer make reading b the limit
 constexpr int64_t kRowsAhead = 4;       // that packing fetches
 constexpr int64_t kPanelsTogether = 8;  // packed together, so that whole kilobytes are read
@@ -169,7 +170,7 @@ void multiply_block(const Plan& plan, const void* packed_a, const void* packed_b
     int64_t steps = plan.chunk(first) / kBlock;
     int64_t offsets[kManyTargets.depth / kBlock];
     for (int64_t s = 0; s < steps; ++s) offsets[s] = s * plan.tile_rows() * kBlock;
-    alignas(64) float aside[14 * 2 * kBlock];
+    alignas(64) float aside[kMostRows * 2 * kBlock];
     bool plain = target.count == 1 && target.signs[0] == 1;
     for (; panel < last; ++panel) {
         int64_t column = panel * plan.width;

@@ -19,7 +19,7 @@ namespace {
 
 const PeakKernels& active_kernels() {
 #if defined(__x86_64__)
-    if (active_isa() == Isa::avx512) return avx512::peak_kernels;
+    if (active_isa() >= Isa::avx512) return avx512::peak_kernels;
     if (active_isa() == Isa::avx2) return avx2::peak_kernels;
 #endif
     return scalar::peak_kernels;

@@ -1,5 +1,11 @@
 #include "runtime/isa.hpp"
 
+#if defined(__x86_64__) && defined(__linux__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
@@ -12,6 +18,22 @@ std::string join_names(const std::vector<Isa>& isas) {
     std::string names;
     for (Isa isa : isas) names += (names.empty() ? "" : ", ") + isa_name(isa);
     return names;
+}
+
+// Linux keeps tiles from programs that do not ask for them.
+bool has_tiles() {
+#if defined(__x86_64__) && defined(__linux__)
+    constexpr unsigned kBfloat16 = 1u << 22, kTiles = 1u << 24;  // of leaf 7, edx
+    constexpr int kRequestPermission = 0x1023, kTileData = 18;   // ARCH_REQ_XCOMP_PERM
+    static const bool permitted = [] {
+        unsigned eax, ebx, ecx, edx = 0;
+        return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && edx & kBfloat16 &&
+               edx & kTiles && syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+    }();
+    return permitted;
+#else
+    return false;
+#endif
 }
 
 Isa choose_at_import() {
@@ -34,6 +56,7 @@ std::atomic<Isa>& active() {
 
 std::string isa_name(Isa isa) {
     switch (isa) {
+        case Isa::amx: return "amx";
         case Isa::avx512: return "avx512";
         case Isa::avx2: return "avx2";
         default: return "scalar";
@@ -41,10 +64,10 @@ std::string isa_name(Isa isa) {
 }
 
 Isa isa_from_name(const std::string& name) {
-    for (Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512})
+    for (Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512, Isa::amx})
         if (isa_name(isa) == name) return isa;
     throw std::invalid_argument("unknown instruction set '" + name +
-                                "'; known: scalar, avx2, avx512");
+                                "'; known: scalar, avx2, avx512, amx");
 }
 
 std::vector<Isa> available_isas() {
@@ -56,6 +79,7 @@ std::vector<Isa> available_isas() {
                   __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
     if (avx2) isas.push_back(Isa::avx2);
     if (avx512) isas.push_back(Isa::avx512);
+    if (avx512 && has_avx512_bf16() && has_tiles()) isas.push_back(Isa::amx);
 #endif
     return isas;
 }

@@ -5,7 +5,8 @@
 
 namespace darter {
 
-enum class Isa { scalar, avx2, avx512 };
+// Each has all that the ones before it have. amx: tiles, for products of bfloat16 only.
+enum class Isa { scalar, avx2, avx512, amx };
 
 std::string isa_name(Isa isa);
 Isa isa_from_name(const std::string& name);  // throws std::invalid_argument, naming the choices
@@ -13,7 +14,7 @@ Isa isa_from_name(const std::string& name);  // throws std::invalid_argument, na
 std::vector<Isa> available_isas();  // from slowest to fastest
 Isa active_isa();                   // the fastest one, unless DARTER_ISA or set_isa chose another
 void set_isa(Isa isa);              // throws std::invalid_argument where the CPU lacks it
-bool has_avx512_bf16();             // bfloat16 dot products; only meaningful with Isa::avx512
+bool has_avx512_bf16();             // bfloat16 dot products; only meaningful from Isa::avx512 on
 
 // One slot per instruction set; a family fills the slots that its folder has sources for.
 template <typename Function>
@@ -21,6 +22,7 @@ struct Dispatch {
     Function scalar, avx2, avx512;
     Function active() const {
         switch (active_isa()) {
+            case Isa::amx:
             case Isa::avx512: return avx512;
             case Isa::avx2: return avx2;
             default: return scalar;

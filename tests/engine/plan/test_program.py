@@ -114,7 +114,7 @@ def test_bfloat16_is_near(net):
     exact, rounded = Program(net, 2).run(x), Program(net, 2, precision="bfloat16").run(x)
     error = np.abs(rounded - exact).max() / np.abs(exact).max()
     assert 0 < error < 3e-2
-    if has_avx512_bf16() and active_isa() == "avx512":
+    if has_avx512_bf16() and active_isa() in ("avx512", "amx"):
         assert Program(net, 2, precision="bfloat16").weight_bytes < Program(net, 2).weight_bytes
 
 

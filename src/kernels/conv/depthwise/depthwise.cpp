@@ -18,7 +18,7 @@ constexpr int64_t kLargePixels = 128;  // of a batch's outputs: split by rows
 
 DepthwiseKernel active_kernel() {
 #if defined(__x86_64__)
-    if (active_isa() == Isa::avx512) return avx512::depthwise_row;
+    if (active_isa() >= Isa::avx512) return avx512::depthwise_row;
     if (active_isa() == Isa::avx2) return avx2::depthwise_row;
 #endif
     return scalar::depthwise_row;

@@ -17,7 +17,7 @@ namespace avx512 { extern const FftKernels fft_kernels; }
 
 const FftKernels& active_fft_kernels() {
 #if defined(__x86_64__)
-    if (active_isa() == Isa::avx512) return avx512::fft_kernels;
+    if (active_isa() >= Isa::avx512) return avx512::fft_kernels;
     if (active_isa() == Isa::avx2) return avx2::fft_kernels;
 #endif
     return scalar::fft_kernels;

@@ -21,7 +21,7 @@ constexpr int64_t kFewTiles = 8;   // up to which 9 numbers are the better form 
 
 const OnTheFlyKernels& active_kernels() {
 #if defined(__x86_64__)
-    if (active_isa() == Isa::avx512) return avx512::on_the_fly_kernels;
+    if (active_isa() >= Isa::avx512) return avx512::on_the_fly_kernels;
     if (active_isa() == Isa::avx2) return avx2::on_the_fly_kernels;
 #endif
     return scalar::on_the_fly_kernels;

@@ -21,7 +21,7 @@ namespace {
 
 const WinogradKernels& active_kernels() {
 #if defined(__x86_64__)
-    if (active_isa() == Isa::avx512) return avx512::winograd_kernels;
+    if (active_isa() >= Isa::avx512) return avx512::winograd_kernels;
     if (active_isa() == Isa::avx2) return avx2::winograd_kernels;
 #endif
     return scalar::winograd_kernels;

@@ -11,7 +11,7 @@ namespace avx512 { extern const VectorKernels vector_kernels; }
 
 const VectorKernels& vector_kernels() {
 #if defined(__x86_64__)
-    if (active_isa() == Isa::avx512) return avx512::vector_kernels;
+    if (active_isa() >= Isa::avx512) return avx512::vector_kernels;
     if (active_isa() == Isa::avx2) return avx2::vector_kernels;
 #endif
     return scalar::vector_kernels;
