@@ -36,7 +36,7 @@ def bfloat16_cost() -> float:
     if not multiplies_bfloat16():
         return 1.1
     if active_isa() == "amx":
-        return 0.17
+        return 0.24
     return 1.95 if "Intel" in cpu_name() else 0.53  # Intel's AVX-512 adds one pair every two cycles
 
 

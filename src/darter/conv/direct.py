@@ -14,6 +14,8 @@ from darter.conv.costs import (
 from darter.conv.spec import ConvSpec
 from darter.kernels import BLOCK
 
+ROUNDING_CYCLES = 0.3  # per number of a picture
+
 
 @dataclass(frozen=True)
 class Direct:
@@ -33,10 +35,11 @@ class Direct:
         return None
 
     def estimate(self, spec: ConvSpec, threads: int) -> float:
-        cycles = 1.05 * self.products(spec) / FMAS_PER_CYCLE / threads
+        cycles = 1.05 * self.products(spec) / FMAS_PER_CYCLE
         if self.precision == "bfloat16":
-            cycles *= bfloat16_cost()
-        return with_weights(cycles, self.weight_bytes(spec))
+            n, c, h, w = spec.x
+            cycles = cycles * bfloat16_cost() + ROUNDING_CYCLES * n * whole_blocks(c) * h * w
+        return with_weights(cycles / threads, self.weight_bytes(spec))
 
     def products(self, spec: ConvSpec) -> int:
         n, _, h, w = spec.y
