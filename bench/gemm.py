@@ -15,10 +15,13 @@ from darter.bench import append_records
 from darter.kernels import GEMM_ALGORITHMS, gemm, measure_peak, set_threads, threads
 from darter.report import table
 
+PAUSE = 0.01  # seconds
+
 
 def gflops(size: int, algorithms: dict, rounds: int) -> dict[str, float]:
     """Medians of rounds in which all take turns; each result is checked first. One thread is timed
-    in CPU time, which a busy machine disturbs less."""
+    in CPU time, which a busy machine disturbs less. A pause before each lets the threads of the one
+    before fall asleep: PyTorch's go on spinning for a while, on the cores of the next."""
     rng = np.random.default_rng(0)
     a, b = (rng.standard_normal((size, size), np.float32) for _ in range(2))
     out = np.empty((size, size), np.float32)
@@ -31,6 +34,7 @@ def gflops(size: int, algorithms: dict, rounds: int) -> dict[str, float]:
         assert np.abs(out - expected).max() < limit * size**0.5, name
     for _ in range(rounds):
         for name, run in algorithms.items():
+            time.sleep(PAUSE)
             start = clock()
             run(a, b, out)
             times[name].append(clock() - start)

@@ -7,6 +7,7 @@ from darter.conv.spec import ConvSpec
 
 LONGEST_SUM = 512  # of a matrix product; longer ones are sums of such sums, and err no more
 
+
 @dataclass(frozen=True)
 class Im2col:
     """Patches unfolded into a matrix, then one matrix product per image."""

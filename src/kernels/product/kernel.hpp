@@ -8,6 +8,8 @@ namespace darter::product {
 // means "read it from the product"; its tiles have few rows, so the addresses still fit.
 constexpr int kAnyStrideRows = 6;
 
+constexpr int kNear = 8;  // rows of b that are fetched to L1 before they are used
+
 // How elements of a and b meet: one float32 of each. (avx512_bf16.cpp meets two at a time.)
 template <class V>
 struct Single {
@@ -62,6 +64,9 @@ void run(const Product& p) {
 #pragma GCC unroll 2
             for (int line = 0; line < Fetched; ++line)
                 __builtin_prefetch(b + p.ahead + line * kBlock * pack, 0, 2);
+            if constexpr (ColumnStride != 1)  // b of a matrix product is in L2
+                for (int line = 0; line < Blocks; ++line)
+                    __builtin_prefetch(b + (kNear * Blocks + line) * kBlock * pack, 0, 3);
             decltype(Arithmetic::load(b)) weight[parts];
 #pragma GCC unroll 16
             for (int j = 0; j < parts; ++j) weight[j] = Arithmetic::load(b + j * V::lanes * pack);
