@@ -164,8 +164,8 @@ far below it, because roundings have random signs.
 {HEADING}
 {chr(10).join(errors_by_channels(5))}
 
-Direct sums err by 0.3·2⁻²⁴·√(C·R·S): one long sum in order (`im2col`: sums of 512). Winograd sums C products per position,
-R·S times fewer, so its own sums err less; what it adds comes from its transforms, which grow
+Direct sums err by 0.3·2⁻²⁴·√(C·R·S): one long sum in order (`im2col`: sums of 512).
+Winograd sums C products per position, R·S times fewer, so its own sums err less; what it adds comes from its transforms, which grow
 errors at most by {amplification}.
 
 ## Which points

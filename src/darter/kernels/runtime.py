@@ -1,6 +1,7 @@
 """Which instruction set the kernels use, and how many threads.
 
-`DARTER_ISA=scalar|avx2|avx512|amx` in the environment forces an instruction set for a whole process.
+`DARTER_ISA=scalar|avx2|avx512|amx` in the environment forces an instruction set for a whole
+process.
 """
 
 from collections.abc import Iterator

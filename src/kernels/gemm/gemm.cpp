@@ -20,6 +20,7 @@ constexpr Blocking kOneTarget{224, 512}, kManyTargets{112, 1024};
 constexpr int kMostRows = 32;         // of a product
 constexpr int64_t kLeastTiles = 4;    // of a block of a: fewer make reading b the limit
 constexpr int64_t kRowsAhead = 4;       // that packing fetches
+constexpr int64_t kPanelsSwept = 4;
 constexpr int64_t kPanelsTogether = 8;  // packed together, so that whole kilobytes are read
 
 // to[i] = sum of the terms at `index` and the count - 1 elements that follow `stride` apart.
@@ -163,43 +164,54 @@ void add_tile(const float* tile, int64_t width, const Target& target, int64_t in
     }
 }
 
-// Rows [row, row + count) times the panels [panel, last) of b, one chunk of the depth.
-void multiply_block(const Plan& plan, const void* packed_a, const void* packed_b, int64_t row,
-                    int64_t count, int64_t panel, int64_t last, int64_t first,
-                    const Target& target, bool overwrite) {
-    int64_t steps = plan.chunk(first) / kBlock;
-    int64_t offsets[kManyTargets.depth / kBlock];
-    for (int64_t s = 0; s < steps; ++s) offsets[s] = s * plan.tile_rows() * kBlock;
+// A packed block of a, rows [row, row + count), and a packed chunk of b, from depth `first` on.
+struct Block {
+    const void* a;
+    const void* b;
+    int64_t row, count, first;
+};
+
+// One tile of rows times one panel.
+void multiply_tile(const Plan& plan, const Block& block, int64_t tile, int64_t panel,
+                   const int64_t* offsets, const Target& target, bool overwrite) {
+    const int64_t chunk = plan.chunk(block.first), row = tile * plan.rows;
+    const int64_t column = panel * plan.width, columns = std::min(plan.width, plan.n - column);
+    const int64_t index = (block.row + row) * target.row_stride + column;
+    const bool plain = target.count == 1 && target.signs[0] == 1;
+    const bool direct = plain && columns == plan.width;
     alignas(64) float aside[kMostRows * 2 * kBlock];
-    bool plain = target.count == 1 && target.signs[0] == 1;
-    for (; panel < last; ++panel) {
-        int64_t column = panel * plan.width;
-        int64_t columns = std::min(plan.width, plan.n - column);
-        for (int64_t tile = 0; tile < count; tile += plan.rows) {
-            int64_t index = (row + tile) * target.row_stride + column;
-            Product p{};
-            p.a = plan.operands.at(packed_a, tile / plan.rows * plan.tile_rows() * steps * kBlock);
-            p.b = plan.operands.at(packed_b, panel * plan.chunk(first) * plan.width);
-            p.offsets = offsets;
-            p.steps = steps;
-            p.row_stride = kBlock;
-            p.transposed = !plan.operands.rounded();
-            p.rows = static_cast<int>(std::min(plan.rows, count - tile));
-            p.blocks = plan.kernels.blocks;
-            p.depth = kBlock;
-            // A line of each row of the next panel in each of two passes over this one.
-            const int64_t pass = tile / plan.rows;
-            p.fetched = pass < p.blocks ? 1 : 0;
-            p.ahead = plan.chunk(first) * plan.width + pass * kBlock * plan.operands.pack();
-            bool direct = plain && columns == plan.width;
-            p.out = direct ? target.terms[0] + index : aside;
-            p.out_row = direct ? target.row_stride : plan.width;
-            p.out_block = kBlock;
-            p.accumulate = direct && !overwrite;
-            plan.kernels.run(p);
-            if (!direct) add_tile(aside, plan.width, target, index, p.rows, columns, overwrite);
-        }
-    }
+    Product p{};
+    p.a = plan.operands.at(block.a, tile * plan.tile_rows() * chunk);
+    p.b = plan.operands.at(block.b, panel * chunk * plan.width);
+    p.offsets = offsets;
+    p.steps = chunk / kBlock;
+    p.row_stride = kBlock;
+    p.transposed = !plan.operands.rounded();
+    p.rows = static_cast<int>(std::min(plan.rows, block.count - row));
+    p.blocks = plan.kernels.blocks;
+    p.depth = kBlock;
+    // A line of each row of a panel to come in each of two passes over this one.
+    p.fetched = tile < p.blocks ? 1 : 0;
+    p.ahead = kPanelsSwept * chunk * plan.width + tile * kBlock * plan.operands.pack();
+    p.out = direct ? target.terms[0] + index : aside;
+    p.out_row = direct ? target.row_stride : plan.width;
+    p.out_block = kBlock;
+    p.accumulate = direct && !overwrite;
+    plan.kernels.run(p);
+    if (!direct) add_tile(aside, plan.width, target, index, p.rows, columns, overwrite);
+}
+
+// A block of a times the panels [panel, last) of b. A few panels pass by a tile of rows before the
+// next tile comes: their outputs are neighbours.
+void multiply_block(const Plan& plan, const Block& block, int64_t panel, int64_t last,
+                    const Target& target, bool overwrite) {
+    int64_t offsets[kManyTargets.depth / kBlock];
+    for (int64_t s = 0; s < plan.chunk(block.first) / kBlock; ++s)
+        offsets[s] = s * plan.tile_rows() * kBlock;
+    for (; panel < last; panel += kPanelsSwept)
+        for (int64_t tile = 0; tile < ceil_div(block.count, plan.rows); ++tile)
+            for (int64_t p = panel; p < std::min(last, panel + kPanelsSwept); ++p)
+                multiply_tile(plan, block, tile, p, offsets, target, overwrite);
 }
 
 }  // namespace
@@ -236,7 +248,7 @@ void gemm(int64_t m, int64_t n, int64_t k, const Operand& a, const Operand& b, c
             int64_t panel = index % groups * group, last = std::min(plan.panels, panel + group);
             void* packed_a = scratch(Scratch::worker_a, operands.floats(block_size));
             pack_rows(plan, a, row, count, first, packed_a);
-            multiply_block(plan, packed_a, packed_b, row, count, panel, last, first, target,
+            multiply_block(plan, {packed_a, packed_b, row, count, first}, panel, last, target,
                            overwrite && first == 0);
         });
     }
