@@ -165,8 +165,8 @@ far below it, because roundings have random signs.
 {chr(10).join(errors_by_channels(5))}
 
 Direct sums err by 0.3·2⁻²⁴·√(C·R·S): one long sum in order (`im2col`: sums of 512).
-Winograd sums C products per position, R·S times fewer, so its own sums err less; what it adds comes from its transforms, which grow
-errors at most by {amplification}.
+Winograd sums C products per position, at most 256 at a time, so its own sums err less; what it
+adds comes from its transforms, which grow errors at most by {amplification}.
 
 ## Which points
 
@@ -181,7 +181,7 @@ each with its inverse, keep the entries of all three matrices small.
 ## Choosing by error
 
 `conv2d(..., max_error=1e-5)` and `prepare(..., max_error=...)` compare the expected rms error with
-a budget: 1e-5 by default, which admits F(6, 3) up to about 560 channels and F(4, 3) everywhere.
+a budget: 1e-5 by default, which admits F(6, 3) and F(4, 3) for any number of channels.
 bfloat16 has 8 bits of mantissa: rounding one operand is an error of 1.7e-3 rms, so a budget of 3e-3
 admits `direct-bfloat16`, 5e-3 also F(2, 3) and 1.2e-2 also F(4, 3) with bfloat16 products.
 

@@ -1,6 +1,8 @@
 """Turn bench/results/conv-*.jsonl into tables and plots: docs/performance.md, docs/layers.md.
 
 python bench/conv_tables.py        needs matplotlib; prints nothing, rewrites the sections
+
+Files of another CPU end in its name, like conv-vgg-e-intel.jsonl; so do their sections.
 """
 
 import json
@@ -10,6 +12,7 @@ from pathlib import Path
 from darter.conv import ConvSpec
 
 ROOT = Path(__file__).parents[1]
+OTHER_CPUS = ("-intel",)
 RESULTS = ROOT / "bench" / "results"
 PAGE = ROOT / "docs" / "performance.md"
 LAYERS = ROOT / "docs" / "layers.md"
@@ -129,6 +132,12 @@ def filter_table(rows: list[dict]) -> str:
     return markdown({key: key for key in lines[0]}, lines)
 
 
+def gemm_table(rows: list[dict]) -> str:
+    keys = ("n", "torch", "blocked", "strassen", "strassen-2", "speedup")
+    columns = {key: key for key in (*keys, *(k for k in rows[0] if k.endswith("bfloat16")))}
+    return markdown(columns, rows)
+
+
 def peer_table(rows: list[dict]) -> str:
     peers = ("onnxruntime", "openvino", "mnn", "ncnn")
     lines = [
@@ -184,33 +193,36 @@ packed filters from memory. A dash: not for this shape, or estimated at eight ti
     LAYERS.write_text(text)
 
 
+def replace_tables(page: str, cpu: str) -> str:
+    """All tables of a CPU.   cpu: how its files and sections end; "" of the first one."""
+    tables = {
+        "vgg-e": sequence_table, "vgg-e-bfloat16": budget_tables, "filters": filter_table,
+        "depthwise": filter_table, "gemm": gemm_table, "gemm-2": gemm_table, "peers": peer_table,
+    }  # fmt: skip
+    for name, table in tables.items():
+        if rows := rows_of(name + cpu):
+            page = replace_section(page, name + cpu, machine(rows) + table(rows))
+    for name, section in (("layers", "3x3"), ("layers-8", "3x3-8")):
+        if rows := rows_of(name + cpu):
+            page = replace_section(page, section + cpu, machine(rows) + square_table(rows))
+    return page
+
+
 def main() -> None:
     page = PAGE.read_text()
+    for cpu in ("", *OTHER_CPUS):
+        page = replace_tables(page, cpu)
     if rows := rows_of("vgg-e"):
-        page = replace_section(page, "vgg-e", machine(rows) + sequence_table(rows))
         plot("vgg-e.svg", "VGG-E, float32", {"darter, rms error below 1e-5": rows})
     if rows := rows_of("vgg-e-bfloat16"):
-        page = replace_section(page, "vgg-e-bfloat16", machine(rows) + budget_tables(rows))
         curves = {f"darter, {name}": rows for name, rows in by_budget(rows).items()}
         plot("vgg-e-bfloat16.svg", "VGG-E, PyTorch in bfloat16", curves)
-    for name in ("filters", "depthwise"):
-        if rows := rows_of(name):
-            page = replace_section(page, name, machine(rows) + filter_table(rows))
-    if rows := rows_of("gemm"):
-        keys = ("n", "torch", "blocked", "strassen", "strassen-2", "speedup")
-        columns = {key: key for key in (*keys, *(k for k in rows[0] if k.endswith("bfloat16")))}
-        page = replace_section(page, "gemm", machine(rows) + markdown(columns, rows))
     if rows := rows_of("layers"):
         nets: dict[str, list[dict]] = {}
         for row in rows:
             nets.setdefault(row["net"], []).append(row)
         page = replace_section(page, "nets", machine(rows) + net_table(nets))
-        page = replace_section(page, "3x3", machine(rows) + square_table(rows))
         write_layers(nets)
-    if rows := rows_of("layers-8"):
-        page = replace_section(page, "3x3-8", machine(rows) + square_table(rows))
-    if rows := rows_of("peers"):
-        page = replace_section(page, "peers", machine(rows) + peer_table(rows))
     PAGE.write_text(page)
 
 

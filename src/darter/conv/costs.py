@@ -6,6 +6,7 @@ from darter.kernels import BLOCK, active_isa, has_avx512_bf16
 
 EPSILON = 2.0**-24  # half of float32's spacing at 1
 FMAS_PER_CYCLE = 32  # multiply-adds of one core: two AVX-512 units; ratios matter, not the unit
+TILED_SUM = 256  # products that transformed tiles add up at a time (complex ones count twice)
 BYTES_PER_CYCLE = 11  # from memory, all cores together
 
 

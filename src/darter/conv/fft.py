@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from darter.conv.costs import (
     EPSILON,
     FMAS_PER_CYCLE,
+    TILED_SUM,
     refuses_steps,
     tiled_bytes,
     whole_blocks,
@@ -58,7 +59,7 @@ class Fft:
         return 4 * numbers * (2 * whole_blocks(spec.w[1]) if spec.groups == 1 else 1)
 
     def error(self, spec: ConvSpec) -> float:
-        return 0.37 * EPSILON * (46 + spec.w[1]) ** 0.5
+        return 0.37 * EPSILON * (46 + min(spec.w[1], TILED_SUM / 2)) ** 0.5
 
     def workspace_bytes(self, spec: ConvSpec, threads: int) -> int:
         tiles, positions = self._sizes(spec)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from darter.conv.costs import (
     EPSILON,
     FMAS_PER_CYCLE,
+    TILED_SUM,
     bfloat16_cost,
     bytes_of,
     refuses_steps,
@@ -96,7 +97,7 @@ class Winograd:
         if self.precision == "bfloat16":
             return BFLOAT16_ERROR[self.tile]
         growth = AMPLIFICATION.get(self.tile + max(spec.w[2:]) - 1, 0.0)
-        return growth ** (sides / 2) * EPSILON * (9 + spec.x[1]) ** 0.5
+        return growth ** (sides / 2) * EPSILON * (9 + min(spec.x[1], TILED_SUM)) ** 0.5
 
     def workspace_bytes(self, spec: ConvSpec, threads: int) -> int:
         return tiled_bytes(spec, *self._sizes(spec), threads)

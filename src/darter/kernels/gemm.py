@@ -23,8 +23,8 @@ def gemm(
     algorithm: "blocked" (packed, m·n·k multiply-adds), "strassen" or "strassen-2" (one or two
     levels of Strassen's seven products; docs/performance.md tells whether they pay).
     precision: "float32", or "bfloat16": a and b are rounded to bfloat16 (8 bits of mantissa), sums
-    stay float32; "blocked" only. Faster where the CPU multiplies bfloat16 (`has_avx512_bf16`), the
-    same result but for the order of sums where it does not.
+    stay float32; "blocked" only. Faster with AMX, or AMD's AVX-512 BF16; elsewhere the same result
+    but for the order of sums.
 
     Accuracy: |error| <= (k + 2)·2⁻²⁴·(|a| |b|) for "blocked", of the rounded a and b.
     Strassen's bound holds only for norms: about (k + 40)·2⁻²⁴·max|a|·max|b|·k for one level.
