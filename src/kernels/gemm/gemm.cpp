@@ -17,10 +17,10 @@ struct Blocking {
     int64_t rows, depth;
 };
 constexpr Blocking kOneTarget{224, 512}, kManyTargets{112, 1024};
-constexpr int kMostRows = 32;         // of a product
-constexpr int64_t kLeastTiles = 4;    // of a block of a: fewer make reading b the limit
+constexpr int kMostRows = 32;           // of a product, on any instruction set
+constexpr int64_t kLeastTiles = 4;      // of a block of a: fewer make reading b the limit
 constexpr int64_t kRowsAhead = 4;       // that packing fetches
-constexpr int64_t kPanelsSwept = 4;
+constexpr int64_t kPanelsSwept = 4;     // past one tile of rows before the next tile comes
 constexpr int64_t kPanelsTogether = 8;  // packed together, so that whole kilobytes are read
 
 // to[i] = sum of the terms at `index` and the count - 1 elements that follow `stride` apart.

@@ -1,4 +1,4 @@
-// Pairs of bfloat16 on tiles (AMX): one instruction multiplies 16 rows of a by 16 pairs of rows of b.
+// Pairs of bfloat16 on tiles (AMX): one instruction multiplies 16 rows of a by a block of b.
 //
 // A step of 16 channels fills half of a tile of a: blocked arrays have no 32 channels side by side.
 // That is still eight times as fast as float32.
@@ -45,8 +45,8 @@ private:
     }
 };
 
-// Loading a configuration takes as long as multiplying five steps, looking at it does not. Others on
-// this thread (PyTorch) load their own.
+// Loading a configuration takes as long as multiplying for three steps, looking at it does not.
+// Others on this thread (PyTorch) load their own.
 void configure(int rows) {
     const Configuration wanted(rows);
     Configuration now(rows);

@@ -127,7 +127,8 @@ void run_fetch(const Product& p) {
 template <class Arithmetic, int MaxRows, int Rows, int Blocks>
 void run_stride(const Product& p) {
     if constexpr (Arithmetic::pack == 1)
-        if (p.transposed) return run_fetch<Arithmetic, Rows, Blocks, 1, transposed_stride(MaxRows)>(p);
+        if (p.transposed)
+            return run_fetch<Arithmetic, Rows, Blocks, 1, transposed_stride(MaxRows)>(p);
     if (p.depth == kBlock) {
         if (p.row_stride == kBlock) return run_fetch<Arithmetic, Rows, Blocks, kBlock, 1>(p);
         if (p.row_stride == 2 * kBlock)

@@ -25,7 +25,7 @@ struct Product {
     const void* b;
     int64_t ahead;           // while b is read, what lies so many elements after each of its rows
     int fetched;             // is fetched to L2: so many lines of 64 bytes, 0 ... blocks; none unless
-                             // depth and row_stride are 16
+                             // depth is 16, and row_stride too or a transposed
     const int64_t* offsets;  // one per step
     int64_t steps;
     int64_t row_stride;
