@@ -22,10 +22,9 @@ LINE_TILES = {3: (4, 6), 7: (2,)}
 # Of a transform, per position and block of channels, by outputs per side; fitted to layers.
 TRANSFORM_CYCLES = {2: 6, 4: 8, 6: 9}
 # Of winograd-4-on-the-fly, per channel and block of filters: by group of so many tiles, by tile;
-# fitted likewise. Up to so many tiles it keeps 9 numbers per filter, else 18.
+# fitted likewise.
 ON_THE_FLY_TILES = 4
-ON_THE_FLY_CYCLES = {9: (40.0, 21.0), 18: (18.0, 17.2)}
-FEW_TILES = 8
+ON_THE_FLY_CYCLES = (18.0, 19.5)
 # Of rounding errors, by a tile's inputs per side; measured: docs/accuracy.md.
 AMPLIFICATION = {4: 0.55, 6: 1.6, 8: 7.0}
 # Of winograd-4-on-the-fly, whose filters are transformed in float32; measured likewise.
@@ -111,7 +110,7 @@ class Winograd:
 
 
 class OnTheFly(Winograd):
-    """F(4, 3) that keeps filters as 9 or 18 numbers and transforms them as it multiplies.
+    """F(4, 3) that keeps filters as 9 numbers and transforms them as it multiplies.
 
     For pictures of few tiles: reading 36 numbers per filter would take longer than using them.
     """
@@ -130,18 +129,14 @@ class OnTheFly(Winograd):
     def estimate(self, spec: ConvSpec, threads: int) -> float:
         tiles, positions = self._sizes(spec)
         k, c = (-(-size // BLOCK) for size in spec.w[:2])
-        by_group, by_tile = ON_THE_FLY_CYCLES[self._kept(spec)]
+        by_group, by_tile = ON_THE_FLY_CYCLES
         groups = -(-tiles // ON_THE_FLY_TILES)
         multiplied = spec.w[1] * k * (by_group * groups + by_tile * tiles)
         transforms = TRANSFORM_CYCLES[self.tile] * tiles * positions * (c + k)
         return with_weights((multiplied + transforms) / threads, self.weight_bytes(spec))
 
-    def _kept(self, spec: ConvSpec) -> int:
-        """Numbers per filter."""
-        return 9 if self._sizes(spec)[0] <= FEW_TILES else 18
-
     def weight_bytes(self, spec: ConvSpec) -> int:
-        return 4 * self._kept(spec) * spec.w[1] * whole_blocks(spec.w[0])
+        return 4 * 9 * spec.w[1] * whole_blocks(spec.w[0])
 
     def error(self, spec: ConvSpec) -> float:
         return ON_THE_FLY_AMPLIFICATION * EPSILON * (9 + spec.x[1]) ** 0.5

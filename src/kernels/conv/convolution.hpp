@@ -93,7 +93,7 @@ std::unique_ptr<Convolution> make_depthwise(const ConvSpec& spec, const Filters&
 // bfloat16 needs square ones of at most 6 inputs per side.
 std::unique_ptr<Convolution> make_winograd(const ConvSpec& spec, const Filters& filters, int tile,
                                            Precision precision);
-// F(4, 3) for 3x3 filters that are kept as 9 or 18 numbers instead of 36. Needs the same.
+// F(4, 3) for 3x3 filters that are kept as 9 numbers instead of 36. Needs the same.
 std::unique_ptr<Convolution> make_winograd_on_the_fly(const ConvSpec& spec,
                                                       const Filters& filters);
 // side: pixels of a tile, 16, 32 or 64, at least R and S. Needs stride 1, dilation 1, and one group

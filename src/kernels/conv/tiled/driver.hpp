@@ -5,8 +5,9 @@
 namespace darter {
 
 // Tiles are worked on in groups. `v` holds the transformed patches of a group, [position][channel
-// block][part][tile][16]. Filters come in units of a few blocks; how a unit is kept and multiplied
-// is left to subclasses.
+// block][part][tile][16], or in pieces of as many tiles as a product takes, [piece][channel block]
+// [position][part][tile][16]. Filters come in units of a few blocks; how a unit is kept and
+// multiplied is left to subclasses.
 //
 // Two ways to split the work:
 //   private  v fits in the L2 cache: a thread takes a whole group through all three stages;
@@ -22,14 +23,15 @@ protected:
         int64_t rows;           // tiles that one product takes
         bool shared;            // always
         int64_t tasks;          // of a thread, at least, where tiles can be split
+        bool pieces;            // in v
     };
 
     Tiled(const ConvSpec& spec, const Filters& filters, const TileTransform& transform,
           Precision precision, const Layout& layout);
     Tiled(const Tiled& other, int64_t n, int64_t x_blocks, int64_t y_blocks);
 
-    // The products of one unit of filters with `tiles` tiles, that begin at v, at all positions:
-    // [position][tile][columns of the unit].
+    // The products of one unit of filters with `tiles` tiles, that begin at v (with a piece), at all
+    // positions: [position][tile][columns of the unit].
     virtual void multiply(const void* v, int64_t unit, int64_t tiles, float* products,
                           int64_t position_stride) const = 0;
 
@@ -39,14 +41,21 @@ protected:
     int64_t unit_blocks(int64_t unit) const {
         return std::min(layout_.blocks, blocks_of(spec.k) - unit * layout_.blocks);
     }
-    int64_t v_position() const { return v_position_; }          // elements
-    int64_t v_block() const { return group_ * kBlock; }
+    // Elements of v.
+    int64_t v_position() const { return v_position_; }
+    int64_t v_block() const { return v_block_; }
+    int64_t v_part() const { return v_part_; }
+    int64_t piece() const { return piece_; }                    // tiles
+    int64_t place(int64_t tile) const {                         // of a tile of the group
+        return tile / piece_ * v_piece_ + tile % piece_ * kBlock;
+    }
 
     const TileTransform t_;
     const Operands operands_;
 
 private:
     void choose_group();
+    void lay_out();
     void run_shared(const float* x, float* y, const float* residual) const;
     void transform(const float* x, void* v, int64_t group, int64_t first, int64_t last) const;
     void finish(const void* v, int64_t unit, int64_t group, int64_t first, int64_t last, float* y,
@@ -55,7 +64,7 @@ private:
     const Layout layout_;
     const TileGrid grid_{spec, t_};
     const int64_t tiles_ = grid_.size();
-    int64_t group_, v_position_;
+    int64_t group_, piece_, v_piece_, v_position_, v_block_, v_part_, v_size_;
     bool shared_;
 };
 

@@ -39,7 +39,8 @@ private:
         return {.blocks = std::max(1, product.blocks / transform.parts),
                 .rows = product.rows,
                 .shared = false,
-                .tasks = 1};
+                .tasks = 1,
+                .pieces = false};
     }
 
     // Blocks of columns that one product computes.
@@ -92,7 +93,7 @@ private:
         int64_t all_columns = unit_blocks(unit) * t_.parts * kBlock;
         int64_t columns = product_blocks(unit) * kBlock;
         int64_t offsets[kDepthBlocks];
-        for (int64_t i = 0; i < kDepthBlocks; ++i) offsets[i] = i * v_block();
+        for (int64_t i = 0; i < kDepthBlocks; ++i) offsets[i] = i * v_part();
         int64_t rows = even_piece(tiles, product_.rows);
         const int64_t ahead = kDepthBlocks * kBlock * columns;
         const void* b = operands_.at(weights_.data(), unit * unit_weights_);
@@ -117,7 +118,7 @@ private:
                         p.ahead = ahead + pass * kBlock * operands_.pack();
                         p.rows = static_cast<int>(std::min(rows, tiles - tile));
                         p.a = operands_.at(
-                            v, position * v_position() + block * v_block() + tile * kBlock);
+                            v, position * v_position() + block * v_part() + tile * kBlock);
                         p.out = products + position * position_stride + tile * all_columns + column;
                         product_.run(p);
                     }

@@ -33,7 +33,7 @@ void Tiled::run(const float* x, float* y, const float* residual) const {
     if (shared_) return run_shared(x, y, residual);
     parallel_for(ceil_div(tiles_, group_), [&](size_t index) {
         int64_t first = index * group_, last = std::min(tiles_, first + group_);
-        void* v = scratch(Scratch::worker_a, operands_.floats(t_.positions * v_position_));
+        void* v = scratch(Scratch::worker_a, operands_.floats(v_size_));
         transform(x, v, first, first, last);
         for (int64_t unit = 0; unit < units(); ++unit)
             finish(v, unit, first, first, last, y, residual);
@@ -51,11 +51,29 @@ void Tiled::choose_group() {
     // Equal groups, each a whole number of product tiles where there are several.
     group_ = tiles_ <= fit ? std::max<int64_t>(1, tiles_)
                            : even_piece(ceil_div(tiles_, rows), fit / rows) * rows;
-    v_position_ = odd_lines(depth_blocks() * group_ * kBlock);
+    lay_out();
+}
+
+void Tiled::lay_out() {
+    int64_t blocks = blocks_of(spec.c);
+    if (layout_.pieces) {
+        piece_ = even_piece(group_, layout_.rows);
+        v_part_ = layout_.rows * kBlock;
+        v_position_ = t_.parts * v_part_;
+        v_block_ = t_.positions * v_position_;
+        v_piece_ = blocks * v_block_;
+        v_size_ = ceil_div(group_, piece_) * v_piece_;
+    } else {
+        piece_ = group_;
+        v_part_ = group_ * kBlock;
+        v_block_ = t_.parts * v_part_;
+        v_position_ = odd_lines(blocks * v_block_);
+        v_piece_ = v_size_ = t_.positions * v_position_;
+    }
 }
 
 void Tiled::run_shared(const float* x, float* y, const float* residual) const {
-    void* v = scratch(Scratch::caller_a, operands_.floats(t_.positions * v_position_));
+    void* v = scratch(Scratch::caller_a, operands_.floats(v_size_));
     for (int64_t first = 0; first < tiles_; first += group_) {
         int64_t last = std::min(tiles_, first + group_);
         int64_t piece = std::max<int64_t>(1, (last - first) / (4 * threads()));
@@ -64,7 +82,7 @@ void Tiled::run_shared(const float* x, float* y, const float* residual) const {
             transform(x, v, first, from, std::min(last, from + piece));
         });
         // Few filters and many threads: split the tiles too.
-        int64_t rows = layout_.rows;
+        int64_t rows = layout_.pieces ? piece_ : layout_.rows;
         int64_t splits = threads() == 1 ? 1 : ceil_div(layout_.tasks * threads(), units());
         int64_t part = ceil_div(ceil_div(last - first, splits), rows) * rows;
         splits = ceil_div(last - first, part);
@@ -79,10 +97,10 @@ void Tiled::run_shared(const float* x, float* y, const float* residual) const {
 void Tiled::transform(const float* x, void* v, int64_t group, int64_t first, int64_t last) const {
     for (int64_t tile = first; tile < last; ++tile) {
         InputTile patch = grid_.patch(x, tile, 0, blocks_of(spec.c));
-        patch.v = operands_.at(v, (tile - group) * kBlock);
+        patch.v = operands_.at(v, place(tile - group));
         patch.v_position = v_position_;
-        patch.v_block = t_.parts * group_ * kBlock;
-        patch.v_part = group_ * kBlock;
+        patch.v_block = v_block_;
+        patch.v_part = v_part_;
         t_.input(patch);
     }
 }
@@ -93,7 +111,7 @@ void Tiled::finish(const void* v, int64_t unit, int64_t group, int64_t first, in
     int64_t blocks = unit_blocks(unit), columns = blocks * t_.parts * kBlock;
     int64_t position_stride = odd_lines((last - first) * columns);
     float* products = scratch(Scratch::worker_b, t_.positions * position_stride);
-    const void* patches = operands_.at(v, (first - group) * kBlock);
+    const void* patches = operands_.at(v, place(first - group));
     multiply(patches, unit, last - first, products, position_stride);
 
     int64_t block = unit * layout_.blocks;

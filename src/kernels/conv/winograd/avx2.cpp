@@ -7,6 +7,6 @@ extern const WinogradKernels winograd_kernels;
 const WinogradKernels winograd_kernels = winograd::kernels<Vector>();
 
 extern const winograd::OnTheFlyKernels on_the_fly_kernels;
-const winograd::OnTheFlyKernels on_the_fly_kernels = winograd::on_the_fly_kernels<Vector, 1>();
+const winograd::OnTheFlyKernels on_the_fly_kernels = winograd::on_the_fly_kernels<Vector>();
 
 }  // namespace darter::avx2

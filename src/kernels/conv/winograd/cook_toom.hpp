@@ -123,7 +123,6 @@ consteval Transforms transforms(int m, int n) {
 struct OnTheFly {
     double square;  // p²
     Matrix kept;    // 3 x 3, from taps to x, y, z
-    Matrix rows;    // 6 x 3, from taps to the six values
     Matrix output;  // At with each column divided by the factor that its row of filters has too much
 };
 
@@ -144,10 +143,10 @@ consteval OnTheFly on_the_fly() {
         const Row &x = t.kept.rows[i < 3 ? 0 : 2], &z = t.kept.rows[i < 3 ? 2 : 0];
         const Row& second = ends ? z : t.kept.rows[1];
         double sign = ends ? -t.square : i % 2 ? 1 : -1;
-        for (int j = 0; j < 3; ++j) t.rows.rows[i].at[j] = x.at[j] + sign * second.at[j];
         // G has the same row, but for a factor.
         int largest = i < 3 ? 0 : 2;
-        double factor = exact.filter.rows[i].at[largest] / t.rows.rows[i].at[largest];
+        double value = x.at[largest] + sign * second.at[largest];
+        double factor = exact.filter.rows[i].at[largest] / value;
         for (int j = 0; j < 4; ++j) t.output.rows[j].at[i] *= factor;
     }
     return t;

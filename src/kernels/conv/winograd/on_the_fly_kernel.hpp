@@ -2,110 +2,105 @@
 #pragma once
 #include "conv/winograd/kernel.hpp"
 #include "conv/winograd/on_the_fly.hpp"
+#include "product/kernel.hpp"
 
 namespace darter::winograd {
 
 constexpr int kMostTiles = 4;
 
-// Three positions of `tiles` tiles by `vectors` vectors of filters: 24 sums with AVX-512, else 12.
-template <class V, int vectors, int tiles, Form form>
-void multiply_half_row(const HalfRow& p, int64_t filter) {
+// The positions whose sums fit into the registers: all six of four tiles with AVX-512, else three.
+enum class Half { both, front, back };
+
+// x, y and z of V::lanes filters.
+template <class V, Form form>
+[[gnu::always_inline]] inline void join(const float* first, const float* second, V (&kept)[3]) {
     const V minus_square = V::fill(static_cast<float>(-kOnTheFly.square));
-    const int64_t width = p.blocks * kBlock;
-    V sum[3][tiles][vectors];
 #pragma GCC unroll 3
-    for (int j = 0; j < 3; ++j)
+    for (int i = 0; i < 3; ++i) {
+        V x = V::load(first + i * kBlock);
+        if constexpr (form == Form::ends)
+            kept[i] = fma(minus_square, V::load(second + i * kBlock), x);
+        else if constexpr (form == Form::plus)
+            kept[i] = x + V::load(second + i * kBlock);
+        else
+            kept[i] = x - V::load(second + i * kBlock);
+    }
+}
+
+template <class V, Half half, int tiles, Form form>
+void multiply_half(const RowProduct& p, int64_t filter) {
+    constexpr int begin = half == Half::back ? 3 : 0, end = half == Half::front ? 3 : 6;
+    const V minus_square = V::fill(static_cast<float>(-kOnTheFly.square));
+    V sum[6][tiles];
+#pragma GCC unroll 6
+    for (int j = begin; j < end; ++j)
 #pragma GCC unroll 4
-        for (int tile = 0; tile < tiles; ++tile)
-#pragma GCC unroll 2
-            for (int i = 0; i < vectors; ++i)
-                sum[j][tile][i] = p.accumulate ? V::load(p.products[j] + tile * width + filter +
-                                                         i * V::lanes)
-                                               : V::zero();
-    const float* first = p.first + filter;
-    const float* second = p.second + filter;
-    const float* ahead = p.ahead;
-    const int64_t last_line = (p.lines - 1) * kBlock;
+        for (int tile = 0; tile < tiles; ++tile) sum[j][tile] = V::zero();
+
+    const float *first = p.first + filter, *second = p.second + filter, *ahead = p.ahead;
+    const int lines = half == Half::back || filter > 0 ? 0 : p.lines;
     for (int64_t channel = 0; channel < p.channels; channel += kBlock) {
-        const int64_t block = channel / kBlock * p.v_block;
-        const float *v0 = p.v[0] + block, *v1 = p.v[1] + block, *v2 = p.v[2] + block;
+        const float* v = p.v + channel / kBlock * p.v_block;
         const int64_t count = p.channels - channel < kBlock ? p.channels - channel : kBlock;
         for (int64_t c = 0; c < count; ++c) {
-            if (ahead) {
-                __builtin_prefetch(ahead, 0, 3);
-                __builtin_prefetch(ahead + last_line, 0, 3);
-                ahead += last_line + kBlock;
-            }
-            V u[3][vectors];
-#pragma GCC unroll 2
-            for (int i = 0; i < vectors; ++i) {
-                V kept[3];
-#pragma GCC unroll 3
-                for (int t = 0; t < 3; ++t) {
-                    const int64_t at = t * p.column + i * V::lanes;
-                    V x = V::load(first + at);
-                    if constexpr (form == Form::first)
-                        kept[t] = x;
-                    else if constexpr (form == Form::ends)
-                        kept[t] = fma(minus_square, V::load(second + at), x);
-                    else if constexpr (form == Form::plus)
-                        kept[t] = x + V::load(second + at);
-                    else
-                        kept[t] = x - V::load(second + at);
-                }
-                u[0][i] = fma(minus_square, kept[2], kept[0]);
-                u[1][i] = kept[0] + kept[1];
-                u[2][i] = kept[0] - kept[1];
-            }
-            auto add = [&](V(&sums)[tiles][vectors], const float* v, const V(&by)[vectors])
-                           __attribute__((always_inline)) {
+            for (int line = 0; line < lines; ++line, ahead += kBlock)
+                __builtin_prefetch(ahead, 0, 2);
+            V kept[3];
+            join<V, form>(first, second, kept);
+            auto add = [&](int j, V by) __attribute__((always_inline)) {
 #pragma GCC unroll 4
-                for (int tile = 0; tile < tiles; ++tile) {
-                    V value = V::fill(v[c + tile * kBlock]);
-#pragma GCC unroll 2
-                    for (int i = 0; i < vectors; ++i)
-                        sums[tile][i] = fma(value, by[i], sums[tile][i]);
-                }
+                for (int tile = 0; tile < tiles; ++tile)
+                    sum[j][tile] = product::Single<V>::multiply_add(
+                        v + c + (j * kMostTiles + tile) * kBlock, by, sum[j][tile]);
             };
-            add(sum[0], v0, u[0]);
-            add(sum[1], v1, u[1]);
-            add(sum[2], v2, u[2]);
-            first += p.channel;
-            second += p.channel;
+            if constexpr (half != Half::back) {
+                add(0, fma(minus_square, kept[2], kept[0]));
+                add(1, kept[0] + kept[1]);
+                add(2, kept[0] - kept[1]);
+            }
+            if constexpr (half != Half::front) {
+                add(3, kept[2] + kept[1]);
+                add(4, kept[2] - kept[1]);
+                add(5, fma(minus_square, kept[0], kept[2]));
+            }
+            first += kFilters;
+            second += kFilters;
         }
     }
-#pragma GCC unroll 3
-    for (int j = 0; j < 3; ++j)
+#pragma GCC unroll 6
+    for (int j = begin; j < end; ++j)
 #pragma GCC unroll 4
-        for (int tile = 0; tile < tiles; ++tile)
-#pragma GCC unroll 2
-            for (int i = 0; i < vectors; ++i)
-                sum[j][tile][i].store(p.products[j] + tile * width + filter + i * V::lanes);
+        for (int tile = 0; tile < tiles; ++tile) {
+            float* to = p.products + j * p.product_position + tile * kBlock + filter;
+            (p.accumulate ? V::load(to) + sum[j][tile] : sum[j][tile]).store(to);
+        }
 }
 
-template <class V, int vectors, int tiles>
-void multiply_tiles(const HalfRow& p) {
+template <class V, int tiles, Form form>
+void multiply_filters(const RowProduct& p) {
+    for (int64_t filter = 0; filter < kBlock; filter += V::lanes)
+        if constexpr (V::lanes == kBlock) {
+            multiply_half<V, Half::both, tiles, form>(p, filter);
+        } else {
+            multiply_half<V, Half::front, tiles, form>(p, filter);
+            multiply_half<V, Half::back, tiles, form>(p, filter);
+        }
+}
+
+template <class V, int tiles = kMostTiles>
+void multiply_on_the_fly(const RowProduct& p) {
     if constexpr (tiles > 1)
-        if (p.tiles < tiles) return multiply_tiles<V, vectors, tiles - 1>(p);
-    for (int64_t filter = 0; filter < p.blocks * kBlock; filter += vectors * V::lanes) {
-        if (p.form == Form::first) multiply_half_row<V, vectors, tiles, Form::first>(p, filter);
-        if (p.form == Form::ends) multiply_half_row<V, vectors, tiles, Form::ends>(p, filter);
-        if (p.form == Form::plus) multiply_half_row<V, vectors, tiles, Form::plus>(p, filter);
-        if (p.form == Form::minus) multiply_half_row<V, vectors, tiles, Form::minus>(p, filter);
+        if (p.tiles < tiles) return multiply_on_the_fly<V, tiles - 1>(p);
+    switch (p.form) {
+        case Form::ends: return multiply_filters<V, tiles, Form::ends>(p);
+        case Form::plus: return multiply_filters<V, tiles, Form::plus>(p);
+        case Form::minus: return multiply_filters<V, tiles, Form::minus>(p);
     }
 }
 
-template <class V, int blocks>
-void multiply_on_the_fly(const HalfRow& p) {
-    if constexpr (blocks == 2)
-        if (p.blocks == 2) return multiply_tiles<V, 2, kMostTiles>(p);
-    multiply_tiles<V, 1, kMostTiles>(p);
-}
-
-// blocks: 2 where there are registers for two vectors of filters.
-template <class V, int blocks>
+template <class V>
 constexpr OnTheFlyKernels on_the_fly_kernels() {
-    return {kMostTiles, blocks, multiply_on_the_fly<V, blocks>,
+    return {kMostTiles, multiply_on_the_fly<V>,
             {6, 6, 4, 4, 36, 1, input<V, 6, 6>, output<V, 4, 6, 4, 6, Outputs::on_the_fly>}};
 }
 
