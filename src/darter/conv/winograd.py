@@ -29,6 +29,7 @@ ON_THE_FLY_CYCLES = (18.0, 19.5)
 AMPLIFICATION = {4: 0.55, 6: 1.6, 8: 7.0}
 # Of winograd-4-on-the-fly, whose filters are transformed in float32; measured likewise.
 ON_THE_FLY_AMPLIFICATION = 1.65
+ON_THE_FLY_SUM = 64  # channels: it adds up 32 at a time, and the sums of all others to them
 # Of rounding 3x3 tiles and filters to bfloat16, by outputs per side; measured likewise.
 BFLOAT16_ERROR = {2: 4.0e-3, 4: 1.13e-2}
 
@@ -139,7 +140,7 @@ class OnTheFly(Winograd):
         return 4 * 9 * spec.w[1] * whole_blocks(spec.w[0])
 
     def error(self, spec: ConvSpec) -> float:
-        return ON_THE_FLY_AMPLIFICATION * EPSILON * (9 + spec.x[1]) ** 0.5
+        return ON_THE_FLY_AMPLIFICATION * EPSILON * (9 + min(spec.x[1], ON_THE_FLY_SUM)) ** 0.5
 
     def explain(self, spec: ConvSpec) -> str:
         return f"{super().explain(spec)}, filters transformed on the fly"
