@@ -157,7 +157,7 @@ def plot(name: str, title: str, curves: dict[str, list[dict]]) -> None:
     import matplotlib.pyplot as plt
 
     plt.rcParams["svg.hashsalt"] = "darter"
-    figure, axes = plt.subplots(figsize=(6, 3.2), layout="constrained")
+    figure, axes = plt.subplots(figsize=(6, 3.6), layout="constrained")
     for (label, rows), color in zip(curves.items(), ("#0b6e99", "#6a9f58"), strict=False):
         batches = [str(row["batch"]) for row in rows]
         axes.plot(batches, [r["darter_gflops"] for r in rows], "o-", color=color, label=label)
@@ -167,7 +167,7 @@ def plot(name: str, title: str, curves: dict[str, list[dict]]) -> None:
     peak = max(row["peak_gflops"] for row in rows)
     axes.axhline(peak, color="#666", linestyle=":", label="float32 peak")
     axes.set(xlabel="N", ylabel="effective GFLOP/s", ylim=(0, None), title=title)
-    axes.legend(frameon=False, fontsize="small")
+    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize="small")
     PICTURES.mkdir(parents=True, exist_ok=True)
     figure.savefig(PICTURES / name, metadata={"Date": None})
 
