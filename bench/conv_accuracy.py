@@ -188,7 +188,9 @@ admits `direct-bfloat16`, 5e-3 also F(2, 3) and 1.2e-2 also F(4, 3) with bfloat1
 ## Not numbers
 
 NaN in the input makes every output NaN that sees it. Winograd and FFT compute outputs by tiles, so
-all outputs of a tile that sees NaN or infinity may be NaN. Activations keep NaN.
+all outputs of a tile that sees NaN or infinity may be NaN. With groups, `direct` also makes those
+filters NaN that share a pair of blocks of 16 with a group that sees NaN or infinity: what another
+group sees is multiplied by zero. Activations keep NaN.
 """
     (ROOT / "docs" / "accuracy.md").write_text(text)
 

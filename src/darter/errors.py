@@ -1,7 +1,7 @@
 """The exceptions that darter raises on purpose.
 
     DarterError
-    ├── ShapeError        an array has the wrong shape: what was given, what was expected
+    ├── ShapeError        an array has the wrong shape, type or layout: given, expected
     ├── UnsupportedError  the request is well formed, but this part of darter refuses it, and why
     ├── DataError         a picture, folder, CSV or weights file cannot be used
     ├── ModelFileError    a model file is damaged or lacks what the task needs
@@ -19,7 +19,7 @@ class DarterError(Exception):
 
 
 class ShapeError(DarterError, ValueError):
-    """An array has the wrong shape."""
+    """An array has the wrong shape, type or layout."""
 
 
 class UnsupportedError(DarterError):

@@ -29,6 +29,11 @@ def test_memory_cap_refuses_unfolding():
         choose(LAYER, max_memory=1)
 
 
+def test_what_would_be_possible_is_said():
+    with pytest.raises(UnsupportedError, match=r"least error is 2\.\d+e-07 \(fft-16\), the least"):
+        choose(LAYER, max_error=1e-12)
+
+
 @pytest.mark.parametrize(
     "spec",
     [

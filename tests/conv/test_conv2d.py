@@ -168,6 +168,13 @@ def test_nan_and_infinity_stay_where_they_are_seen(name):
     assert (np.isinf(y) == infinite).all()
 
 
+def test_groups_apart_by_blocks_do_not_see_each_others_nan():
+    x, w = np.zeros((1, 64, 5, 5), np.float32), np.ones((64, 32, 1, 1), np.float32)
+    x[0, 5, 2, 2] = np.nan
+    nan = np.isnan(conv2d(x, w, groups=2, algorithm="direct")).any(axis=(0, 2, 3))
+    assert nan[:32].all() and not nan[32:].any()
+
+
 @pytest.mark.parametrize("name", [n for n in ALGORITHMS if n.startswith(("winograd", "fft"))])
 def test_tiles_never_hides_nan(name):
     x, w = np.ones((1, 17, 12, 12), np.float32), np.ones((18, 17, 3, 3), np.float32)

@@ -69,6 +69,22 @@ def test_nothing_to_time():
         autotune(LAYER, only=["depthwise"])
 
 
+@pytest.mark.parametrize(
+    ("request_", "says"),
+    [
+        ({"only": "direct"}, "expected a list of names"),
+        ({"only": []}, "expected a list of names"),
+        ({"seconds": 0}, "seconds: expected a number above 0, got 0"),
+        ({"seconds": "1"}, "seconds: expected a number above 0, got '1'"),
+    ],
+)
+def test_requests_that_make_no_sense_are_named(request_, says):
+    with pytest.raises(OptionError, match=says):
+        autotune(LAYER, **request_)
+    with pytest.raises(OptionError, match="no pictures to time"):
+        autotune(ConvSpec((0, 16, 12, 12), (16, 16, 3, 3)))
+
+
 def test_what_cannot_be_kept_is_timed_all_the_same(monkeypatch, tmp_path):
     (tmp_path / "file").touch()
     monkeypatch.setenv("DARTER_CACHE", str(tmp_path / "file"))

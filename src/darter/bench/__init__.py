@@ -7,13 +7,14 @@ append_records(file, ...)      rows kept as JSON lines, each with its machine
 
 from darter.bench.convolutions import limit, net_layers, time_layers, time_sequence
 from darter.bench.nets import Case, Comparison, RuntimeRow, compare
-from darter.bench.records import append_records
+from darter.bench.records import append_records, check_appendable
 
 __all__ = [
     "Case",
     "Comparison",
     "RuntimeRow",
     "append_records",
+    "check_appendable",
     "compare",
     "limit",
     "net_layers",

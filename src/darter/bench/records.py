@@ -10,6 +10,15 @@ from darter.files import cannot_write
 from darter.kernels import Peak
 
 
+def check_appendable(file: Path) -> None:
+    """Make the file, and raise DataError where it cannot be written."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.open("a").close()
+    except OSError as error:
+        raise cannot_write(file, error) from error
+
+
 def append_records(file: Path, peak: Peak, rows: list[dict[str, Any]]) -> None:
     """Add one JSON line per row: CPU, instruction set, threads, versions, and the row's own.
 
@@ -23,8 +32,8 @@ def append_records(file: Path, peak: Peak, rows: list[dict[str, Any]]) -> None:
     if "torch" in sys.modules:
         machine["torch"] = sys.modules["torch"].__version__
     lines = [json.dumps({**machine, **row}) + "\n" for row in rows]
+    check_appendable(file)
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("a") as opened:
             opened.writelines(lines)
     except OSError as error:

@@ -99,6 +99,8 @@ def bench(
         raise OptionError(f"--threads takes a number of at least 1, got {threads}")
     if seconds is not None and seconds <= 0:
         raise OptionError(f"--seconds takes a number above 0, got {seconds:g}")
+    if max_error is not None and not max_error > 0:
+        raise OptionError(f"--max-error takes a number above 0, got {max_error:g}")
     _refuse_others(
         what,
         nets={

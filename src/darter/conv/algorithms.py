@@ -19,7 +19,7 @@ from darter.conv.depthwise import Depthwise
 from darter.conv.direct import Direct
 from darter.conv.fft import Fft
 from darter.conv.im2col import Im2col
-from darter.conv.spec import ConvSpec
+from darter.conv.spec import ConvSpec, expect_spec
 from darter.conv.winograd import OnTheFly, Winograd
 
 
@@ -56,4 +56,5 @@ ALGORITHMS: dict[str, Algorithm] = {
 
 def candidates(spec: ConvSpec) -> dict[str, Algorithm]:
     """The algorithms that do not refuse the shape."""
+    expect_spec(spec)
     return {name: a for name, a in ALGORITHMS.items() if a.refuses(spec) is None}

@@ -5,7 +5,7 @@ from numbers import Real
 
 from darter.conv.algorithms import ALGORITHMS, Algorithm
 from darter.conv.remembered import recall
-from darter.conv.spec import ConvSpec
+from darter.conv.spec import ConvSpec, expect_spec
 from darter.errors import OptionError, UnsupportedError
 from darter.kernels import threads
 
@@ -29,6 +29,7 @@ def admitted(
     spec: ConvSpec, *, max_error: float = MAX_ERROR, max_memory: int | None = None
 ) -> tuple[list[str], dict[str, str]]:
     """Names that shape, error budget and memory cap allow; and why the others are refused."""
+    expect_spec(spec)
     _check_limits(max_error, max_memory)
     names, refused = [], {}
     for name, algorithm in ALGORITHMS.items():
@@ -56,8 +57,7 @@ def choose(
     """
     names, reasons = admitted(spec, max_error=max_error, max_memory=max_memory)
     if not names:
-        why = "; ".join(f"{name} {reason}" for name, reason in reasons.items())
-        raise UnsupportedError(f"no algorithm for {spec}: {why}")
+        raise nothing_admitted(spec, reasons)
     timed = {name: ms for name, ms in recall(spec).items() if name in names}
     cycles = {name: ALGORITHMS[name].estimate(spec, threads()) for name in names}
     for name in names:
@@ -66,6 +66,19 @@ def choose(
         reasons[name] += " timed" if name in timed else " estimated"
     cost_of = _on_one_scale(timed, cycles)
     return Choice(min(cost_of, key=cost_of.__getitem__), reasons)
+
+
+def nothing_admitted(spec: ConvSpec, refused: dict[str, str]) -> UnsupportedError:
+    """The error where budget and cap refuse everything: what would be possible, and the reasons."""
+    fit = [(name, a) for name, a in ALGORITHMS.items() if a.refuses(spec) is None]
+    exact, best = min(fit, key=lambda item: item[1].error(spec))
+    small, least = min(fit, key=lambda item: sum(_bytes(item[1], spec)))
+    reasons = "".join(f"\n  {name} {reason}" for name, reason in refused.items())
+    return UnsupportedError(
+        f"no algorithm may compute {spec}: raise max_error or max_memory. The least error is "
+        f"{best.error(spec):.2e} ({exact}), the least memory {_size(sum(_bytes(least, spec)))} "
+        f"({small}).{reasons}"
+    )
 
 
 def _on_one_scale(timed: dict[str, float], cycles: dict[str, float]) -> dict[str, float]:
@@ -85,18 +98,24 @@ def _check_limits(max_error: float, max_memory: int | None) -> None:
 
 
 def _too_large(algorithm: Algorithm, spec: ConvSpec, most: int) -> str | None:
-    filters, workspace = algorithm.weight_bytes(spec), algorithm.workspace_bytes(spec, threads())
+    filters, workspace = _bytes(algorithm, spec)
     if filters + workspace <= most:
         return None
-    return (
-        f"{filters / 1e6:.1f} MB of filters and {workspace / 1e6:.1f} MB of workspace above "
-        f"{most / 1e6:.1f} MB"
-    )
+    return f"{_size(filters)} of filters and {_size(workspace)} of workspace above {_size(most)}"
+
+
+def _bytes(algorithm: Algorithm, spec: ConvSpec) -> tuple[int, int]:
+    """Of filters, of workspace."""
+    return algorithm.weight_bytes(spec), algorithm.workspace_bytes(spec, threads())
+
+
+def _size(count: float) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.3g} kB"
 
 
 def check(spec: ConvSpec, name: str) -> None:
     """Raise OptionError for an unknown name, UnsupportedError if the algorithm refuses."""
-    if name not in ALGORITHMS:
+    if not isinstance(name, str) or name not in ALGORITHMS:
         raise OptionError(f"unknown algorithm {name!r}; choose from auto, {', '.join(ALGORITHMS)}")
     why = ALGORITHMS[name].refuses(spec)
     if why is not None:

@@ -6,9 +6,15 @@ import numpy as np
 
 from darter.conv.algorithms import ALGORITHMS
 from darter.conv.choice import MAX_ERROR, Choice, check, choose
-from darter.conv.spec import ConvSpec
+from darter.conv.spec import ConvSpec, expect_spec
 from darter.errors import OptionError, ShapeError
-from darter.kernels import blocked_shape, prepare_convolution
+from darter.kernels import (
+    apart_from,
+    as_float32,
+    blocked_shape,
+    check_out,
+    prepare_convolution,
+)
 
 ACTIVATIONS = {
     None: ("none", 0.0, 0.0),
@@ -37,21 +43,22 @@ def conv2d(
         conv2d(x, w, padding=1, algorithm="winograd-4")
 
     x: float32 (N, C, H, W).   w: float32 (K, C / groups, R, S).   bias: float32 (K,) or None.
-    Arrays of numpy, or anything that speaks DLPack.
+    Arrays of numpy, or anything that speaks DLPack; other numbers are rounded to float32.
     stride, dilation: pixels; one number or (vertical, horizontal).
     padding: zeros; one number, (vertical, horizontal) or (top, left, bottom, right).
     activation: None, "relu" or "relu6", applied to the result.
-    algorithm: a key of `ALGORITHMS`, or "auto": the best of `candidates` by estimate, within
-    `max_error` (see `choose`).
+    algorithm: a key of `ALGORITHMS`, or "auto": the best within `max_error`, by remembered timings
+    or by estimate (see `choose`).
 
     Returns float32 (N, K, (H + top + bottom - (R - 1)·dilation - 1) // stride + 1, likewise W).
 
     Raises ShapeError if channels disagree or the filter exceeds the padded image;
     UnsupportedError, with the reason, if `algorithm` refuses the shape.
     NaN in x makes every output that sees it NaN; Winograd and FFT also spoil the rest of its tile,
-    and turn infinity into NaN. Accuracy: docs/accuracy.md.
+    and turn infinity into NaN. With groups, direct also makes those filters NaN that share a pair
+    of blocks of 16 with a group that sees NaN or infinity. Accuracy: docs/accuracy.md.
     """
-    x, w = as_array(x), as_array(w)
+    x, w = as_float32("x", x), as_float32("w", w)
     spec = ConvSpec(x.shape, w.shape, stride, padding, dilation, groups)
     layer = prepare(spec, w, bias, activation=activation, algorithm=algorithm, max_error=max_error)
     return layer(x)
@@ -74,11 +81,12 @@ def prepare(
     max_error and max_memory say: they guide the choice of "auto".
     The active instruction set is fixed here.
     """
-    w = np.ascontiguousarray(as_array(w))
+    expect_spec(spec)
+    w = np.ascontiguousarray(as_float32("w", w))
     if w.shape != spec.w:
         raise ShapeError(f"prepare: w has shape {w.shape}, the convolution expects {spec.w}")
     if bias is not None:
-        bias = np.ascontiguousarray(as_array(bias))
+        bias = np.ascontiguousarray(as_float32("bias", bias))
         if bias.shape != spec.w[:1]:
             raise ShapeError(f"prepare: bias must be {spec.w[:1]}, got {bias.shape}")
     if activation not in ACTIVATIONS:
@@ -129,32 +137,37 @@ class PreparedConv:
         """Convolve, add `residual`, apply the activation.
 
         x: float32, plain `spec.x` or blocked.   out, residual: like the result: plain `spec.y`, or
-        blocked. Without `out`, the result has the layout of x. residual may be out itself.
+        blocked. Without `out`, the result has the layout of x. residual may be out itself; what
+        else overlaps `out` is copied first. x and residual may be what `conv2d` takes, out is a
+        C-contiguous array of numpy.
         """
-        x = as_array(x)
+        x = np.ascontiguousarray(as_float32("x", x))
         x_blocked = _is_blocked("x", x, self.spec.x)
         if out is None:
             shape = blocked_shape(self.spec.y) if x_blocked else self.spec.y
             out = np.empty(shape, np.float32)
-        elif out.dtype != np.float32 or not out.flags.c_contiguous:
-            raise ShapeError(f"out must be contiguous float32, got {out.dtype}")
+        else:
+            check_out(out)
+            x = apart_from(out, x)
         y_blocked = _is_blocked("out", out, self.spec.y)
         if residual is not None:
-            residual = np.ascontiguousarray(as_array(residual))
-            if residual.shape != out.shape:
-                raise ShapeError(f"residual has shape {residual.shape}, out has {out.shape}")
-        self._core.run(np.ascontiguousarray(x), out, residual, x_blocked, y_blocked)
+            residual = self._residual(residual, out, y_blocked)
+        self._core.run(x, out, residual, x_blocked, y_blocked)
         return out
+
+    def _residual(self, residual: Any, out: np.ndarray, blocked: bool) -> np.ndarray:
+        residual = np.ascontiguousarray(as_float32("residual", residual))
+        if residual.shape != out.shape:
+            layout = "blocked" if blocked else "plain"
+            raise ShapeError(
+                f"residual has shape {residual.shape}, but the result is {layout}, {out.shape}; "
+                "darter.kernels.to_blocked and from_blocked convert"
+            )
+        same = residual.ctypes.data == out.ctypes.data
+        return residual if same else apart_from(out, residual)
 
     def __repr__(self) -> str:
         return f"PreparedConv({self.spec}, {self.choice.algorithm})"
-
-
-def as_array(value: Any) -> np.ndarray:
-    """float32 numpy array of an array-like; DLPack objects without a copy where possible."""
-    if not isinstance(value, np.ndarray) and hasattr(value, "__dlpack__"):
-        value = np.from_dlpack(value)
-    return np.asarray(value, np.float32)
 
 
 def _is_blocked(name: str, array: np.ndarray, shape: tuple[int, ...]) -> bool:

@@ -12,7 +12,7 @@ from darter.errors import DataError
 from darter.files import read_json, write_json
 from darter.kernels import active_isa, threads
 
-VERSION = 3  # raise it when kernels change enough to make old timings wrong
+VERSION = 4  # raise it when kernels change enough to make old timings wrong
 
 
 def recall(spec: ConvSpec) -> dict[str, float]:
@@ -40,10 +40,10 @@ def remember(spec: ConvSpec, milliseconds: dict[str, float]) -> None:
 
 
 def folder() -> Path:
-    """$DARTER_CACHE, or the user's cache folder."""
+    """$DARTER_CACHE, or darter's in $XDG_CACHE_HOME or ~/.cache."""
     own = os.environ.get("DARTER_CACHE")
     if own:
-        return Path(own) / "conv"
+        return Path(own).expanduser() / "conv"
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "darter" / "conv"
 

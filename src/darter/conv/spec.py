@@ -1,11 +1,13 @@
 """The shape of one convolution."""
 
+import reprlib
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
 from darter.errors import OptionError, ShapeError
 
+MOST_STEP = 2**31 - 1  # of stride and dilation
 MOST_PADDING = 4096  # a damaged file must not make us fill memory with zeros
 Pair = int | tuple[int, int]
 
@@ -31,11 +33,14 @@ class ConvSpec:
 
     def __post_init__(self) -> None:
         for name in ("x", "w"):
-            shape = tuple(int(size) for size in getattr(self, name))
+            shape = _whole(getattr(self, name))
             if len(shape) != 4:
                 meaning = "(N, C, H, W)" if name == "x" else "(K, C / groups, R, S)"
-                raise ShapeError(f"convolution: {name} must be {meaning}, got {shape}")
-            object.__setattr__(self, name, shape)
+                got = reprlib.repr(getattr(self, name))
+                raise ShapeError(f"convolution: {name} must be the shape {meaning}, got {got}")
+            object.__setattr__(self, name, tuple(int(size) for size in shape))
+        if not isinstance(self.groups, Integral):
+            raise OptionError(f"groups must be a whole number, got {self.groups!r}")
         object.__setattr__(self, "stride", _pair("stride", self.stride, least=1))
         object.__setattr__(self, "dilation", _pair("dilation", self.dilation, least=1))
         object.__setattr__(self, "padding", _borders(self.padding))
@@ -52,7 +57,11 @@ class ConvSpec:
         if c == per_group * self.groups:
             return
         expected = per_group * self.groups
-        hint = " x looks channels-last: transpose it to (N, C, H, W)." if last == expected else ""
+        hint = ""
+        if self.groups > 1:
+            hint = f" In {self.groups} groups, a filter sees {c // self.groups} of x's channels."
+        elif last == expected:
+            hint = " x looks channels-last: transpose it to (N, C, H, W)."
         raise ShapeError(
             f"convolution: x has {c} channels but w expects {expected}; "
             f"got x {self.x} as (N, C, H, W), w {self.w} as (K, C / groups, R, S).{hint}"
@@ -125,14 +134,25 @@ class ConvSpec:
         return text + (f"/groups={self.groups}" if self.groups > 1 else "")
 
 
+def expect_spec(value: Any) -> None:
+    """Raise OptionError for anything but a ConvSpec."""
+    if not isinstance(value, ConvSpec):
+        raise OptionError(
+            f"expected a ConvSpec, as in ConvSpec(x.shape, w.shape, padding=1); got "
+            f"{type(value).__name__}"
+        )
+
+
 def _numbers(text: str) -> tuple[int, ...]:
     return tuple(int(number) for number in text.split(","))
 
 
 def _pair(name: str, value: Pair, *, least: int) -> tuple[int, int]:
     pair = _whole(value) * (2 if isinstance(value, Integral) else 1)
-    if len(pair) != 2 or min(pair) < least:
-        raise OptionError(f"{name} must be one or two numbers of at least {least}, got {value!r}")
+    if len(pair) != 2 or min(pair) < least or max(pair) > MOST_STEP:
+        raise OptionError(
+            f"{name} must be one or two whole numbers from {least} to {MOST_STEP}, got {value!r}"
+        )
     return pair
 
 

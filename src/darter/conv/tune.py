@@ -3,12 +3,13 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from statistics import median
 
 import numpy as np
 
 from darter.conv.algorithms import ALGORITHMS
-from darter.conv.choice import MAX_ERROR, admitted
+from darter.conv.choice import MAX_ERROR, admitted, nothing_admitted
 from darter.conv.prepared import prepare
 from darter.conv.remembered import remember
 from darter.conv.spec import ConvSpec
@@ -17,7 +18,8 @@ from darter.kernels import blocked_shape, threads, wake_threads
 
 LARGER_THAN_CACHES = 64 << 20  # bytes
 LEAST_RUNS = 3  # of every algorithm
-HOPELESS = 3.0  # times the best: not timed again after that
+HOPELESS = 3.0  # times the best: fewer turns
+TURN_OF_HOPELESS = 8  # one in so many: those whose first runs were disturbed recover
 
 
 @dataclass(frozen=True)
@@ -50,21 +52,24 @@ def autotune(
     Fourier transform of 512x512 small filters would fill gigabytes).   seconds: to spend, about.
     cold: as in a net, weights are out of the caches before each run; x, code and scratch memory are
     in, and threads are awake.
-    Algorithms take turns, so that a slow second of the machine hits all of them; an algorithm three
-    times slower than the best is timed three times only.
+    Algorithms take turns, so that a slow second of the machine hits all of them; one that is three
+    times slower than the best takes every eighth turn.
     keep: remember the times in a file below $DARTER_CACHE (else the user's cache folder, under
     darter/conv; delete it to forget). `prepare`, `choose` and the engine use them from then on, in
     other processes too, and so may round differently than before.
     Raises UnsupportedError if nothing is allowed, OptionError for an unknown name.
     """
-    for name in only or ():
-        if name not in ALGORITHMS:
-            raise OptionError(f"unknown algorithm {name!r}; choose from {', '.join(ALGORITHMS)}")
     names, refused = admitted(spec, max_error=max_error, max_memory=max_memory)
-    names = _promising(spec, names) if only is None else [name for name in names if name in only]
+    _check_request(spec, only, seconds)
     if not names:
-        why = "; ".join(f"{name} {reason}" for name, reason in refused.items())
+        raise nothing_admitted(spec, refused)
+    if only is None:
+        names = _promising(spec, names)
+    elif not set(only) & set(names):
+        why = "; ".join(f"{name} {refused[name]}" for name in only)
         raise UnsupportedError(f"nothing to time for {spec}: {why}")
+    else:
+        names = [name for name in names if name in only]
     rng = np.random.default_rng(0)
     w = rng.standard_normal(spec.w, np.float32)
     # Ones: untouched zeros would all be the same page of memory.
@@ -74,8 +79,9 @@ def autotune(
     rounds = 0
     while rounds < LEAST_RUNS or time.perf_counter() < end:
         best = min((min(run.times) for run in runs.values() if run.times), default=np.inf)
+        everyone = rounds < LEAST_RUNS or rounds % TURN_OF_HOPELESS == 0
         for run in runs.values():
-            if len(run.times) < LEAST_RUNS or min(run.times) < HOPELESS * best:
+            if everyone or min(run.times) < HOPELESS * best:
                 run.time_once()
         rounds += 1
     timings = [run.summary(name) for name, run in runs.items()]
@@ -87,6 +93,18 @@ def autotune(
 def now() -> float:
     """Seconds; with one thread of CPU time, which a busy machine disturbs least."""
     return time.process_time() if threads() == 1 else time.perf_counter()
+
+
+def _check_request(spec: ConvSpec, only: Sequence[str] | None, seconds: float) -> None:
+    if only is not None and (isinstance(only, str) or not only):
+        raise OptionError(f"only: expected a list of names such as ['direct'], got {only!r}")
+    for name in only or ():
+        if name not in ALGORITHMS:
+            raise OptionError(f"unknown algorithm {name!r}; choose from {', '.join(ALGORITHMS)}")
+    if not isinstance(seconds, Real) or not 0 < seconds < np.inf:
+        raise OptionError(f"seconds: expected a number above 0, got {seconds!r}")
+    if spec.x[0] == 0:
+        raise OptionError(f"{spec} has no pictures to time")
 
 
 def _promising(spec: ConvSpec, names: list[str]) -> list[str]:

@@ -1,5 +1,6 @@
 """Typed Python face of the compiled core: instruction sets, threads and every kernel."""
 
+from darter.kernels.arrays import apart_from, as_float32, check_out
 from darter.kernels.convolution import (
     BLOCK,
     blocked_shape,
@@ -30,9 +31,12 @@ __all__ = [
     "GEMM_ALGORITHMS",
     "Peak",
     "active_isa",
+    "apart_from",
+    "as_float32",
     "available_cpus",
     "available_isas",
     "blocked_shape",
+    "check_out",
     "decode_jpeg",
     "from_blocked",
     "gemm",

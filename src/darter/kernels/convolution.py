@@ -9,6 +9,7 @@ import numpy as np
 
 from darter.errors import ShapeError
 from darter.kernels import _core
+from darter.kernels.arrays import as_float32
 
 BLOCK = 16
 
@@ -36,18 +37,22 @@ def blocked_shape(shape: tuple[int, ...]) -> tuple[int, int, int, int, int]:
     return n, -(-c // BLOCK), h, w, BLOCK
 
 
-def to_blocked(x: np.ndarray) -> np.ndarray:
+def to_blocked(x: Any) -> np.ndarray:
     """float32 (N, C, H, W) to (N, ceil(C / 16), H, W, 16), zeros in the missing channels."""
+    x = as_float32("to_blocked: x", x)
     if x.ndim != 4:
         raise ShapeError(f"to_blocked: expected (N, C, H, W), got {x.shape}")
     n, c, h, w = x.shape
     out = np.empty(blocked_shape(x.shape), np.float32)
-    _core.to_blocked(np.ascontiguousarray(x, np.float32), out, n, c, h * w)
+    _core.to_blocked(np.ascontiguousarray(x), out, n, c, h * w)
     return out
 
 
-def from_blocked(x: np.ndarray, channels: int) -> np.ndarray:
+def from_blocked(x: Any, channels: int) -> np.ndarray:
     """The inverse of `to_blocked`; `channels` is C."""
+    x = as_float32("from_blocked: x", x)
+    if channels < 1:
+        raise ShapeError(f"from_blocked: channels must be positive, got {channels}")
     if x.ndim != 5 or x.shape[4] != BLOCK or x.shape[1] != -(-channels // BLOCK):
         raise ShapeError(
             f"from_blocked: expected (N, {-(-channels // BLOCK)}, H, W, {BLOCK}) for {channels} "
@@ -55,5 +60,5 @@ def from_blocked(x: np.ndarray, channels: int) -> np.ndarray:
         )
     n, _, h, w, _ = x.shape
     out = np.empty((n, channels, h, w), np.float32)
-    _core.from_blocked(np.ascontiguousarray(x, np.float32), out, n, channels, h * w)
+    _core.from_blocked(np.ascontiguousarray(x), out, n, channels, h * w)
     return out

@@ -1,17 +1,20 @@
 """Matrix products."""
 
+from typing import Any
+
 import numpy as np
 
 from darter.errors import OptionError, ShapeError
 from darter.kernels import _core
+from darter.kernels.arrays import apart_from, as_float32, check_out
 
 GEMM_ALGORITHMS = {"blocked": 0, "strassen": 1, "strassen-2": 2}  # name -> levels of Strassen
 PRECISIONS = ("float32", "bfloat16")  # of operands; sums and results are float32
 
 
 def gemm(
-    a: np.ndarray,
-    b: np.ndarray,
+    a: Any,
+    b: Any,
     *,
     algorithm: str = "blocked",
     precision: str = "float32",
@@ -19,7 +22,8 @@ def gemm(
 ) -> np.ndarray:
     """Multiply two matrices: (m, k) times (k, n) gives (m, n).
 
-    a, b: float32, any strides.   out: float32 (m, n), contiguous; made where it is None.
+    a, b: float32, any strides; of numpy, or anything with DLPack.   out: float32 (m, n),
+    contiguous; made where it is None. Where it overlaps a or b, they are copied first.
     algorithm: "blocked" (packed, m·n·k multiply-adds), "strassen" or "strassen-2" (one or two
     levels of Strassen's seven products; docs/performance.md tells whether they pay).
     precision: "float32", or "bfloat16": a and b are rounded to bfloat16 (8 bits of mantissa), sums
@@ -30,7 +34,7 @@ def gemm(
     Strassen's bound holds only for norms: about (k + 40)·2⁻²⁴·max|a|·max|b|·k for one level.
     Source: Huang et al., "Strassen's algorithm reloaded" (SC'16).
     """
-    a, b = np.asarray(a, np.float32), np.asarray(b, np.float32)
+    a, b = as_float32("gemm: a", a), as_float32("gemm: b", b)
     if algorithm not in GEMM_ALGORITHMS:
         raise OptionError(
             f"gemm: unknown algorithm {algorithm!r}; choose from {', '.join(GEMM_ALGORITHMS)}"
@@ -47,9 +51,10 @@ def gemm(
     shape = (a.shape[0], b.shape[1])
     if out is None:
         out = np.empty(shape, np.float32)
-    elif out.shape != shape or out.dtype != np.float32 or not out.flags.c_contiguous:
-        raise ShapeError(
-            f"gemm: out must be contiguous float32 {shape}, got {out.dtype} {out.shape}"
-        )
+    else:
+        check_out(out, "gemm: out")
+        if out.shape != shape:
+            raise ShapeError(f"gemm: out must be {shape}, got {out.shape}")
+        a, b = apart_from(out, a), apart_from(out, b)
     _core.gemm(a, b, out, GEMM_ALGORITHMS[algorithm], precision == "bfloat16")
     return out

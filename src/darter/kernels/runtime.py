@@ -6,7 +6,9 @@ process.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Integral
 
+from darter.errors import OptionError
 from darter.kernels import _core
 
 
@@ -47,8 +49,10 @@ def threads() -> int:
 
 
 def set_threads(count: int) -> None:
-    """Let kernels use `count` threads. ValueError below 1."""
-    _core.set_threads(count)
+    """Let kernels use `count` threads. OptionError below 1."""
+    if not isinstance(count, Integral) or count < 1:
+        raise OptionError(f"threads: expected a number of at least 1, got {count!r}")
+    _core.set_threads(int(count))
 
 
 def wake_threads() -> None:
@@ -70,7 +74,7 @@ def using_at_most(count: int) -> Iterator[None]:
 def using_threads(count: int) -> Iterator[None]:
     """Run the block with `count` threads in the kernels' pool."""
     before = _core.threads()
-    _core.set_threads(count)
+    set_threads(count)
     try:
         yield
     finally:

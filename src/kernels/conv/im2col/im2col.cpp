@@ -29,6 +29,10 @@ public:
     void run(const float* x, float* y, const float* residual) const override {
         int64_t pixels = spec.out_h() * spec.out_w(), filters = spec.k / spec.groups;
         float* unfolded = scratch(Scratch::caller_b, depth() * pixels);
+        if (residual && residual != y)  // products are added to it: it may be y itself
+            parallel_for(spec.n * spec.k, [&](size_t plane) {
+                std::copy_n(residual + plane * pixels, pixels, y + plane * pixels);
+            });
         for (int64_t image = 0; image < spec.n; ++image)
             for (int64_t group = 0; group < spec.groups; ++group) {
                 int64_t first = image * spec.groups + group;
@@ -36,12 +40,12 @@ public:
                 float* out = y + first * filters * pixels;
                 gemm(filters, pixels, depth(),
                      Operand(weights_.data() + group * filters * depth(), depth(), 1),
-                     Operand(unfolded, pixels, 1), Target(out, pixels, 1), true);
+                     Operand(unfolded, pixels, 1), Target(out, pixels, 1), !residual);
             }
         parallel_for(spec.n * spec.k, [&](size_t plane) {
             const float bias = bias_.data()[plane % spec.k];
             for (int64_t i = plane * pixels; i < static_cast<int64_t>(plane + 1) * pixels; ++i) {
-                float value = y[i] + bias + (residual ? residual[i] : 0.0f);
+                float value = y[i] + bias;
                 value = value < low_ ? low_ : value;  // NaN stays NaN
                 y[i] = value > high_ ? high_ : value;
             }
