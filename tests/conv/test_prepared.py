@@ -76,13 +76,20 @@ def test_tensors_of_pytorch():
         conv2d(x.bfloat16(), layer.weight)
 
 
+def test_out_may_be_a_file(tmp_path):
+    spec = ConvSpec((1, 3, 9, 9), (4, 3, 3, 3))
+    file = np.memmap(tmp_path / "y", np.float32, "w+", shape=spec.y)
+    layer = prepare(spec, np.ones(spec.w))
+    np.testing.assert_array_equal(layer(np.ones(spec.x), out=file), np.full(spec.y, 27))
+
+
 def test_out_that_cannot_be_written():
     layer = prepare(ConvSpec((1, 3, 9, 9), (4, 3, 3, 3)), np.zeros((4, 3, 3, 3)))
     x, out = np.zeros((1, 3, 9, 9), np.float32), np.zeros((1, 4, 7, 7), np.float32)
     read_only = out.copy()
     read_only.flags.writeable = False
     for wrong, says in (
-        (read_only, "got a read-only array"),
+        (read_only, "got a read-only or unaligned one"),
         (np.asfortranarray(out), "with strides of"),
         (out.astype(np.float64), "got float64"),
         ([1], "got builtins.list"),

@@ -14,6 +14,8 @@ def as_float32(name: str, value: Any) -> np.ndarray:
     Other types of numbers are rounded to float32.   name: of the argument, for messages.
     Raises ShapeError for anything else.
     """
+    if type(value) is np.ndarray and value.dtype == np.float32:
+        return value
     try:
         if hasattr(value, "resolve_neg"):  # of PyTorch; DLPack would lose a pending sign
             value = value.detach().resolve_neg()
@@ -32,16 +34,16 @@ def as_float32(name: str, value: Any) -> np.ndarray:
 
 def check_out(out: Any, name: str = "out") -> None:
     """Raise ShapeError unless kernels can write into it; its shape is left to the caller."""
+    if isinstance(out, np.ndarray) and out.dtype == np.float32 and out.flags.carray:
+        return
     if not isinstance(out, np.ndarray):
         got = f"{type(out).__module__}.{type(out).__name__}"
     elif out.dtype != np.float32:
         got = str(out.dtype)
     elif not out.flags.c_contiguous:
         got = f"float32 {out.shape} with strides of {out.strides} bytes"
-    elif not out.flags.writeable:
-        got = "a read-only array"
     else:
-        return
+        got = "a read-only or unaligned one"
     raise ShapeError(f"{name} must be a writable, C-contiguous numpy array of float32, got {got}")
 
 
