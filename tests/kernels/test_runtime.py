@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 import threading
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -61,6 +63,23 @@ def test_any_number_of_threads_computes_the_same(count):
     with kernels.using_threads(count):
         assert kernels.threads() == count
         assert product_is_right(0)
+
+
+TASKS = Path("/proc/self/task")
+
+
+@pytest.mark.skipif(not TASKS.is_dir(), reason="needs Linux")
+def test_threads_that_slept_may_run_everywhere_again():
+    """They are woken on other CPUs than the caller's, but only that once."""
+    others = set(TASKS.iterdir())
+    with kernels.using_threads(3):
+        for _ in range(20):
+            kernels.wake_threads()
+            time.sleep(0.002)
+        time.sleep(0.1)
+        pool = set(TASKS.iterdir()) - others
+        assert len(pool) == 2
+        assert all(os.sched_getaffinity(int(t.name)) == os.sched_getaffinity(0) for t in pool)
 
 
 def test_callers_on_several_threads_do_not_disturb_each_other():

@@ -1,5 +1,8 @@
 #include "runtime/thread_pool.hpp"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 #include <pthread.h>
 #include <sched.h>
 
@@ -15,6 +18,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace darter {
@@ -40,9 +44,18 @@ void pause() {
 #endif
 }
 
+bool in_virtual_machine() {
+#if defined(__x86_64__)
+    unsigned a, b, c, d;
+    return __get_cpuid(1, &a, &b, &c, &d) && c >> 31;
+#else
+    return false;
+#endif
+}
+
 class ThreadPool {
 public:
-    explicit ThreadPool(int count) : shares_(new Share[count]) {
+    explicit ThreadPool(int count) : shares_(new Share[count]), beds_(count - 1) {
         for (int i = 1; i < count; ++i) workers_.emplace_back([this, i] { work(i); });
     }
 
@@ -87,24 +100,68 @@ private:
         }
     }
 
+    // Where a worker sleeps.
+    struct Bed {
+        int cpu = kAwake;
+        bool moved = false;  // to some of the CPUs that it is allowed, until it wakes up
+        cpu_set_t allowed;
+    };
+    static constexpr int kAwake = -1;
+
     // Workers that spin see the new generation; locks and system calls are for those that sleep.
     void call() {
         generation_.fetch_add(1);
         if (sleeping_.load() == 0) return;
-        { std::lock_guard lock(mutex_); }
+        {
+            std::lock_guard lock(mutex_);
+            if (virtual_) spread_sleepers();
+        }
         wake_.notify_all();
     }
 
-    void await_call(uint64_t& seen) {
+    // In a virtual machine a CPU without work looks like one that the host has taken away, so Linux
+    // wakes threads on the CPU of the caller, and may take longer than a whole net to move them.
+    void spread_sleepers() {
+        cpu_set_t taken;
+        CPU_ZERO(&taken);
+        CPU_SET(sched_getcpu(), &taken);
+        for (size_t i = 0; i < beds_.size(); ++i) {
+            Bed& bed = beds_[i];
+            if (bed.cpu == kAwake || bed.moved) continue;
+            pthread_t worker = workers_[i].native_handle();
+            if (pthread_getaffinity_np(worker, sizeof bed.allowed, &bed.allowed) != 0) continue;
+            cpu_set_t there = without(bed.allowed, taken);
+            if (CPU_COUNT(&there) == 0) continue;
+            bed.moved = pthread_setaffinity_np(worker, sizeof there, &there) == 0;
+            CPU_SET(bed.cpu, &taken);
+        }
+    }
+
+    static cpu_set_t without(const cpu_set_t& set, const cpu_set_t& less) {
+        cpu_set_t common, rest;
+        CPU_AND(&common, &set, &less);
+        CPU_XOR(&rest, &set, &common);
+        return rest;
+    }
+
+    void await_call(uint64_t& seen, size_t member) {
         for (int i = 0; i < kSpins && generation_.load(std::memory_order_acquire) == seen; ++i)
             pause();
-        if (generation_.load() == seen) {
-            std::unique_lock lock(mutex_);
-            sleeping_.fetch_add(1);
-            wake_.wait(lock, [&] { return generation_.load() != seen; });
-            sleeping_.fetch_sub(1);
-        }
+        if (generation_.load() == seen) sleep(seen, beds_[member - 1]);
         seen = generation_.load();
+    }
+
+    void sleep(uint64_t seen, Bed& bed) {
+        std::unique_lock lock(mutex_);
+        sleeping_.fetch_add(1);
+        bed.cpu = sched_getcpu();
+        wake_.wait(lock, [&] { return generation_.load() != seen; });
+        bed.cpu = kAwake;
+        sleeping_.fetch_sub(1);
+        if (!std::exchange(bed.moved, false)) return;
+        cpu_set_t allowed = bed.allowed;
+        lock.unlock();
+        pthread_setaffinity_np(pthread_self(), sizeof allowed, &allowed);
     }
 
     bool join() {
@@ -117,7 +174,7 @@ private:
     void work(size_t member) {
         uint64_t seen = 0;
         for (;;) {
-            await_call(seen);
+            await_call(seen, member);
             if (stopping_) return;
             if (!join()) continue;
             if (member < members_) take_indices(member);
@@ -134,6 +191,8 @@ private:
     alignas(64) std::atomic<int> inside_{kClosed};
     alignas(64) const std::function<void(size_t)>* body_ = nullptr;
     std::unique_ptr<Share[]> shares_;
+    std::vector<Bed> beds_;  // of the workers
+    const bool virtual_ = in_virtual_machine();
     size_t members_ = 0;  // threads that may take part in the current body, the caller included
     std::atomic<bool> stopping_{false};
 };
