@@ -31,6 +31,16 @@ def check_timings(timings):
     assert all("ms timed" in reasons[t.algorithm] for t in timings)
 
 
+def test_an_algorithm_whose_first_runs_were_disturbed_recovers(monkeypatch):
+    def time_once(run):
+        disturbed = run.layer.choice.algorithm == "winograd-2" and len(run.times) < 3
+        run.times.append(1.0 if disturbed else 0.01)
+
+    monkeypatch.setattr("darter.conv.tune._Run.time_once", time_once)
+    timings = autotune(LAYER, only=["direct", "winograd-2"], seconds=0.05, cold=False, keep=False)
+    assert [t.middle for t in timings] == [10.0, 10.0]
+
+
 def test_remembered_times_decide():
     remember(LAYER, {"winograd-4": 1.0, "winograd-4-on-the-fly": 1.5, "direct": 2.0})
     assert choose(LAYER).algorithm == "winograd-4"

@@ -11,10 +11,13 @@ from darter.kernels import Peak
 
 
 def check_appendable(file: Path) -> None:
-    """Make the file, and raise DataError where it cannot be written."""
+    """Raise DataError where lines cannot be added to the file; makes its folder, leaves no file."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
+        new = not file.exists()
         file.open("a").close()
+        if new:
+            file.unlink()
     except OSError as error:
         raise cannot_write(file, error) from error
 

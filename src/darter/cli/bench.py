@@ -112,6 +112,10 @@ def bench(
         },
         conv={"--layers": layers or None, "--max-error": max_error},
     )
+    if out is not None:  # it is written after hours of work
+        from darter.bench import check_appendable
+
+        check_appendable(out)
     if what == "conv":
         from darter.cli.bench_conv import convolutions
 

@@ -7,7 +7,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from darter.bench import append_records, check_appendable, limit, time_layers, time_sequence
+from darter.bench import append_records, limit, time_layers, time_sequence
 from darter.conv import ConvSpec
 from darter.kernels import measure_peak
 from darter.report import table
@@ -41,8 +41,6 @@ def convolutions(
     max_error: float | None,
     out: Path | None,
 ) -> None:
-    if out is not None:
-        check_appendable(out)  # before hours of work
     peaks = [measure_peak()]
     rows: list[dict[str, Any]]
     if layers:

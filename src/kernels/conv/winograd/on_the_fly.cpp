@@ -60,7 +60,7 @@ private:
     }
 
     // In float64 and rounded once.
-    void pack_filter(const float* g, float* kept) const {
+    static void pack_filter(const float* g, float* kept) {
         const Row* kept_rows = kOnTheFly.kept.rows;
         for (int i = 0; i < 3; ++i)
             for (int j = 0; j < 3; ++j) {
@@ -84,7 +84,7 @@ private:
             p.product_position = position_stride;
             p.accumulate = c > 0;
             p.ahead = filters + p.channels * kFilters;
-            // Fetched while this row of channels is used, as many lines per channel in each pass.
+            // Fetched while these channels are used, a few lines per channel in each pass.
             int64_t lines = std::min<int64_t>(kFilters / kBlock,
                                               (weights_.data() + weights_.size() - p.ahead) /
                                                   (p.channels * kBlock));
