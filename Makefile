@@ -34,8 +34,8 @@ test-all: install
 
 test-core: install
 	tests/sanitized
-	DARTER_ISA=avx2 $(BIN)/python -m pytest tests/kernels tests/conv tests/data tests/engine/plan
-	DARTER_ISA=scalar $(BIN)/python -m pytest tests/kernels tests/conv tests/data tests/engine/plan
+	DARTER_ISA=avx2 $(BIN)/python -m pytest tests/kernels tests/conv tests/picture tests/dataset tests/net/plan
+	DARTER_ISA=scalar $(BIN)/python -m pytest tests/kernels tests/conv tests/picture tests/dataset tests/net/plan
 
 lint: install
 	$(BIN)/ruff check .

@@ -25,7 +25,7 @@ import numpy as np
 from PIL import Image
 
 from darter import kernels
-from darter.data import Augment, Preprocess, apply, decode, open_pixels
+from darter.picture import Augment, Preprocess, apply, decode, open_pixels
 
 SIZE = 224
 PARTS = "parts of darter"

@@ -25,7 +25,8 @@ import numpy as np
 import torch
 
 from darter import kernels
-from darter.data import Augment, Loader, PictureCache, find_samples
+from darter.dataset import Loader, PictureCache, find_samples
+from darter.picture import Augment
 from darter.train.device import computing, move
 from darter.train.examples import Examples
 from darter.train.loop import Loop

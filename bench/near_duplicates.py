@@ -14,13 +14,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageEnhance
 
-from darter.data import PictureError, decode, find_samples
-from darter.data.duplicates import (
+from darter.dataset import find_samples
+from darter.dataset.duplicates import (
     descriptors,
     near_duplicate_groups,
     similarity_limit,
     thumbnail,
 )
+from darter.picture import PictureError, decode
 
 MOST_COPIED = 400
 

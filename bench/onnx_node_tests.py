@@ -19,12 +19,12 @@ from typing import Any
 
 import numpy as np
 
-from darter.engine.graph import Graph, Node, node
-from darter.engine.lowering import lower
-from darter.engine.onnx_reader import OLDEST_OPSET, read_graph
-from darter.engine.passes import improve
-from darter.engine.plan import Program
 from darter.errors import DarterError, UnsupportedError
+from darter.net.graph import Graph, Node, node
+from darter.net.onnx.reader import OLDEST_OPSET, read_graph
+from darter.net.passes import improve
+from darter.net.plan import Program
+from darter.net.translate import translate
 
 OPS = (
     *("Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "LRN", "Pad", "Resize"),
@@ -122,7 +122,7 @@ def _graph(case: Any, inputs: list, constants: bool) -> tuple[Graph, list[np.nda
         nodes, outputs = _plus_zero(nodes, raw.outputs)
         raw = replace(raw, outputs=outputs)
     graph = Graph(nodes, shapes, raw.outputs, weights, raw.opset)
-    return improve(lower(graph, shapes, raw.outputs)), given
+    return improve(translate(graph, shapes, raw.outputs)), given
 
 
 def _plus_zero(nodes: tuple[Node, ...], outputs: tuple[str, ...]) -> tuple:

@@ -7,8 +7,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from darter.data import Preprocess
-from darter.engine import Calibration, ModelInfo, write_info
+from darter.model import Calibration, ModelInfo, write_info
+from darter.picture import Preprocess
 
 COLORS = ("red", "green", "blue")
 PLAIN = Preprocess(size=8, resize=8, mean=(0, 0, 0), std=(1, 1, 1))

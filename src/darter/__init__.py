@@ -3,8 +3,8 @@
     darter.load("model.onnx")     a Session that predicts; needs no PyTorch
     darter.train, darter.transfer, …     the rooms; each loads on first use
 
-Rooms, from the ground floor up: errors, kernels, conv, data, engine, arrange, noise, transfer,
-train, doctor, report, job, serve, cli (docs/architecture.md).
+Rooms, from the ground floor up: errors, files, kernels, conv, picture, dataset, net, model,
+transfer, train, doctor, bench, report, job, cli (docs/architecture.md).
 """
 
 from importlib import import_module
@@ -17,14 +17,16 @@ _ROOMS = (
     "files",
     "kernels",
     "conv",
-    "data",
-    "engine",
+    "picture",
+    "dataset",
+    "net",
+    "model",
     "transfer",
     "train",
     "report",
     "job",
 )
-_NAMES = {"load": "darter.engine"}
+_NAMES = {"load": "darter.model"}
 
 __all__ = ["__version__", *_NAMES, *_ROOMS]
 

@@ -3,7 +3,7 @@
 NB_MODULE(_core, m) {
     m.doc() = "The compiled core of darter; use it through darter.kernels.";
     darter::register_conv(m);
-    darter::register_engine(m);
+    darter::register_net(m);
     darter::register_gemm(m);
     darter::register_jpeg(m);
     darter::register_peak(m);

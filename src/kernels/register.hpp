@@ -7,7 +7,7 @@ namespace nb = nanobind;
 namespace darter {
 
 void register_conv(nb::module_& m);
-void register_engine(nb::module_& m);
+void register_net(nb::module_& m);
 void register_gemm(nb::module_& m);
 void register_jpeg(nb::module_& m);
 void register_peak(nb::module_& m);

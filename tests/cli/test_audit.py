@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from darter.cli import main
-from tests.data.odd_files import jpeg, picture, write_odd_folder
+from tests.picture.odd_files import jpeg, picture, write_odd_folder
 
 
 def run(*arguments):

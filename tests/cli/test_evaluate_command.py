@@ -5,7 +5,7 @@ import pytest
 
 from darter.cli.app import main
 from darter.cli.scores import show
-from darter.engine import evaluate
+from darter.model import evaluate
 from tests.tiny_models import darter_model, picture
 
 

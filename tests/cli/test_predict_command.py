@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from darter.cli.app import main
-from darter.data import pack
+from darter.dataset import pack
 from tests.tiny_models import COLORS, color_model, darter_model, picture, save
 
 

@@ -9,12 +9,12 @@ import pytest
 from PIL import Image
 
 from darter import kernels
-from darter.data import Augment
-from darter.data.decode import read
 from darter.doctor import Job, diagnose
 from darter.doctor.diagnosis import Diagnosis
 from darter.doctor.job import Lighter, some
 from darter.doctor.memory import Memory, measure_memory
+from darter.picture import Augment
+from darter.picture.decode import read
 
 SECONDS = 1.0
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from darter.files import read_json, write_json
-from tests.data.odd_files import write_odd_folder
+from tests.picture.odd_files import write_odd_folder
 
 QUICK = ("--strategy", "fine-tune-last", "--epochs", "2", "--size", "64")
 
@@ -79,7 +79,7 @@ def test_the_model_answers_in_a_process_without_torch(run):
 
 
 def test_the_card_in_the_file_says_where_it_came_from(run):
-    from darter.engine import read_info
+    from darter.model import read_info
 
     card = read_info(run / "model.onnx").card
     assert card["strategy"] == "fine-tune-last"

@@ -5,8 +5,8 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from darter.engine import Calibration, ModelInfo, read_info
 from darter.errors import ExportError
+from darter.model import Calibration, ModelInfo, read_info
 from darter.train import calibrate, export
 from darter.train.export import compare, to_onnx
 from tests.train.tiny import SIZE, tiny_model

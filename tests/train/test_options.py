@@ -5,7 +5,7 @@ from dataclasses import fields
 import pytest
 import torch
 
-from darter.data import PixelStatistics
+from darter.dataset import PixelStatistics
 from darter.errors import OptionError
 from darter.train import Recipe, make_augment, make_preprocess
 from darter.train.optimizer import settle_strategy

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from darter.data import Augment, Picture, Preprocess
+from darter.picture import Augment, Picture, Preprocess
 from darter.train import Examples, Fitted, Recipe, fit
 from darter.transfer import STRATEGIES, Backbone, Classifier
 from darter.transfer.blocks import cut

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from darter.data import Picture
+from darter.picture import Picture
 from darter.transfer import zoo
 
 

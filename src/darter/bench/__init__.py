@@ -6,18 +6,27 @@ append_records(file, ...)      rows kept as JSON lines, each with its machine
 """
 
 from darter.bench.convolutions import limit, net_layers, time_layers, time_sequence
-from darter.bench.nets import Case, Comparison, RuntimeRow, compare
+from darter.bench.exports import NETS, PICTURES, given_net, random_net
+from darter.bench.nets import PEERS, SLOW, Case, Comparison, RuntimeRow, compare
+from darter.bench.plot import plot_speedups
 from darter.bench.records import append_records, check_appendable
 
 __all__ = [
+    "NETS",
+    "PEERS",
+    "PICTURES",
+    "SLOW",
     "Case",
     "Comparison",
     "RuntimeRow",
     "append_records",
     "check_appendable",
     "compare",
+    "given_net",
     "limit",
     "net_layers",
+    "plot_speedups",
+    "random_net",
     "time_layers",
     "time_sequence",
 ]

@@ -15,11 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from darter.conv.algorithms import ALGORITHMS
-from darter.conv.choice import MAX_ERROR, admitted
-from darter.conv.prepared import prepare
-from darter.conv.spec import ConvSpec
-from darter.conv.tune import Timing, autotune, now
+from darter.conv import ALGORITHMS, MAX_ERROR, ConvSpec, Timing, admitted, autotune, now, prepare
 from darter.errors import MissingExtraError, OptionError
 from darter.kernels import BLOCK, Peak, blocked_shape, threads
 

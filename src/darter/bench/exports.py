@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from darter.engine.modelfile import read_model
-from darter.engine.signature import read_signature
 from darter.errors import MissingExtraError, OptionError, UnsupportedError
+from darter.model import read_signature
+from darter.net import read_model
 
 NETS = {  # name -> side of the pictures
     "vgg19": 224, "resnet18": 224, "resnet50": 224, "googlenet": 224, "alexnet": 224,

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from darter.conv.remembered import cpu_name
+from darter.conv import cpu_name
 from darter.files import cannot_write
 from darter.kernels import Peak
 

@@ -9,7 +9,7 @@ from itertools import islice
 
 from rich.cells import cell_len
 
-from darter.engine import Prediction
+from darter.model import Prediction
 
 FIRST = 16  # the table's columns are laid out for this many rows
 

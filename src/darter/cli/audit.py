@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from darter.data.kinds import LEFT_OUT
+from darter.picture import LEFT_OUT
 
 if TYPE_CHECKING:
-    from darter.data import Audit
+    from darter.dataset import Audit
 
 EXAMPLES = 3
 LISTED = 50  # files left out that are listed one by one
@@ -30,7 +30,7 @@ def audit(
 
     Nothing is changed.
     """
-    from darter.data import find_samples, scan
+    from darter.dataset import find_samples, scan
     from darter.files import write_json
 
     listing = find_samples(folder, test=test)

@@ -6,13 +6,22 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import geometric_mean
 
-from darter.bench import Case, Comparison, append_records, compare
-from darter.bench.exports import NETS, PICTURES, given_net, random_net
-from darter.bench.nets import PEERS, SLOW
-from darter.engine.modelfile import read_model
-from darter.engine.signature import read_signature
+from darter.bench import (
+    NETS,
+    PEERS,
+    PICTURES,
+    SLOW,
+    Case,
+    Comparison,
+    append_records,
+    compare,
+    given_net,
+    random_net,
+)
 from darter.errors import OptionError
 from darter.kernels import measure_peak, set_threads
+from darter.model import read_signature
+from darter.net import read_model
 from darter.report import table
 
 COLUMNS = {
@@ -102,7 +111,7 @@ def whole_nets(plan: Plan, *, out: Path | None, plot: Path | None) -> None:
             f"least {min(values):.2f}, of {len(values)}."
         )
     if plot is not None and speedups:
-        from darter.bench.plot import plot_speedups
+        from darter.bench import plot_speedups
 
         plot_speedups(speedups, plot)
         print(f"Drawn: {plot}")

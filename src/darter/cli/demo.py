@@ -14,7 +14,6 @@ def demo(
 ) -> None:
     """Write scikit-learn's 1,797 handwritten digits as a folder, train on it, and predict."""
     from darter.cli.train import parse_seconds
-    from darter.job.demo import run_demo
-    from darter.job.screen import Screen
+    from darter.job import Screen, run_demo
 
     run_demo(out, parse_seconds(time), Screen())

@@ -36,11 +36,10 @@ def doctor(
     """
     from rich.console import Console
 
-    from darter.data import Augment, find_samples
-    from darter.doctor import Job, diagnose
-    from darter.doctor.backbone import BackboneModel
-    from darter.doctor.job import some
+    from darter.dataset import find_samples
+    from darter.doctor import BackboneModel, Job, diagnose, some
     from darter.errors import OptionError
+    from darter.picture import Augment
 
     if precision not in ("auto", "float32", "bfloat16"):
         raise OptionError(f"--precision must be auto, float32 or bfloat16, got {precision!r}")
@@ -72,8 +71,8 @@ def doctor(
 
 def _usable(paths: tuple[Path, ...]) -> tuple[Path, ...]:
     """The paths that can be decoded; DataError where none can."""
-    from darter.data import PictureError, decode
     from darter.errors import DataError
+    from darter.picture import PictureError, decode
 
     usable = []
     for path in paths:

@@ -16,7 +16,7 @@ from darter.cli import options
 from darter.errors import DataError, OptionError
 
 if TYPE_CHECKING:
-    from darter.data import Listing, Sample
+    from darter.dataset import Listing, Sample
 
 
 class Split(StrEnum):
@@ -56,14 +56,14 @@ def evaluate(
     Accuracy with its 95% interval, precision, recall and F1 of every class, what is mistaken
     for what, and whether the confidence is honest. Classes are matched by name.
     """
-    from darter.data import list_samples
+    from darter.dataset import list_samples
 
     if folder.lower().endswith(".onnx"):
         raise OptionError(f"{folder} looks like a model; the model comes first, then the pictures")
     listing = list_samples(folder)
     samples, used = _choose(listing, split)
     session = options.open_model(model, threads, classes, size, mean, std, runtime, precision)
-    from darter.engine import evaluate_samples
+    from darter.model import evaluate_samples
 
     if used not in (Split.test, Split.val):
         _warn_if_trained_on(session.info.card, folder)

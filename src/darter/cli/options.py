@@ -9,7 +9,7 @@ import typer
 from darter.errors import OptionError
 
 if TYPE_CHECKING:
-    from darter.engine import Session
+    from darter.model import Session
 
 ABSENT = "For a model not made by darter"
 
@@ -56,7 +56,7 @@ def open_model(
     precision: str = "float32",
 ) -> "Session":
     """Load the model; what had to be guessed about it, and any warning, goes to stderr."""
-    from darter.engine import load
+    from darter.model import load
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -32,8 +32,8 @@ def pack(
     from rich.console import Console
 
     from darter.cli.audit import with_progress
-    from darter.data import find_samples
-    from darter.data import pack as write
+    from darter.dataset import find_samples
+    from darter.dataset import pack as write
 
     listing = find_samples(folder, test=test)
     try:

@@ -85,8 +85,8 @@ def _walk(folder: str) -> Iterator[str]:
 
     Of a packed folder, what was packed. A folder that cannot be searched is named and left out.
     """
-    from darter.data.packed import is_pack, open_pack
-    from darter.data.signatures import EXTENSIONS
+    from darter.dataset import open_pack
+    from darter.picture import EXTENSIONS, is_pack
 
     suffixes = frozenset().union(*EXTENSIONS.values())
 

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from darter.engine import Evaluation
+    from darter.model import Evaluation
 
 SHORT = 6  # letters of a class name that still fits above a column
 MIXED_UP = 10  # pairs listed where the matrix does not fit

@@ -9,7 +9,7 @@ import typer
 from darter.errors import OptionError
 
 if TYPE_CHECKING:
-    from darter.train.recipe import Recipe
+    from darter.train import Recipe
 
 DEFAULT_TIME = "10m"
 
@@ -69,9 +69,8 @@ def train(
 
     Ends with a folder that holds model.onnx and report.html.
     """
-    from darter.job.job import JobOptions, resume_job, run_job
-    from darter.job.screen import Screen
-    from darter.train.recipe import Recipe
+    from darter.job import JobOptions, Screen, resume_job, run_job
+    from darter.train import Recipe
 
     screen = Screen()
     given = {

@@ -6,23 +6,29 @@ candidates(spec), choose(spec)         what can compute it, what does, and why
 """
 
 from darter.conv.algorithms import ALGORITHMS, Algorithm, candidates
-from darter.conv.choice import MAX_ERROR, Choice, choose
+from darter.conv.choice import MAX_ERROR, Choice, admitted, choose
 from darter.conv.prepared import ACTIVATIONS, PreparedConv, conv2d, prepare
-from darter.conv.spec import ConvSpec
-from darter.conv.tune import Timing, autotune
+from darter.conv.remembered import cpu_name, recall
+from darter.conv.spec import MOST_PADDING, ConvSpec
+from darter.conv.tune import Timing, autotune, now
 
 __all__ = [
     "ACTIVATIONS",
     "ALGORITHMS",
     "MAX_ERROR",
+    "MOST_PADDING",
     "Algorithm",
     "Choice",
     "ConvSpec",
     "PreparedConv",
     "Timing",
+    "admitted",
     "autotune",
     "candidates",
     "choose",
     "conv2d",
+    "cpu_name",
+    "now",
     "prepare",
+    "recall",
 ]

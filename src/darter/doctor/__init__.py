@@ -1,7 +1,17 @@
 """Which resource limits a training run on this machine, found by runs that leave it out."""
 
+from darter.doctor.backbone import BackboneModel
 from darter.doctor.diagnose import diagnose
 from darter.doctor.diagnosis import Diagnosis
-from darter.doctor.job import Job, Model
+from darter.doctor.job import Job, Model, some
+from darter.doctor.waiting import waiting_sentence
 
-__all__ = ["Diagnosis", "Job", "Model", "diagnose"]
+__all__ = [
+    "BackboneModel",
+    "Diagnosis",
+    "Job",
+    "Model",
+    "diagnose",
+    "some",
+    "waiting_sentence",
+]

@@ -8,11 +8,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from darter.data import Batch
+from darter.dataset import Batch
 from darter.doctor.job import Lighter
 from darter.kernels import available_cpus
-from darter.transfer import zoo
-from darter.transfer.backbone import Classifier
+from darter.transfer import Classifier, zoo
 
 if TYPE_CHECKING:
     from darter.doctor.job import Model

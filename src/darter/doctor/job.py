@@ -7,8 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
-from darter.data import Augment, Batch, Picture, Preprocess, decode
-from darter.data.decode import read
+from darter.dataset import Batch
+from darter.picture import Augment, Picture, Preprocess, decode, read
 
 SEED = 0
 

@@ -5,7 +5,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from darter.data.cache import default_bytes
+from darter.dataset import default_bytes
 
 
 @dataclass(frozen=True)

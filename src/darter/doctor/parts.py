@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from darter.data import decode
-from darter.data.packed import locate
 from darter.doctor.job import SEED, Job
+from darter.picture import decode, locate
 
 COUNT = 48  # pictures looked at
 

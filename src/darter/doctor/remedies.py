@@ -5,15 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from darter.data import Augment, Sample, pack
-from darter.data.pack import content_of
-from darter.data.packed import open_pack
-from darter.data.samples import Listing
+from darter.dataset import Listing, Sample, content_of, open_pack, pack
 from darter.doctor import runs
 from darter.doctor.diagnosis import Times
 from darter.doctor.job import Job
 from darter.doctor.parts import Parts, measure_parts
 from darter.kernels import available_cpus
+from darter.picture import Augment
 
 BUFFER = 256  # pictures that wait to be shuffled when the shards are tried
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from darter.data import Batch, Loader, open_pixels
+from darter.dataset import Batch, Loader
 from darter.doctor.job import SEED, Job
+from darter.picture import open_pixels
 
 WARM_UP = 2  # batches, as many as the loader makes ahead
 LEAST = 3  # batches that are timed

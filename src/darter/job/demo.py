@@ -3,12 +3,12 @@
 import sys
 from pathlib import Path
 
-from darter.engine import load
 from darter.job.digits import write_digits
 from darter.job.job import resume_job, run_job
 from darter.job.options import JobOptions
 from darter.job.run_folder import RunFolder
 from darter.job.screen import Screen
+from darter.model import load
 
 SHOWN = 5  # predictions at the end
 

@@ -9,7 +9,7 @@ finds them: cheap stages are done again and give the same, expensive ones go on 
 import shlex
 from pathlib import Path
 
-from darter.data import Listing
+from darter.dataset import Listing
 from darter.errors import DarterError
 from darter.job import judging, stages
 from darter.job.challenge import challenge
@@ -18,7 +18,7 @@ from darter.job.run_folder import RunFolder, new_run_path
 from darter.job.screen import Screen
 from darter.job.training import train
 from darter.report import write_html
-from darter.train.stop import Interrupted
+from darter.train import Interrupted
 
 
 def run_job(options: JobOptions, out: Path | None, screen: Screen) -> RunFolder:

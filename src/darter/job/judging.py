@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from darter.data import Preprocess, Scanned
-from darter.engine import Evaluation, ModelInfo, Session, evaluate_samples, load, wilson, write_info
+from darter.dataset import Scanned
 from darter.errors import DataError
 from darter.files import user_cache
 from darter.job.material import Chosen, Material, Start
@@ -17,9 +16,10 @@ from darter.job.screen import Screen
 from darter.job.speed import measure_speed
 from darter.job.training import probe_on
 from darter.job.verdict import margin, verdict
-from darter.train import Fitted, calibrate, export
-from darter.train.explain import explain as explain_answers
-from darter.train.explain import last_block
+from darter.model import Evaluation, ModelInfo, Session, evaluate_samples, load, wilson, write_info
+from darter.picture import Preprocess
+from darter.train import Fitted, calibrate, export, last_block
+from darter.train import explain as explain_answers
 from darter.transfer import features
 
 

@@ -5,19 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from darter.data import (
-    Audit,
-    Augment,
-    PictureCache,
-    PixelStatistics,
-    Preprocess,
-    Sample,
-    Scanned,
-    Split,
-)
-from darter.data import pixel_statistics as statistics_of
-from darter.train import Examples, Recipe, make_augment
-from darter.train.recipe import spell_out
+from darter.dataset import Audit, PictureCache, PixelStatistics, Sample, Scanned, Split
+from darter.dataset import pixel_statistics as statistics_of
+from darter.picture import Augment, Preprocess
+from darter.train import Examples, Recipe, make_augment, spell_out
 from darter.transfer import SMALL_SIDE, Backbone, Features, SizeChoice, Strategy, small_net
 
 

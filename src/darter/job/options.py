@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from darter.train.recipe import Recipe
+from darter.train import Recipe
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from darter.engine import Session, load
 from darter.kernels import available_cpus
-from darter.transfer.backbone import Classifier
+from darter.model import Session, load
+from darter.transfer import Classifier
 
 BATCHES = (1, 8)
 SECONDS = 1.0  # of timing for each batch size

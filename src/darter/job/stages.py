@@ -5,15 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from darter.data import (
-    Listing,
-    PictureCache,
-    Preprocess,
-    find_samples,
-    groups_of,
-    scan,
-    split,
-)
+from darter.dataset import Listing, PictureCache, find_samples, groups_of, scan, split
 from darter.errors import DataError
 from darter.files import user_cache
 from darter.job.material import Chosen, Material, Start
@@ -21,10 +13,8 @@ from darter.job.options import JobOptions
 from darter.job.run_folder import RunFolder
 from darter.job.screen import Screen
 from darter.job.training import time_left
-from darter.train import Recipe
-from darter.train.device import choose_device
-from darter.train.pictures import make_preprocess
-from darter.train.trial import Trials
+from darter.picture import Preprocess
+from darter.train import Recipe, Trials, choose_device, make_preprocess
 from darter.transfer import (
     STRATEGIES,
     Backbone,

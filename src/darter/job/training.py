@@ -2,15 +2,12 @@
 
 from pathlib import Path
 
-from darter.doctor.waiting import waiting_sentence
+from darter.doctor import waiting_sentence
 from darter.job.material import Chosen, Material, Start
 from darter.job.options import JobOptions
 from darter.job.run_folder import RunFolder
 from darter.job.screen import Screen
-from darter.train import Fitted, Recipe, fit
-from darter.train.optimizer import settle_recipe
-from darter.train.progress import TrainingBar
-from darter.train.trial import start_model
+from darter.train import Fitted, Recipe, TrainingBar, fit, settle_recipe, start_model
 from darter.transfer import Probe, fit_probe
 
 RESERVE_SECONDS = 25.0  # for export, evaluation, heat maps and the page

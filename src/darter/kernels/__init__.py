@@ -23,12 +23,16 @@ from darter.kernels.runtime import (
     using_threads,
     wake_threads,
 )
+from darter.kernels.steps import NO_ACTIVATION, Array, Named, steps
 from darter.kernels.warp import BORDERS, mean_rgb, reach, warp
 
 __all__ = [
     "BLOCK",
     "BORDERS",
     "GEMM_ALGORITHMS",
+    "NO_ACTIVATION",
+    "Array",
+    "Named",
     "Peak",
     "active_isa",
     "apart_from",
@@ -47,6 +51,7 @@ __all__ = [
     "prepare_convolution",
     "reach",
     "set_threads",
+    "steps",
     "threads",
     "to_blocked",
     "using_at_most",

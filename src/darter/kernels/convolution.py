@@ -25,7 +25,7 @@ def prepare_convolution(
 
     spec: n, c, h, w, k, r, s, stride (2), padding (4), dilation (2), groups.
     w: float32 (K, C / groups, R, S), contiguous.   bias: float32 (K,) or None.
-    activation: kind and parameters, as in `darter.engine.ops.Activation`.
+    activation: kind and parameters, as in `darter.net.ops.Activation`.
     Returns the core's object, whose `run` computes.
     """
     return _core.prepare_convolution(core_name, spec, w, bias, activation)

@@ -2,11 +2,11 @@
 
 A blocked array is told by (n, channels, h, w, of_blocks): (n, ceil(channels / 16), h, w, 16)
 floats, or the first blocks of an array that has `of_blocks` of them. An activation is told by
-(kind, a, b) as in `darter.engine.ops.Activation`. The functions are those of
-src/kernels/engine/steps.hpp, which says what each computes.
+(kind, a, b) as in `darter.net.ops.Activation`. The functions are those of
+src/kernels/net/steps.hpp, which says what each computes.
 """
 
-from darter.kernels._core import engine as steps
+from darter.kernels._core import net as steps
 
 Array = tuple[int, int, int, int, int]
 Named = tuple[str, float, float]

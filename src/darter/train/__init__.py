@@ -14,13 +14,16 @@ except ImportError as error:
     raise MissingExtraError('darter.train needs PyTorch: pip install "darter[train]"') from error
 
 from darter.train.calibrate import calibrate
+from darter.train.device import choose_device
 from darter.train.examples import Examples
+from darter.train.explain import explain, last_block
 from darter.train.export import Parity, export
 from darter.train.fit import fit
+from darter.train.optimizer import settle_recipe
 from darter.train.pictures import make_augment, make_preprocess
 from darter.train.plan import Plan
 from darter.train.progress import TrainingBar
-from darter.train.recipe import Recipe
+from darter.train.recipe import Recipe, spell_out
 from darter.train.stop import Interrupted, StopSignal
 from darter.train.task import Fitted
 from darter.train.trial import Trials, start_model
@@ -36,9 +39,14 @@ __all__ = [
     "TrainingBar",
     "Trials",
     "calibrate",
+    "choose_device",
+    "explain",
     "export",
     "fit",
+    "last_block",
     "make_augment",
     "make_preprocess",
+    "settle_recipe",
+    "spell_out",
     "start_model",
 ]

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from darter.engine import Calibration, choose_unknown_threshold, fit_temperature, softmax
+from darter.model import Calibration, choose_unknown_threshold, fit_temperature, softmax
 
 KEEP = 0.98  # of the right answers on validation pictures stay answers
 
@@ -15,7 +15,7 @@ def calibrate(
 
     logits: (N, classes).   labels: (N,).
     The temperature minimizes the log loss. The threshold is the largest that leaves `keep` of the
-    right answers standing; see `darter.engine.choose_unknown_threshold`. Without pictures, or
+    right answers standing; see `darter.model.choose_unknown_threshold`. Without pictures, or
     with too few to tell, nothing is changed or called unknown.
     """
     temperature = fit_temperature(logits, labels)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from darter.data import Picture
+from darter.picture import Picture
 
 
 @dataclass(frozen=True)

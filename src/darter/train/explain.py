@@ -29,7 +29,7 @@ Record = dict[str, Any]
 
 
 class View(Protocol):
-    """What is asked of a `darter.data.Preprocess`."""
+    """What is asked of a `darter.picture.Preprocess`."""
 
     @property
     def min_side(self) -> int: ...
@@ -225,7 +225,7 @@ def _border(inside: NDArray[np.bool_], thick: int = 2) -> NDArray[np.bool_]:
 
 def _decode(path: Path, min_side: int) -> NDArray[np.uint8] | DataError:
     """The pixels, or why there are none."""
-    from darter.data import decode
+    from darter.picture import decode
 
     try:
         return decode(path, min_side=min_side).pixels

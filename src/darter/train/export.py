@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from darter.data import Preprocess
-from darter.engine import ModelInfo, softmax, write_info
 from darter.errors import ExportError
 from darter.files import write_atomic
-from darter.transfer.backbone import Classifier
+from darter.model import ModelInfo, softmax, write_info
+from darter.picture import Preprocess
+from darter.transfer import Classifier
 
 if TYPE_CHECKING:
     from onnx import ModelProto

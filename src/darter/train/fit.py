@@ -3,7 +3,8 @@
 import time
 from pathlib import Path
 
-from darter.data import Augment, PictureCache, Preprocess
+from darter.dataset import PictureCache
+from darter.picture import Augment, Preprocess
 from darter.train.checkpoint import load_checkpoint
 from darter.train.device import choose_device, computing, move
 from darter.train.examples import Examples
@@ -11,8 +12,7 @@ from darter.train.optimizer import settle_recipe, settle_strategy
 from darter.train.recipe import Recipe
 from darter.train.task import Fitted, Task
 from darter.train.watch import Keeper, Progress
-from darter.transfer.backbone import Classifier
-from darter.transfer.strategies import Strategy, prepare
+from darter.transfer import Classifier, Strategy, prepare
 
 
 def fit(

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from darter.data import Batch, Loader
+from darter.dataset import Batch, Loader
 from darter.errors import OptionError
 from darter.train.device import casting, place
 from darter.train.ema import Average, copy_into
@@ -23,8 +23,7 @@ from darter.train.position import Position, learned_state
 from darter.train.recipe import Recipe
 from darter.train.seeds import generator, reseed
 from darter.train.validate import evaluate, score
-from darter.transfer.backbone import Classifier
-from darter.transfer.strategies import Strategy, train_mode
+from darter.transfer import Classifier, Strategy, train_mode
 
 LEAST_PATIENCE = 10  # epochs
 MIX, NOISE = 0, 1  # places of the random numbers of a step; see darter.train.seeds

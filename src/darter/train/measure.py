@@ -10,8 +10,7 @@ import torch
 from darter.train.device import casting, place, wait
 from darter.train.loss import Loss
 from darter.train.plan import Speed
-from darter.transfer.backbone import Classifier
-from darter.transfer.strategies import Strategy, train_mode
+from darter.transfer import Classifier, Strategy, train_mode
 
 REPEATS = 2  # timed steps, after one to warm up
 

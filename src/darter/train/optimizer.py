@@ -6,8 +6,7 @@ import torch
 
 from darter.train.recipe import Recipe
 from darter.train.schedule import rate_factor
-from darter.transfer.backbone import Classifier
-from darter.transfer.strategies import Strategy, parameter_groups
+from darter.transfer import Classifier, Strategy, parameter_groups
 
 
 def settle_strategy(strategy: Strategy, recipe: Recipe) -> Strategy:

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from darter.data import Augment, Loader, Preprocess
+from darter.dataset import Loader
+from darter.picture import Augment, Preprocess
 from darter.train.loss import picture_weights
 from darter.train.recipe import Recipe
 from darter.train.seeds import generator
 
 if TYPE_CHECKING:
     from darter.train.examples import Examples
-    from darter.transfer.backbone import Backbone
+    from darter.transfer import Backbone
 
 EVALUATION_BATCH = 32  # pictures; the answers do not depend on it
 ORDER = 2  # place of the random numbers of balanced sampling; see darter.train.seeds

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from darter.train.recipe import Recipe
-from darter.transfer.strategies import Strategy
+from darter.transfer import Strategy
 
 FEWEST_STEPS = 200  # "auto" epochs give even a tiny data set this many steps
 WORTH_IT = 1.15  # 16-bit precision must be this many times faster than float32

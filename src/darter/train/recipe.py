@@ -204,7 +204,7 @@ class Recipe:
 
 def spell_out(augment: Mapping[str, Mapping[str, Any]] | str) -> dict[str, dict[str, Any]]:
     """Every change with every one of its options. OptionError for an unknown or unusable one."""
-    from darter.data.augment import SETS, options_of, transform
+    from darter.picture import SETS, options_of, transform
 
     if isinstance(augment, str):
         if augment not in SETS:

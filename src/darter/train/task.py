@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from darter.data import Augment, PictureCache, Preprocess
+from darter.dataset import PictureCache
+from darter.picture import Augment, Preprocess
 from darter.train.checkpoint import check_same
 from darter.train.device import candidate_precisions
 from darter.train.examples import Examples
@@ -21,8 +22,7 @@ from darter.train.plan import Plan, make_plan
 from darter.train.position import Position
 from darter.train.recipe import Recipe
 from darter.train.validate import evaluate, score
-from darter.transfer.backbone import Classifier
-from darter.transfer.strategies import Strategy
+from darter.transfer import Classifier, Strategy
 
 
 @dataclass(frozen=True)

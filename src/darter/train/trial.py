@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from darter.data import Augment, PictureCache, Preprocess
+from darter.dataset import PictureCache
+from darter.picture import Augment, Preprocess
 from darter.train.device import candidate_precisions, choose_device, computing, move
 from darter.train.examples import Examples
 from darter.train.fit import fit
@@ -17,13 +18,10 @@ from darter.train.loop import Diverged
 from darter.train.pictures import evaluation_loader
 from darter.train.recipe import Recipe
 from darter.train.validate import evaluate, score
-from darter.transfer.backbone import Backbone, Classifier
-from darter.transfer.probe import Probe, find_strength, fit_probe
-from darter.transfer.records import Trial
-from darter.transfer.strategies import Strategy
+from darter.transfer import Backbone, Classifier, Probe, Strategy, Trial, find_strength, fit_probe
 
 if TYPE_CHECKING:
-    from darter.transfer.features import Features
+    from darter.transfer import Features
 
 NOBODY = Examples((), np.zeros(0, np.int64))
 

@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from darter.data import Loader
+from darter.dataset import Loader
 from darter.train.device import casting, place
 
 

@@ -19,7 +19,7 @@ from darter.transfer.backbone import Backbone, Block, Classifier
 from darter.transfer.choose import choose
 from darter.transfer.decide import SMALL_SIDE, on_all_layers
 from darter.transfer.features import Features, features
-from darter.transfer.probe import Probe, fit_probe
+from darter.transfer.probe import Probe, find_strength, fit_probe
 from darter.transfer.records import (
     Candidate,
     Choice,
@@ -47,6 +47,7 @@ __all__ = [
     "choose",
     "choose_size",
     "features",
+    "find_strength",
     "fit_probe",
     "on_all_layers",
     "parameter_groups",

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from darter.data import Preprocess
 from darter.errors import OptionError
+from darter.picture import Preprocess
 
 LAYERS = ("last", "all")
 

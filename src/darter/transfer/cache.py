@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from darter.data import Preprocess
 from darter.files import write_atomic
+from darter.picture import Preprocess
 from darter.transfer.backbone import Backbone
 
 

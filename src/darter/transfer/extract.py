@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from darter.engine import runtime_of
+from darter.model import runtime_of
 from darter.transfer.backbone import Backbone
 
 Extract = Callable[[NDArray[np.float32]], NDArray[np.float32]]

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from darter.data import Loader, Picture, Preprocess, Scanned
+from darter.dataset import Loader, Scanned
 from darter.errors import DataError
+from darter.picture import Picture, Preprocess
 from darter.transfer.backbone import Backbone
 from darter.transfer.cache import FeatureCache, key_of
 from darter.transfer.extract import extractor

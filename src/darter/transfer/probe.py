@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from darter.data import folds
+from darter.dataset import folds
 from darter.errors import ShapeError
 
 # Strengths of the L2 penalty on standardized features, tried from strong to weak: each solution

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from darter.engine.metrics import wilson
+from darter.model import wilson
 from darter.transfer.strategies import Strategy
 
 

@@ -4,7 +4,7 @@
 
 namespace darter {
 
-// The names and parameters of darter.engine.ops.Activation, in the order of kActivationNames.
+// The names and parameters of darter.net.ops.Activation, in the order of kActivationNames.
 struct Activation {
     enum Kind {
         none, relu, clip, leaky_relu, elu, sigmoid, hard_sigmoid, swish, hard_swish, gelu, gelu_tanh,

@@ -1,0 +1,39 @@
+"""Many pictures and their labels: find them, check them, split them, pack them, load them."""
+
+from darter.dataset.audit import Audit, Conflict, Finding, Scanned
+from darter.dataset.batch import Batch
+from darter.dataset.cache import PictureCache, default_bytes
+from darter.dataset.loader import Loader
+from darter.dataset.pack import Packed, content_of, pack
+from darter.dataset.packed import open_pack
+from darter.dataset.sample import Sample
+from darter.dataset.samples import Listing, find_samples, list_samples
+from darter.dataset.scan import scan
+from darter.dataset.split import Split, folds, groups_of, split
+from darter.dataset.statistics import PixelStatistics, pixel_statistics
+
+__all__ = [
+    "Audit",
+    "Batch",
+    "Conflict",
+    "Finding",
+    "Listing",
+    "Loader",
+    "Packed",
+    "PictureCache",
+    "PixelStatistics",
+    "Sample",
+    "Scanned",
+    "Split",
+    "content_of",
+    "default_bytes",
+    "find_samples",
+    "folds",
+    "groups_of",
+    "list_samples",
+    "open_pack",
+    "pack",
+    "pixel_statistics",
+    "scan",
+    "split",
+]

@@ -1,0 +1,163 @@
+"""What the scan found: one frozen value that every later room reads."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from darter.dataset.sample import Sample, shown
+from darter.dataset.statistics import PixelStatistics
+from darter.picture import CONVERTED, LEFT_OUT, NOTED
+
+IMBALANCED = 3  # from here on the summary mentions it
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing about one file; kind is a key of `KINDS`, action one of its three actions."""
+
+    path: str
+    kind: str
+    action: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """One usable picture.
+
+    width, height: of the full picture, upright.   format: as Pillow names it.
+    digest: of the decoded pixels (JPEGs at the scale that the scan uses, see `scan`).
+    phash: 64-bit perceptual hash.   grey: without color.   pixels: color statistics.
+    """
+
+    sample: Sample
+    width: int
+    height: int
+    format: str
+    digest: str
+    phash: int
+    grey: bool
+    pixels: PixelStatistics = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """The same picture under two or more labels; none of the files is used."""
+
+    paths: tuple[str, ...]
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Usable pictures, and everything odd.
+
+    classes: sorted.   pictures: sorted by path.
+    duplicates (equal pixels) and near_duplicates: groups of indices into `pictures`; a group of
+    near-duplicates lists equal pixels too.
+    """
+
+    root: str
+    kind: str
+    classes: tuple[str, ...]
+    pictures: tuple[Scanned, ...]
+    findings: tuple[Finding, ...] = ()
+    duplicates: tuple[tuple[int, ...], ...] = ()
+    near_duplicates: tuple[tuple[int, ...], ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Usable pictures per class and split; "unassigned" where darter shall split."""
+        splits = {picture.sample.split for picture in self.pictures}
+        columns = [s for s in (*SPLITS, None) if s in splits]
+        found = Counter((p.sample.label, p.sample.split) for p in self.pictures)
+        return {
+            label: {split or "unassigned": found[label, split] for split in columns}
+            for label in self.classes
+        }
+
+    @property
+    def imbalance(self) -> float:
+        """Pictures of the largest class per picture of the smallest (that has any)."""
+        sizes = Counter(picture.sample.label for picture in self.pictures).values()
+        return max(sizes) / min(sizes) if sizes else 1.0
+
+    @property
+    def lonely(self) -> tuple[str, ...]:
+        """Classes with fewer than two usable pictures, one to learn from and one to measure on."""
+        sizes = Counter(picture.sample.label for picture in self.pictures)
+        return tuple(label for label in self.classes if sizes[label] < 2)
+
+    @property
+    def left_out(self) -> tuple[Finding, ...]:
+        return tuple(f for f in self.findings if f.action == LEFT_OUT)
+
+    def summary(self) -> list[str]:
+        """The whole audit in a few sentences."""
+        used, out = len(self.pictures), len({f.path for f in self.left_out})
+        lines = [
+            f"{count(used, 'picture')} of {count(len(self.classes), 'class', 'classes')} can be "
+            f"used; {count(out, 'file')} left out."
+        ]
+        for action in (LEFT_OUT, CONVERTED, NOTED):
+            kinds = Counter(f.kind for f in self.findings if f.action == action)
+            if kinds:
+                lines.append(f"{action.capitalize()}: {_counted(kinds)}.")
+        copies = sum(len(group) - 1 for group in self.duplicates)
+        if copies:
+            groups = count(len(self.duplicates), "group")
+            lines.append(f"{count(copies, 'exact copy', 'exact copies')}, in {groups}.")
+        if self.near_duplicates:
+            similar = sum(len(group) for group in self.near_duplicates)
+            groups = count(len(self.near_duplicates), "group")
+            lines.append(f"{similar} near-duplicates, in {groups}; each stays on one side.")
+        if self.conflicts:
+            lines.append(
+                f"{count(len(self.conflicts), 'picture')} under two labels, not used: "
+                "decide which label is right."
+            )
+        if self.imbalance >= IMBALANCED:
+            lines.append(f"The largest class has {self.imbalance:.0f} times the smallest.")
+        return lines + [f"{note[:1].upper()}{note[1:]}." for note in self.notes]
+
+    def name(self, index: int) -> str:
+        """Path of a picture as findings name it."""
+        return relative_name(self.pictures[index].sample.path, Path(self.root))
+
+    def to_json(self) -> dict:
+        def named(groups: tuple[tuple[int, ...], ...]) -> list[list[str]]:
+            return [[self.name(index) for index in group] for group in groups]
+
+        return {
+            "root": shown(self.root),
+            "kind": self.kind,
+            "classes": list(self.classes),
+            "pictures": len(self.pictures),
+            "counts": self.counts,
+            "imbalance": self.imbalance,
+            "findings": [vars(finding) for finding in self.findings],
+            "duplicates": named(self.duplicates),
+            "near_duplicates": named(self.near_duplicates),
+            "conflicts": [
+                {"paths": list(c.paths), "labels": list(c.labels)} for c in self.conflicts
+            ],
+            "notes": list(self.notes),
+        }
+
+
+def _counted(kinds: Counter[str]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+
+
+def relative_name(path: Path, root: Path) -> str:
+    """`path` as a person names it: below root (a CSV file's folder), with forward slashes."""
+    base = root.parent if root.suffix.lower() in (".csv", ".tsv") else root
+    return shown(path.relative_to(base).as_posix() if path.is_relative_to(base) else str(path))
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """(1, "file") -> "1 file"; (2, "file") -> "2 files"."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"

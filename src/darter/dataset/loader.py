@@ -1,0 +1,324 @@
+"""Batches of pictures, read, decoded and augmented by threads while the model works."""
+
+import functools
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from numbers import Integral
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from darter import kernels
+from darter.dataset.batch import Batch, Slots
+from darter.dataset.cache import PictureCache
+from darter.dataset.feed import Feed, buffered_order
+from darter.errors import DarterError, DataError, OptionError, ShapeError
+from darter.picture import Member, Picture, Pixels, draws, locate
+
+_ORDER = 1  # stream of random numbers that shuffles; stream 0 draws the warps
+
+
+class Transform(Protocol):
+    """What turns pixels into one slot of a batch: `Augment` or `Preprocess`."""
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def min_side(self) -> int: ...
+
+    def write(
+        self, pixels: Pixels, out: NDArray[Any], seed: int, epoch: int, index: int
+    ) -> None: ...
+
+
+class Loader:
+    """Prefetching batches for any training loop; no worker processes.
+
+    samples: paths, or pictures already decoded.   labels: one whole number for each.
+    transform: `Augment` or `Preprocess`.   batch_size: pictures in a batch.
+    shuffle: a new order each epoch.   order: epoch -> the indices to visit, in that order, instead
+        (for balanced sampling, …).   drop_last: leave out a last batch that is not full.
+    threads: workers; None starts with one and adds another whenever the consumer had to wait.
+    channels_last: the memory order of images; the shape is (N, 3, H, W) either way.
+    dtype: "float32", "bfloat16" or "uint8" (colors in 0..255, not normalized).   pin: batches in
+        memory that a CUDA device reads by itself, for `batch.tensors(device)`.
+    sequential: for pictures in a pack on a slow disk: shards are read from front to back, in random
+        order, and this many pictures wait in memory to be shuffled. Replaces `shuffle`.
+    prefetch: batches made ahead.   cache: keeps decoded pictures; None makes one of its own.
+
+    Order and bits depend on (seed, epoch) alone, not on threads. A batch's arrays belong to the
+    consumer: their memory is used again only when nothing refers to it any more.
+
+    >>> loader = Loader(paths, labels, augment, batch_size=32, seed=0)
+    >>> for images, labels in loader:            # the next epoch, numpy arrays
+    >>> for batch in loader.epoch(0): images, labels = batch.tensors()     # torch's
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[Path | str | Picture],
+        labels: ArrayLike,
+        transform: Transform,
+        batch_size: int,
+        *,
+        seed: int = 0,
+        shuffle: bool = True,
+        drop_last: bool = False,
+        threads: int | None = None,
+        order: Callable[[int], ArrayLike] | None = None,
+        channels_last: bool = False,
+        dtype: str = "float32",
+        pin: bool = False,
+        sequential: int | None = None,
+        prefetch: int = 2,
+        cache: PictureCache | None = None,
+    ) -> None:
+        self.samples = list(samples)
+        self.labels = np.asarray(labels, np.int64)
+        if self.labels.shape != (len(self.samples),):
+            raise ShapeError(
+                f"loader: {len(self.samples)} samples need as many labels, got {self.labels.shape}"
+            )
+        for name, value in (
+            ("batch_size", batch_size),
+            ("threads", threads),
+            ("prefetch", prefetch),
+            ("sequential", sequential),
+        ):
+            if value is not None and (not isinstance(value, Integral) or value < 1):
+                raise OptionError(f"loader: {name} must be a whole number from 1 on, got {value!r}")
+        if not hasattr(transform, "write"):
+            raise OptionError(
+                f"loader: transform must be an Augment or a Preprocess, got {transform!r}"
+            )
+        self.transform, self.batch_size, self.seed = transform, batch_size, seed
+        self.shuffle, self.drop_last, self.order = shuffle, drop_last, order
+        self.channels_last, self.prefetch = channels_last, prefetch
+        self.cache = PictureCache() if cache is None else cache
+        self.waited = 0.0  # seconds that the consumer waited for pictures, all epochs together
+        self.sequential = sequential
+        self._members = self._located() if sequential else []
+        self._adapt = threads is None
+        self.threads = threads or 1
+        self._next_epoch = 0
+        self._slots = Slots(self.transform.size, batch_size, dtype, channels_last, pin)
+
+    def __repr__(self) -> str:
+        pictures, size = len(self.samples), self.transform.size
+        return f"<Loader: {pictures} pictures, batches of {self.batch_size}, {size}×{size}>"
+
+    def __len__(self) -> int:
+        """Batches in epoch 0."""
+        return len(self._batches(0))
+
+    def __iter__(self) -> Iterator[Batch]:
+        """The next epoch: 0 on the first pass, then 1, ..."""
+        epoch, self._next_epoch = self._next_epoch, self._next_epoch + 1
+        return self.epoch(epoch)
+
+    def indices(self, epoch: int) -> NDArray[np.int64]:
+        """Indices into the samples in the order in which an epoch visits them."""
+        if self.order is not None:
+            indices = np.asarray(self.order(epoch), np.int64)
+            if indices.size and not 0 <= indices.min() <= indices.max() < len(self.samples):
+                raise OptionError(f"loader: order gave an index outside 0..{len(self.samples) - 1}")
+            return indices
+        if self.sequential:
+            return self._buffered(epoch)[0]
+        if self.shuffle:
+            return draws(self.seed, epoch, 0, stream=_ORDER).permutation(len(self.samples))
+        return np.arange(len(self.samples))
+
+    def epoch(self, epoch: int, start_batch: int = 0) -> Generator[Batch, None, None]:
+        """The batches of one epoch from number `start_batch` on.
+
+        An unusable picture raises its DataError when its batch is due. Closing the iterator, an
+        exception or Ctrl-C in the loop ends the threads.
+        """
+        work = _Epoch(self, epoch, self._batches(epoch)[start_batch:])
+        try:
+            for number in range(len(work.batches)):
+                yield work.take(number)
+        finally:
+            work.close()
+
+    def _batches(self, epoch: int) -> list[NDArray[np.int64]]:
+        indices, size = self.indices(epoch), self.batch_size
+        batches = [indices[at : at + size] for at in range(0, len(indices), size)]
+        if self.drop_last and batches and len(batches[-1]) < size:
+            batches.pop()
+        return batches
+
+    def _located(self) -> list[Member]:
+        if self.order is not None:
+            raise OptionError("loader: sequential brings its own order; leave out order")
+        members = []
+        for sample in self.samples:
+            member = None if isinstance(sample, Picture) else locate(Path(sample))
+            if member is None:
+                name = "a decoded picture" if isinstance(sample, Picture) else str(sample)
+                raise OptionError(
+                    f"loader: sequential reads shards, {name} is not in one. "
+                    "Pack the pictures with `darter pack`, or leave out sequential."
+                )
+            members.append(member)
+        return members
+
+    def _buffered(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        assert self.sequential
+        return buffered_order(
+            self._members, draws(self.seed, epoch, 0, stream=_ORDER), self.sequential
+        )
+
+    def _feed(self, epoch: int, batches: list[NDArray[np.int64]]) -> Feed | None:
+        """What reads the shards for these batches of an epoch, where they are read in order."""
+        if not self.sequential or not batches:
+            return None
+        order = np.concatenate(batches)
+        order = order[[not self._is_cached(index) for index in order]]
+        reading = self._buffered(epoch)[1]
+        return Feed(dict(enumerate(self._members)), order, reading, self.sequential)
+
+    def _is_cached(self, index: int) -> bool:
+        return self.cache.has(Path(self.samples[index]), self.transform.min_side)  # type: ignore
+
+    def _pixels(self, index: int, feed: Feed | None) -> Pixels:
+        sample = self.samples[index]
+        if isinstance(sample, Picture):
+            return sample.pixels
+        content = None if feed is None else functools.partial(feed.take, index)
+        return self.cache.get(Path(sample), self.transform.min_side, content)
+
+    def _fill(self, out: NDArray[Any], epoch: int, index: int, feed: Feed | None) -> None:
+        sample = self.samples[index]
+        name = f"picture {index}" if isinstance(sample, Picture) else str(sample)
+        try:
+            self.transform.write(self._pixels(index, feed), out, self.seed, epoch, index)
+        except DarterError as error:
+            if name in str(error):
+                raise
+            raise DataError(f"{name}: {error}") from error
+        except Exception as error:
+            error.add_note(f"while loading {name}")
+            raise
+
+
+@dataclass
+class _Pending:
+    """A batch in the making."""
+
+    batch: Batch
+    missing: int
+    errors: dict[int, BaseException] = field(default_factory=dict)
+
+
+class _Epoch:
+    """The threads of one pass and the batches that they have in hand."""
+
+    def __init__(self, loader: Loader, epoch: int, batches: list[NDArray[np.int64]]) -> None:
+        self.loader, self.epoch, self.batches = loader, epoch, batches
+        self.changed = threading.Condition()
+        self.pending: dict[int, _Pending] = {}
+        self.started = 0  # batches whose pictures are being handed out
+        self.position = 0  # next picture of batch started - 1
+        self.taken = 0  # batches that the consumer has asked for
+        self.closed = False
+        self.failure: BaseException | None = None  # of a thread, apart from its pictures
+        self.threads: list[threading.Thread] = []
+        self.feed = loader._feed(epoch, batches)
+        if batches:
+            for _ in range(loader.threads):
+                self._add_thread()
+
+    def take(self, number: int) -> Batch:
+        """Wait for a batch."""
+        began = time.perf_counter()
+        with self.changed:
+            self.taken = number + 1
+            self.changed.notify_all()
+            ready = number in self.pending and not self.pending[number].missing
+            if not ready and number > 0 and self.loader._adapt:
+                self._grow()
+            while number not in self.pending or self.pending[number].missing:
+                if self.failure is not None:
+                    raise self.failure
+                self.changed.wait()
+            done = self.pending.pop(number)
+        self.loader.waited += time.perf_counter() - began
+        if done.errors:
+            raise done.errors[min(done.errors)]
+        return done.batch
+
+    def close(self) -> None:
+        """Stop and wait for the threads; pictures in hand are finished first."""
+        with self.changed:
+            self.closed = True
+            self.changed.notify_all()
+        if self.feed is not None:
+            self.feed.close()
+        for thread in self.threads:
+            thread.join()
+
+    def _grow(self) -> None:
+        if len(self.threads) < kernels.available_cpus():
+            self._add_thread()
+            self.loader.threads = max(self.loader.threads, len(self.threads))
+
+    def _add_thread(self) -> None:
+        # Daemons: an iterator that is still open when the program ends must not keep it alive.
+        thread = threading.Thread(target=self._work, name="darter loader", daemon=True)
+        self.threads.append(thread)
+        thread.start()
+
+    def _work(self) -> None:
+        try:
+            self._fill_batches()
+        except BaseException as caught:  # raised again in the consumer, by `take`
+            with self.changed:
+                self.failure = caught
+                self.changed.notify_all()
+
+    def _fill_batches(self) -> None:
+        while (job := self._next_job()) is not None:
+            pending, position = job
+            error: BaseException | None = None
+            try:
+                index = int(pending.batch.indices[position])
+                slot = pending.batch.images[position]
+                self.loader._fill(slot, self.epoch, index, self.feed)
+            except BaseException as caught:  # raised again in the consumer, by `take`
+                error = caught
+            with self.changed:
+                if error is not None:
+                    pending.errors[position] = error
+                pending.missing -= 1
+                if not pending.missing:
+                    self.changed.notify_all()
+
+    def _next_job(self) -> tuple[_Pending, int] | None:
+        with self.changed:
+            while not self.closed:
+                current = self.started - 1
+                if current >= 0 and self.position < len(self.batches[current]):
+                    self.position += 1
+                    return self.pending[current], self.position - 1
+                if self.started == len(self.batches):
+                    return None
+                if self.started < self.taken + self.loader.prefetch:
+                    self._start_batch()
+                else:
+                    self.changed.wait()
+            return None
+
+    def _start_batch(self) -> None:
+        indices = np.array(self.batches[self.started])
+        images = self.loader._slots.take(len(indices))
+        batch = Batch(images, self.loader.labels[indices], indices)
+        self.pending[self.started] = _Pending(batch, len(indices))
+        self.started += 1
+        self.position = 0

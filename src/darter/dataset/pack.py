@@ -1,0 +1,177 @@
+"""Pictures into shards: tar files that are read from front to back, as slow disks like it.
+
+The tars are WebDataset's: the members of one picture share a key, `00000012-name.jpg` is its file,
+`.cls` the number of its class, `.json` what else is known. They are written in an order mixed once,
+so that reading them in their order mixes the classes.
+"""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from darter.dataset.audit import relative_name
+from darter.dataset.sample import shown
+from darter.dataset.samples import Listing, find_samples
+from darter.dataset.shards import ShardWriter
+from darter.errors import DataError, OptionError
+from darter.files import cannot_write, write_json
+from darter.picture import INDEX, VERSION, PictureError, decode, read
+
+SHARD_BYTES = 100_000_000
+QUALITY = 90
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What `pack` wrote. left_out: files that cannot be read, with the reason."""
+
+    root: Path
+    pictures: int
+    shards: int
+    bytes: int
+    shrunk: int
+    left_out: tuple[tuple[str, str], ...]
+
+
+def pack(
+    source: Path | str | Listing,
+    out: Path | str,
+    *,
+    max_side: int | None = None,
+    quality: int | None = None,
+    shard_bytes: int = SHARD_BYTES,
+    progress: Callable[[int, int], None] | None = None,
+) -> Packed:
+    """Write the pictures of a folder or CSV file into WebDataset tars with an index.
+
+    out: a folder that is empty, new, or holds an unfinished pack, which is begun again.
+    max_side: pictures whose long side is longer are resized to it and stored as JPEG; all others
+        keep their bytes.   quality: of those JPEGs (90); alone, pictures become JPEGs of that
+        quality where that makes them smaller.
+    shard_bytes: a shard is closed when it has reached this size.
+
+    A shard gets its name when it is whole, and the index is written last: an interrupted pack has
+    no index and is not read. Raises DataError where `out` holds anything else.
+    """
+    if max_side is not None and max_side < 16:
+        raise OptionError(f"pack: max_side must be at least 16 pixels, got {max_side}")
+    if quality is not None and not 1 <= quality <= 100:
+        raise OptionError(f"pack: quality must be from 1 to 100, got {quality}")
+    listing = source if isinstance(source, Listing) else find_samples(source)
+    out = Path(out)
+    if listing.root.is_dir() and listing.root.resolve() in (out.resolve(), *out.resolve().parents):
+        raise DataError(f"{out} is inside {listing.root}, which is packed. Give another folder.")
+    _clear(out)
+    order = np.random.Generator(np.random.Philox(0)).permutation(len(listing.samples))
+    names = _names(listing)
+    classes = list(listing.classes)
+    rows: dict[int, list[Any]] = {}
+    left_out: list[tuple[str, str]] = []
+    shrunk = 0
+    try:
+        with ShardWriter(out, shard_bytes) as shards:
+            for done, number in enumerate(map(int, order), 1):
+                sample = listing.samples[number]
+                try:
+                    content, suffix = content_of(read(sample.path), max_side, quality)
+                except PictureError as error:
+                    left_out.append((names[number], f"{error.kind}: {error.detail}"))
+                else:
+                    shrunk += bool(suffix)
+                    name = _named(names[number], suffix)
+                    label = classes.index(sample.label)
+                    place = shards.add(number, sample, name, label, content, suffix)
+                    rows[number] = [name, label, sample.split, sample.group, *place]
+                if progress:
+                    progress(done, len(order))
+    except OSError as error:
+        raise cannot_write(out, error) from error
+    total = _write_index(out, shards.written, classes, [rows[number] for number in sorted(rows)])
+    return Packed(out, len(rows), len(shards.written), total, shrunk, tuple(left_out))
+
+
+def _write_index(
+    out: Path, shards: list[tuple[Path, int]], classes: list[str], pictures: list[list[Any]]
+) -> int:
+    """Write the index, which makes a pack of the folder; returns the bytes of all shards."""
+    sizes = [path.stat().st_size for path, _ in shards]
+    entries = [
+        {"url": path.name, "nsamples": count, "filesize": size}
+        for (path, count), size in zip(shards, sizes, strict=True)
+    ]
+    ours = {
+        "version": VERSION,
+        "classes": classes,
+        "columns": ["path", "class", "split", "group", "shard", "offset", "size"],
+        "pictures": pictures,
+    }
+    # wids_version, name, shardlist: the index of the webdataset package
+    index = {"wids_version": 1, "name": out.name, "shardlist": entries, "darter": ours}
+    write_json(out / INDEX, index)
+    return sum(sizes)
+
+
+def _clear(out: Path) -> None:
+    """Make `out`, or remove what an interrupted pack has left in it."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"cannot make the folder {out}: {error.strerror or error}.") from error
+    leftovers = [f for f in out.iterdir() if _is_leftover(f.name)]
+    others = [f for f in out.iterdir() if f not in leftovers]
+    if others:
+        raise DataError(
+            f"{out} is not empty: it holds {shown(others[0].name)}. Give a new folder for the pack."
+        )
+    for file in leftovers:
+        file.unlink()
+
+
+def _is_leftover(name: str) -> bool:
+    shard = name.startswith("shard-") and name.endswith((".tar", ".part"))
+    return shard or name.startswith(f".{INDEX}.")
+
+
+def _names(listing: Listing) -> list[str]:
+    """The names by which the pictures go in the pack: below the root, or a number where outside."""
+    names = [relative_name(sample.path, listing.root) for sample in listing.samples]
+    for number, name in enumerate(names):
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            names[number] = f"outside/{number:08}-{Path(name).name}"
+    return names
+
+
+def _named(name: str, suffix: str | None) -> str:
+    """The name of a picture that became a file of another kind."""
+    kept = suffix is None or name.lower().endswith((".jpg", ".jpeg"))
+    return name if kept else f"{name}{suffix}"
+
+
+def content_of(
+    content: bytes, max_side: int | None, quality: int | None
+) -> tuple[bytes, str | None]:
+    """(new content, ".jpg") of a picture that becomes a JPEG, (content, None) of one that stays.
+
+    max_side, quality: as for `pack`. Raises PictureError where it cannot be decoded.
+    """
+    if max_side is None and quality is None:
+        return content, None
+    picture = decode(content)
+    long_side = max(picture.size)
+    too_long = max_side is not None and long_side > max_side
+    if not too_long and quality is None:
+        return content, None
+    from PIL import Image
+
+    image = Image.fromarray(picture.pixels)
+    if max_side is not None and too_long:
+        width, height = (max(1, round(side * max_side / long_side)) for side in picture.size)
+        image = image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=quality or QUALITY)
+    smaller = too_long or len(buffer.getvalue()) < len(content)
+    return (buffer.getvalue(), ".jpg") if smaller else (content, None)

@@ -1,0 +1,251 @@
+"""Find labelled pictures: a folder per class, train/val/test above that, or a CSV file."""
+
+import os
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from darter.dataset.csv_list import read_csv
+from darter.dataset.packed import open_pack
+from darter.dataset.sample import SPLIT_NAMES, Sample, shown
+from darter.errors import DataError
+from darter.picture import INDEX, is_pack
+
+IGNORED_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
+IGNORED_FOLDERS = {"__macosx", "@eadir", "$recycle.bin", "lost+found"}
+LAYOUT = "Expected one folder per class (or train/, val/, test/ above those), or a CSV file"
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The labelled files below `root`, not opened yet; samples are sorted by path."""
+
+    root: Path
+    kind: str  # "classes" | "splits" | "csv" | "pack"
+    samples: tuple[Sample, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return tuple(sorted({sample.label for sample in self.samples}))
+
+
+def list_samples(root: Path | str) -> Listing:
+    """The labelled files as in `find_samples`, even if they would not do to train on."""
+    return _list(Path(root), None)
+
+
+def find_samples(root: Path | str, *, test: Path | str | None = None) -> Listing:
+    """List the labelled pictures of a folder or CSV file.
+
+        photos/ant/1.jpg  photos/bee/2.jpg                  a folder per class
+        photos/train/ant/1.jpg  photos/val/bee/2.jpg        your own splits (valid, validation too)
+        list.csv: path,label[,split][,group]                paths relative to the CSV file
+        packed/index.json, packed/shard-00000.tar           what `darter pack` has written
+
+    Folders below a class folder belong to that class. Hidden files, Thumbs.db and __MACOSX are
+    ignored; every other file is listed, `scan` says which ones are pictures.
+    test: the name of a subfolder of `root`, or another folder or CSV file: the test split. A
+        test/ folder of `root` is then left aside.
+
+    Raises DataError where there is nothing to learn from, and says what to do.
+    """
+    root = Path(root)
+    listing = _list(root, _inner_test(root, test))
+    if test is not None:
+        listing = _with_test(listing, test)
+    known = {sample.label for sample in listing.samples if sample.split != "test"}
+    strange = sorted(set(listing.classes) - known)
+    if strange and known:
+        raise DataError(
+            f"{root}: only the test split has the class{_es(strange)} {_names(strange)}; training "
+            f"has {_names(sorted(known))}. Give both the same class names."
+        )
+    if len(known) < 2:
+        raise DataError(_too_few_classes(listing))
+    return listing
+
+
+def _inner_test(root: Path, test: Path | str | None) -> str | None:
+    """The name of the subfolder that `test` means, if it means one."""
+    if test is None or not root.is_dir():
+        return None
+    inner = root / test
+    if inner.is_dir() and inner.parent == root:
+        return inner.name
+    return None
+
+
+def _with_test(listing: Listing, test: Path | str) -> Listing:
+    inner = _inner_test(listing.root, test)
+    notes = listing.notes
+    keep = [s for s in listing.samples if s.split != "test"]
+    if len(keep) < len(listing.samples):
+        aside = len(listing.samples) - len(keep)
+        notes = (*notes, f"{aside} files of the given test split are left aside: test is {test}")
+    if inner is not None:
+        found = _below_classes(listing.root / inner, "test")
+    else:
+        other = Path(test)
+        if not other.exists():
+            raise DataError(
+                f"the test split {test} is neither a folder in {listing.root} nor a folder or CSV "
+                "file of its own. Give the name of a subfolder or a path."
+            )
+        found = [replace(s, split="test") for s in _list(other, None).samples]
+    if not found:
+        raise DataError(f"the test split {test} holds no files in class folders. {LAYOUT}.")
+    samples = sorted([*keep, *found], key=lambda sample: str(sample.path))
+    return Listing(listing.root, listing.kind, tuple(samples), notes)
+
+
+def _list(root: Path, leave_out: str | None) -> Listing:
+    try:
+        is_folder, is_file = root.is_dir(), root.is_file()
+    except OSError as error:
+        raise DataError(f"cannot read {root}: {error.strerror}.") from error
+    if is_file:
+        if root.suffix.lower() not in (".csv", ".tsv"):
+            raise DataError(f"{root} is a file. {LAYOUT}.")
+        samples, notes = read_csv(root)
+        return Listing(root, "csv", tuple(samples), tuple(notes))
+    if not is_folder:
+        raise DataError(f"{root} does not exist. {LAYOUT}.")
+    if is_pack(root):
+        return Listing(root, "pack", open_pack(root).samples)
+    folders, files = _entries(root)
+    if any(f.name.startswith("shard-") and f.suffix == ".tar" for f in files):
+        raise DataError(
+            f"{root} holds shards but no {INDEX}: packing was interrupted, or the index was not "
+            "copied. Run `darter pack` again, or copy the index."
+        )
+    folders = [f for f in folders if f.name != leave_out]
+    splits, notes = _split_folders(folders)
+    if splits:
+        samples = []
+        for folder in splits:
+            split = SPLIT_NAMES[folder.name.lower()]
+            found = _below_classes(folder, split)
+            if not found:
+                count = sum(1 for _ in _files_below(folder, set()))
+                notes.append(f"{shown(folder.name)}/ is left aside: {count} files, no class folder")
+            samples += found
+    else:
+        samples = _below_classes(root, None, leave_out)
+    if not samples:
+        raise DataError(_nothing_found(root, folders, files))
+    kind = "splits" if splits else "classes"
+    if files:
+        beside = {"splits": "split", "classes": "class"}[kind]
+        number = "1 file" if len(files) == 1 else f"{len(files)} files"
+        notes.append(
+            f"{number} beside the {beside} folders left aside, e.g. {shown(files[0].name)}"
+        )
+    samples.sort(key=lambda sample: str(sample.path))
+    return Listing(root, kind, tuple(samples), tuple(notes))
+
+
+def _split_folders(folders: list[Path]) -> tuple[list[Path], list[str]]:
+    """The folders that are splits, and a note on the others; none where they are classes."""
+    splits = [f for f in folders if f.name.lower() in SPLIT_NAMES]
+    others = [f for f in folders if f not in splits]
+    if not splits:
+        return [], []
+    # A class may be called "train" (locomotives): a split holds class folders, a class pictures.
+    nested = [f for f in splits if any(_entries(f)[0])]
+    trains = [f for f in splits if SPLIT_NAMES[f.name.lower()] == "train"]
+    if others and not (trains and all(f in nested for f in trains)):
+        return [], []
+    if not nested:
+        return [], []
+    names = ", ".join(f"{shown(f.name)}/" for f in others)
+    return splits, [f"{names} beside the splits: left aside"] if others else []
+
+
+def _empty(parents: list[Path], labels: set[str], leave_out: str | None) -> list[str]:
+    """Class folders that hold nothing in any split."""
+    names = {f.name for parent in parents for f in _entries(parent)[0]} - {leave_out}
+    return sorted({_label(name) for name in names} - labels)
+
+
+def _label(name: str) -> str:
+    return unicodedata.normalize("NFC", shown(name)).strip()
+
+
+def _below_classes(folder: Path, split: str | None, leave_out: str | None = None) -> list[Sample]:
+    above = {_identity(parent) for parent in (folder, *folder.absolute().parents)}
+    samples = []
+    for class_folder in _entries(folder)[0]:
+        if class_folder.name == leave_out:
+            continue
+        label = _label(class_folder.name)
+        files = _files_below(class_folder, set(above))
+        samples += [Sample(path, label, split) for path in files]
+    return samples
+
+
+def _files_below(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
+    """All files below a folder; a link back to a folder already seen is not followed."""
+    identity = _identity(folder)
+    if identity in seen:
+        return
+    seen.add(identity)
+    folders, files = _entries(folder)
+    yield from files
+    for inner in folders:
+        yield from _files_below(inner, seen)
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino
+
+
+def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
+    """(folders, other entries) that count, sorted by name."""
+    folders, files = [], []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                low = entry.name.lower()
+                if low.startswith("."):
+                    continue
+                if entry.is_dir():
+                    if low not in IGNORED_FOLDERS:
+                        folders.append(folder / entry.name)
+                elif low not in IGNORED_FILES:
+                    files.append(folder / entry.name)
+    except OSError as error:
+        raise DataError(
+            f"cannot list the folder {folder}: {error.strerror}. Check its permissions."
+        ) from error
+    return sorted(folders), sorted(files)
+
+
+def _nothing_found(root: Path, folders: list[Path], files: list[Path]) -> str:
+    if files:
+        return f"{root} holds {len(files)} files but no class folder with files in it. {LAYOUT}."
+    if not folders:
+        return f"{root} is empty. {LAYOUT}."
+    return f"{root} holds only empty folders, e.g. {shown(folders[0].name)}/. {LAYOUT}."
+
+
+def _too_few_classes(listing: Listing) -> str:
+    labels = sorted({s.label for s in listing.samples if s.split != "test"})
+    if not labels:
+        return f"{listing.root} holds a test split only; there is nothing to train on. {LAYOUT}."
+    message = f"{listing.root} holds one class only ({labels[0]}); at least two are needed."
+    inner = listing.root / labels[0]
+    if listing.kind == "classes" and inner.is_dir() and len(_entries(inner)[0]) > 1:
+        message += f" Perhaps you mean {inner}?"
+    return message
+
+
+def _names(labels: list[str], most: int = 5) -> str:
+    more = f" and {len(labels) - most} more" if len(labels) > most else ""
+    return ", ".join(labels[:most]) + more
+
+
+def _es(items: list[str]) -> str:
+    return "es" if len(items) > 1 else ""

@@ -1,0 +1,229 @@
+"""Read every picture once: what is usable, what is not and why, what is there twice."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from darter.dataset.audit import Audit, Conflict, Finding, Scanned, relative_name
+from darter.dataset.duplicates import (
+    connected,
+    near_duplicate_groups,
+    perceptual_hashes,
+    pixel_digest,
+    same_digest,
+    thumbnail,
+)
+from darter.dataset.sample import Sample
+from darter.dataset.samples import Listing, find_samples
+from darter.dataset.statistics import PixelStatistics
+from darter.errors import DataError
+from darter.picture import KINDS, LEFT_OUT, MAX_PIXELS, PictureError, decode, formats
+
+Progress = Callable[[int, int], None]
+SCAN_SIDE = 512  # JPEGs are scanned at 1/2 .. 1/8 size while the short side stays this long
+VERY_SMALL = 16
+MIN_GROUPS = 3  # one for each of train, val and test
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What one worker found in one file."""
+
+    sample: Sample
+    notes: tuple[tuple[str, str], ...]  # (kind, detail)
+    size: tuple[int, int] = (0, 0)
+    format: str = ""
+    digest: str = ""  # empty: not usable
+    grey: bool = False
+    thumbnail: np.ndarray = field(default_factory=lambda: np.empty(0))
+    pixels: PixelStatistics = field(default_factory=lambda: PixelStatistics.merge(()))
+
+
+def scan(
+    source: Listing | Path | str,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Audit:
+    """Read every file of a listing (or of a folder or CSV) and tell what is odd.
+
+    Pictures that can be read correctly are usable; the others are left out, with the reason.
+    Nothing is modified. The same picture under two labels is left out under both.
+    progress(done, total) is called from this thread.
+
+    Raises DataError where no picture is left for two classes; never for a single file.
+    """
+    listing = source if isinstance(source, Listing) else find_samples(source)
+    reads: list[_Read] = []
+    for done, read in enumerate(_read_all(listing.samples, max_pixels, threads), 1):
+        reads.append(read)
+        if progress:
+            progress(done, len(listing.samples))
+    return _assemble(listing, reads)
+
+
+def _read_all(samples: Sequence[Sample], max_pixels: int, threads: int | None) -> Iterator[_Read]:
+    from darter import kernels
+
+    pool = ThreadPoolExecutor(threads or kernels.available_cpus(), "darter-scan")
+    try:
+        yield from pool.map(lambda sample: _read(sample, max_pixels), samples)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _read(sample: Sample, max_pixels: int) -> _Read:
+    try:
+        picture = decode(sample.path, min_side=SCAN_SIDE, max_pixels=max_pixels)
+    except PictureError as error:
+        return _Read(sample, ((error.kind, error.detail),))
+    notes = [(kind, KINDS[kind].meaning) for kind in picture.notes]
+    promised = formats.extension_mismatch(sample.path.suffix, picture.format)
+    if promised:
+        notes.append(("wrong extension", f"named {promised}, but it is {picture.format}"))
+    width, height = picture.size
+    if min(width, height) < VERY_SMALL:
+        notes.append(("very small", f"{width}x{height} pixels"))
+    grey = _is_grey(picture.pixels)
+    if grey:
+        notes.append(("grey", KINDS["grey"].meaning))
+    return _Read(
+        sample, tuple(notes), picture.size, picture.format,
+        pixel_digest(picture.pixels, picture.size), grey,
+        thumbnail(picture.pixels), PixelStatistics.of(picture.pixels),
+    )  # fmt: skip
+
+
+def _is_grey(pixels: np.ndarray) -> bool:
+    for part in (pixels[::8, ::8], pixels):  # most color pictures show it at the first look
+        red, green, blue = np.moveaxis(part, 2, 0)
+        if not (np.array_equal(red, green) and np.array_equal(green, blue)):
+            return False
+    return True
+
+
+def _assemble(listing: Listing, reads: list[_Read]) -> Audit:
+    findings = [(read.sample.path, kind, detail) for read in reads for kind, detail in read.notes]
+    usable = [read for read in reads if read.digest]
+    conflicts, contradicted = _conflicts(listing, usable)
+    findings += contradicted
+    refused = {path for path, _, _ in contradicted}
+    usable = [read for read in usable if read.sample.path not in refused]
+    classes = tuple(sorted({r.sample.label for r in usable if r.sample.split != "test"}))
+    if len(classes) < 2:
+        raise DataError(_nothing_usable(listing, findings))
+    thumbnails = np.stack([read.thumbnail for read in usable])
+    hashes = perceptual_hashes(thumbnails)
+    pictures = tuple(
+        Scanned(r.sample, *r.size, r.format, r.digest, int(phash), r.grey, r.pixels)
+        for r, phash in zip(usable, hashes, strict=True)
+    )
+    equal = same_digest([read.digest for read in usable])
+    near = _near_duplicates(pictures, equal, thumbnails)
+    findings += _leaks(listing, pictures, equal, near)
+    notes = list(listing.notes) + _lost_classes(listing, classes)
+    notes += _too_small(pictures, (*equal, *near))
+    findings, common = _common_to_all(findings, len(usable))
+    root = listing.root
+    return Audit(
+        root=str(root), kind=listing.kind, classes=classes, pictures=pictures,
+        findings=tuple(
+            Finding(relative_name(path, root), kind, KINDS[kind].action, detail)
+            for path, kind, detail in sorted(findings, key=lambda f: str(f[0]))
+        ),
+        duplicates=tuple(equal), near_duplicates=tuple(near), conflicts=tuple(conflicts),
+        notes=tuple(notes + common),
+    )  # fmt: skip
+
+
+_Found = tuple[Path, str, str]  # path, kind, detail
+
+
+def _conflicts(listing: Listing, usable: list[_Read]) -> tuple[list[Conflict], list[_Found]]:
+    conflicts, findings = [], []
+    for group in same_digest([read.digest for read in usable]):
+        samples = [usable[index].sample for index in group]
+        labels = sorted({sample.label for sample in samples})
+        if len(labels) < 2:
+            continue
+        names = tuple(relative_name(sample.path, listing.root) for sample in samples)
+        conflicts.append(Conflict(names, tuple(sample.label for sample in samples)))
+        for sample in samples:
+            detail = f"the same picture is labelled {' and '.join(labels)}: {', '.join(names[:4])}"
+            findings.append((sample.path, "conflict", detail))
+    return conflicts, findings
+
+
+def _near_duplicates(
+    pictures: tuple[Scanned, ...], equal: list[tuple[int, ...]], thumbnails: np.ndarray
+) -> list[tuple[int, ...]]:
+    """Groups of nearly equal pictures; with one of equal pictures come all of them."""
+    copies = {group[0]: group for group in equal}
+    repeated = {index for group in equal for index in group[1:]}
+    distinct = np.array([index for index in range(len(pictures)) if index not in repeated])
+    groups = [distinct[list(g)].tolist() for g in near_duplicate_groups(thumbnails[distinct])]
+    return [tuple(sorted(i for index in g for i in copies.get(index, (index,)))) for g in groups]
+
+
+def _leaks(
+    listing: Listing,
+    pictures: tuple[Scanned, ...],
+    equal: list[tuple[int, ...]],
+    near: list[tuple[int, ...]],
+) -> list[_Found]:
+    """Groups that stand in two of the user's own splits, or in two classes."""
+    findings: dict[tuple[Path, str], _Found] = {}
+    for group in (*near, *equal):
+        for index in group:
+            sample = pictures[index].sample
+            others = [pictures[other].sample for other in group if other != index]
+            for other in others:
+                name = relative_name(other.path, listing.root)
+                if sample.split and other.split and sample.split != other.split:
+                    detail = f"also in {other.split} as {name}"
+                    findings[sample.path, "leak"] = (sample.path, "leak", detail)
+                if sample.label != other.label:
+                    kind = "similar in another class"
+                    findings[sample.path, kind] = (sample.path, kind, f"like {name}")
+    return list(findings.values())
+
+
+def _lost_classes(listing: Listing, classes: tuple[str, ...]) -> list[str]:
+    lost = sorted(set(listing.classes) - set(classes))
+    return [f"class {label} has no usable picture" for label in lost]
+
+
+def _too_small(pictures: tuple[Scanned, ...], groups: Sequence[tuple[int, ...]]) -> list[str]:
+    component = connected(len(pictures), groups)
+    different: dict[str, set[int]] = {}
+    for picture, number in zip(pictures, component.tolist(), strict=True):
+        different.setdefault(picture.sample.label, set()).add(number)
+    return [
+        f"class too small: {label} has {len(found)} different picture{'s'[: len(found) != 1]}; "
+        f"{MIN_GROUPS} are needed to have one in each of train, val and test"
+        for label, found in sorted(different.items())
+        if len(found) < MIN_GROUPS
+    ]
+
+
+def _common_to_all(findings: list[_Found], usable: int) -> tuple[list[_Found], list[str]]:
+    """Turn what holds for every picture into one note: it is how this collection is."""
+    counts = Counter(kind for _, kind, _ in findings)
+    common = [kind for kind in ("grey", "very small") if counts[kind] == usable]
+    notes = {"grey": "all pictures are grey", "very small": "all pictures are very small"}
+    return [f for f in findings if f[1] not in common], [notes[kind] for kind in common]
+
+
+def _nothing_usable(listing: Listing, findings: list[_Found]) -> str:
+    counts = Counter(kind for _, kind, _ in findings if KINDS[kind].action == LEFT_OUT)
+    reasons = ", ".join(f"{count} {kind}" for kind, count in counts.most_common(5))
+    return (
+        f"{listing.root}: fewer than two classes have a usable picture; of "
+        f"{len(listing.samples)} files are {reasons or 'none usable'}. Run `darter audit "
+        f"{listing.root}` to see each file, and replace the bad ones."
+    )

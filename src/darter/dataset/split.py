@@ -1,0 +1,150 @@
+"""Divide pictures into train, val and test, or into folds; what belongs together stays together."""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from darter.dataset.audit import Audit
+from darter.dataset.duplicates import connected
+from darter.errors import DataError, OptionError
+
+
+@dataclass(frozen=True)
+class Split:
+    """Indices into `audit.pictures`, each sorted; how: a sentence for the report."""
+
+    train: tuple[int, ...]
+    val: tuple[int, ...]
+    test: tuple[int, ...]
+    how: str
+
+
+def groups_of(audit: Audit) -> np.ndarray:
+    """Group number of each picture: duplicates, near-duplicates and the user's groups joined."""
+    named: dict[str, list[int]] = {}
+    for index, picture in enumerate(audit.pictures):
+        if picture.sample.group is not None:
+            named.setdefault(picture.sample.group, []).append(index)
+    links = [*audit.duplicates, *audit.near_duplicates, *named.values()]
+    return connected(len(audit.pictures), links)
+
+
+def split(audit: Audit, *, seed: int, val: float = 0.15, test: float = 0.15) -> Split:
+    """Divide the pictures; stratified, from the seed alone.
+
+    The user's own splits stand as they are; where there is no val (or test), it is drawn from the
+    train or unassigned pictures. Duplicates, near-duplicates and groups stay on one side, and
+    every class keeps a picture in train. 0 draws none.
+
+    Raises DataError where a class has fewer than two pictures to train on and be measured on.
+    """
+    for name, share in (("val", val), ("test", test)):
+        if not 0 <= share < 1 or val + test >= 1:
+            raise OptionError(f"{name} is {share}; shares are in [0, 1) and sum to less than 1")
+    given = [picture.sample.split for picture in audit.pictures]
+    labels = np.array([audit.classes.index(p.sample.label) for p in audit.pictures])
+    _check_classes(audit)
+    groups = groups_of(audit)
+    sides = np.array([name or "train" for name in given], dtype=object)
+    pool = np.bincount(labels[sides == "train"], minlength=len(audit.classes))
+    rng = np.random.default_rng(seed)
+    sentences = []
+    for name, share in (("test", test), ("val", val)):
+        if name in given:
+            sentences.append(f"{name} as given")
+        elif share > 0:
+            targets = np.maximum(1, np.rint(share * pool)).astype(int)
+            _draw(sides, labels, groups, targets, name, rng)
+            drawn = int((sides == name).sum())
+            sentences.append(f"{name} drawn ({drawn} pictures, seed {seed})")
+    parts = {name: tuple(np.flatnonzero(sides == name).tolist()) for name in _PARTS}
+    how = f"{'; '.join(sentences)}; by class; near-duplicates and groups stay on one side"
+    return Split(**parts, how=how.capitalize() + ".")
+
+
+_PARTS = ("train", "val", "test")
+
+
+def _check_classes(audit: Audit) -> None:
+    if audit.lonely:
+        more = f" (and {len(audit.lonely) - 1} more classes)" if len(audit.lonely) > 1 else ""
+        raise DataError(
+            f"{audit.root}: class {audit.lonely[0]}{more} has fewer than two usable pictures; two "
+            "are needed, one to learn from and one to measure on. Add pictures or remove the class."
+        )
+
+
+def _draw(
+    sides: np.ndarray,
+    labels: np.ndarray,
+    groups: np.ndarray,
+    targets: np.ndarray,
+    name: str,
+    rng: np.random.Generator,
+) -> None:
+    """Move whole groups from train to `name` until it has targets[label] pictures of each label.
+
+    The last group of a label stays in train; without any that fits, the smallest one is moved.
+    """
+    content = np.zeros((groups.max() + 1, len(targets)), np.int64)  # pictures per group and label
+    pool = sides == "train"
+    np.add.at(content, (groups[pool], labels[pool]), 1)
+    size = np.bincount(groups, minlength=len(content))
+    movable = content.sum(axis=1) == size  # a group partly in a given split stays
+    left = (content > 0).sum(axis=0)  # groups per label in train
+    have = np.zeros(len(targets), np.int64)
+
+    def move(group: int) -> bool:
+        present = content[group] > 0
+        if (left[present] < 2).any():
+            return False
+        movable[group] = False
+        sides[groups == group] = name
+        left[present] -= 1
+        np.add(have, content[group], out=have)
+        return True
+
+    for label, target in enumerate(targets.tolist()):
+        free = rng.permutation(np.flatnonzero(movable & (content[:, label] > 0)))
+        for group in free.tolist():
+            if have[label] + content[group, label] <= target:
+                move(group)
+        if have[label] == 0:
+            smallest_first = free[np.argsort(content[free, label], kind="stable")]
+            any(move(group) for group in smallest_first.tolist())
+
+
+def folds(
+    labels: Sequence[Hashable] | np.ndarray,
+    groups: Sequence[int] | np.ndarray,
+    k: int,
+    seed: int,
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """k pairs (train indices, held-out indices), int64, sorted; stratified, groups kept whole.
+
+    labels, groups: one per picture.   Every picture is held out once.
+    Raises OptionError where k is below 2 or there are fewer than k groups.
+    """
+    _, label = np.unique(np.asarray(labels), return_inverse=True)
+    _, group = np.unique(np.asarray(groups), return_inverse=True)
+    number_of_groups = int(group.max()) + 1 if len(group) else 0
+    if not 2 <= k <= number_of_groups:
+        raise OptionError(
+            f"folds: k is {k}; expected 2 to {number_of_groups}, the groups there are"
+        )
+    number_of_labels = int(label.max()) + 1
+    content = np.zeros((number_of_groups, number_of_labels), np.int64)
+    np.add.at(content, (group, label), 1)
+    order = np.random.default_rng(seed).permutation(number_of_groups)
+    order = order[np.argsort(-content[order].sum(axis=1), kind="stable")]  # large groups first
+    held = np.zeros((k, number_of_labels), np.int64)
+    fold_of = np.zeros(number_of_groups, np.int64)
+    for number in order.tolist():
+        # The fold that has least of these labels; then the smallest fold.
+        load = held @ content[number]
+        best = min(range(k), key=lambda f: (load[f], held[f].sum()))
+        fold_of[number] = best
+        held[best] += content[number]
+    fold = fold_of[group]
+    return [(np.flatnonzero(fold != f), np.flatnonzero(fold == f)) for f in range(k)]

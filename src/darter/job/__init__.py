@@ -1,0 +1,7 @@
+"""The main job, from a folder of pictures to a report and a model file."""
+
+from darter.job.demo import run_demo
+from darter.job.job import JobOptions, resume_job, run_job
+from darter.job.screen import Screen
+
+__all__ = ["JobOptions", "Screen", "resume_job", "run_demo", "run_job"]

@@ -1,0 +1,49 @@
+"""How to run a whole net: load a model file, predict, evaluate; needs no PyTorch."""
+
+from darter.model.evaluate import Evaluation, evaluate, evaluate_samples
+from darter.model.info import Calibration, ModelInfo, read_info, write_info
+from darter.model.metrics import (
+    ClassScore,
+    ReliabilityBin,
+    choose_unknown_threshold,
+    confusion_matrix,
+    coverage,
+    expected_calibration_error,
+    fit_temperature,
+    per_class,
+    reliability,
+    softmax,
+    wilson,
+)
+from darter.model.predict import Prediction
+from darter.model.runtime import Runtime, runtime_of
+from darter.model.session import Session, load
+from darter.model.signature import Signature, read_signature
+
+__all__ = [
+    "Calibration",
+    "ClassScore",
+    "Evaluation",
+    "ModelInfo",
+    "Prediction",
+    "ReliabilityBin",
+    "Runtime",
+    "Session",
+    "Signature",
+    "choose_unknown_threshold",
+    "confusion_matrix",
+    "coverage",
+    "evaluate",
+    "evaluate_samples",
+    "expected_calibration_error",
+    "fit_temperature",
+    "load",
+    "per_class",
+    "read_info",
+    "read_signature",
+    "reliability",
+    "runtime_of",
+    "softmax",
+    "wilson",
+    "write_info",
+]

@@ -1,0 +1,200 @@
+"""How good a model is on labelled pictures: accuracy with its interval, per class, calibration."""
+
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from darter.errors import DataError, ShapeError
+from darter.model import metrics
+from darter.model.info import Calibration
+from darter.model.metrics import ClassScore, ReliabilityBin
+from darter.model.predict import stream_logits
+
+if TYPE_CHECKING:
+    from darter.dataset import Sample
+    from darter.model.session import Session
+
+TOP = 5  # classes listed per picture in `Evaluation.predictions`
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured on n pictures. A figure that has no pictures behind it is None.
+
+    interval: Wilson's 95% interval of the accuracy.   confusion: rows true, columns predicted.
+    ece: expected calibration error.   coverage: share of pictures that get an answer and not
+    "unknown".   accuracy_when_known: accuracy of those.   predictions: one dict per picture.
+    unreadable: pictures that are not among the n, with the reason.
+    """
+
+    classes: tuple[str, ...]
+    n: int
+    accuracy: float | None
+    interval: tuple[float, float]
+    per_class: tuple[ClassScore, ...]
+    confusion: NDArray[np.int64]
+    ece: float | None
+    reliability: tuple[ReliabilityBin, ...]
+    calibration: Calibration
+    coverage: float | None
+    accuracy_when_known: float | None
+    predictions: tuple[dict[str, Any], ...]
+    unreadable: tuple[tuple[str, str], ...] = ()
+
+    def to_json(self, *, split: str | None = None, predictions: bool = True) -> dict[str, Any]:
+        """Plain values for a JSON file: the run folder's evaluation.json."""
+        record: dict[str, Any] = {
+            "split": split,
+            "n": self.n,
+            "accuracy": self.accuracy,
+            "interval": list(self.interval),
+            "ece": self.ece,
+            "per_class": [asdict(row) for row in self.per_class],
+            "confusion": {"labels": list(self.classes), "matrix": self.confusion.tolist()},
+            "reliability": [asdict(row) for row in self.reliability],
+            "calibration": {
+                **asdict(self.calibration),
+                "coverage": self.coverage,
+                "accuracy_when_known": self.accuracy_when_known,
+            },
+            "unreadable": [{"path": path, "error": error} for path, error in self.unreadable],
+        }
+        if predictions:
+            record["predictions"] = list(self.predictions)
+        return record
+
+
+def evaluate(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    classes: Sequence[str],
+    *,
+    calibration: Calibration | None = None,
+    paths: Sequence[str] | None = None,
+) -> Evaluation:
+    """Compare logits (n, classes) with true class indices (n,).
+
+    paths: the pictures' names, for `Evaluation.predictions` (left empty without them).
+    Raises ShapeError if the lengths or the number of classes disagree.
+    """
+    logits, labels = np.asarray(logits, np.float64), np.asarray(labels, np.int64)
+    classes, calibration = tuple(classes), calibration or Calibration()
+    _check_shapes(logits, labels, classes, paths)
+    probabilities = metrics.softmax(logits, calibration.temperature)
+    predicted = probabilities.argmax(axis=1)
+    confidence, correct = probabilities.max(axis=1), predicted == labels
+    confusion = metrics.confusion_matrix(labels, predicted, len(classes))
+    known, right_when_known = metrics.coverage(confidence, correct, calibration.unknown_below)
+    n = len(labels)
+    return Evaluation(
+        classes=classes,
+        n=n,
+        accuracy=float(correct.mean()) if n else None,
+        interval=metrics.wilson(int(correct.sum()), n),
+        per_class=metrics.per_class(confusion, classes),
+        confusion=confusion,
+        ece=metrics.expected_calibration_error(confidence, correct),
+        reliability=metrics.reliability(confidence, correct),
+        calibration=calibration,
+        coverage=known,
+        accuracy_when_known=right_when_known,
+        predictions=_predictions(paths or (), labels, probabilities, classes),
+    )
+
+
+def evaluate_samples(
+    session: "Session",
+    samples: Sequence["Sample"],
+    *,
+    batch_size: int = 16,
+    calibration: Calibration | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Run a model over labelled picture files; classes are matched by name.
+
+    calibration: replaces the model's own.   progress(done, total) is called after each picture.
+    Pictures that cannot be read are left out and listed in `Evaluation.unreadable`.
+    Raises DataError if a label is no class of the model, or no picture can be read.
+    """
+    classes = session.info.classes
+    numbers = {label: number for number, label in enumerate(classes)}
+    _check_labels(samples, classes)
+    paths: list[str] = []
+    labels: list[int] = []
+    rows: list[NDArray[np.float32]] = []
+    unreadable: list[tuple[str, str]] = []
+    answers = stream_logits(
+        session.run, session.info, (sample.path for sample in samples), batch_size=batch_size
+    )
+    for done, (sample, (path, scores)) in enumerate(zip(samples, answers, strict=True), 1):
+        if isinstance(scores, str):
+            unreadable.append((path, scores))
+        else:
+            paths.append(path)
+            labels.append(numbers[sample.label])
+            rows.append(scores)
+        if progress is not None:
+            progress(done, len(samples))
+    if not rows:
+        first = f", e.g. {unreadable[0][0]}: {unreadable[0][1]}" if unreadable else ""
+        raise DataError(f"none of the {len(samples)} pictures can be read{first}")
+    result = evaluate(
+        np.stack(rows),
+        labels,
+        classes,
+        calibration=calibration or session.info.calibration,
+        paths=paths,
+    )
+    return replace(result, unreadable=tuple(unreadable))
+
+
+def _check_labels(samples: Sequence["Sample"], classes: tuple[str, ...]) -> None:
+    strange = sorted({sample.label for sample in samples} - set(classes))
+    if not strange:
+        return
+    known = {name.lower(): name for name in classes}
+    near = difflib.get_close_matches(strange[0].lower(), known, 1)
+    hint = f" Is {strange[0]} its {known[near[0]]}?" if near else ""
+    raise DataError(
+        f"the model does not know the class{'es' * (len(strange) > 1)} {_some(strange)}; "
+        f"it knows {_some(classes)}. Rename or leave out what it cannot know.{hint}"
+    )
+
+
+def _some(names: Sequence[str], most: int = 6) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _predictions(
+    paths: Sequence[str], labels: NDArray, probabilities: NDArray, classes: tuple[str, ...]
+) -> tuple[dict[str, Any], ...]:
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP]
+    return tuple(
+        {
+            "path": str(path),
+            "label": classes[labels[i]],
+            "predicted": classes[order[i, 0]],
+            "confidence": float(probabilities[i, order[i, 0]]),
+            "top": [[classes[k], float(probabilities[i, k])] for k in order[i]],
+        }
+        for i, path in enumerate(paths)
+    )
+
+
+def _check_shapes(
+    logits: NDArray, labels: NDArray, classes: tuple[str, ...], paths: Sequence[str] | None
+) -> None:
+    if logits.shape != (len(labels), len(classes)):
+        raise ShapeError(
+            f"evaluate: logits must be (pictures, classes) = ({len(labels)}, {len(classes)}); "
+            f"got {logits.shape}"
+        )
+    if paths is not None and len(paths) != len(labels):
+        raise ShapeError(f"evaluate: {len(paths)} paths for {len(labels)} pictures")
+    if len(labels) and not (labels.min() >= 0 and labels.max() < len(classes)):
+        raise ShapeError(f"evaluate: labels must lie in 0…{len(classes) - 1}")

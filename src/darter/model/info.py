@@ -1,0 +1,140 @@
+"""What a model file says about itself: classes, preprocessing, calibration and a card.
+
+It travels in the ONNX file's `metadata_props` as JSON, under four keys that any tool can read:
+
+    darter.classes       ["ants", "bees"]
+    darter.preprocess    {"size": 224, "mean": [...], "std": [...], ...}
+    darter.calibration   {"temperature": 1.3, "unknown_below": 0.41}
+    darter.card          data, strategy, metrics, seed, versions
+"""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from darter.errors import DarterError, ModelFileError, OptionError
+from darter.files import write_atomic
+from darter.net import read_model, read_whole
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+    from darter.picture import Preprocess
+
+PREFIX = "darter."
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How logits become honest confidences, and when an answer is "unknown"."""
+
+    temperature: float = 1.0
+    unknown_below: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.temperature) and self.temperature > 0):
+            raise OptionError(f"temperature must be above 0; got {self.temperature}")
+        if not 0 <= self.unknown_below <= 1:
+            raise OptionError(f"unknown_below must lie in [0, 1]; got {self.unknown_below}")
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a picture must go through, and what the outputs mean."""
+
+    classes: tuple[str, ...]
+    preprocess: "Preprocess"
+    calibration: Calibration = Calibration()
+    card: dict[str, Any] = field(default_factory=dict)
+
+
+def read_info(path: Path | str) -> ModelInfo:
+    """The `darter.*` metadata of a model file. ModelFileError where absent or damaged."""
+    info = info_from_metadata(metadata(read_model(path).proto), path)
+    if info is None:
+        raise ModelFileError(
+            f"{path}: has no darter.* metadata (classes, preprocessing); it was not written by "
+            "darter. `darter.load` runs it all the same, given or guessing these."
+        )
+    return info
+
+
+def write_info(model: "ModelProto | Path | str", info: ModelInfo) -> None:
+    """Put `info` into a model in memory, or into a model file, which is replaced as a whole."""
+    if isinstance(model, (str, Path)):
+        proto = read_whole(model)
+        write_info(proto, info)
+        write_atomic(Path(model), proto.SerializeToString(deterministic=True))
+        return
+    kept = [(p.key, p.value) for p in model.metadata_props if not p.key.startswith(PREFIX)]
+    ours = [(key, json.dumps(value, ensure_ascii=False)) for key, value in to_json(info).items()]
+    del model.metadata_props[:]
+    for key, value in (*kept, *ours):
+        model.metadata_props.add(key=key, value=value)
+
+
+def to_json(info: ModelInfo) -> dict[str, Any]:
+    """The four metadata entries before they become text."""
+    return {
+        "darter.classes": list(info.classes),
+        "darter.preprocess": info.preprocess.to_dict(),
+        "darter.calibration": asdict(info.calibration),
+        "darter.card": info.card,
+    }
+
+
+def metadata(proto: "ModelProto") -> dict[str, str]:
+    return {entry.key: entry.value for entry in proto.metadata_props}
+
+
+def info_from_metadata(entries: Mapping[str, str], path: Path | str) -> ModelInfo | None:
+    """ModelInfo from metadata text; None where a model has no darter.* entry at all."""
+    if not any(key.startswith(PREFIX) for key in entries):
+        return None
+    from darter.picture import Preprocess
+
+    def entry(name: str, kind: type, default: Any = None) -> Any:
+        text = entries.get(PREFIX + name)
+        if text is None and default is not None:
+            return default
+        if text is None:
+            raise ModelFileError(f"{path}: metadata darter.{name} is missing")
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ModelFileError(f"{path}: metadata darter.{name} is no JSON: {error}") from error
+        if not isinstance(value, kind):
+            raise ModelFileError(
+                f"{path}: metadata darter.{name} must be a {kind.__name__}; got {text[:60]!r}"
+            )
+        return value
+
+    classes = check_classes(entry("classes", list), f"{path}: metadata darter.classes")
+    card = entry("card", dict, {})
+    try:
+        calibration = Calibration(**entry("calibration", dict, {}))
+        preprocess = Preprocess.from_dict(entry("preprocess", dict))
+    except ModelFileError:
+        raise
+    except (DarterError, TypeError, ValueError, KeyError) as error:
+        raise ModelFileError(f"{path}: metadata darter.* is damaged: {error}") from error
+    return ModelInfo(classes, preprocess, calibration, card)
+
+
+def check_classes(names: list, where: str) -> tuple[str, ...]:
+    """The names as a tuple. ModelFileError unless they are texts, not empty and all different."""
+    if not names or not all(isinstance(name, str) and _is_text(name) for name in names):
+        raise ModelFileError(f"{where}: must be a list of names; got {str(names)[:60]}")
+    doubled = sorted(name for name, count in Counter(names).items() if count > 1)
+    if doubled:
+        raise ModelFileError(f"{where}: names must differ; more than once: {', '.join(doubled)}")
+    return tuple(names)
+
+
+def _is_text(name: str) -> bool:
+    """Not empty, and fit to be written as UTF-8 (JSON can carry half of a surrogate pair)."""
+    return bool(name) and not any("\ud800" <= letter <= "\udfff" for letter in name)

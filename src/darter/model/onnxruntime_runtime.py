@@ -1,0 +1,51 @@
+"""ONNX Runtime behind the one method that a Session needs: the only file that knows it."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darter.errors import MissingExtraError, ModelFileError
+from darter.model.signature import Signature
+from darter.net import ModelFile
+
+FATAL = 4  # log level: errors come as exceptions, and warnings say nothing to a user
+
+
+class OnnxRuntime:
+    """Runs a checked model file. `run` may be called from several threads."""
+
+    name = "onnxruntime"
+
+    def __init__(self, model: ModelFile, signature: Signature, threads: int) -> None:
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise MissingExtraError(
+                'ONNX Runtime is not installed; to run such files: pip install "darter[ort]"'
+            ) from error
+        self.batch = signature.batch
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = FATAL
+        self._path, self._signature = model.path, signature
+        # The bytes that were checked are the bytes that run, unless weights lie beside the file.
+        source = str(model.path) if model.external else model.content
+        try:
+            self._session = onnxruntime.InferenceSession(
+                source, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:
+            raise ModelFileError(f"{model.path}: {_reason(error)}") from error
+
+    def run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The graph's output for x (N, 3, H, W), in the graph's own layout and shape."""
+        try:
+            (scores,) = self._session.run([self._signature.output], {self._signature.input: x})
+        except Exception as error:
+            raise ModelFileError(f"{self._path}: the net does not run: {_reason(error)}") from error
+        return scores
+
+
+def _reason(error: Exception) -> str:
+    """ONNX Runtime's message without its prefix, on one line."""
+    text = " ".join(str(error).split()).removeprefix("[ONNXRuntimeError] : ")
+    return text[:300]

@@ -1,0 +1,137 @@
+"""Pictures in, predictions out: decoding in threads while the net runs, in constant memory."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darter.errors import DarterError, DataError
+from darter.kernels import available_cpus
+from darter.model.info import ModelInfo
+from darter.model.metrics import softmax
+
+Picturelike = Path | str | bytes | np.ndarray | tuple[str, Any]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer for one picture.
+
+    label: the class, or None if the answer is "unknown" or the picture could not be read.
+    confidence: the calibrated probability of the likeliest class, whether or not it is `label`.
+    top: the likeliest classes with their probabilities, best first.   error: why there is none.
+    """
+
+    source: str
+    label: str | None
+    confidence: float
+    unknown: bool
+    top: tuple[tuple[str, float], ...]
+    error: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "path": self.source,
+            "label": self.label,
+            "confidence": round(self.confidence, 6),
+            "unknown": self.unknown,
+            "top": [[label, round(p, 6)] for label, p in self.top],
+            "error": self.error,
+        }
+
+
+def stream_logits(
+    run: Callable[[NDArray], NDArray],
+    info: ModelInfo,
+    sources: Iterable[Picturelike],
+    *,
+    batch_size: int,
+    threads: int | None = None,
+) -> Iterator[tuple[str, NDArray | str]]:
+    """(name, logits (classes,)) or (name, why there are none) for every source, in order.
+
+    At most three batches of pictures are in memory, however many sources there are.
+    """
+    numbered = iter(enumerate(sources, 1))
+    pool = ThreadPoolExecutor(threads or available_cpus(), thread_name_prefix="darter-decode")
+
+    def submit(count: int) -> Iterator[tuple[str, Future]]:
+        for number, source in islice(numbered, count):
+            name, picture = _named(source, number)
+            yield name, pool.submit(_prepare, info, name, picture)
+
+    try:
+        ahead = deque(submit(2 * batch_size))
+        while ahead:
+            batch = [ahead.popleft() for _ in range(min(batch_size, len(ahead)))]
+            names, ready = [name for name, _ in batch], [future.result() for _, future in batch]
+            ahead.extend(submit(len(batch)))  # decoded while the net runs
+            images = [x for x in ready if not isinstance(x, str)]
+            scores = iter(run(np.stack(images)) if images else ())
+            for name, x in zip(names, ready, strict=True):
+                yield name, x if isinstance(x, str) else next(scores)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def to_prediction(
+    name: str, scores: NDArray | str, info: ModelInfo, *, top: int, unknown_below: float
+) -> Prediction:
+    """Logits, or the reason why there are none, as an answer."""
+    if isinstance(scores, str):
+        return Prediction(name, None, 0.0, False, (), scores)
+    probabilities = softmax(scores, info.calibration.temperature)
+    order = np.argsort(-probabilities, kind="stable")[:top]
+    ranked = tuple((info.classes[k], float(probabilities[k])) for k in order)
+    label, confidence = ranked[0]
+    unknown = confidence < unknown_below
+    return Prediction(name, None if unknown else label, confidence, unknown, ranked)
+
+
+def _named(source: Picturelike, number: int) -> tuple[str, Any]:
+    if isinstance(source, tuple):
+        return source
+    if isinstance(source, (str, Path)):
+        return str(source), Path(source)
+    return f"picture {number}", source
+
+
+def _prepare(info: ModelInfo, name: str, source: Any) -> NDArray[np.float32] | str:
+    """The net's input for one picture, or why there is none: one bad picture stops nothing."""
+    try:
+        return info.preprocess(_pixels(source))
+    except DarterError as error:
+        return str(error).removeprefix(f"{name}: ")
+
+
+def _pixels(source: Any) -> Any:
+    """What `Preprocess` takes, of anything that may be meant as a picture."""
+    if isinstance(source, (Path, bytes, str)):
+        return source
+    array = _from_pillow(source) if hasattr(source, "convert") else source
+    if not isinstance(array, np.ndarray):
+        raise DataError(
+            "a picture is a path, the bytes of a file, a uint8 array (H, W, 3) or an image of "
+            f"Pillow; got {type(source).__name__}"
+        )
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
+        raise DataError(
+            "a picture as an array must be uint8 (H, W, 3), RGB; "
+            f"got {array.dtype} {tuple(array.shape)}"
+        )
+    return np.ascontiguousarray(array)
+
+
+def _from_pillow(image: Any) -> NDArray[np.uint8]:
+    from PIL import ImageOps
+
+    try:
+        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    except Exception as error:  # Pillow reads the file only now
+        raise DataError(f"cannot be decoded: {error}") from error

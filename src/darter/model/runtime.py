@@ -1,0 +1,79 @@
+"""What a Session needs from whatever runs the net, and which one to take."""
+
+import warnings
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darter.errors import MissingExtraError, OptionError, UnsupportedError
+from darter.kernels import available_cpus
+from darter.model.signature import Signature, read_signature
+from darter.net import ModelFile, model_in_memory
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+RUNTIMES = ("auto", "darter", "onnxruntime")
+
+
+class Runtime(Protocol):
+    """Runs one model file. `run` may be called from several threads."""
+
+    name: str
+    batch: int | None  # the number of pictures per run that it insists on
+
+    def run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The graph's output for pictures in the graph's own layout."""
+
+
+def choose_runtime(
+    name: str,
+    model: ModelFile,
+    signature: Signature,
+    *,
+    threads: int,
+    precision: str = "float32",
+    size: int | None = None,
+) -> Runtime:
+    """The runtime called `name`; "auto" is darter's own wherever it can run the file.
+
+    Where it cannot, "auto" takes ONNX Runtime after a warning that says why.
+    Raises OptionError for an unknown name; UnsupportedError where nothing installed can run the
+    file, with what to install; MissingExtraError where ONNX Runtime is asked for and absent.
+    """
+    if name not in RUNTIMES:
+        raise OptionError(f"runtime must be one of {', '.join(RUNTIMES)}; got {name!r}")
+    if name == "onnxruntime":
+        return _onnxruntime(model, signature, threads, precision)
+    from darter.model.darter_runtime import DarterRuntime
+
+    try:
+        return DarterRuntime(model, signature, threads, precision, size)
+    except UnsupportedError as error:
+        if name == "darter":
+            raise
+        try:
+            other = _onnxruntime(model, signature, threads, "float32")
+        except MissingExtraError as missing:
+            raise UnsupportedError(f"{error}. {missing}") from None
+        warnings.warn(f"{error}; it runs on ONNX Runtime instead", RuntimeWarning, stacklevel=3)
+        return other
+
+
+def runtime_of(proto: "ModelProto", name: str, *, threads: int | None = None) -> Runtime:
+    """What runs a net that is in memory, e.g. just exported: pictures in, rows of numbers out.
+
+    Nothing but the graph is asked for: no classes, no preprocessing. Errors call it `name`.
+    """
+    model = model_in_memory(proto, name)
+    signature = read_signature(model)
+    return choose_runtime("auto", model, signature, threads=threads or available_cpus())
+
+
+def _onnxruntime(model: ModelFile, signature: Signature, threads: int, precision: str) -> Runtime:
+    from darter.model.onnxruntime_runtime import OnnxRuntime
+
+    if precision != "float32":
+        raise OptionError(f"ONNX Runtime runs in float32 only; precision is {precision!r}")
+    return OnnxRuntime(model, signature, threads)

@@ -1,0 +1,28 @@
+"""A net as a value: read it from ONNX, translate, improve, plan and run it. Needs no PyTorch.
+
+graph = build(read_model("model.onnx"), ...)   an ONNX file as a Graph of `OPS`
+Programs(lambda: graph).run(x)                 planned for each number of pictures, and run
+"""
+
+from darter.net.build import build
+from darter.net.graph import Graph, Node
+from darter.net.onnx.modelfile import ModelFile, model_in_memory, read_model, read_whole
+from darter.net.ops import OPS
+from darter.net.plan import PRECISIONS, Options, Program, Programs, StepReport, refusals
+
+__all__ = [
+    "OPS",
+    "PRECISIONS",
+    "Graph",
+    "ModelFile",
+    "Node",
+    "Options",
+    "Program",
+    "Programs",
+    "StepReport",
+    "build",
+    "model_in_memory",
+    "read_model",
+    "read_whole",
+    "refusals",
+]

@@ -1,0 +1,49 @@
+"""Model file -> the graph that is planned and run: read, translate, improve."""
+
+import numpy as np
+
+from darter.errors import DarterError, ShapeError, UnsupportedError
+from darter.net.graph import Graph
+from darter.net.onnx.modelfile import ModelFile
+from darter.net.onnx.reader import read_graph
+from darter.net.passes import improve
+from darter.net.translate import translate
+
+
+def build(
+    model: ModelFile,
+    name: str,
+    picture: tuple[int, int, int],
+    outputs: tuple[str, ...],
+    *,
+    written: int | None = None,
+) -> Graph:
+    """The graph of `ops.OPS` that computes outputs of a file for pictures of one size.
+
+    name: of the input.   picture: its shape without the number of pictures.
+    written: the number of pictures that the file insists on; it is not kept, if possible.
+    Raises UnsupportedError, which lists every node that darter cannot run, ModelFileError or
+    ShapeError; each begins with the file's name.
+    """
+    try:
+        read = read_graph(model.proto, model.path.parent, model.raw)
+        with np.errstate(all="ignore"):  # a damaged file's weights may be anything
+            return improve(_translated(read, name, picture, outputs, written))
+    except DarterError as error:
+        raise type(error)(f"{model.path}: {error}") from None
+
+
+def _translated(
+    read: Graph,
+    name: str,
+    picture: tuple[int, int, int],
+    outputs: tuple[str, ...],
+    written: int | None,
+) -> Graph:
+    """For any number of pictures; where that fails, for the number that the file insists on."""
+    try:
+        return translate(read, {name: (None, *picture)}, outputs, written=written)
+    except (ShapeError, UnsupportedError):
+        if written is None:
+            raise
+    return translate(read, {name: (written, *picture)}, outputs)

@@ -1,0 +1,135 @@
+"""The operations a net is made of after it is read: one visible table.
+
+The planner, the reference executor, the passes and the tests read the same `OPS`. Every tensor is
+float32 with the pictures on its first axis; (N, C, H, W) where there are four.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from darter.net import shapes
+from darter.net.graph import NOTHING
+
+Dims = tuple[int, ...]
+ShapeRule = Callable[[Mapping[str, Any], list[Dims]], list[Dims]]
+
+
+@dataclass(frozen=True)
+class Activation:
+    """A function of one number. `a` and `b` are its parameters.
+
+    relu   clip: min(max(x, a), b)   leaky_relu: a x below 0   elu: a (exp(x) - 1) below 0
+    sigmoid   hard_sigmoid: clip(a x + b, 0, 1)   swish: x sigmoid(x)
+    hard_swish: x clip(x / 6 + 1/2, 0, 1)   gelu: by erf   gelu_tanh   tanh   softplus
+    mish: x tanh(softplus(x))   only before passes: erf   exp   sqrt   reciprocal   power: x ** a
+    """
+
+    kind: str
+    a: float = 0.0
+    b: float = 0.0
+
+
+ACTIVATIONS = (
+    "relu",
+    "clip",
+    "leaky_relu",
+    "elu",
+    "sigmoid",
+    "hard_sigmoid",
+    "swish",
+    "hard_swish",
+    "gelu",
+    "gelu_tanh",
+    "tanh",
+    "softplus",
+    "mish",
+)
+HELPERS = ("erf", "exp", "sqrt", "reciprocal", "power")  # parts of larger patterns
+
+
+@dataclass(frozen=True)
+class Op:
+    """What one operation takes.
+
+    inputs: names in order, "?" after an optional one, "*" for any number. Those in `constants`
+    are always weights of the graph.   attributes: name -> default; REQUIRED has none.
+    """
+
+    inputs: str
+    shape: ShapeRule
+    constants: tuple[str, ...] = ()
+    attributes: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+
+
+REQUIRED = "required"
+# A product with what may follow it: y = f(x w + b) + residual, or y = f(x w + b + residual) where
+# `activation_after_residual`. The residual has the output's shape.
+FUSED = {"activation": None, "activation_after_residual": False}
+WINDOW = {"strides": (1, 1), "pads": (0, 0, 0, 0), "dilations": (1, 1)}  # pads: t, l, b, r
+
+OPS: dict[str, Op] = {
+    # w (K, C / group, R, S), b (K,)
+    "Conv": Op("x w b residual?", shapes.conv, ("w", "b"), {**WINDOW, "group": 1, **FUSED}),
+    # x (N, ..., C), w (K, C), b (K,) -> (N, ..., K)
+    "Gemm": Op("x w b residual?", shapes.gemm, ("w", "b"), FUSED),
+    # ceil: the last window may begin inside the image and end outside of it and its padding
+    "MaxPool": Op("x", shapes.pool, (), {"kernel": REQUIRED, **WINDOW, "ceil": False}),
+    # count_padding: whether the padding counts in the mean's denominator
+    "AveragePool": Op(
+        "x", shapes.pool, (), {"kernel": REQUIRED, **WINDOW, "ceil": False, "count_padding": False}
+    ),
+    "GlobalAveragePool": Op("x", shapes.global_pool),  # (N, C, H, W) -> (N, C, 1, 1)
+    "GlobalMaxPool": Op("x", shapes.global_pool),
+    # function: add, sub, mul, div, pow, min, max; numpy's broadcasting; either may be a weight
+    "Eltwise": Op("a b", shapes.eltwise, (), {"function": REQUIRED, "activation": None}),
+    "Activation": Op("x", shapes.same, (), {"activation": REQUIRED}),
+    "PRelu": Op("x slope", shapes.eltwise, ("slope",)),  # slope broadcasts to x
+    # y = x * scale + shift, per channel (axis 1): scale (C,), shift (C,)
+    "Scale": Op("x scale shift", shapes.scale, ("scale", "shift"), {"activation": None}),
+    "Concat": Op("*", shapes.concat, (), {"axis": REQUIRED}),
+    # outputs: as many as sizes
+    "Split": Op("x", shapes.split, (), {"axis": REQUIRED, "sizes": REQUIRED}),
+    # start >= 0, stop <= size, step >= 1 of one axis
+    "Slice": Op(
+        "x", shapes.slice_, (), {"axis": REQUIRED, "start": 0, "stop": REQUIRED, "step": 1}
+    ),
+    "Reshape": Op("x", shapes.reshape, (), {"shape": REQUIRED}),  # None: the number of pictures
+    "Transpose": Op("x", shapes.transpose, (), {"order": REQUIRED}),
+    "Expand": Op("x", shapes.expand, (), {"shape": REQUIRED}),  # likewise
+    # pads: before each axis, then after each axis, as in ONNX; mode: constant, reflect, edge
+    "Pad": Op("x", shapes.pad, (), {"pads": REQUIRED, "mode": "constant", "value": 0.0}),
+    # (N, C, H, W) to size (H', W'); mode: nearest, linear, cubic; scales as ONNX applies them
+    "Resize": Op(
+        "x",
+        shapes.resize,
+        (),
+        {
+            "size": REQUIRED,
+            "scales": REQUIRED,
+            "mode": "nearest",
+            "coordinates": "half_pixel",
+            "nearest": "round_prefer_floor",
+            "cubic": -0.75,
+            "exclude_outside": False,
+        },
+    ),
+    "LRN": Op("x", shapes.same, (), {"size": REQUIRED, "alpha": 1e-4, "beta": 0.75, "bias": 1.0}),
+    # normalizes all axes from `axis` on; scale and shift have the shape of these axes
+    "LayerNorm": Op(
+        "x scale shift", shapes.same, ("scale", "shift"), {"axis": -1, "epsilon": 1e-5}
+    ),
+    # (N, C, H, W): each pixel's channels are normalized; scale (C,), shift (C,)
+    "ChannelNorm": Op("x scale shift", shapes.scale, ("scale", "shift"), {"epsilon": 1e-5}),
+    "Softmax": Op("x", shapes.same, (), {"axis": -1, "log": False}),
+    # function: mean, sum, max, min, prod, l2, ...
+    "Reduce": Op(
+        "x", shapes.reduce, (), {"function": REQUIRED, "axes": REQUIRED, "keep_dims": True}
+    ),
+    "MatMul": Op("a b", shapes.matmul),  # two tensors that are both computed
+}
+
+
+def attributes(op: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes of a node with every default filled in."""
+    return {**OPS[op].attributes, **given}

@@ -1,0 +1,54 @@
+"""Passes: each takes a graph and gives one that computes the same with less work."""
+
+from collections.abc import Callable
+
+from darter.net.graph import Graph
+from darter.net.passes.bias import fold_bias
+from darter.net.passes.channel_affine import channel_affine
+from darter.net.passes.channels_first import channels_first
+from darter.net.passes.fold_scale import fold_scale_after, fold_scale_before, merge_scales
+from darter.net.passes.fuse_activation import fuse_activation
+from darter.net.passes.fuse_residual import fuse_residual
+from darter.net.passes.gates import gates, hard_sigmoid
+from darter.net.passes.gelu import gelu
+from darter.net.passes.layer_norm import layer_norm
+from darter.net.passes.pools import drop_idle_pools, global_pool, pad_into_window
+from darter.net.passes.reshapes import drop_idle_moves, merge_moves
+from darter.net.passes.scale_from_eltwise import scale_from_eltwise
+from darter.net.passes.siblings import merge_siblings
+
+Pass = Callable[[Graph], Graph]
+
+PASSES: tuple[Pass, ...] = (
+    merge_moves,
+    drop_idle_moves,
+    # patterns of several nodes, before their parts turn into something else
+    hard_sigmoid,
+    gates,
+    gelu,
+    layer_norm,
+    channels_first,
+    merge_moves,
+    drop_idle_moves,
+    global_pool,
+    drop_idle_pools,
+    # constants into the products next to them
+    fold_bias,
+    scale_from_eltwise,
+    merge_scales,
+    channel_affine,
+    pad_into_window,
+    fold_scale_after,
+    fold_scale_before,
+    # what follows a product into the product
+    fuse_activation,
+    fuse_residual,
+)
+OPTIONAL: tuple[Pass, ...] = (merge_siblings,)  # no net was found that it makes faster
+
+
+def improve(graph: Graph) -> Graph:
+    """Apply every pass, in the order of the table."""
+    for run in PASSES:
+        graph = run(graph)
+    return graph

@@ -1,0 +1,50 @@
+"""What passes ask about a node when they look for a pattern."""
+
+from darter.net.graph import Graph, Node
+from darter.net.ops import Activation
+
+
+def activation_of(node: Node | None) -> Activation | None:
+    """The function, if the node is nothing but an activation."""
+    if node is None or node.op != "Activation":
+        return None
+    return node.attributes["activation"]
+
+
+def is_kind(node: Node | None, kind: str) -> bool:
+    activation = activation_of(node)
+    return activation is not None and activation.kind == kind
+
+
+def is_eltwise(node: Node | None, function: str) -> bool:
+    """Whether the node is that arithmetic and nothing after it."""
+    return (
+        node is not None
+        and node.op == "Eltwise"
+        and node.attributes["function"] == function
+        and node.attributes.get("activation") is None
+    )
+
+
+def other_input(node: Node, name: str) -> str:
+    """Of two inputs, the one that is not `name` (`name` itself, if it is both)."""
+    left, right = node.inputs
+    return right if left == name else left
+
+
+def scalar(graph: Graph, node: Node | None, function: str) -> float | None:
+    """The constant number c where a node is x + c, x * c (either order) or x - c, x / c."""
+    if node is None or not is_eltwise(node, function):
+        return None
+    places = (1, 0) if function in ("add", "mul") else (1,)
+    for place in places:
+        array = graph.weight(node.inputs[place])
+        if array is not None and array.size == 1 and array.ndim <= 4:
+            return float(array.ravel()[0])
+    return None
+
+
+def variable(graph: Graph, node: Node) -> str:
+    """The input of x + c or x * c that is no constant."""
+    left, right = node.inputs
+    return right if left in graph.weights else left

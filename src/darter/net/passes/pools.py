@@ -1,0 +1,94 @@
+"""Pools and paddings in their plainest form."""
+
+from dataclasses import replace
+
+from darter.net.graph import Graph, Node, node
+from darter.net.infer import infer
+from darter.net.ops import attributes
+
+
+def global_pool(graph: Graph) -> Graph:
+    """The mean over H and W is a GlobalAveragePool, and so is a window over the whole picture."""
+    shapes = infer(graph, 1)
+    replaced: dict[Node, list[Node]] = {}
+    for each in graph.nodes:
+        x = shapes[each.inputs[0]]
+        if each.op == "Reduce" and len(x) == 4:
+            if each.attributes["function"] != "mean" or set(each.attributes["axes"]) != {2, 3}:
+                continue
+            if each.attributes["keep_dims"]:
+                replaced[each] = [_global(each, each.output)]
+            else:
+                between = graph.unused(f"{each.output}.mean")
+                flat = (None, x[1])
+                replaced[each] = [
+                    _global(each, between),
+                    node("Reshape", each.name, (between,), each.output, shape=flat),
+                ]
+        elif each.op == "AveragePool" and _covers_all(each, x):
+            replaced[each] = [_global(each, each.output)]
+    return graph.changed(replaced)
+
+
+def drop_idle_pools(graph: Graph) -> Graph:
+    """A window of one pixel with stride 1 gives what it takes."""
+    idle = {
+        each: each.inputs[0]
+        for each in graph.nodes
+        if each.op in ("MaxPool", "AveragePool")
+        and each.attributes["kernel"] == (1, 1) == each.attributes.get("strides", (1, 1))
+        and not any(each.attributes.get("pads", ()))
+    }
+    renamed = {each.output: name for each, name in idle.items()}
+    return graph.changed(dict.fromkeys(idle, ()), renamed=renamed)
+
+
+def pad_into_window(graph: Graph) -> Graph:
+    """Zeros around a picture become the padding of the convolution or pool that reads it.
+
+    A MaxPool ignores its padding, so only -infinity could become its own; an AveragePool must
+    count it.
+    """
+    replaced: dict[Node, list[Node]] = {}
+    for pad in graph.nodes:
+        reader = graph.only_consumer(pad.output)
+        if pad.op != "Pad" or reader is None or not _takes_pad(pad, reader):
+            continue
+        _, _, top, left, _, _, bottom, right = pad.attributes["pads"]
+        own = attributes(reader.op, reader.attributes)["pads"]
+        total = tuple(a + b for a, b in zip(own, (top, left, bottom, right), strict=True))
+        kernel = reader.attributes.get("kernel")
+        if kernel and any(p >= k for p, k in zip(total, kernel * 2, strict=True)):
+            continue
+        replaced[pad] = []
+        inputs = (pad.inputs[0], *reader.inputs[1:])
+        counting = {"count_padding": True} if reader.op == "AveragePool" else {}
+        changed = reader.with_attributes(pads=total, **counting)
+        replaced[reader] = [replace(changed, inputs=inputs)]
+    return graph.changed(replaced)
+
+
+def _takes_pad(pad: Node, reader: Node) -> bool:
+    given, pads = attributes(pad.op, pad.attributes), pad.attributes["pads"]
+    if len(pads) != 8 or any(pads[i] for i in (0, 1, 4, 5)) or min(pads) < 0:
+        return False
+    if given["mode"] != "constant" or reader.inputs.count(pad.output) != 1:
+        return False
+    if reader.op == "Conv":
+        return reader.inputs[0] == pad.output and given["value"] == 0
+    if reader.op == "MaxPool":
+        return given["value"] == float("-inf") and not reader.attributes.get("ceil")
+    if reader.op == "AveragePool":
+        own = attributes(reader.op, reader.attributes)
+        counts = own["count_padding"] or not any(own["pads"])
+        return counts and given["value"] == 0 and not own["ceil"]
+    return False
+
+
+def _global(each: Node, output: str) -> Node:
+    return node("GlobalAveragePool", each.name, each.inputs, output)
+
+
+def _covers_all(pool: Node, x: tuple[int, ...]) -> bool:
+    given = attributes(pool.op, pool.attributes)
+    return given["kernel"] == x[2:] and not any(given["pads"]) and given["dilations"] == (1, 1)

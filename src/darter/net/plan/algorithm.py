@@ -1,0 +1,42 @@
+"""Which algorithm computes a convolution of a plan."""
+
+from collections.abc import Mapping
+
+from darter.conv import ALGORITHMS, ConvSpec, admitted, autotune, choose, recall
+from darter.kernels import threads
+from darter.net.graph import Node
+from darter.net.ops import attributes
+from darter.net.plan.options import Options
+
+Dims = tuple[int, ...]
+TUNING_SECONDS = 0.2  # for each convolution that this machine has not timed yet
+
+
+def spec_of(node: Node, shapes: Mapping[str, Dims]) -> ConvSpec:
+    """The shape of a Conv node."""
+    given = attributes(node.op, node.attributes)
+    x, w = (shapes[name] for name in node.inputs[:2])
+    return ConvSpec(
+        x,  # type: ignore[arg-type]
+        w,  # type: ignore[arg-type]
+        given["strides"],
+        given["pads"],
+        given["dilations"],
+        given["group"],
+    )
+
+
+def algorithm_for(spec: ConvSpec, options: Options) -> str:
+    """The smallest where options are lean; else the fastest by timings or estimate."""
+    if options.lean:
+        names, _ = admitted(spec, max_error=options.max_error)
+        blocked = [name for name in names if name != "im2col"]  # it would need plain tensors
+        return min(blocked, key=lambda name: _bytes(name, spec))
+    if options.tune and not recall(spec):
+        autotune(spec, seconds=TUNING_SECONDS, max_error=options.max_error)
+    return choose(spec, max_error=options.max_error).algorithm
+
+
+def _bytes(name: str, spec: ConvSpec) -> int:
+    algorithm = ALGORITHMS[name]
+    return algorithm.weight_bytes(spec) + algorithm.workspace_bytes(spec, threads())

@@ -1,0 +1,282 @@
+"""What emitting an operation works with: the tensors so far, and steps to emit."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darter.kernels import BLOCK, NO_ACTIVATION, Named, steps
+from darter.net.graph import Graph, Node
+from darter.net.infer import infer
+from darter.net.ops import Activation
+from darter.net.ops import attributes as with_defaults
+from darter.net.plan.concat import Slot, slots
+from darter.net.plan.options import Options
+from darter.net.plan.packed import Packed
+from darter.net.plan.storage import (
+    ARENA,
+    CONSTANT,
+    INPUT,
+    Dims,
+    Storage,
+    Value,
+    blocks,
+    canonical,
+    floats_of,
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the plan: what the core runs, where, and how to tell a reader about it."""
+
+    core: Any
+    reads: tuple[Value, ...]
+    writes: tuple[Value, ...]
+    op: str
+    name: str
+    algorithm: str = ""
+    multiply_adds: int = 0
+
+
+class Builder:
+    """Grows the list of steps, node by node.
+
+    A tensor may be held plain, blocked, or both; `plain` and `blocked` convert where necessary.
+    """
+
+    def __init__(self, graph: Graph, batch: int, options: Options, packed: Packed) -> None:
+        self.graph, self.options, self.packed = graph, options, packed
+        self.shapes: Mapping[str, Dims] = infer(graph, batch)
+        self.steps: list[Step] = []
+        self.storages: list[Storage] = []
+        self.constants: list[NDArray[np.float32]] = []
+        self._forms: dict[str, dict[int | None, Value]] = {}
+        self._slots: dict[str, Slot] = slots(graph, self.shapes)
+        self._parents: dict[str, Storage] = {}
+        self._last_use = {name: i for i, node in enumerate(graph.nodes) for name in node.inputs}
+        self._last_use |= dict.fromkeys(graph.outputs, len(graph.nodes))
+        self._node = graph.nodes[0] if graph.nodes else None
+        self.inner: Builder | None = None  # of the part that runs picture by picture
+        self.inner_core: Any = None
+        self._number = 0
+        for number, name in enumerate(graph.inputs):
+            shape = self.shapes[name]
+            storage = Storage(floats_of(shape, None), INPUT, number, tensors={name})
+            self.define(name, Value(storage, shape))
+
+    def begin(self, number: int, node: Node) -> None:
+        """Say which node the following steps are for."""
+        self._number, self._node = number, node
+
+    def attributes(self, node: Node) -> dict[str, Any]:
+        return with_defaults(node.op, node.attributes)
+
+    # --- tensors ---
+
+    def define(self, name: str, value: Value) -> None:
+        """Say that a tensor lies here (perhaps also elsewhere, in another form)."""
+        value.storage.tensors.add(name)
+        self._forms.setdefault(name, {})[value.axis] = value
+
+    def axis(self, name: str) -> int | None:
+        """The channel axis of the blocked form that a tensor has; None where it is only plain."""
+        return next((axis for axis in self._forms.get(name, {}) if axis is not None), None)
+
+    def plain(self, name: str) -> Value:
+        forms = self._forms_of(name)
+        if None not in forms:
+            axis, value = next(iter(forms.items()))
+            assert axis is not None
+            ordered = self._move_channels(self._from_blocked(name, value), axis, back=True)
+            self.define(name, ordered)
+        return self._forms[name][None]
+
+    def blocked(self, name: str, axis: int = 1) -> Value:
+        """The tensor in channel blocks; `axis` is that of its channels."""
+        if axis not in self._forms_of(name):
+            ordered = self._move_channels(self.plain(name), axis, back=False)
+            self.define(name, self._to_blocked(name, ordered, axis))
+        return self._forms[name][axis]
+
+    def new(self, name: str, axis: int | None) -> Value:
+        """Room for a tensor that a step is about to make, in a slice of what it is joined to."""
+        shape = self.shapes[name]
+        slot = self._slots.get(name)
+        if slot is not None and axis == 1:
+            value = self._slice(slot, shape)
+        elif name in self._parents and axis == 1:  # its parts have been written to it
+            value = Value(self._parents[name], shape, 1, 0, blocks(shape[1]))
+        else:
+            value = self.temporary(shape, axis)
+        self.define(name, value)
+        return value
+
+    def new_whole(self, name: str) -> Value:
+        """Room for a blocked tensor that is no slice."""
+        value = self.temporary(self.shapes[name], 1)
+        self.define(name, value)
+        return value
+
+    def temporary(self, shape: Dims, axis: int | None) -> Value:
+        storage = Storage(floats_of(shape, axis))
+        self.storages.append(storage)
+        return Value(storage, shape, axis, 0, blocks(shape[axis]) if axis is not None else 0)
+
+    def in_place(self, name: str, value: Value) -> Value:
+        """Room for `name` where `value` lies, if nobody reads that later; else new room."""
+        storage = value.storage
+        free = (
+            storage.where == ARENA
+            and not storage.in_parts
+            and value.whole
+            and name not in self._slots
+            and all(self._last_use.get(each, -1) <= self._number for each in storage.tensors)
+        )
+        if not free:
+            return self.new(name, value.axis)
+        result = Value(storage, self.shapes[name], value.axis, value.offset, value.of_blocks)
+        self.define(name, result)
+        return result
+
+    def constant(self, array: NDArray[Any], axis: int | None = None) -> Value:
+        """An array for the core to keep; with an axis, a whole blocked one (C,) of 1x1 pixels."""
+        array = np.ascontiguousarray(array, np.float32)
+        self.constants.append(array)
+        storage = Storage(array.size, CONSTANT, len(self.constants) - 1)
+        shape = array.shape if axis is None else (1, array.size)
+        return Value(storage, shape, axis, 0, blocks(array.size) if axis is not None else 0)
+
+    def let_go(self) -> bool:
+        """Drop the weights that no later node reads; whether there were any."""
+        assert isinstance(self.graph.weights, dict), "these weights are not ours to drop"
+        done = [
+            name
+            for name in set(self._node.inputs if self._node else ())
+            if name in self.graph.weights and self._last_use[name] == self._number
+        ]
+        for name in done:
+            del self.graph.weights[name]
+        return bool(done)
+
+    def weight(self, name: str) -> NDArray[np.float32]:
+        return np.asarray(self.graph.weights[name], np.float32)
+
+    # --- steps ---
+
+    def emit(
+        self,
+        core: Any,
+        reads: list[Value],
+        writes: list[Value],
+        algorithm: str = "",
+        multiply_adds: int = 0,
+    ) -> None:
+        for value in (*reads, *writes):
+            value.storage.touch(len(self.steps))
+        node = self._node
+        op, name = (node.op, node.name) if node else ("", "")
+        self.steps.append(
+            Step(core, tuple(reads), tuple(writes), op, name, algorithm, multiply_adds)
+        )
+
+    def whole(self, value: Value) -> Value:
+        """The value with its images one behind the other: itself, or a copy."""
+        if value.whole or value.shape[0] == 1:
+            return value
+        assert value.axis is not None
+        copy = self.temporary(value.shape, value.axis)
+        self.copy_channels([value], copy)
+        return copy
+
+    def copy_channels(self, values: list[Value], to: Value, first: int = 0, step: int = 1) -> None:
+        """Join channels of blocked values; of a single one, every `step`-th from `first` on."""
+        assert to.axis is not None
+        sources = [
+            (i, channel) for i, value in enumerate(values) for channel in range(value.array[1])
+        ]
+        sources = sources[first::step][: to.array[1]]
+        core = steps.channels_step([value.array for value in values], to.array, sources)
+        self.emit(core, values, [to], "copy")
+
+    def _forms_of(self, name: str) -> dict[int | None, Value]:
+        if name not in self._forms:  # a weight that is used like a computed tensor
+            array = self.graph.weights[name]
+            self.define(name, self.constant(array))
+        return self._forms[name]
+
+    def _slice(self, slot: Slot, shape: Dims) -> Value:
+        whole = self.shapes[slot.parent]
+        if slot.parent not in self._parents:
+            storage = Storage(floats_of(whole, 1), in_parts=True)
+            self.storages.append(storage)
+            self._parents[slot.parent] = storage
+        _, _, h, w = canonical(shape, 1)
+        offset = slot.channel * h * w
+        return Value(self._parents[slot.parent], shape, 1, offset, blocks(whole[1]))
+
+    def _from_blocked(self, name: str, value: Value) -> Value:
+        """Plain, channels on axis 1."""
+        assert value.axis is not None
+        n, c, h, w = canonical(value.shape, value.axis)
+        shape = (n, c, h, w) if len(value.shape) == 4 else _moved(value.shape, value.axis, 1)
+        if h * w == 1 and c % BLOCK == 0 and value.whole:  # the same memory
+            return Value(value.storage, shape, None, value.offset)
+        plain = self.temporary(shape, None)
+        self.emit(steps.from_blocked_step(value.array), [value], [plain], "to plain")
+        return plain
+
+    def _to_blocked(self, name: str, value: Value, axis: int) -> Value:
+        """value: plain, channels on axis 1."""
+        shape = self.shapes[name]
+        _, c, h, w = canonical(shape, axis)
+        if h * w == 1 and c % BLOCK == 0:
+            return Value(value.storage, shape, axis, value.offset, blocks(c))
+        result = self.temporary(shape, axis)
+        self.emit(steps.to_blocked_step(result.array), [value], [result], "to blocks")
+        return result
+
+    def _move_channels(self, value: Value, axis: int, *, back: bool) -> Value:
+        """A plain value with its channels moved from `axis` to 1, or back there."""
+        rank = len(value.shape)
+        if axis == 1 or rank < 3:
+            return value
+        order = list(range(rank))
+        if back:
+            order.insert(axis, order.pop(1))
+        else:
+            order.insert(1, order.pop(axis))
+        moved = self.temporary(tuple(value.shape[i] for i in order), None)
+        self.emit(permuting(value.shape, order), [value], [moved], "transpose")
+        return moved
+
+
+def _moved(shape: Dims, axis: int, to: int) -> Dims:
+    sizes = list(shape)
+    sizes.insert(to, sizes.pop(axis))
+    return tuple(sizes)
+
+
+def strides_of(shape: Dims) -> list[int]:
+    """Floats between neighbors on each axis of a plain array."""
+    strides = [1] * len(shape)
+    for axis in range(len(shape) - 2, -1, -1):
+        strides[axis] = strides[axis + 1] * shape[axis + 1]
+    return strides
+
+
+def permuting(shape: Dims, order: list[int] | tuple[int, ...]) -> Any:
+    """The step that transposes a plain array."""
+    sizes = [shape[i] for i in order]
+    strides = strides_of(shape)
+    part = (0, 0, 0, 0, sizes, [strides[i] for i in order], strides_of(tuple(sizes)))
+    return steps.move_step([part])
+
+
+def named(activation: Activation | None) -> Named:
+    """An activation as the core takes it."""
+    if activation is None:
+        return NO_ACTIVATION
+    return activation.kind, activation.a, activation.b

@@ -1,0 +1,34 @@
+"""How each operation of `darter.net.ops.OPS` becomes steps: one visible table."""
+
+from collections.abc import Callable
+
+from darter.net.graph import Node
+from darter.net.plan.builder import Builder
+from darter.net.plan.emit import eltwise, moves, normalize, products, windows
+
+EMIT: dict[str, Callable[[Builder, Node], None]] = {
+    "Conv": products.conv,
+    "Gemm": products.gemm,
+    "MatMul": products.matmul,
+    "MaxPool": windows.pool,
+    "AveragePool": windows.pool,
+    "GlobalAveragePool": windows.global_pool,
+    "GlobalMaxPool": windows.global_pool,
+    "Pad": windows.pad,
+    "Resize": windows.resize,
+    "Eltwise": eltwise.eltwise,
+    "Activation": eltwise.activation,
+    "PRelu": eltwise.prelu,
+    "Scale": eltwise.scale,
+    "Reshape": moves.reshape,
+    "Transpose": moves.transpose,
+    "Concat": moves.concat,
+    "Split": moves.split,
+    "Slice": moves.slice_,
+    "Expand": moves.expand,
+    "LRN": normalize.lrn,
+    "LayerNorm": normalize.layer_norm,
+    "ChannelNorm": normalize.channel_norm,
+    "Softmax": normalize.softmax,
+    "Reduce": normalize.reduce,
+}

@@ -1,0 +1,140 @@
+"""What only moves values, or nothing at all."""
+
+from math import prod
+
+from darter.kernels import BLOCK, steps
+from darter.net.graph import Node
+from darter.net.plan.builder import Builder, permuting, strides_of
+from darter.net.plan.storage import Value
+
+
+def reshape(build: Builder, node: Node) -> None:
+    x, shape = node.inputs[0], build.shapes[node.output]
+    own, axis = build.shapes[x], build.axis(node.inputs[0])
+    if axis is not None and own[0] == shape[0]:
+        value = build.blocked(x, axis)
+        kept = _kept_axis(own, shape, axis)
+        if kept is not None:
+            moved = Value(value.storage, shape, kept, value.offset, value.of_blocks)
+            build.define(node.output, moved)
+            return
+    value = build.plain(x)
+    build.define(node.output, Value(value.storage, shape, None, value.offset))
+
+
+def _kept_axis(own: tuple[int, ...], shape: tuple[int, ...], axis: int) -> int | None:
+    """Where the channels are after a reshape that does not mix them with pixels, or None."""
+    before, after = own[1:axis], own[axis + 1 :]
+    for i in range(1, len(shape)):
+        if (
+            shape[i] == own[axis]
+            and prod(shape[1:i]) == prod(before)
+            and prod(shape[i + 1 :]) == prod(after)
+        ):
+            return i
+    return None
+
+
+def transpose(build: Builder, node: Node) -> None:
+    x, order = node.inputs[0], build.attributes(node)["order"]
+    axis = build.axis(x)
+    if axis is not None and order[0] == 0:
+        rest = [i for i in order if i != axis]
+        if rest == sorted(rest):  # only the channels change places, and blocks do not care
+            value = build.blocked(x, axis)
+            shape = build.shapes[node.output]
+            moved = Value(value.storage, shape, order.index(axis), value.offset, value.of_blocks)
+            build.define(node.output, moved)
+            return
+    source = build.plain(x)
+    build.emit(permuting(source.shape, order), [source], [build.new(node.output, None)])
+
+
+def concat(build: Builder, node: Node) -> None:
+    shape = build.shapes[node.output]
+    axis = build.attributes(node)["axis"] % len(shape)
+    if axis == 1 and len(shape) in (2, 4) and any(build.axis(name) for name in node.inputs):
+        _join_channels(build, node)
+        return
+    y = build.new(node.output, None)
+    strides, at, parts = strides_of(shape), 0, []
+    values = [build.plain(name) for name in node.inputs]
+    for i, value in enumerate(values):
+        sizes = list(value.shape)
+        parts.append((i, 0, 0, at * strides[axis], sizes, strides_of(value.shape), strides))
+        at += value.shape[axis]
+    build.emit(steps.move_step(parts), values, [y], "copy")
+
+
+def _join_channels(build: Builder, node: Node) -> None:
+    values = [build.blocked(name) for name in node.inputs]
+    if any(value.shape[1] % BLOCK for value in values[:-1]):
+        build.copy_channels(values, build.new(node.output, 1))
+        return
+    if _lie_side_by_side(values):
+        first = values[0]
+        shape = build.shapes[node.output]
+        build.define(node.output, Value(first.storage, shape, 1, first.offset, first.of_blocks))
+        return
+    y, channel = build.new(node.output, 1), 0
+    for value in values:
+        part = part_of(y, channel, value.shape)
+        if (value.storage, value.offset) != (part.storage, part.offset):
+            build.copy_channels([value], part)
+        channel += value.shape[1]
+
+
+def _lie_side_by_side(values: list[Value]) -> bool:
+    first, channel = values[0], 0
+    for value in values:
+        part = part_of(first, channel, value.shape)
+        same = (value.storage, value.offset, value.of_blocks)
+        if same != (part.storage, part.offset, part.of_blocks):
+            return False
+        channel += value.shape[1]
+    return len(values) == 1 or first.storage.in_parts
+
+
+def part_of(value: Value, channel: int, shape: tuple[int, ...]) -> Value:
+    """The slice of a blocked value from a channel on that begins a block."""
+    value.storage.in_parts = True
+    pixels = prod(shape[2:])
+    return Value(value.storage, shape, 1, value.offset + channel * pixels, value.of_blocks)
+
+
+def split(build: Builder, node: Node) -> None:
+    given = build.attributes(node)
+    axis, start = given["axis"] % len(build.shapes[node.inputs[0]]), 0
+    for name, size in zip(node.outputs, given["sizes"], strict=True):
+        _take(build, node.inputs[0], name, axis, start, 1)
+        start += size
+
+
+def slice_(build: Builder, node: Node) -> None:
+    given = build.attributes(node)
+    axis = given["axis"] % len(build.shapes[node.inputs[0]])
+    _take(build, node.inputs[0], node.output, axis, given["start"], given["step"])
+
+
+def _take(build: Builder, x: str, y: str, axis: int, start: int, step: int) -> None:
+    if axis == 1 and build.axis(x) == 1 and y:
+        source, shape = build.blocked(x), build.shapes[y]
+        if start % BLOCK == 0 and step == 1 and source.storage.where == 0:
+            build.define(y, part_of(source, start, shape))
+        else:
+            build.copy_channels([source], build.new(y, 1), start, step)
+        return
+    source, sizes = build.plain(x), list(build.shapes[y])
+    strides = strides_of(source.shape)
+    offset = start * strides[axis]
+    steps_of = [stride * (step if i == axis else 1) for i, stride in enumerate(strides)]
+    part = (0, 0, offset, 0, sizes, steps_of, strides_of(tuple(sizes)))
+    build.emit(steps.move_step([part]), [source], [build.new(y, None)], "copy")
+
+
+def expand(build: Builder, node: Node) -> None:
+    source, shape = build.plain(node.inputs[0]), build.shapes[node.output]
+    own = (1,) * (len(shape) - len(source.shape)) + source.shape
+    strides = [0 if n == 1 else s for n, s in zip(own, strides_of(own), strict=True)]
+    part = (0, 0, 0, 0, list(shape), strides, strides_of(shape))
+    build.emit(steps.move_step([part]), [source], [build.new(node.output, None)], "copy")

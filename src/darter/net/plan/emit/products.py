@@ -1,0 +1,127 @@
+"""Convolutions and matrix products."""
+
+from math import prod
+
+import numpy as np
+
+from darter.conv import ConvSpec
+from darter.kernels import NO_ACTIVATION, steps
+from darter.net.graph import Node
+from darter.net.plan.algorithm import algorithm_for, spec_of
+from darter.net.plan.builder import Builder, named, strides_of
+from darter.net.plan.storage import Value
+from darter.net.shapes import broadcast
+
+
+def conv(build: Builder, node: Node) -> None:
+    x, w, b, *residual = node.inputs
+    spec = spec_of(node, build.shapes)
+    if spec.x[2:] == spec.w[2:] == (1, 1) and spec.groups == 1 and not any(spec.padding):
+        _fully_connected(build, node, (w, b), build.blocked(x), residual)
+    else:
+        _convolution(build, node, spec, (w, b), x, 1, residual)
+
+
+def gemm(build: Builder, node: Node) -> None:
+    """x (N, ..., C): a 1x1 convolution whose channels are the last axis."""
+    x, w, b, *residual = node.inputs
+    shape, (k, c) = build.shapes[x], build.shapes[w]
+    pixels = prod(shape[1:-1])
+    if pixels == 1:
+        _fully_connected(build, node, (w, b), build.blocked(x, len(shape) - 1), residual)
+        return
+    spec = ConvSpec((shape[0], c, 1, pixels), (k, c, 1, 1))
+    _convolution(build, node, spec, (w, b), x, len(shape) - 1, residual)
+
+
+def matmul(build: Builder, node: Node) -> None:
+    a, b = node.inputs
+    a_shape, b_shape = build.shapes[a], build.shapes[b]
+    (m, k), n = a_shape[-2:], b_shape[-1]
+    outer = broadcast(a_shape[:-2], b_shape[:-2])
+    offsets = [_offsets(outer, shape) for shape in (a_shape, b_shape)]
+    core = steps.matmul_step(*offsets, m, n, k)
+    reads = [build.plain(a), build.plain(b)]
+    count = len(offsets[0]) * m * n * k
+    build.emit(core, reads, [build.new(node.output, None)], "gemm", count)
+
+
+def _offsets(outer: tuple[int, ...], shape: tuple[int, ...]) -> list[int]:
+    """Where the matrices of an operand begin, for every matrix of the result."""
+    own = (1,) * (len(outer) + 2 - len(shape)) + shape
+    strides = [0 if size == 1 else s for size, s in zip(own, strides_of(own), strict=True)]
+    grid = np.indices(outer).reshape(len(outer), prod(outer))
+    return [int(offset) for offset in np.asarray(strides[:-2], np.int64) @ grid]
+
+
+def _convolution(
+    build: Builder,
+    node: Node,
+    spec: ConvSpec,
+    names: tuple[str, str],
+    x: str,
+    axis: int,
+    residual: list[str],
+) -> None:
+    given = build.attributes(node)
+    activation, after = named(given["activation"]), given["activation_after_residual"]
+    added = residual[0] if residual and (after or activation == NO_ACTIVATION) else None
+    algorithm = algorithm_for(spec, build.options)
+    w, b = (build.weight(name) for name in names)
+    layer = build.packed.convolution(names, algorithm, spec, w.reshape(spec.w), b, activation)
+    source = build.plain(x) if layer.plain_input else build.blocked(x, axis)
+    reads = [source]
+    if layer.plain_output:
+        target = build.new(node.output, None)
+        reads += [build.plain(added)] if added else []
+    elif added:
+        reads.append(build.whole(build.blocked(added, axis)))
+        if reads[1].storage is source.storage:  # x is read again while y is written
+            target = build.temporary(build.shapes[node.output], axis)
+        else:
+            target = build.in_place(node.output, reads[1])
+        if not target.whole:  # what is added is read as y is written, from the same place in it
+            target = build.temporary(target.shape, axis)
+        build.define(node.output, target)
+    else:
+        target = build.new(node.output, axis)
+    layer = layer.placed(spec.x[0], _slice_blocks(source), _slice_blocks(target))
+    core = steps.convolution_step(layer, added is not None)
+    build.emit(core, reads, [target], algorithm, spec.multiply_adds)
+    if residual and not added:
+        _add(build, node, target, build.blocked(residual[0], axis))
+
+
+def _fully_connected(
+    build: Builder, node: Node, names: tuple[str, str], x: Value, residual: list[str]
+) -> None:
+    given = build.attributes(node)
+    activation, after = named(given["activation"]), given["activation_after_residual"]
+    w, b = (build.weight(name) for name in names)
+    layer = build.packed.fully_connected(
+        names, w, b, activation, build.options.precision == "bfloat16"
+    )
+    added = residual[0] if residual and (after or activation == NO_ACTIVATION) else None
+    assert x.axis is not None
+    reads = [x, *([build.whole(build.blocked(added, x.axis))] if added else [])]
+    if added:
+        target = build.temporary(build.shapes[node.output], x.axis)
+        build.define(node.output, target)
+    else:
+        target = build.new(node.output, x.axis)
+    core = steps.fully_connected_step(
+        layer, added is not None, x.shape[0], x.of_blocks, target.of_blocks
+    )
+    build.emit(core, reads, [target], "fully connected", x.shape[0] * w.size)
+    if residual and not added:
+        _add(build, node, target, build.blocked(residual[0], x.axis))
+
+
+def _add(build: Builder, node: Node, target: Value, residual: Value) -> None:
+    core = steps.eltwise_step("add", target.array, residual.array, target.array, NO_ACTIVATION)
+    build.emit(core, [target, residual], [target], "add")
+
+
+def _slice_blocks(value: Value) -> int:
+    """Blocks of the array that a value is a slice of; 0 where it is whole, or plain."""
+    return 0 if value.whole or value.axis is None else value.of_blocks

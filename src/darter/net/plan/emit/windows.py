@@ -1,0 +1,129 @@
+"""What looks at neighboring pixels: pools, resizing, padding."""
+
+from collections.abc import Callable
+from math import floor
+
+import numpy as np
+
+from darter.errors import UnsupportedError
+from darter.kernels import steps
+from darter.net.graph import Node
+from darter.net.plan.builder import Builder
+
+Taps = tuple[int, list[int], list[float]]  # how many per output, their indices and weights
+
+
+def pool(build: Builder, node: Node) -> None:
+    given = build.attributes(node)
+    mean = node.op == "AveragePool"
+    numbers = [*given["kernel"], *given["strides"], *given["pads"], *given["dilations"]]
+    _pool(build, node, numbers, mean, bool(given.get("count_padding")))
+
+
+def global_pool(build: Builder, node: Node) -> None:
+    h, w = build.shapes[node.inputs[0]][2:]
+    _pool(build, node, [h, w, 1, 1, 0, 0, 0, 0, 1, 1], node.op == "GlobalAveragePool", False)
+
+
+def _pool(build: Builder, node: Node, numbers: list[int], mean: bool, count_padding: bool) -> None:
+    x = build.blocked(node.inputs[0])
+    y = build.new(node.output, 1)
+    build.emit(steps.pool_step(x.array, y.array, numbers, mean, count_padding), [x], [y])
+
+
+def pad(build: Builder, node: Node) -> None:
+    given = build.attributes(node)
+    shape, pads = build.shapes[node.inputs[0]], given["pads"]
+    rank = len(shape)
+    moved = [axis for axis in range(rank) if pads[axis] or pads[axis + rank]]
+    if rank != 4 or not set(moved) <= {2, 3}:
+        raise UnsupportedError(f"{node}: pads axes {moved} of {shape}; only rows and columns run")
+    rows, columns = (
+        _padding(shape[axis], pads[axis], pads[axis + 4], given["mode"]) for axis in (2, 3)
+    )
+    _resample(build, node, rows, columns, given["value"])
+
+
+def resize(build: Builder, node: Node) -> None:
+    given = build.attributes(node)
+    shape = build.shapes[node.inputs[0]]
+    rows, columns = (
+        _sampling(shape[axis + 2], given["size"][axis], given["scales"][axis], given)
+        for axis in (0, 1)
+    )
+    _resample(build, node, rows, columns, 0.0)
+
+
+def _resample(build: Builder, node: Node, rows: Taps, columns: Taps, border: float) -> None:
+    x = build.blocked(node.inputs[0])
+    y = build.new(node.output, 1)
+    build.emit(steps.resample_step(x.array, y.array, rows, columns, border), [x], [y])
+
+
+def _padding(size: int, before: int, after: int, mode: str) -> Taps:
+    at = np.arange(-before, size + after)
+    if mode == "constant":
+        at = np.where((at < 0) | (at >= size), -1, at)
+    elif mode == "edge":
+        at = np.clip(at, 0, size - 1)
+    elif mode == "reflect":
+        at = np.abs(at)
+        at = np.where(at >= size, 2 * (size - 1) - at, at)
+    else:
+        raise UnsupportedError(f"padding mode {mode!r} is not known")
+    return 1, at.tolist(), [1.0] * len(at)
+
+
+def _sampling(size: int, out: int, scale: float, given: dict) -> Taps:
+    places = [_place(i, size, out, scale, given["coordinates"]) for i in range(out)]
+    if given["mode"] == "nearest":
+        rounded = [ROUNDINGS[given["nearest"]](place) for place in places]
+        return 1, [min(max(at, 0), size - 1) for at in rounded], [1.0] * out
+    if given["mode"] not in ("linear", "cubic"):
+        raise UnsupportedError(f"resizing mode {given['mode']!r} is not known")
+    reach = 1 if given["mode"] == "linear" else 2
+    index: list[int] = []
+    weights: list[float] = []
+    for place in places:
+        first = floor(place)
+        near = range(first - reach + 1, first + reach + 1)
+        line = [_weight(place - at, given) for at in near]
+        if given["exclude_outside"]:
+            line = [w if 0 <= at < size else 0.0 for w, at in zip(line, near, strict=True)]
+        index += [min(max(at, 0), size - 1) for at in near]
+        weights += [w / sum(line) for w in line]
+    return 2 * reach, index, weights
+
+
+def _weight(distance: float, given: dict) -> float:
+    t = abs(distance)
+    if given["mode"] == "linear":
+        return max(0.0, 1 - t)
+    a = given["cubic"]
+    if t <= 1:
+        return ((a + 2) * t - (a + 3)) * t * t + 1
+    return ((a * t - 5 * a) * t + 8 * a) * t - 4 * a if t < 2 else 0.0
+
+
+def _place(i: int, size: int, out: int, scale: float, coordinates: str) -> float:
+    """Where output pixel i lies in the input, in pixels; 0 is the middle of the first one."""
+    if coordinates == "asymmetric":
+        return i / scale
+    if coordinates == "align_corners":
+        return i * (size - 1) / (out - 1) if out > 1 else 0.0
+    if coordinates == "pytorch_half_pixel" and out == 1:
+        return 0.0
+    if coordinates in ("half_pixel", "pytorch_half_pixel"):
+        return (i + 0.5) / scale - 0.5
+    if coordinates == "half_pixel_symmetric":
+        adjustment = out / (scale * size)
+        return size / 2 * (1 - adjustment) + (i + 0.5) / scale - 0.5
+    raise UnsupportedError(f"resizing coordinates {coordinates!r} are not known")
+
+
+ROUNDINGS: dict[str, Callable[[float], int]] = {
+    "floor": floor,
+    "ceil": lambda x: -floor(-x),
+    "round_prefer_floor": lambda x: -floor(0.5 - x),
+    "round_prefer_ceil": lambda x: floor(x + 0.5),
+}

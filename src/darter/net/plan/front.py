@@ -1,0 +1,66 @@
+"""Where a batch is better run picture by picture: the beginning of a net.
+
+Early tensors are large and early weights small, late ones the other way round. A node run picture
+by picture reads its weights once per picture, but its tensors stay in the caches; run for the whole
+batch, it reads its weights once, and its tensors go through memory.
+"""
+
+from collections.abc import Mapping
+from math import prod
+
+from darter.conv import ALGORITHMS
+from darter.net.graph import Graph, Node
+from darter.net.infer import infer
+from darter.net.plan.algorithm import algorithm_for, spec_of
+from darter.net.plan.options import Options
+
+Dims = tuple[int, ...]
+NORMALIZING = ("Softmax", "LayerNorm", "LRN")
+
+
+def front(graph: Graph, batch: int, options: Options) -> int:
+    """How many of the first nodes to run picture by picture: as saves most bytes from memory."""
+    if batch < 2 or options.memory_cap is not None:
+        return 0
+    one, all_ = infer(graph, 1), infer(graph, batch)
+    best, best_saved, saved = 0, 0, 0
+    for number, node in enumerate(graph.nodes):
+        if not all(_is_per_picture(name, one, all_, batch) for name in node.outputs if name):
+            break
+        if _mixes_pictures(node):
+            break
+        saved += _tensor_bytes(node, graph, one) - _weight_bytes(node, one, options)
+        carried = crossing(graph, number + 1)
+        if all(len(one[name]) in (2, 4) for name in carried):
+            net = saved - sum(4 * prod(one[name]) for name in carried)
+            if net > best_saved:
+                best, best_saved = number + 1, net
+    return best
+
+
+def crossing(graph: Graph, cut: int) -> list[str]:
+    """Tensors that the first nodes make and later ones, or the caller, want."""
+    wanted = {name for node in graph.nodes[cut:] for name in node.inputs} | set(graph.outputs)
+    return [name for node in graph.nodes[:cut] for name in node.outputs if name in wanted]
+
+
+def _is_per_picture(
+    name: str, one: Mapping[str, Dims], all_: Mapping[str, Dims], batch: int
+) -> bool:
+    return one[name][:1] == (1,) and all_[name] == (batch, *one[name][1:])
+
+
+def _mixes_pictures(node: Node) -> bool:
+    return node.op in NORMALIZING and node.attributes.get("axis") == 0
+
+
+def _tensor_bytes(node: Node, graph: Graph, shapes: Mapping[str, Dims]) -> int:
+    names = [name for name in (*node.inputs, *node.outputs) if name and name not in graph.weights]
+    return 4 * sum(prod(shapes[name]) for name in names)
+
+
+def _weight_bytes(node: Node, shapes: Mapping[str, Dims], options: Options) -> int:
+    if node.op == "Conv":
+        spec = spec_of(node, shapes)
+        return ALGORITHMS[algorithm_for(spec, options)].weight_bytes(spec)
+    return 4 * prod(shapes[node.inputs[1]]) if node.op == "Gemm" else 0

@@ -1,0 +1,107 @@
+"""Where tensors lie: storages, views of them, and one arena for all that live at the same time."""
+
+from dataclasses import dataclass, field
+from math import prod
+
+from darter.kernels import BLOCK, Array
+
+Dims = tuple[int, ...]
+ARENA, INPUT, OUTPUT, CONSTANT = range(4)  # as in src/kernels/net/program.hpp
+
+
+@dataclass(eq=False)
+class Storage:
+    """Floats that one or several tensors share.
+
+    index: its first float in the arena, or the number of the input, output or constant.
+    first, last: the steps between which the arena must hold it.   tensors: names of those in it.
+    in_parts: some values are slices of it.
+    """
+
+    floats: int
+    where: int = ARENA
+    index: int = 0
+    first: int = -1
+    last: int = -1
+    tensors: set[str] = field(default_factory=set)
+    in_parts: bool = False
+
+    def touch(self, step: int) -> None:
+        self.first = step if self.first < 0 else self.first
+        self.last = step
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """A tensor in memory.
+
+    shape: its own.   axis: the axis of its channels where it is blocked, None where it is plain.
+    offset: floats from the storage's begin.   of_blocks: channel blocks per image in the storage.
+    """
+
+    storage: Storage
+    shape: Dims
+    axis: int | None = None
+    offset: int = 0
+    of_blocks: int = 0
+
+    @property
+    def array(self) -> Array:
+        """What the compiled core takes for a blocked array."""
+        assert self.axis is not None
+        return (*canonical(self.shape, self.axis), self.of_blocks)
+
+    @property
+    def own_blocks(self) -> int:
+        """Channel blocks of an image."""
+        return 0 if self.axis is None else blocks(self.shape[self.axis])
+
+    @property
+    def whole(self) -> bool:
+        """Whether its images lie one behind the other."""
+        return self.axis is None or self.of_blocks == self.own_blocks
+
+    @property
+    def place(self) -> tuple[int, int]:
+        at = self.offset if self.storage.where == ARENA else 0
+        return self.storage.where, self.storage.index + at
+
+
+def blocks(channels: int) -> int:
+    return -(-channels // BLOCK)
+
+
+def canonical(shape: Dims, axis: int) -> tuple[int, int, int, int]:
+    """A shape with channels on `axis` as (N, C, H, W); pixels keep their order."""
+    pixels = [size for i, size in enumerate(shape) if i not in (0, axis)]
+    h, w = (1, 1, *pixels)[-2:] if len(pixels) < 3 else (prod(pixels[:-1]), pixels[-1])
+    return shape[0], shape[axis], h, w
+
+
+def floats_of(shape: Dims, axis: int | None) -> int:
+    """Floats that a whole array takes."""
+    if axis is None:
+        return prod(shape)
+    n, c, h, w = canonical(shape, axis)
+    return n * blocks(c) * h * w * BLOCK
+
+
+def arrange(storages: list[Storage]) -> int:
+    """Give every arena storage its index; returns the arena's floats.
+
+    The largest first, each at the lowest place that is free while it lives.
+    """
+    placed: list[Storage] = []
+    size = 0
+    for storage in sorted(storages, key=lambda s: (-s.floats, s.first)):
+        room = -(-storage.floats // BLOCK) * BLOCK
+        neighbors = [s for s in placed if s.first <= storage.last and storage.first <= s.last]
+        at = 0
+        for other in sorted(neighbors, key=lambda s: s.index):
+            if other.index - at >= room:
+                break
+            at = max(at, other.index + -(-other.floats // BLOCK) * BLOCK)
+        storage.index = at
+        placed.append(storage)
+        size = max(size, at + room)
+    return size

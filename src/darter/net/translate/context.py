@@ -1,0 +1,204 @@
+"""What is known while ONNX nodes are turned into darter's operations, one after the other.
+
+Sizes and constants may depend on the number of pictures, which is not known yet. So everything
+is worked out for two numbers of pictures at once (`BATCHES`): where both agree it is a constant,
+and a size that is 2 in the one and 3 in the other is the number of pictures.
+"""
+
+from collections.abc import Iterable, Mapping
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darter.errors import ModelFileError, ShapeError, UnsupportedError
+from darter.net.graph import Graph, Node, Shape, needed, node
+from darter.net.infer import Dims, infer_node
+
+BATCHES = (2, 3)
+MOST_OF_A_PICTURE = 2**28  # elements of one tensor for one picture: 1 GB
+Values = tuple[NDArray[Any], NDArray[Any]]  # for either number of pictures; often the same object
+
+
+class Translation:
+    """Grows a Graph. The functions in `table.TRANSLATIONS` call its methods.
+
+    inputs: name -> shape, None for the number of pictures.
+    written: the number of pictures that the file was written for, if it insists on one; a
+        reshape that names it means the number of pictures.
+    """
+
+    def __init__(self, inputs: Mapping[str, Shape], opset: int, written: int | None = None) -> None:
+        self.opset, self.inputs, self.written = opset, inputs, written
+        self.nodes: list[Node] = []
+        self.weights: dict[str, NDArray[np.float32]] = {}
+        self.values: dict[str, Values] = {}
+        self.flat: dict[str, str] = {}  # all pictures as one row -> what they are a row of
+        self._same: dict[str, str] = {}  # tensor -> the one that it is another name of
+        self._shapes: tuple[dict[str, Dims], dict[str, Dims]] = ({}, {})
+        for number, batch in enumerate(BATCHES):
+            for name, shape in inputs.items():
+                dims = tuple(batch if size is None else size for size in shape)
+                self._shapes[number][name] = dims
+
+    # Reading
+
+    def dims(self, name: str) -> tuple[Dims, Dims]:
+        """The shape of a tensor for either number of pictures."""
+        if name in self.values:
+            first, second = self.values[name]
+            return first.shape, second.shape
+        return self._shapes[0][name], self._shapes[1][name]
+
+    def shape(self, name: str) -> Shape:
+        return unite(*self.dims(name))
+
+    def constant(self, source: Node, number: int) -> NDArray[Any] | None:
+        """The value of an input that must be known now; None where it is left out.
+
+        Raises UnsupportedError if it is computed from pictures or depends on their number.
+        """
+        if number >= len(source.inputs) or not source.inputs[number]:
+            return None
+        name = source.inputs[number]
+        if name not in self.values:
+            raise UnsupportedError(f"its input {number} ({name[:60]!r}) must be a constant")
+        first, second = self.values[name]
+        if first is not second and not np.array_equal(first, second):
+            raise UnsupportedError(f"its input {number} ({name[:60]!r}) depends on the batch size")
+        return first
+
+    def sizes(self, source: Node, number: int) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+        """Like `constant` for a list of sizes, which may be the number of pictures."""
+        if number >= len(source.inputs) or not source.inputs[number]:
+            return None
+        name = source.inputs[number]
+        if name not in self.values:
+            raise UnsupportedError(f"its input {number} ({name[:60]!r}) must be a constant")
+        first, second = ([int(size) for size in value.ravel()] for value in self.values[name])
+        return tuple(first), tuple(second)
+
+    # Writing
+
+    def emit(self, op: str, source: Node, inputs: Iterable[str], output: str, **attributes) -> str:
+        """Add a node that makes `output`; returns its name. Constants it reads become weights."""
+        self._add(node(op, source.name, self._read(inputs), output, **attributes))
+        return output
+
+    def emit_many(
+        self, op: str, source: Node, inputs: Iterable[str], outputs: Iterable[str], **attributes
+    ) -> None:
+        """Likewise for a node with several outputs."""
+        self._add(Node(op, source.name, self._read(inputs), tuple(outputs), attributes))
+
+    def _read(self, inputs: Iterable[str]) -> tuple[str, ...]:
+        inputs = tuple(self._same.get(name, name) for name in inputs)
+        for name in inputs:
+            if name in self.flat:
+                raise UnsupportedError("takes all pictures as one row of numbers")
+            self._need_weight(name)
+        return inputs
+
+    def _add(self, made: Node) -> None:
+        for shapes in self._shapes:
+            shapes.update(infer_node(made, shapes))
+        for name in made.outputs:
+            check_one_picture(name, self.shape(name))
+        self._check_pictures_stay_apart(made)
+        self.nodes.append(made)
+
+    def _check_pictures_stay_apart(self, made: Node) -> None:
+        ranks = [len(self.shape(name)) for name in made.inputs if None in self.shape(name)]
+        if not ranks:
+            return
+        across = made.op in ("Softmax", "LayerNorm") and made.attributes["axis"] in (0, -ranks[0])
+        if across or any(None not in self.shape(name) for name in made.outputs):
+            raise UnsupportedError("computes across pictures; darter runs each for itself")
+
+    def weight(self, source: Node, role: str, array: Any) -> str:
+        """Name a new constant, e.g. "conv1.bias"."""
+        name = base = f"{source.output}.{role}"
+        taken = 0
+        while name in self.weights or name in self.values or name in self._shapes[0]:
+            taken += 1
+            name = f"{base}.{taken}"
+        self.know(name, np.asarray(array, np.float32))
+        return name
+
+    def know(self, name: str, first: NDArray[Any], second: NDArray[Any] | None = None) -> None:
+        """Record a constant, for either number of pictures if they differ."""
+        self.values[name] = (first, first if second is None else second)
+
+    def alias(self, source: Node) -> None:
+        """The node does nothing: its readers read its input instead."""
+        (name, *_), output = source.inputs, source.output
+        if name in self.values:
+            self.know(output, *self.values[name])
+            return
+        self._same[output] = self._same.get(name, name)
+        for shapes in self._shapes:
+            shapes[output] = shapes[name]
+
+    def flatten_all(self, source: Node, sizes: tuple[Dims, Dims]) -> None:
+        """The node makes one row of all pictures: recorded, as only `layout.gather` can use it."""
+        self.flat[source.output] = self._same.get(source.inputs[0], source.inputs[0])
+        for shapes, dims in zip(self._shapes, sizes, strict=True):
+            shapes[source.output] = dims
+
+    def between(self, source: Node, role: str) -> str:
+        """A name for a tensor inside what was one node."""
+        return f"{source.output}.{role}"
+
+    def _need_weight(self, name: str) -> None:
+        if name not in self.values or name in self.weights:
+            return
+        first, second = self.values[name]
+        if first is not second and not np.array_equal(first, second):
+            raise UnsupportedError(f"the constant {name[:60]!r} depends on the batch size")
+        if first.dtype.kind not in "fiub":
+            raise UnsupportedError(f"constants of type {first.dtype} are not supported")
+        # The file's own bytes where they lie as the compiled core wants them.
+        self.weights[name] = np.require(first, np.float32, ("C", "A"))
+        for shapes in self._shapes:
+            shapes[name] = first.shape
+
+    def finish(self, outputs: tuple[str, ...]) -> Graph:
+        for name in outputs:
+            if name in self.values:
+                raise ModelFileError(f"its output {name[:60]!r} does not depend on the pictures")
+        outputs = tuple(self._same.get(name, name) for name in outputs)
+        graph = Graph(tuple(self.nodes), self.inputs, outputs, self.weights, self.opset)
+        return needed(graph)
+
+
+def unite(first: Dims, second: Dims) -> Shape:
+    """One shape from two: None where the sizes are the numbers of pictures.
+
+    Raises UnsupportedError where a size depends on the number of pictures in another way.
+    """
+    if first == second:
+        return first
+    if len(first) != len(second):
+        raise UnsupportedError(f"the rank depends on the batch size: {first}, {second}")
+    shape: list[int | None] = []
+    for axis, sizes in enumerate(zip(first, second, strict=True)):
+        if sizes[0] == sizes[1]:
+            shape.append(sizes[0])
+        elif sizes == BATCHES and axis == 0:
+            shape.append(None)
+        else:
+            raise UnsupportedError(
+                f"{first} for {BATCHES[0]} pictures and {second} for {BATCHES[1]}: "
+                "pictures must stay apart, on the first axis"
+            )
+    return tuple(shape)
+
+
+def check_one_picture(name: str, shape: Shape) -> None:
+    size = prod(1 if each is None else each for each in shape)
+    if size > MOST_OF_A_PICTURE:
+        raise ShapeError(
+            f"tensor {name[:60]!r} would have {size:,} elements for one picture; "
+            f"darter's limit is {MOST_OF_A_PICTURE:,}"
+        )

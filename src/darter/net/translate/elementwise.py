@@ -1,0 +1,128 @@
+"""What treats each number for itself: activations, arithmetic, batch normalization."""
+
+import numpy as np
+
+from darter.errors import ModelFileError, UnsupportedError
+from darter.net.graph import Node
+from darter.net.ops import Activation
+from darter.net.translate.attributes import integer, number, text
+from darter.net.translate.context import Translation
+
+FLOATS = (1, 10, 11)  # ONNX's numbers of float32, float16 and float64
+
+
+def plain(kind: str):
+    """A translation for an activation without parameters."""
+
+    def translate(net: Translation, source: Node) -> None:
+        _activation(net, source, Activation(kind))
+
+    return translate
+
+
+def leaky_relu(net: Translation, source: Node) -> None:
+    _activation(net, source, Activation("leaky_relu", number(source, "alpha", 0.01)))
+
+
+def elu(net: Translation, source: Node) -> None:
+    _activation(net, source, Activation("elu", number(source, "alpha", 1.0)))
+
+
+def hard_sigmoid(net: Translation, source: Node) -> None:
+    a, b = number(source, "alpha", 0.2), number(source, "beta", 0.5)
+    _activation(net, source, Activation("hard_sigmoid", a, b))
+
+
+def gelu(net: Translation, source: Node) -> None:
+    tanh = text(source, "approximate", "none") == "tanh"
+    _activation(net, source, Activation("gelu_tanh" if tanh else "gelu"))
+
+
+def swish(net: Translation, source: Node) -> None:
+    if number(source, "alpha", 1.0) != 1:
+        raise UnsupportedError("x sigmoid(a x) is supported for a = 1 only")
+    _activation(net, source, Activation("swish"))
+
+
+def clip(net: Translation, source: Node) -> None:
+    """Bounds are inputs; either may be left out."""
+    low, high = net.constant(source, 1), net.constant(source, 2)
+    a = -np.inf if low is None else float(_one(low))
+    b = np.inf if high is None else float(_one(high))
+    _activation(net, source, Activation("clip", a, b))
+
+
+def prelu(net: Translation, source: Node) -> None:
+    slope = net.constant(source, 1)
+    if slope is not None and slope.size == 1:
+        _activation(net, source, Activation("leaky_relu", float(_one(slope))))
+    else:
+        net.emit("PRelu", source, source.inputs, source.output)
+
+
+def binary(function: str):
+    """A translation for arithmetic on two tensors, or more, one after the other."""
+
+    def translate(net: Translation, source: Node) -> None:
+        if not source.inputs:
+            raise ModelFileError("has no inputs")
+        left, *others = source.inputs
+        for part, right in enumerate(others, 1):
+            last = part == len(others)
+            output = source.output if last else net.between(source, f"part{part}")
+            left = net.emit("Eltwise", source, (left, right), output, function=function)
+        if not others:
+            net.emit("Activation", source, (left,), source.output, activation=IDENTITY)
+
+    return translate
+
+
+IDENTITY = Activation("clip", -np.inf, np.inf)
+
+
+def power(net: Translation, source: Node) -> None:
+    exponent = net.constant(source, 1)
+    if exponent is None or exponent.size != 1:
+        raise UnsupportedError("the exponent must be one constant number")
+    _activation(net, source, Activation("power", float(_one(exponent))))
+
+
+def negate(net: Translation, source: Node) -> None:
+    minus = net.weight(source, "minus", -1.0)
+    net.emit("Eltwise", source, (source.inputs[0], minus), source.output, function="mul")
+
+
+def batch_normalization(net: Translation, source: Node) -> None:
+    """y = (x - mean) / sqrt(variance + epsilon) * gamma + beta, as one scale and one shift."""
+    if integer(source, "training_mode", 0) or any(source.outputs[1:]):
+        raise UnsupportedError("is in training mode; export the net in evaluation mode")
+    values = [net.constant(source, place) for place in range(1, 5)]
+    gamma, beta, mean, variance = (np.asarray(v, np.float64) for v in values)
+    if len({v.shape for v in (gamma, beta, mean, variance)}) != 1:
+        raise ModelFileError("scale, shift, mean and variance differ in length")
+    with np.errstate(all="ignore"):
+        scale = gamma / np.sqrt(variance + number(source, "epsilon", 1e-5))
+        shift = beta - mean * scale
+    net.emit(
+        "Scale",
+        source,
+        (source.inputs[0], net.weight(source, "scale", scale), net.weight(source, "shift", shift)),
+        source.output,
+    )
+
+
+def cast(net: Translation, source: Node) -> None:
+    """Numbers stay float32 throughout, so a change of precision is nothing to do."""
+    if integer(source, "to", 0) not in FLOATS:
+        raise UnsupportedError("makes whole numbers of what is computed from pictures")
+    net.alias(source)
+
+
+def _activation(net: Translation, source: Node, activation: Activation) -> None:
+    net.emit("Activation", source, source.inputs[:1], source.output, activation=activation)
+
+
+def _one(array: np.ndarray) -> float:
+    if array.size != 1:
+        raise ModelFileError(f"one number expected, got shape {array.shape}")
+    return float(array.ravel()[0])

@@ -1,0 +1,234 @@
+"""Operations on constants, worked out when the file is read: mostly arithmetic on shapes.
+
+`FOLDS` maps ONNX's names to functions of (inputs, node, opset); absent inputs are None. Results
+are checked to be small before they are made: a damaged file must not fill the memory.
+"""
+
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darter.errors import ModelFileError, ShapeError, UnsupportedError
+from darter.net.graph import Node
+from darter.net.onnx.tensors import TYPES
+
+MOST_ELEMENTS = 2**26  # of a constant that is computed
+Inputs = list[NDArray[Any] | None]
+Fold = Callable[[Any, Node, int], Any]
+
+
+def fold(node: Node, inputs: Inputs, opset: int) -> list[NDArray[Any]]:
+    """The outputs of a node whose inputs are all constants.
+
+    Raises ModelFileError if values do not fit together, ShapeError if a result would be huge.
+    """
+    try:
+        with np.errstate(all="ignore"):
+            result = FOLDS[node.op](inputs, node, opset)
+    except (ArithmeticError, AttributeError, IndexError, LookupError, TypeError, ValueError) as e:
+        if isinstance(e, ShapeError):
+            raise ShapeError(f"{node}: {e}") from None
+        raise ModelFileError(f"{node}: its constants do not fit: {e}") from e
+    return list(result) if isinstance(result, list) else [np.asarray(result)]
+
+
+def check(*shape: int) -> tuple[int, ...]:
+    shape = tuple(int(size) for size in shape)
+    if min(shape, default=0) < 0 or prod(shape) > MOST_ELEMENTS or len(shape) > 8:
+        raise ShapeError(f"a constant of shape {shape[:8]} cannot be meant")
+    return shape
+
+
+def _arithmetic(function: Callable[..., Any]) -> Fold:
+    def compute(inputs: Inputs, node: Node, opset: int) -> Any:
+        arrays = [np.asarray(each) for each in inputs if each is not None]
+        check(*np.broadcast_shapes(*(each.shape for each in arrays)))
+        result = function(*arrays)
+        return result.astype(arrays[0].dtype) if result.dtype != np.bool_ else result
+
+    return compute
+
+
+def _divide(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
+    """Integers are divided as in C: towards zero."""
+    if a.dtype.kind == "f":
+        return a / b
+    if not b.all():
+        raise ModelFileError("divides by zero")
+    return np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b))
+
+
+def _axes(inputs: Inputs, node: Node, rank: int) -> tuple[int, ...]:
+    given = inputs[1] if len(inputs) > 1 and inputs[1] is not None else node.attributes.get("axes")
+    return tuple(range(rank)) if given is None else tuple(int(a) for a in np.ravel(given))
+
+
+def _reduce(function: Callable[..., Any]) -> Fold:
+    def compute(inputs: Inputs, node: Node, opset: int) -> Any:
+        axes = _axes(inputs, node, inputs[0].ndim)  # type: ignore[union-attr]
+        keep = bool(node.attributes.get("keepdims", 1))
+        return function(inputs[0], axis=axes, keepdims=keep).astype(inputs[0].dtype)  # type: ignore[union-attr]
+
+    return compute
+
+
+def _reshape(inputs: Any, node: Node, opset: int) -> Any:
+    x, target = inputs
+    sizes = [x.shape[i] if size == 0 else int(size) for i, size in enumerate(target)]
+    return x.reshape(sizes)
+
+
+def _squeeze(inputs: Any, node: Node, opset: int) -> Any:
+    x = inputs[0]
+    ones = [axis for axis, size in enumerate(x.shape) if size == 1]
+    given = len(inputs) > 1 or "axes" in node.attributes
+    return np.squeeze(x, _axes(inputs, node, x.ndim) if given else tuple(ones))
+
+
+def _slice(inputs: Any, node: Node, opset: int) -> Any:
+    x, starts, ends, *rest = inputs
+    axes = rest[0] if rest and rest[0] is not None else range(len(starts))
+    steps = rest[1] if len(rest) > 1 and rest[1] is not None else [1] * len(starts)
+    parts = [slice(None)] * x.ndim
+    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
+        stop = None if step < 0 and int(end) < -x.shape[axis] else int(end)
+        parts[int(axis)] = slice(int(start), stop, int(step))
+    return x[tuple(parts)]
+
+
+def _cast(inputs: Any, node: Node, opset: int) -> Any:
+    kind = node.attributes["to"]
+    if kind not in TYPES:
+        raise UnsupportedError(f"{node}: elements of type {kind} are not supported")
+    return inputs[0].astype(TYPES[kind][0])
+
+
+def _fill(inputs: Any, node: Node, opset: int) -> Any:
+    value = np.ravel(node.attributes.get("value", np.zeros(1, np.float32)))[0]
+    return np.full(check(*inputs[0].ravel()), value)
+
+
+def _range(inputs: Any, node: Node, opset: int) -> Any:
+    start, stop, step = (each.ravel()[0] for each in inputs)
+    check(max(0, int(np.ceil((float(stop) - float(start)) / float(step)))))
+    return np.arange(start, stop, step, dtype=inputs[0].dtype)
+
+
+def _gather(inputs: Any, node: Node, opset: int) -> Any:
+    x, indices = inputs
+    axis = node.attributes.get("axis", 0)
+    check(*np.delete(x.shape, axis), *indices.shape)
+    return np.take(x, indices.astype(np.int64), axis=axis)
+
+
+def _concat(inputs: Any, node: Node, opset: int) -> Any:
+    check(sum(each.size for each in inputs))
+    return np.concatenate(inputs, axis=node.attributes["axis"])
+
+
+def _split(inputs: Any, node: Node, opset: int) -> Any:
+    axis, count = node.attributes.get("axis", 0), len(node.outputs)
+    sizes = inputs[1] if len(inputs) > 1 else node.attributes.get("split")
+    return np.split(inputs[0], count if sizes is None else np.cumsum(sizes)[:-1], axis=axis)
+
+
+def _expand(inputs: Any, node: Node, opset: int) -> Any:
+    x, target = inputs
+    return np.broadcast_to(x, check(*np.broadcast_shapes(x.shape, tuple(map(int, target)))))
+
+
+def _tile(inputs: Any, node: Node, opset: int) -> Any:
+    x, repeats = inputs
+    check(*(int(size) * int(times) for size, times in zip(x.shape, repeats, strict=True)))
+    return np.tile(x, repeats)
+
+
+def _unsqueeze(inputs: Any, node: Node, opset: int) -> Any:
+    axes = _axes(inputs, node, 0)
+    if len(axes) > 8:
+        raise ShapeError(f"{len(axes)} axes cannot be meant")
+    return np.expand_dims(inputs[0], axes)
+
+
+def _matmul(inputs: Any, node: Node, opset: int) -> Any:
+    check(*inputs[0].shape[:-1], *inputs[1].shape[-1:])
+    return inputs[0] @ inputs[1]
+
+
+def _flatten(inputs: Any, node: Node, opset: int) -> Any:
+    x, axis = inputs[0], node.attributes.get("axis", 1)
+    return x.reshape(prod(x.shape[: axis if axis >= 0 else x.ndim + axis]), -1)
+
+
+def _clip(inputs: Any, node: Node, opset: int) -> Any:
+    x, low, high = (*inputs, None, None)[:3]
+    x = x if low is None else np.maximum(x, low.ravel()[0])
+    return x if high is None else np.minimum(x, high.ravel()[0])
+
+
+FOLDS: dict[str, Fold] = {
+    "Add": _arithmetic(np.add),
+    "Sub": _arithmetic(np.subtract),
+    "Mul": _arithmetic(np.multiply),
+    "Div": _arithmetic(_divide),
+    "Mod": _arithmetic(np.mod),
+    "Pow": _arithmetic(np.power),
+    "Min": _arithmetic(lambda *each: np.minimum.reduce(np.broadcast_arrays(*each))),
+    "Max": _arithmetic(lambda *each: np.maximum.reduce(np.broadcast_arrays(*each))),
+    "Neg": _arithmetic(np.negative),
+    "Abs": _arithmetic(np.abs),
+    "Floor": _arithmetic(np.floor),
+    "Ceil": _arithmetic(np.ceil),
+    "Round": _arithmetic(np.round),
+    "Sqrt": _arithmetic(np.sqrt),
+    "Exp": _arithmetic(np.exp),
+    "Log": _arithmetic(np.log),
+    "Reciprocal": _arithmetic(np.reciprocal),
+    "Relu": _arithmetic(lambda x: np.maximum(x, 0)),
+    "Sigmoid": _arithmetic(lambda x: 1 / (1 + np.exp(-x))),
+    "Clip": _clip,
+    "Not": _arithmetic(np.logical_not),
+    "And": _arithmetic(np.logical_and),
+    "Or": _arithmetic(np.logical_or),
+    "Equal": _arithmetic(np.equal),
+    "Less": _arithmetic(np.less),
+    "Greater": _arithmetic(np.greater),
+    "Where": lambda i, n, o: np.where(*_same_shapes(i)),
+    "ReduceProd": _reduce(np.prod),
+    "ReduceSum": _reduce(np.sum),
+    "ReduceMean": _reduce(np.mean),
+    "ReduceMax": _reduce(np.max),
+    "ReduceMin": _reduce(np.min),
+    "Cast": _cast,
+    "CastLike": lambda i, n, o: i[0].astype(i[1].dtype),
+    "Identity": lambda i, n, o: i[0],
+    "Reshape": _reshape,
+    "Flatten": _flatten,
+    "Squeeze": _squeeze,
+    "Unsqueeze": _unsqueeze,
+    "Transpose": lambda i, n, o: np.transpose(i[0], n.attributes.get("perm")),
+    "Slice": _slice,
+    "Gather": _gather,
+    "Concat": _concat,
+    "Split": _split,
+    "Expand": _expand,
+    "Tile": _tile,
+    "ConstantOfShape": _fill,
+    "Range": _range,
+    "MatMul": _matmul,
+    "Shape": lambda i, n, o: np.array(part_of_shape(n, i[0].shape), np.int64),
+    "Size": lambda i, n, o: np.array(i[0].size, np.int64),
+}
+
+
+def part_of_shape(node: Node, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """What a Shape node takes of a shape."""
+    return shape[node.attributes.get("start", 0) : node.attributes.get("end")]
+
+
+def _same_shapes(inputs: Any) -> Any:
+    check(*np.broadcast_shapes(*(each.shape for each in inputs)))
+    return inputs

@@ -1,0 +1,135 @@
+"""What gives numbers another shape or order and changes nothing: reshape, transpose, expand."""
+
+import numpy as np
+
+from darter.errors import ModelFileError, ShapeError, UnsupportedError
+from darter.net.graph import Node
+from darter.net.shapes import check_axis
+from darter.net.translate.attributes import integer, integers
+from darter.net.translate.context import Translation, unite
+
+Dims = tuple[int, ...]
+
+
+def alias(net: Translation, source: Node) -> None:
+    """Identity: the input under another name."""
+    net.alias(source)
+
+
+def dropout(net: Translation, source: Node) -> None:
+    """Nothing to do, as nets in use drop nothing."""
+    if any(source.outputs[1:]):
+        raise UnsupportedError("a dropout mask as output is not supported")
+    training = net.constant(source, 2)
+    if training is not None and training.any():
+        raise UnsupportedError("is in training mode; export the net in evaluation mode")
+    net.alias(source)
+
+
+def reshape(net: Translation, source: Node) -> None:
+    sizes = net.sizes(source, 1)
+    if sizes is None:
+        raise ModelFileError("does not say to which shape")
+    keep_zero = bool(integer(source, "allowzero", 0))
+    x = net.dims(source.inputs[0])
+    pictures = net.shape(source.inputs[0])[:1] == (None,)
+    both = []
+    for old, new in zip(x, sizes, strict=True):
+        if pictures and net.written is not None and new[:1] == (net.written,):
+            new = (old[0], *new[1:])
+        both.append(_resolve(old, new, keep_zero))
+    if pictures and len(both[0]) == 1 and both[0] != both[1]:
+        net.flatten_all(source, (both[0], both[1]))
+    else:
+        _emit_reshape(net, source, both[0], both[1])
+
+
+def flatten(net: Translation, source: Node) -> None:
+    both = []
+    for x in net.dims(source.inputs[0]):
+        axis = integer(source, "axis", 1)
+        axis = axis + len(x) if axis < 0 else axis
+        if not 0 <= axis <= len(x):
+            raise ModelFileError(f"there is no axis {axis} in {x}")
+        both.append((int(np.prod(x[:axis], dtype=object)), int(np.prod(x[axis:], dtype=object))))
+    _emit_reshape(net, source, *both)
+
+
+def squeeze(net: Translation, source: Node) -> None:
+    axes = _axes(net, source)
+    both = []
+    for x in net.dims(source.inputs[0]):
+        gone = {check_axis(a, x) for a in axes} if axes else {i for i, s in enumerate(x) if s == 1}
+        if any(x[axis] != 1 for axis in gone):
+            raise ShapeError(f"axes {axes} of {x} are not 1")
+        both.append(tuple(size for axis, size in enumerate(x) if axis not in gone))
+    _emit_reshape(net, source, *both)
+
+
+def unsqueeze(net: Translation, source: Node) -> None:
+    axes = _axes(net, source)
+    both = []
+    for x in net.dims(source.inputs[0]):
+        rank = len(x) + len(axes)
+        places = {check_axis(axis, (1,) * rank) for axis in axes}
+        if len(places) != len(axes):
+            raise ModelFileError(f"axes {axes} name a place twice")
+        rest = iter(x)
+        both.append(tuple(1 if axis in places else next(rest) for axis in range(rank)))
+    _emit_reshape(net, source, *both)
+
+
+def expand(net: Translation, source: Node) -> None:
+    sizes = net.sizes(source, 1)
+    if sizes is None:
+        raise ModelFileError("does not say to which shape")
+    x = net.dims(source.inputs[0])
+    target = unite(*(np.broadcast_shapes(old, new) for old, new in zip(x, sizes, strict=True)))
+    if target == net.shape(source.inputs[0]):
+        net.alias(source)
+    else:
+        net.emit("Expand", source, source.inputs[:1], source.output, shape=target)
+
+
+def transpose(net: Translation, source: Node) -> None:
+    rank = len(net.shape(source.inputs[0]))
+    order = integers(source, "perm", tuple(reversed(range(rank))))
+    net.emit("Transpose", source, source.inputs[:1], source.output, order=order)
+
+
+def _emit_reshape(net: Translation, source: Node, first: Dims, second: Dims) -> None:
+    x = source.inputs[0]
+    target = unite(first, second)
+    if target == net.shape(x):
+        net.alias(source)
+        return
+    net.emit("Reshape", source, (x,), source.output, shape=target)
+
+
+def _resolve(x: Dims, target: Dims, keep_zero: bool) -> Dims:
+    """ONNX's rule: 0 keeps a size, -1 is what is left."""
+    sizes = list(target)
+    for axis, size in enumerate(sizes):
+        if size == 0 and not keep_zero:
+            if axis >= len(x):
+                raise ShapeError(f"keeps axis {axis}, which {x} does not have")
+            sizes[axis] = x[axis]
+    if sizes.count(-1) > 1 or min(sizes, default=0) < -1:
+        raise ShapeError(f"cannot reshape {x} to {target}")
+    if -1 in sizes:
+        known, total = 1, 1
+        for size in sizes:
+            known *= size if size != -1 else 1
+        for size in x:
+            total *= size
+        if not known or total % known:
+            raise ShapeError(f"cannot reshape {x} to {target}")
+        sizes[sizes.index(-1)] = total // known
+    return tuple(sizes)
+
+
+def _axes(net: Translation, source: Node) -> tuple[int, ...]:
+    given = net.constant(source, 1)
+    if given is not None:
+        return tuple(int(axis) for axis in given.ravel())
+    return integers(source, "axes", ())

@@ -1,0 +1,89 @@
+"""What makes pictures larger or smaller: pad and resize."""
+
+from math import floor
+
+from darter.errors import ModelFileError, UnsupportedError
+from darter.net.graph import Node
+from darter.net.shapes import check_axis
+from darter.net.translate.attributes import integer, number, text
+from darter.net.translate.context import Translation, unite
+
+COORDINATES = (
+    "half_pixel",
+    "half_pixel_symmetric",
+    "pytorch_half_pixel",
+    "align_corners",
+    "asymmetric",
+)
+ROUNDINGS = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
+
+
+def pad(net: Translation, source: Node) -> None:
+    x = net.dims(source.inputs[0])[0]
+    pads, value, axes = (net.constant(source, place) for place in (1, 2, 3))
+    if pads is None:
+        raise ModelFileError("does not say how far")
+    amounts = [int(each) for each in pads.ravel()]
+    places = range(len(x)) if axes is None else [check_axis(int(a), x) for a in axes.ravel()]
+    if len(amounts) != 2 * len(places):
+        raise ModelFileError(f"{len(amounts)} pads for {len(places)} axes")
+    full = [0] * (2 * len(x))
+    for i, axis in enumerate(places):
+        full[axis], full[axis + len(x)] = amounts[i], amounts[i + len(places)]
+    mode = text(source, "mode", "constant")
+    if mode not in ("constant", "reflect", "edge"):
+        raise UnsupportedError(f"mode {mode[:30]!r} is not supported")
+    fill = 0.0 if value is None else float(value.ravel()[0])
+    if not any(full):
+        net.alias(source)
+        return
+    if len(x) != 4 or any(full[axis] for axis in (0, 1, 4, 5)):
+        raise UnsupportedError(f"pads {full} of {x}: only rows and columns of (N, C, H, W)")
+    net.emit(
+        "Pad", source, source.inputs[:1], source.output, pads=tuple(full), mode=mode, value=fill
+    )
+
+
+def resize(net: Translation, source: Node) -> None:
+    shape = net.shape(source.inputs[0])
+    if len(shape) != 4:
+        raise UnsupportedError(f"works on (N, C, H, W) only; its input has rank {len(shape)}")
+    policy = text(source, "keep_aspect_ratio_policy", "stretch")
+    if integer(source, "antialias", 0) or policy != "stretch" or "axes" in source.attributes:
+        raise UnsupportedError("antialias, axes and keeping the aspect ratio are not supported")
+    scales, sizes = net.constant(source, 2), net.sizes(source, 3)
+    hw = [int(size or 0) for size in shape[2:]]
+    if sizes is not None and sizes[0]:
+        target = unite(*sizes)
+        if len(target) != 4 or target[:2] != shape[:2]:
+            raise UnsupportedError(f"resizes {shape} to {target}; only H and W may change")
+        size = tuple(int(each or 0) for each in target[2:])
+        factors = [new / old for new, old in zip(size, hw, strict=True)]
+    elif scales is not None and scales.size == 4 and list(scales[:2]) == [1, 1]:
+        factors = [float(each) for each in scales[2:]]
+        if not all(0 < each < 2**16 for each in factors):
+            raise ModelFileError(f"scales {factors} cannot be meant")
+        size = tuple(floor(old * each) for old, each in zip(hw, factors, strict=True))
+    else:
+        raise UnsupportedError("needs sizes, or scales that leave pictures and channels alone")
+    coordinates = text(source, "coordinate_transformation_mode", "half_pixel")
+    whole = all(old * each == new for old, each, new in zip(hw, factors, size, strict=True))
+    if coordinates not in COORDINATES or (coordinates == "align_corners" and not whole):
+        raise UnsupportedError(f"coordinates {coordinates[:30]!r} are not supported for {factors}")
+    mode = text(source, "mode", "nearest")
+    nearest = text(source, "nearest_mode", "round_prefer_floor")
+    if mode not in ("nearest", "linear", "cubic") or nearest not in ROUNDINGS:
+        raise ModelFileError(f"mode {mode[:30]!r} with {nearest[:30]!r} does not exist")
+    net.emit(
+        "Resize",
+        source,
+        source.inputs[:1],
+        source.output,
+        size=size,
+        scales=tuple(factors),
+        mode=mode,
+        coordinates=coordinates,
+        nearest=nearest,
+        cubic=number(source, "cubic_coeff_a", -0.75),
+        exclude_outside=bool(integer(source, "exclude_outside", 0)),
+    )

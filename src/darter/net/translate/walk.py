@@ -1,0 +1,118 @@
+"""One walk over an ONNX graph: fold what is constant, translate the rest."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from math import prod
+
+import numpy as np
+
+from darter.errors import ModelFileError, ShapeError, UnsupportedError
+from darter.net.graph import Graph, Node, Shape
+from darter.net.translate.context import Translation
+from darter.net.translate.fold import FOLDS, fold, part_of_shape
+from darter.net.translate.table import TRANSLATIONS
+
+MOST_LISTED = 20  # of the nodes that an error names
+
+
+def translate(
+    graph: Graph,
+    inputs: Mapping[str, Shape],
+    outputs: tuple[str, ...],
+    *,
+    written: int | None = None,
+) -> Graph:
+    """A graph of `ops.OPS` that computes `outputs` of an ONNX graph from `onnx_reader`.
+
+    inputs: the shape of each input, None for the number of pictures.
+    written: the number of pictures that the file was written for, if it insists on one.
+    Raises UnsupportedError that lists every node that cannot be translated; ShapeError and
+    ModelFileError at the first node that makes no sense.
+    """
+    read = {name for source in graph.nodes for name in source.inputs} | set(outputs)
+    net = Translation(inputs, graph.opset, written)
+    for name, array in graph.weights.items():
+        net.know(name, array)
+    refused: list[str] = []
+    unknown: set[str] = set()  # outputs of refused nodes; what needs them cannot be judged
+    for source in graph.nodes:
+        try:
+            if unknown.intersection(source.inputs):
+                unknown.update(source.outputs)
+                if source.op not in FOLDS:
+                    _check_known(source)
+            else:
+                _one(net, _without_unread(source, read))
+        except UnsupportedError as error:
+            refused.append(f"{source}: {error}")
+            unknown.update(source.outputs)
+    if refused:
+        more = len(refused) - MOST_LISTED
+        listed = refused[:MOST_LISTED] + ([f"and {more} more"] if more > 0 else [])
+        raise UnsupportedError("; ".join(listed))
+    return net.finish(outputs)
+
+
+def _without_unread(source: Node, read: set[str]) -> Node:
+    """The node without optional outputs that nobody reads (a mask, a running mean)."""
+    if source.op == "Split" or len(source.outputs) == 1:
+        return source
+    first, *others = source.outputs
+    return replace(source, outputs=(first, *(name if name in read else "" for name in others)))
+
+
+def _one(net: Translation, source: Node) -> None:
+    if source.op == "Constant":
+        net.know(source.output, _constant(source))
+    elif source.op in ("Shape", "Size") and source.inputs and source.inputs[0] not in net.values:
+        first, second = net.dims(source.inputs[0])
+        if source.op == "Shape":
+            first, second = part_of_shape(source, first), part_of_shape(source, second)
+            net.know(source.output, np.array(first, np.int64), np.array(second, np.int64))
+        else:
+            net.know(source.output, np.array(prod(first)), np.array(prod(second)))
+    elif source.op in FOLDS and all(name in net.values for name in source.inputs if name):
+        _fold(net, source)
+    elif source.op in TRANSLATIONS:
+        _translate_one(net, source)
+    else:
+        _check_known(source)
+
+
+def _check_known(source: Node) -> None:
+    """UnsupportedError unless darter may be able to run the operation."""
+    if source.op not in TRANSLATIONS and source.op not in ("Constant", "Shape", "Size"):
+        only = "works on constants only" if source.op in FOLDS else "darter has no such operation"
+        raise UnsupportedError(only)
+
+
+def _translate_one(net: Translation, source: Node) -> None:
+    if not source.inputs or not source.inputs[0]:
+        raise ModelFileError(f"{source}: has no input")
+    try:
+        TRANSLATIONS[source.op](net, source)
+    except (ModelFileError, ShapeError) as error:
+        named = str(error) if str(error).startswith(str(source)) else f"{source}: {error}"
+        raise type(error)(named) from None
+    except (ArithmeticError, IndexError, LookupError, TypeError, ValueError) as error:
+        raise ModelFileError(f"{source}: its inputs or attributes do not fit: {error}") from error
+
+
+def _fold(net: Translation, source: Node) -> None:
+    both = [net.values[name] if name else (None, None) for name in source.inputs]
+    results = [fold(source, [pair[0] for pair in both], net.opset)]
+    if any(pair[0] is not pair[1] for pair in both):
+        results.append(fold(source, [pair[1] for pair in both], net.opset))
+    for name, *values in zip(source.outputs, *results, strict=False):
+        net.know(name, *values)
+
+
+def _constant(source: Node) -> np.ndarray:
+    for name, kind in (("value_float", np.float32), ("value_int", np.int64)):
+        for key in (name, f"{name}s"):
+            if source.attributes.get(key) is not None:
+                return np.array(source.attributes[key], kind)
+    value = source.attributes.get("value")
+    if not isinstance(value, np.ndarray):
+        raise UnsupportedError("constants other than numbers are not supported")
+    return value

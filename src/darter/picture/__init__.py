@@ -1,0 +1,91 @@
+"""One picture: decode it, look at it through one warp, augment it, make it a model's input.
+
+decode(source)                       any file to upright RGB
+Augment(...)                         random views, drawn by number
+Preprocess(size)                     what a model does to every picture
+views(...)                           the fixed views that answers are averaged over
+Pillow loads at the first picture that is no ordinary JPEG.
+"""
+
+from darter.picture import formats
+from darter.picture.augment import SETS, TRANSFORMS, Augment, draws, options_of, transform
+from darter.picture.color import jitter, pca_noise
+from darter.picture.decode import MAX_PIXELS, Picture, PictureError, decode, read
+from darter.picture.encoded import Encoded, Pixels, open_pixels, size_of
+from darter.picture.formats import EXTENSIONS
+from darter.picture.geometry import (
+    area_crop,
+    erase,
+    flip,
+    lens,
+    perspective,
+    rotate,
+    scale_crop,
+    shear,
+    stretch,
+    translate,
+)
+from darter.picture.kinds import CONVERTED, KINDS, LEFT_OUT, NOTED, Kind
+from darter.picture.preprocess import Preprocess
+from darter.picture.shard_index import (
+    INDEX,
+    VERSION,
+    Entry,
+    Member,
+    ShardIndex,
+    is_pack,
+    locate,
+    read_index,
+)
+from darter.picture.views import Views, views
+from darter.picture.warp import Warp, apply
+
+__all__ = [
+    "CONVERTED",
+    "EXTENSIONS",
+    "INDEX",
+    "KINDS",
+    "LEFT_OUT",
+    "MAX_PIXELS",
+    "NOTED",
+    "SETS",
+    "TRANSFORMS",
+    "VERSION",
+    "Augment",
+    "Encoded",
+    "Entry",
+    "Kind",
+    "Member",
+    "Picture",
+    "PictureError",
+    "Pixels",
+    "Preprocess",
+    "ShardIndex",
+    "Views",
+    "Warp",
+    "apply",
+    "area_crop",
+    "decode",
+    "draws",
+    "erase",
+    "flip",
+    "formats",
+    "is_pack",
+    "jitter",
+    "lens",
+    "locate",
+    "open_pixels",
+    "options_of",
+    "pca_noise",
+    "perspective",
+    "read",
+    "read_index",
+    "rotate",
+    "scale_crop",
+    "shear",
+    "size_of",
+    "stretch",
+    "transform",
+    "translate",
+    "views",
+]

@@ -1,9 +1,0 @@
-#include "engine/vector/kernel.hpp"
-#include "simd/scalar.hpp"
-
-namespace darter::scalar {
-
-extern const VectorKernels vector_kernels;
-const VectorKernels vector_kernels = vector::kernels<Vector>();
-
-}  // namespace darter::scalar

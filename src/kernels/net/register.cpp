@@ -1,0 +1,180 @@
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <optional>
+#include <stdexcept>
+#include <tuple>
+
+#include "activation/named.hpp"
+#include "net/fully_connected.hpp"
+#include "net/program.hpp"
+#include "net/steps.hpp"
+#include "register.hpp"
+
+namespace darter {
+namespace {
+
+using Input = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
+using Output = nb::ndarray<float, nb::c_contig, nb::device::cpu>;
+using Numbers = std::vector<int64_t>;
+using Array = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t>;  // n, c, h, w, of blocks
+using TapLists = std::tuple<int64_t, Numbers, std::vector<float>>;
+using PartLists = std::tuple<int64_t, int64_t, int64_t, int64_t, Numbers, Numbers, Numbers>;
+
+Blocked blocked(const Array& a) {
+    auto [n, c, h, w, of_blocks] = a;
+    return {n, c, h, w, of_blocks};
+}
+
+std::vector<Blocked> blocked(const std::vector<Array>& arrays) {
+    std::vector<Blocked> all;
+    for (const Array& each : arrays) all.push_back(blocked(each));
+    return all;
+}
+
+Taps taps(const TapLists& lists) {
+    const auto& [count, index, weight] = lists;
+    return {count, index, weight};
+}
+
+std::vector<Place> places(const std::vector<std::pair<int, int64_t>>& pairs) {
+    std::vector<Place> all;
+    for (auto [where, index] : pairs) all.push_back({static_cast<Place::Where>(where), index});
+    return all;
+}
+
+PoolShape pool_shape(const Numbers& v, bool mean, bool count_padding) {
+    if (v.size() != 10) throw std::invalid_argument("a pool has 10 numbers");
+    return {v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8], v[9], mean, count_padding};
+}
+
+std::vector<double> run(const Program& program, const std::vector<Input>& inputs,
+                        const std::vector<Output>& outputs, int threads, bool timed) {
+    std::vector<const float*> x;
+    std::vector<float*> y;
+    for (const Input& input : inputs) x.push_back(input.data());
+    for (const Output& output : outputs) y.push_back(output.data());
+    std::vector<double> seconds(timed ? program.steps() : 0);
+    nb::gil_scoped_release unlocked;
+    program.run(x.data(), y.data(), threads, timed ? seconds.data() : nullptr);
+    return seconds;
+}
+
+void register_program(nb::module_& m) {
+    nb::class_<Program>(m, "Program")
+        .def(nb::init<int64_t>(), nb::arg("arena_floats"))
+        .def("add",
+             [](Program& program, StepPointer step, const std::vector<std::pair<int, int64_t>>& x,
+                const std::vector<std::pair<int, int64_t>>& y) {
+                 program.add(std::move(step), places(x), places(y));
+             },
+             nb::arg("step"), nb::arg("x"), nb::arg("y"))
+        .def("add_constant",
+             [](Program& program, const Input& values) {
+                 return program.add_constant(values.data(), static_cast<int64_t>(values.size()));
+             },
+             nb::arg("values"))
+        .def("run", &run, nb::arg("inputs"), nb::arg("outputs"), nb::arg("threads"),
+             nb::arg("timed"))
+        .def("poison", &Program::poison, nb::arg("value"))
+        .def_prop_ro("arena_floats", &Program::arena_floats)
+        .def_prop_ro("weight_bytes", &Program::weight_bytes);
+}
+
+void register_product_steps(nb::module_& m) {
+    m.def(
+        "repeat_step",
+        [](std::shared_ptr<Program> program, int64_t times, const Numbers& x_floats,
+           const Numbers& y_floats) {
+            return repeat_step(std::move(program), times, x_floats, y_floats);
+        },
+        nb::arg("program"), nb::arg("times"), nb::arg("x_floats"), nb::arg("y_floats"));
+    m.def("convolution_step", &convolution_step, nb::arg("convolution"), nb::arg("residual"));
+    nb::class_<FullyConnected>(m, "FullyConnected")
+        .def_prop_ro("weight_bytes", &FullyConnected::weight_bytes);
+    m.def(
+        "pack_fully_connected",
+        [](int64_t c, int64_t k, const Input& w, const Input& bias, const Named& activation,
+           bool bfloat16) {
+            if (static_cast<int64_t>(w.size()) != c * k || static_cast<int64_t>(bias.size()) != k)
+                throw std::invalid_argument("w must have c * k numbers, bias k");
+            Activation f = activation_of(activation);
+            Filters filters{w.data(), bias.data(), f.low(), f.high(), f};
+            nb::gil_scoped_release unlocked;
+            return std::make_shared<FullyConnected>(
+                c, k, filters, bfloat16 ? Precision::bfloat16 : Precision::float32);
+        },
+        nb::arg("c"), nb::arg("k"), nb::arg("w"), nb::arg("bias"), nb::arg("activation"),
+        nb::arg("bfloat16"));
+    m.def("fully_connected_step", &fully_connected_step, nb::arg("layer"), nb::arg("residual"),
+          nb::arg("n"), nb::arg("x_blocks"), nb::arg("y_blocks"));
+}
+
+void register_blocked_steps(nb::module_& m) {
+    m.def("pool_step",
+          [](const Array& x, const Array& y, const Numbers& shape, bool mean, bool count_padding) {
+              return pool_step(blocked(x), blocked(y), pool_shape(shape, mean, count_padding));
+          });
+    m.def("eltwise_step", [](const std::string& function, const Array& a, const Array& b,
+                             const Array& y, const Named& activation) {
+        return eltwise_step(function, blocked(a), blocked(b), blocked(y), activation_of(activation));
+    });
+    m.def("scale_step", [](const Array& x, const Array& y, const Named& activation) {
+        return scale_step(blocked(x), blocked(y), activation_of(activation));
+    });
+    m.def("activation_step", [](const Array& x, const Array& y, const Named& activation) {
+        return activation_step(blocked(x), blocked(y), activation_of(activation));
+    });
+    m.def("channels_step", [](const std::vector<Array>& x, const Array& y,
+                              const std::vector<std::pair<int64_t, int64_t>>& sources) {
+        return channels_step(blocked(x), blocked(y), sources);
+    });
+    m.def("to_blocked_step", [](const Array& y) { return to_blocked_step(blocked(y)); });
+    m.def("from_blocked_step", [](const Array& x) { return from_blocked_step(blocked(x)); });
+    m.def("layer_norm_step", [](const Array& x, const Array& y, float epsilon) {
+        return layer_norm_step(blocked(x), blocked(y), epsilon);
+    });
+    m.def("lrn_step", [](const Array& x, const Array& y, int64_t size, float alpha, float beta,
+                         float bias) {
+        return lrn_step(blocked(x), blocked(y), size, alpha, beta, bias);
+    });
+    m.def("resample_step", [](const Array& x, const Array& y, const TapLists& rows,
+                              const TapLists& columns, float border) {
+        return resample_step(blocked(x), blocked(y), taps(rows), taps(columns), border);
+    });
+}
+
+void register_plain_steps(nb::module_& m) {
+    m.def("move_step", [](const std::vector<PartLists>& lists) {
+        std::vector<Part> parts;
+        for (const auto& [x, y, x_offset, y_offset, sizes, x_strides, y_strides] : lists)
+            parts.push_back({x, y, x_offset, y_offset, sizes, x_strides, y_strides});
+        return move_step(std::move(parts));
+    });
+    m.def("broadcast_step", [](const std::string& function, const Numbers& sizes,
+                               const Numbers& a_strides, const Numbers& b_strides,
+                               const Named& activation) {
+        return broadcast_step(function, sizes, a_strides, b_strides, activation_of(activation));
+    });
+    m.def("softmax_step", &softmax_step);
+    m.def("reduce_step", &reduce_step);
+    m.def("matmul_step", &matmul_step);
+}
+
+}  // namespace
+
+void register_net(nb::module_& core) {
+    nb::module_ m = core.def_submodule("net", "Steps and programs; use them through darter.net.");
+    nb::class_<Step>(m, "Step").def_prop_ro("weight_bytes", &Step::weight_bytes);
+    register_program(m);
+    register_product_steps(m);
+    register_blocked_steps(m);
+    register_plain_steps(m);
+}
+
+}  // namespace darter

@@ -1,0 +1,84 @@
+// All kinds of steps. Each family has a file of its own.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "net/step.hpp"
+
+namespace darter {
+
+using StepPointer = std::shared_ptr<const Step>;
+
+// x, residual (where added) -> y
+StepPointer convolution_step(std::shared_ptr<const Convolution> convolution, bool residual);
+
+// x, residual (where added) -> y, all of 1x1 pixels and n images
+class FullyConnected;
+StepPointer fully_connected_step(std::shared_ptr<const FullyConnected> layer, bool residual,
+                                 int64_t n, int64_t x_blocks, int64_t y_blocks);
+
+// Runs a program for one image `times` times, on as many images at once as there are threads;
+// x_floats, y_floats: of an image in each input and output.
+class Program;
+StepPointer repeat_step(std::shared_ptr<const Program> program, int64_t times,
+                        std::vector<int64_t> x_floats, std::vector<int64_t> y_floats);
+
+struct PoolShape {
+    int64_t kernel_h, kernel_w, stride_h, stride_w, pad_top, pad_left, pad_bottom, pad_right;
+    int64_t dilation_h, dilation_w;
+    bool mean, count_padding;  // else the maximum
+};
+StepPointer pool_step(const Blocked& x, const Blocked& y, const PoolShape& shape);
+
+// function: add, sub, mul, div, min, max, prelu. An operand of 1x1 pixels is used for all pixels;
+// one of n = 0 images and 1x1 pixels (a constant) for all images too.
+StepPointer eltwise_step(const std::string& function, const Blocked& a, const Blocked& b,
+                         const Blocked& y, const Activation& activation);
+// x, scale, shift -> y; both of blocks * 16 floats.
+StepPointer scale_step(const Blocked& x, const Blocked& y, const Activation& activation);
+StepPointer activation_step(const Blocked& x, const Blocked& y, const Activation& activation);
+
+// Any number of inputs. sources: for each channel of y, its input and the channel in it.
+StepPointer channels_step(const std::vector<Blocked>& x, const Blocked& y,
+                          const std::vector<std::pair<int64_t, int64_t>>& sources);
+
+StepPointer to_blocked_step(const Blocked& y);    // plain (N, C, H, W) -> blocked
+StepPointer from_blocked_step(const Blocked& x);  // and back
+
+// x, scale, shift -> y; over all channels of a pixel.
+StepPointer layer_norm_step(const Blocked& x, const Blocked& y, float epsilon);
+StepPointer lrn_step(const Blocked& x, const Blocked& y, int64_t size, float alpha, float beta,
+                     float bias);
+
+// Each output row is a weighted sum of `taps` input rows, and likewise columns: resize and pad.
+// An index of -1 is a pixel of zeros.
+struct Taps {
+    int64_t count;                // per output
+    std::vector<int64_t> index;   // [output][tap]
+    std::vector<float> weight;
+};
+StepPointer resample_step(const Blocked& x, const Blocked& y, Taps rows, Taps columns, float border);
+
+// Plain arrays of any rank, described by sizes and strides in floats.
+struct Part {
+    int64_t x, y;                 // number of the input and of the output
+    int64_t x_offset, y_offset;
+    std::vector<int64_t> sizes, x_strides, y_strides;
+};
+StepPointer move_step(std::vector<Part> parts);
+// function: those of eltwise_step, and pow.
+StepPointer broadcast_step(const std::string& function, std::vector<int64_t> sizes,
+                           std::vector<int64_t> a_strides, std::vector<int64_t> b_strides,
+                           const Activation& activation);
+// x: (outer, axis, inner)
+StepPointer softmax_step(int64_t outer, int64_t axis, int64_t inner, bool log);
+// y(i) = function over j of x(i, j); function: mean, sum, max, min, prod, l1, l2, log_sum, ...
+StepPointer reduce_step(const std::string& function, std::vector<int64_t> kept_sizes,
+                        std::vector<int64_t> kept_strides, std::vector<int64_t> sizes,
+                        std::vector<int64_t> strides);
+// (batch, m, k) x (batch, k, n); batch offsets of a and b in floats.
+StepPointer matmul_step(std::vector<int64_t> a_offsets, std::vector<int64_t> b_offsets, int64_t m,
+                        int64_t n, int64_t k);
+
+}  // namespace darter

@@ -1,0 +1,148 @@
+// The vector kernels over a vector type; each instruction set instantiates them once.
+#pragma once
+#include <cmath>
+
+#include "net/vector/kernels.hpp"
+
+namespace darter::vector {
+
+constexpr int kBlock = 16;
+template <class V>
+constexpr int kParts = kBlock / V::lanes;
+
+template <class V>
+void maximum(const PoolWindow& window, float* y) {
+    V best[kParts<V>];
+    for (int part = 0; part < kParts<V>; ++part) best[part] = V::load(window.x + part * V::lanes);
+    for (int64_t r = 0; r < window.rows; ++r)
+        for (int64_t s = 0; s < window.columns; ++s) {
+            const float* x = window.x + r * window.row_step + s * window.column_step;
+#pragma GCC unroll 4
+            for (int part = 0; part < kParts<V>; ++part)
+                best[part] = maximum_of(best[part], V::load(x + part * V::lanes));
+        }
+    for (int part = 0; part < kParts<V>; ++part) best[part].store(y + part * V::lanes);
+}
+
+// Four sums, so that additions need not wait for each other.
+template <class V>
+void sum(const PoolWindow& window, float factor, float* y) {
+    constexpr int kChains = 4;
+    for (int part = 0; part < kParts<V>; ++part) {
+        V total[kChains];
+        for (V& each : total) each = V::zero();
+        for (int64_t r = 0; r < window.rows; ++r) {
+            const float* x = window.x + r * window.row_step + part * V::lanes;
+            int64_t s = 0;
+            for (; s + kChains <= window.columns; s += kChains)
+#pragma GCC unroll 4
+                for (int i = 0; i < kChains; ++i)
+                    total[i] = total[i] + V::load(x + (s + i) * window.column_step);
+            for (; s < window.columns; ++s) total[0] = total[0] + V::load(x + s * window.column_step);
+        }
+        V all = (total[0] + total[1]) + (total[2] + total[3]);
+        (all * V::fill(factor)).store(y + part * V::lanes);
+    }
+}
+
+struct Add {
+    template <class V> static V of(V a, V b) { return a + b; }
+};
+struct Sub {
+    template <class V> static V of(V a, V b) { return a - b; }
+};
+struct Mul {
+    template <class V> static V of(V a, V b) { return a * b; }
+};
+struct Div {
+    template <class V> static V of(V a, V b) { return a / b; }
+};
+struct Min {
+    template <class V> static V of(V a, V b) { return minimum_of(a, b); }
+};
+struct Max {
+    template <class V> static V of(V a, V b) { return maximum_of(a, b); }
+};
+struct Prelu {
+    template <class V> static V of(V x, V slope) { return where_negative(x, x * slope, x); }
+};
+
+template <class V, class Function>
+void binary(const float* a, int64_t a_step, const float* b, int64_t b_step, float* y,
+            int64_t pixels) {
+    for (int64_t i = 0; i < pixels; ++i, a += a_step, b += b_step, y += kBlock)
+#pragma GCC unroll 4
+        for (int part = 0; part < kBlock; part += V::lanes)
+            Function::of(V::load(a + part), V::load(b + part)).store(y + part);
+}
+
+template <class V>
+void scale(const float* x, const float* scale, const float* shift, float* y, int64_t pixels) {
+    for (int part = 0; part < kBlock; part += V::lanes) {
+        const V factor = V::load(scale + part), term = V::load(shift + part);
+        for (int64_t i = part; i < pixels * kBlock; i += kBlock)
+            fma(V::load(x + i), factor, term).store(y + i);
+    }
+}
+
+template <class V>
+float total(V value) {
+    float lanes[V::lanes], sum = 0;
+    value.store(lanes);
+    for (float lane : lanes) sum += lane;
+    return sum;
+}
+
+template <class V>
+void layer_norm(const float* x, int64_t x_plane, float* y, int64_t y_plane, int64_t channels,
+                int64_t pixels, const float* scale, const float* shift, float epsilon) {
+    const int64_t blocks = (channels + kBlock - 1) / kBlock, missing = blocks * kBlock - channels;
+    float present[kBlock];  // in the last block: what it holds beyond the channels must not count
+    for (int i = 0; i < kBlock; ++i) present[i] = i < kBlock - missing ? 1 : 0;
+    auto value = [&](int64_t block, int part) {
+        const V loaded = V::load(x + block * x_plane + part);
+        return block + 1 < blocks ? loaded : loaded * V::load(present + part);
+    };
+    const float count = static_cast<float>(channels);
+    for (int64_t pixel = 0; pixel < pixels; ++pixel, x += kBlock, y += kBlock) {
+        V sums = V::zero(), squares = V::zero();
+        for (int64_t block = 0; block < blocks; ++block)
+            for (int part = 0; part < kBlock; part += V::lanes) sums = sums + value(block, part);
+        const float mean = total(sums) / count;
+        const V middle = V::fill(mean);
+        for (int64_t block = 0; block < blocks; ++block)
+            for (int part = 0; part < kBlock; part += V::lanes) {
+                const V distance = value(block, part) - middle;
+                squares = fma(distance, distance, squares);
+            }
+        // Every missing channel is 0 and has added the square of the mean.
+        const float variance = (total(squares) - static_cast<float>(missing) * mean * mean) / count;
+        const V factor = V::fill(1.0f / std::sqrt((variance > 0 ? variance : 0) + epsilon));
+        for (int64_t block = 0; block < blocks; ++block)
+            for (int part = 0; part < kBlock; part += V::lanes) {
+                const int64_t channel = block * kBlock + part;
+                fma((value(block, part) - middle) * factor, V::load(scale + channel),
+                    V::load(shift + channel))
+                    .store(y + block * y_plane + part);
+            }
+    }
+}
+
+template <class V>
+void weigh(const float* const* taps, const float* weights, int64_t count, float* y) {
+    for (int part = 0; part < kBlock; part += V::lanes) {
+        V value = V::zero();
+        for (int64_t tap = 0; tap < count; ++tap)
+            value = fma(V::load(taps[tap] + part), V::fill(weights[tap]), value);
+        value.store(y + part);
+    }
+}
+
+template <class V>
+constexpr VectorKernels kernels() {
+    return {maximum<V>,       sum<V>,           binary<V, Add>, binary<V, Sub>, binary<V, Mul>,
+            binary<V, Div>,   binary<V, Min>,   binary<V, Max>, binary<V, Prelu>, scale<V>,
+            layer_norm<V>,    weigh<V>};
+}
+
+}  // namespace darter::vector

@@ -1,0 +1,180 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from darter.dataset import find_samples
+from darter.errors import DataError
+
+
+def make(root, *names):
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"picture")
+    return root
+
+
+def rows(listing):
+    root = listing.root if listing.root.is_dir() else listing.root.parent
+    return [(os.path.relpath(s.path, root), s.label, s.split) for s in listing.samples]
+
+
+def test_folder_per_class(tmp_path):
+    make(tmp_path, "ant/1.jpg", "ant/more/2.jpg", "bee/1.jpg", ".git/x", "ant/.hidden", "readme.md")
+    listing = find_samples(tmp_path)
+    assert (listing.kind, listing.classes) == ("classes", ("ant", "bee"))
+    assert rows(listing) == [
+        ("ant/1.jpg", "ant", None), ("ant/more/2.jpg", "ant", None), ("bee/1.jpg", "bee", None),
+    ]  # fmt: skip
+    assert listing.notes == ("1 file beside the class folders left aside, e.g. readme.md",)
+
+
+@pytest.mark.parametrize("val", ["val", "valid", "validation", "VAL"])
+def test_splits_above_the_classes(tmp_path, val):
+    make(tmp_path, "train/ant/1.jpg", "train/bee/1.jpg", f"{val}/ant/2.jpg", "test/bee/3.jpg")
+    listing = find_samples(tmp_path)
+    assert listing.kind == "splits"
+    assert sorted((s.label, s.split) for s in listing.samples) == [
+        ("ant", "train"), ("ant", "val"), ("bee", "test"), ("bee", "train"),
+    ]  # fmt: skip
+
+
+def test_class_called_train_is_a_class(tmp_path):
+    make(tmp_path, "train/1.jpg", "bus/1.jpg", "car/1.jpg")
+    assert find_samples(tmp_path).classes == ("bus", "car", "train")
+
+
+def test_folders_beside_the_splits_are_noted(tmp_path):
+    make(tmp_path, "train/ant/1.jpg", "train/bee/1.jpg", "raw/ant/1.jpg", "test/7.jpg")
+    listing = find_samples(tmp_path)
+    assert listing.classes == ("ant", "bee") and len(listing.samples) == 2
+    assert listing.notes == (
+        "raw/ beside the splits: left aside", "test/ is left aside: 1 files, no class folder",
+    )  # fmt: skip
+
+
+def test_test_names_a_subfolder(tmp_path):
+    make(tmp_path, "train/ant/1.jpg", "train/bee/1.jpg", "val/ant/2.jpg", "val/bee/2.jpg")
+    listing = find_samples(tmp_path, test="val")
+    assert [s.split for s in listing.samples] == ["train", "train", "test", "test"]
+
+
+def test_test_names_a_class_folder_like_holdout_beside_classes(tmp_path):
+    make(tmp_path, "ant/1.jpg", "bee/1.jpg", "holdout/ant/1.jpg")
+    listing = find_samples(tmp_path, test="holdout")
+    assert rows(listing)[-1] == ("holdout/ant/1.jpg", "ant", "test")
+    assert listing.classes == ("ant", "bee")
+
+
+def test_test_is_another_folder_or_csv(tmp_path):
+    make(tmp_path, "photos/ant/1.jpg", "photos/bee/1.jpg", "new/ant/9.jpg")
+    listing = find_samples(tmp_path / "photos", test=tmp_path / "new")
+    assert [s.split for s in listing.samples].count("test") == 1
+    (tmp_path / "new.csv").write_text("path,label\nnew/ant/9.jpg,bee\n")
+    listing = find_samples(tmp_path / "photos", test=tmp_path / "new.csv")
+    assert [s.label for s in listing.samples if s.split == "test"] == ["bee"]
+
+
+def test_given_test_folder_gives_way_to_the_option(tmp_path):
+    make(tmp_path, "train/ant/1.jpg", "train/bee/1.jpg", "val/ant/2.jpg", "test/ant/3.jpg")
+    listing = find_samples(tmp_path, test="val")
+    assert "test/ant/3.jpg" not in [name for name, _, _ in rows(listing)]
+    assert listing.notes == ("1 files of the given test split are left aside: test is val",)
+
+
+def test_links_that_loop_are_harmless(tmp_path):
+    make(tmp_path, "ant/1.jpg", "bee/1.jpg")
+    (tmp_path / "ant" / "loop").symlink_to(tmp_path / "ant")
+    (tmp_path / "ant" / "up").symlink_to(tmp_path.parent)
+    (tmp_path / "bee" / "a").mkdir()
+    (tmp_path / "bee" / "a" / "b").symlink_to(tmp_path / "bee" / "a")
+    assert len(find_samples(tmp_path).samples) == 2
+
+
+def test_name_that_is_not_utf8_can_be_shown(tmp_path):
+    make(tmp_path, "ant/1.jpg", "bee/1.jpg")
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/ant/\xff.jpg")).write_bytes(b"picture")
+    assert len(find_samples(tmp_path).samples) == 3
+
+
+def test_csv_as_spreadsheets_write_it(tmp_path):
+    make(tmp_path, "a/1.jpg", "a/2.jpg", "b/3.jpg")
+    csv = tmp_path / "list.csv"
+    csv.write_bytes("\ufeffLabel;Path;Group;Split\r\nünt;a/1.jpg;g;Train\r\n\r\nbee;a\\2.jpg;;\r\n"
+                    "bee;b/3.jpg;g;validation\r\n".encode())  # fmt: skip
+    listing = find_samples(csv)
+    assert rows(listing) == [
+        ("a/1.jpg", "ünt", "train"), ("a/2.jpg", "bee", None), ("b/3.jpg", "bee", "val"),
+    ]  # fmt: skip
+    assert [s.group for s in listing.samples] == ["g", None, "g"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "must name the columns path and label"),
+        ("file,label\na/1.jpg,ant\n", "path not found in: file, label"),
+        ("path,label\n", "lists no pictures"),
+        ("path,label\na/1.jpg,ant\na/2.jpg,\n", "line 3: the label is empty"),
+        ("path,label\na/1.jpg,ant\na/1.jpg,bee\n", r"lines 2 and 3 name the same file a/1\.jpg"),
+        ("path,label,split\na/1.jpg,ant,tests\n", "line 2: the split is 'tests'; expected train"),
+        ("path,label\nx/1.jpg,ant\nx/2.jpg,bee\n", "none of its 2 files is there"),
+        ("path,label\na/1.jpg,ant\na/2.jpg,ant\n", r"one class only \(ant\)"),
+    ],
+)
+def test_csv_errors_name_line_and_remedy(tmp_path, text, message):
+    make(tmp_path, "a/1.jpg", "a/2.jpg")
+    csv = tmp_path / "list.csv"
+    csv.write_text(text)
+    with pytest.raises(DataError, match=message):
+        find_samples(csv)
+
+
+def test_csv_in_another_encoding(tmp_path):
+    (tmp_path / "list.csv").write_bytes("path,label\na.jpg,b\xe4r\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"is not UTF-8 text.*Save it as CSV UTF-8"):
+        find_samples(tmp_path / "list.csv")
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ([], r"is empty\. Expected one folder per class"),
+        (["1.jpg", "2.jpg"], "holds 2 files but no class folder"),
+        (["ant/1.jpg"], r"one class only \(ant\); at least two are needed"),
+        (["ant/young/1.jpg", "ant/old/1.jpg"], r"Perhaps you mean .*ant\?"),
+        (["test/ant/1.jpg", "test/bee/1.jpg"], "holds a test split only"),
+        (
+            ["train/ant/1.jpg", "train/bee/1.jpg", "test/wasp/1.jpg"],
+            "only the test split has.*wasp",
+        ),
+    ],
+)
+def test_unusable_folders(tmp_path, names, message):
+    with pytest.raises(DataError, match=message):
+        find_samples(make(tmp_path, *names))
+
+
+def test_missing_path_and_wrong_file(tmp_path):
+    with pytest.raises(DataError, match=r"nowhere does not exist\. Expected one folder per class"):
+        find_samples(tmp_path / "nowhere")
+    make(tmp_path, "photo.jpg", "c/ant/1.jpg", "c/bee/1.jpg")
+    with pytest.raises(DataError, match=r"photo\.jpg is a file"):
+        find_samples(tmp_path / "photo.jpg")
+    with pytest.raises(DataError, match="test split held is neither a folder"):
+        find_samples(tmp_path / "c", test="held")
+
+
+def test_folder_that_cannot_be_listed(tmp_path, monkeypatch):
+    make(tmp_path, "ant/1.jpg", "bee/1.jpg")
+    listed = os.scandir
+
+    def refuse(folder):
+        if str(folder).endswith("bee"):
+            raise PermissionError(13, "Permission denied")
+        return listed(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(DataError, match=r"cannot list the folder .*bee: Permission denied"):
+        find_samples(tmp_path)

@@ -1,0 +1,154 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from darter.dataset import PixelStatistics, find_samples, scan, split
+from darter.errors import DataError
+from darter.files import read_json, write_json
+from tests.picture.odd_files import encoded, jpeg, picture
+
+
+def write(root, label, count, seed, split=""):
+    rng = np.random.default_rng(seed)
+    folder = root / split / label
+    folder.mkdir(parents=True, exist_ok=True)
+    images = [picture(rng) for _ in range(count)]
+    for number, image in enumerate(images):
+        (folder / f"{number:02}.jpg").write_bytes(jpeg(image))
+    return images
+
+
+def test_leaks_between_given_splits_are_reported_not_moved(tmp_path):
+    images = write(tmp_path, "ant", 8, 0, "train")
+    write(tmp_path, "bee", 8, 1, "train")
+    write(tmp_path, "ant", 3, 2, "test")
+    write(tmp_path, "bee", 3, 3, "test")
+    (tmp_path / "test" / "ant" / "leak.png").write_bytes(encoded(images[4], "PNG"))
+    audit = scan(tmp_path)
+    assert [(f.path, f.kind, f.detail) for f in audit.findings] == [
+        ("test/ant/leak.png", "leak", "also in train as train/ant/04.jpg"),
+        ("train/ant/04.jpg", "leak", "also in test as test/ant/leak.png"),
+    ]
+    assert len(split(audit, seed=0).test) == 7
+    assert audit.counts == {"ant": {"train": 8, "test": 4}, "bee": {"train": 8, "test": 3}}
+
+
+def test_exact_copies_are_a_group_and_stay_together(tmp_path):
+    images = write(tmp_path, "ant", 8, 0)
+    write(tmp_path, "bee", 8, 1)
+    for name, format in (("copy.png", "PNG"), ("copy.bmp", "BMP")):
+        (tmp_path / "bee" / name).write_bytes(encoded(picture(np.random.default_rng(9)), format))
+    small = images[3].resize((40, 30))
+    (tmp_path / "ant" / "small.jpg").write_bytes(jpeg(small))
+    audit = scan(tmp_path)
+    assert [[audit.name(i) for i in g] for g in audit.duplicates] == [
+        ["bee/copy.bmp", "bee/copy.png"]
+    ]
+    assert [[audit.name(i) for i in g] for g in audit.near_duplicates] == [
+        ["ant/03.jpg", "ant/small.jpg"]
+    ]
+    assert audit.conflicts == () and audit.findings == ()
+    assert "1 exact copy, in 1 group." in audit.summary()
+
+
+def test_near_duplicate_in_another_class_is_noted_and_used(tmp_path):
+    images = write(tmp_path, "ant", 8, 0)
+    write(tmp_path, "bee", 8, 1)
+    (tmp_path / "bee" / "small.jpg").write_bytes(jpeg(images[3].resize((40, 30))))
+    audit = scan(tmp_path)
+    assert {(f.path, f.kind) for f in audit.findings} == {
+        ("ant/03.jpg", "similar in another class"), ("bee/small.jpg", "similar in another class"),
+    }  # fmt: skip
+    assert len(audit.pictures) == 17
+
+
+def test_missing_file_of_a_csv_is_a_finding(tmp_path):
+    write(tmp_path, "ant", 3, 0)
+    write(tmp_path, "bee", 3, 1)
+    lines = [f"{label}/{k:02}.jpg,{label}" for label in ("ant", "bee") for k in range(4)]
+    (tmp_path / "list.csv").write_text("\n".join(["path,label", *lines]))
+    audit = scan(tmp_path / "list.csv")
+    assert [(f.path, f.kind) for f in audit.findings] == [
+        ("ant/03.jpg", "missing"), ("bee/03.jpg", "missing"),
+    ]  # fmt: skip
+
+
+def test_what_holds_for_every_picture_is_one_note(tmp_path):
+    rng = np.random.default_rng(0)
+    for label in ("one", "two"):
+        (tmp_path / label).mkdir()
+        for number in range(5):
+            image = picture(rng, 8, 8).convert("L")
+            (tmp_path / label / f"{number}.png").write_bytes(encoded(image, "PNG"))
+    audit = scan(tmp_path)
+    assert audit.findings == ()
+    assert audit.notes == ("all pictures are grey", "all pictures are very small")
+    assert all(p.grey and (p.width, p.height) == (8, 8) for p in audit.pictures)
+
+
+def test_small_lost_and_uneven_classes_are_noted(tmp_path):
+    write(tmp_path, "ant", 8, 0)
+    write(tmp_path, "bee", 2, 1)
+    (tmp_path / "wasp").mkdir()
+    (tmp_path / "wasp" / "broken.jpg").write_bytes(b"")
+    audit = scan(tmp_path)
+    assert audit.notes == (
+        "class wasp has no usable picture",
+        "class too small: bee has 2 different pictures; 3 are needed to have one in each of "
+        "train, val and test",
+    )
+    assert audit.imbalance == 4
+    assert "The largest class has 4 times the smallest." in audit.summary()
+
+
+def test_nothing_usable_is_an_error_with_the_reasons(tmp_path):
+    for label in ("ant", "bee"):
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "x.jpg").write_bytes(b"")
+    with pytest.raises(DataError, match=r"of 2 files are 2 empty.*darter audit"):
+        scan(tmp_path)
+
+
+def test_cap_threads_and_progress(tmp_path):
+    write(tmp_path, "ant", 4, 0)
+    write(tmp_path, "bee", 4, 1)
+    (tmp_path / "ant" / "big.jpg").write_bytes(jpeg(picture(np.random.default_rng(5), 200, 200)))
+    calls = []
+    audit = scan(find_samples(tmp_path), max_pixels=10_000, progress=lambda *c: calls.append(c))
+    assert [(f.path, f.kind) for f in audit.findings] == [("ant/big.jpg", "huge")]
+    assert calls == [(k + 1, 9) for k in range(9)]
+
+
+def test_json_survives_a_name_that_is_not_utf8(tmp_path):
+    write(tmp_path / "p", "ant", 3, 0)
+    write(tmp_path / "p", "bee", 3, 1)
+    odd = tmp_path / "p" / "ant" / "\udcff.jpg"
+    odd.write_bytes(b"")
+    audit = scan(tmp_path / "p")
+    write_json(tmp_path / "audit.json", audit.to_json())
+    assert read_json(tmp_path / "audit.json")["findings"][0]["path"] == "ant/\ufffd.jpg"
+
+
+@given(st.lists(st.tuples(st.integers(1, 40), st.integers(1, 40)), min_size=1, max_size=4))
+def test_merged_statistics_are_those_of_all_pixels(sizes):
+    rng = np.random.default_rng(0)
+    pictures = [rng.integers(0, 256, (h, w, 3), dtype=np.uint8) for h, w in sizes]
+    merged = PixelStatistics.merge(PixelStatistics.of(p) for p in pictures)
+    pixels = np.concatenate([p.reshape(-1, 3) for p in pictures]) / 255
+    if all(h * w < 4096 for h, w in sizes):  # below that every pixel counts
+        assert merged.count == len(pixels)
+        np.testing.assert_allclose(merged.mean, pixels.mean(axis=0), atol=1e-12)
+        expected = np.cov(pixels.T, bias=True)
+        np.testing.assert_allclose(merged.covariance, expected, atol=1e-12)
+    again = PixelStatistics.from_dict(merged.to_dict())
+    assert np.array_equal(again.covariance, merged.covariance) and again.count == merged.count
+
+
+@pytest.mark.parametrize("shape", [(1, 9000), (9000, 1), (3000, 2000)])
+def test_statistics_sample_large_pictures_evenly(shape):
+    ramp = np.linspace(0, 255, max(shape)).astype(np.uint8)
+    plane = np.broadcast_to(ramp if shape[1] == max(shape) else ramp[:, None], shape)
+    found = PixelStatistics.of(np.repeat(plane[:, :, None], 3, axis=2))
+    assert 500 < found.count < 10_000
+    np.testing.assert_allclose(found.mean, 0.5, atol=0.01)

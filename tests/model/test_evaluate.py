@@ -1,0 +1,59 @@
+import json
+
+import numpy as np
+import pytest
+
+from darter.errors import ShapeError
+from darter.model import Calibration, evaluate
+
+LOGITS = np.array([[4.0, 0.0], [1.0, 0.0], [0.0, 3.0], [0.2, 0.0]])
+
+
+def test_evaluation_of_four_pictures():
+    result = evaluate(
+        LOGITS, [0, 1, 1, 0], ("ant", "bee"), calibration=Calibration(2.0, 0.55), paths=list("wxyz")
+    )
+    assert (result.n, result.accuracy) == (4, 0.75)
+    assert result.interval == pytest.approx((0.3006, 0.9544), abs=5e-5)
+    assert result.confusion.tolist() == [[2, 0], [1, 1]]
+    assert result.per_class[0].precision == pytest.approx(2 / 3)
+    assert result.coverage == 0.75  # the fourth has confidence 0.525
+    assert result.accuracy_when_known == pytest.approx(2 / 3)
+    assert result.predictions[0]["confidence"] == pytest.approx(1 / (1 + np.exp(-2)))
+    assert result.predictions[1] == {
+        "path": "x",
+        "label": "bee",
+        "predicted": "ant",
+        "confidence": pytest.approx(0.6225, abs=1e-4),
+        "top": [["ant", pytest.approx(0.6225, abs=1e-4)], ["bee", pytest.approx(0.3775, abs=1e-4)]],
+    }
+
+
+def test_json_is_plain_and_complete():
+    record = evaluate(LOGITS, [0, 1, 1, 0], ("ant", "bee")).to_json(split="test")
+    assert json.loads(json.dumps(record)) == record
+    assert set(record) == {
+        "split", "n", "accuracy", "interval", "ece", "per_class", "confusion", "reliability",
+        "calibration", "unreadable", "predictions",
+    }  # fmt: skip
+
+
+def test_no_pictures_and_absent_classes_are_none_and_not_zero():
+    nothing = evaluate(np.zeros((0, 2)), [], ("ant", "bee"))
+    assert (nothing.n, nothing.accuracy, nothing.ece, nothing.coverage) == (0, None, None, None)
+    assert nothing.interval == (0, 1)
+    one_sided = evaluate(LOGITS[:1], [0], ("ant", "bee"))
+    assert one_sided.per_class[1].recall is None
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes", "message"),
+    [
+        ([0, 1], ("a", "b"), r"logits must be \(pictures, classes\) = \(2, 2\); got \(4, 2\)"),
+        ([0, 1, 2, 0], ("a", "b"), "labels must lie in 0…1"),
+        ([0, 1, 1, 0], ("a", "b", "c"), "logits must be"),
+    ],
+)
+def test_shapes_are_checked(labels, classes, message):
+    with pytest.raises(ShapeError, match=message):
+        evaluate(LOGITS, labels, classes)

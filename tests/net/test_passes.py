@@ -1,0 +1,357 @@
+"""A pass leaves less to do and changes no answer."""
+
+from dataclasses import replace
+from math import sqrt
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from darter.net.graph import Graph, Node, needed, node
+from darter.net.ops import Activation
+from darter.net.passes import PASSES, improve, merge_siblings
+from darter.net.passes.fuse_activation import fuse_activation
+from tests.references.net import run_graph
+
+RNG = np.random.default_rng(1)
+PICTURE = {"x": (None, 4, 6, 6)}
+
+
+def array(*shape):
+    return RNG.standard_normal(shape).astype(np.float32)
+
+
+def net(*nodes: Node, inputs=PICTURE, **weights) -> Graph:
+    """A graph whose output is the last node's."""
+    weights = {name: np.asarray(value, np.float32) for name, value in weights.items()}
+    return needed(Graph(nodes, inputs, (nodes[-1].output,), weights))
+
+
+def improved(graph: Graph, *expected_ops: str) -> Graph:
+    """The graph after all passes: the same answers from exactly these operations."""
+    return after(improve, graph, *expected_ops)
+
+
+def after(run, graph: Graph, *expected_ops: str) -> Graph:
+    new = run(graph)
+    x = array(3, *next(iter(graph.inputs.values()))[1:])
+    np.testing.assert_allclose(run_graph(new, x)[0], run_graph(graph, x)[0], rtol=1e-4, atol=1e-5)
+    assert [each.op for each in new.nodes] == list(expected_ops)
+    return new
+
+
+def conv(source, target, w="w", b="b", **attributes):
+    return node("Conv", target, [source, w, b], target, **attributes)
+
+
+def act(source, target, kind, a=0.0, b=0.0):
+    return node("Activation", target, [source], target, activation=Activation(kind, a, b))
+
+
+def sum_of(left, right, target, function="add"):
+    return node("Eltwise", target, [left, right], target, function=function)
+
+
+FILTERS = {"w": array(4, 4, 3, 3), "b": array(4)}
+SAME = {"pads": (1, 1, 1, 1)}
+
+
+def scale(source, target, s="s", t="t"):
+    return node("Scale", target, [source, s, t], target)
+
+
+def test_batch_norm_moves_into_the_convolution_before_it():
+    graph = net(conv("x", "c"), scale("c", "y"), **FILTERS, s=array(4), t=array(4))
+    improved(graph, "Conv")
+
+
+def test_batch_norm_before_a_convolution_moves_only_where_the_border_stays_right():
+    values = {"s": array(4), "t": array(4), **FILTERS}
+    improved(net(scale("x", "n"), conv("n", "y"), **values), "Conv")
+    improved(net(scale("x", "n"), conv("n", "y", **SAME), **values), "Scale", "Conv")
+    values["t"] = np.zeros(4)
+    improved(net(scale("x", "n"), conv("n", "y", **SAME), **values), "Conv")
+
+
+@given(st.sampled_from([1, 2, 4]), st.booleans())
+def test_scales_fold_into_grouped_filters(group, before):
+    values = {"w": array(4, 4 // group, 3, 3), "b": array(4), "s": array(4), "t": array(4)}
+    nodes = (
+        [scale("x", "n"), conv("n", "y", group=group)]
+        if before
+        else [conv("x", "c", group=group), scale("c", "y")]
+    )
+    improved(net(*nodes, **values), "Conv")
+
+
+def test_what_two_readers_share_is_not_folded_away():
+    graph = net(
+        conv("x", "c", **SAME), scale("c", "n"), sum_of("c", "n", "y"),
+        **FILTERS, s=array(4), t=array(4),
+    )  # fmt: skip
+    improved(graph, "Conv", "Scale", "Eltwise")
+
+
+def test_two_scales_are_one():
+    graph = net(
+        scale("x", "a"), scale("a", "y", "s2", "t2"),
+        s=array(4), t=array(4), s2=array(4), t2=array(4),
+    )  # fmt: skip
+    improved(graph, "Scale")
+
+
+@pytest.mark.parametrize("function", ["add", "sub", "mul", "div"])
+@pytest.mark.parametrize("left", [True, False])
+@pytest.mark.parametrize("shape", [(), (1,), (4, 1, 1), (1, 4, 1, 1)])
+def test_arithmetic_per_channel_is_a_scale(function, left, shape):
+    names = ("c", "x") if left else ("x", "c")
+    graph = net(sum_of(*names, "y", function), c=array(*shape) + 3)
+    improved(graph, "Eltwise" if function == "div" and left else "Scale")
+
+
+@pytest.mark.parametrize("shape", [(6,), (6, 1), (4, 6, 6)])
+def test_arithmetic_along_other_axes_is_not(shape):
+    improved(net(sum_of("x", "c", "y"), c=array(*shape)), "Eltwise")
+
+
+@pytest.mark.parametrize("kind", [Activation("relu"), Activation("clip", 0, 6)])
+def test_activations_move_into_what_they_follow(kind):
+    graph = net(conv("x", "c"), act("c", "y", kind.kind, kind.a, kind.b), **FILTERS)
+    assert improved(graph, "Conv").nodes[0].attributes["activation"] == kind
+
+
+def residual(*, before, behind):
+    nodes = [conv("x", "c", **SAME)]
+    last = "c"
+    if before:
+        nodes.append(act("c", "f", "relu"))
+        last = "f"
+    nodes.append(sum_of("x", last, "sum"))
+    if behind:
+        nodes.append(act("sum", "y", "relu"))
+    return net(*nodes, **FILTERS)
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("behind", [True, False])
+def test_residual_sums_move_into_the_convolution(before, behind):
+    ops = ["Conv", "Eltwise"] if before and behind else ["Conv"]
+    new = improved(residual(before=before, behind=behind), *ops)
+    if len(ops) == 1:
+        assert new.nodes[0].attributes["activation_after_residual"] != before
+
+
+def test_of_two_convolutions_the_later_takes_the_sum():
+    graph = net(
+        conv("x", "a", **SAME), conv("x", "c", "w2", **SAME), sum_of("a", "c", "y"),
+        **FILTERS, w2=array(4, 4, 3, 3),
+    )  # fmt: skip
+    new = improved(graph, "Conv", "Conv")
+    assert [len(each.inputs) for each in new.nodes] == [3, 4]
+
+
+def test_twice_the_same_and_broadcast_sums_stay():
+    improved(net(conv("x", "c"), sum_of("c", "c", "y"), **FILTERS), "Conv", "Eltwise")
+    pool = node("GlobalAveragePool", "p", ["x"], "p")
+    graph = net(pool, conv("x", "c", **SAME), sum_of("c", "p", "y"), **FILTERS)
+    assert "Eltwise" in [each.op for each in improve(graph).nodes]
+
+
+def test_swish_and_hard_swish():
+    improved(net(act("x", "g", "sigmoid"), sum_of("x", "g", "y", "mul")), "Activation")
+    gate = act("x", "g", "hard_sigmoid", 1 / 6, 0.5)
+    new = improved(net(gate, sum_of("g", "x", "y", "mul")), "Activation")
+    assert new.nodes[0].attributes["activation"] == Activation("hard_swish")
+    other = act("x", "g", "hard_sigmoid", 0.2, 0.5)
+    improved(net(other, sum_of("g", "x", "y", "mul")), "Activation", "Eltwise")
+
+
+def clip6(*rest):
+    return net(
+        sum_of("x", "three", "p"), act("p", "c", "clip", 0, 6), *rest, three=3, six=6,
+    )  # fmt: skip
+
+
+def test_hard_swish_written_out():
+    new = improved(clip6(sum_of("c", "six", "y", "div")), "Activation")
+    assert new.nodes[0].attributes["activation"].kind == "hard_sigmoid"
+    product, quotient = sum_of("x", "c", "m", "mul"), sum_of("m", "six", "y", "div")
+    new = improved(clip6(product, quotient), "Activation")
+    assert new.nodes[0].attributes["activation"].kind == "hard_swish"
+
+
+@pytest.mark.parametrize("half_first", [True, False])
+def test_gelu_written_out(half_first):
+    nodes = [
+        sum_of("x", "root", "d", "div"), act("d", "e", "erf"), sum_of("e", "one", "p"),
+    ]  # fmt: skip
+    if half_first:
+        nodes += [sum_of("x", "half", "h", "mul"), sum_of("h", "p", "y", "mul")]
+    else:
+        nodes += [sum_of("x", "p", "m", "mul"), sum_of("m", "half", "y", "mul")]
+    graph = net(*nodes, root=sqrt(2), one=1, half=0.5)
+    new = improved(graph, "Activation")
+    assert new.nodes[0].attributes["activation"].kind == "gelu"
+
+
+@pytest.mark.parametrize("affine", [True, False])
+def test_layer_norm_written_out(affine):
+    def mean(source, target):
+        return node("Reduce", target, [source], target, function="mean", axes=(2,), keep_dims=True)
+
+    nodes = [
+        mean("x", "m"), sum_of("x", "m", "c", "sub"), act("c", "q", "power", 2.0), mean("q", "v"),
+        sum_of("v", "eps", "e"), act("e", "r", "sqrt"), sum_of("c", "r", "n", "div"),
+    ]  # fmt: skip
+    if affine:
+        nodes += [sum_of("n", "g", "ng", "mul"), sum_of("ng", "t", "y")]
+    graph = net(
+        *nodes, inputs={"x": (None, 5, 7)}, eps=1e-5, g=array(7), t=array(7)
+    )  # fmt: skip
+    improved(graph, "LayerNorm")
+
+
+def convnext_block():
+    return net(
+        node("Transpose", "last", ["x"], "last", order=(0, 2, 3, 1)),
+        node("LayerNorm", "n", ["last", "s", "t"], "n", axis=3),
+        node("Gemm", "g1", ["n", "w1", "zero"], "g1"),
+        sum_of("g1", "b1", "h"),
+        act("h", "a", "gelu"),
+        node("Gemm", "g2", ["a", "w2", "b2"], "g2"),
+        sum_of("g2", "gamma", "scaled", "mul"),
+        node("Transpose", "first", ["scaled"], "first", order=(0, 3, 1, 2)),
+        sum_of("first", "x", "y"),
+        s=array(4), t=array(4), w1=array(8, 4), zero=np.zeros(8), b1=array(8),
+        w2=array(4, 8), b2=array(4), gamma=array(4),
+    )  # fmt: skip
+
+
+def test_convnext_blocks_stay_channels_first():
+    improved(convnext_block(), "ChannelNorm", "Conv", "Conv")
+
+
+def test_channels_last_at_the_end_is_kept():
+    graph = net(
+        node("Transpose", "last", ["x"], "last", order=(0, 2, 3, 1)), act("last", "y", "relu")
+    )
+    improved(graph, "Activation", "Transpose")
+
+
+def pad(amounts, value=0.0, **attributes):
+    return node("Pad", "p", ["x"], "p", pads=amounts, value=value, **attributes)
+
+
+HW = (0, 0, 1, 2, 0, 0, 0, 1)
+
+
+def test_padding_moves_into_windows():
+    new = improved(net(pad(HW), conv("p", "y", **SAME), **FILTERS), "Conv")
+    assert new.nodes[0].attributes["pads"] == (2, 3, 1, 2)
+    window = {"kernel": (3, 3), "strides": (2, 2)}
+    improved(net(pad(HW), node("AveragePool", "y", ["p"], "y", **window)), "AveragePool")
+    pool = node("MaxPool", "y", ["p"], "y", **window)
+    improved(net(pad(HW), pool), "Pad", "MaxPool")
+    improved(net(pad(HW, float("-inf")), pool), "MaxPool")
+
+
+@pytest.mark.parametrize(
+    "amounts", [(0, 1, 1, 1, 0, 0, 1, 1), (0, 0, -1, 0, 0, 0, 1, 1)], ids=["channels", "cut"]
+)
+def test_other_padding_stays(amounts):
+    w = {"w": array(4, 4 + sum(amounts[1:6:4]), 3, 3), "b": array(4)}
+    improved(net(pad(amounts), conv("p", "y"), **w), "Pad", "Conv")
+
+
+def test_means_over_the_picture_are_global_pools():
+    for keep, ops in ((True, ["GlobalAveragePool"]), (False, ["GlobalAveragePool", "Reshape"])):
+        mean = node("Reduce", "y", ["x"], "y", function="mean", axes=(2, 3), keep_dims=keep)
+        improved(net(mean), *ops)
+    improved(net(node("AveragePool", "y", ["x"], "y", kernel=(6, 6))), "GlobalAveragePool")
+
+
+def test_moves_that_do_nothing_are_dropped():
+    improved(
+        net(
+            node("Reshape", "a", ["x"], "a", shape=(None, 2, 2, 36)),
+            node("Transpose", "b", ["a"], "b", order=(0, 2, 1, 3)),
+            node("Transpose", "c", ["b"], "c", order=(0, 2, 1, 3)),
+            node("Reshape", "d", ["c"], "d", shape=(None, 4, 6, 6)),
+            node("MaxPool", "e", ["d"], "e", kernel=(1, 1)),
+            act("e", "y", "relu"),
+        ),
+        "Activation",
+    )
+
+
+def test_channels_that_are_normalized_one_by_one_are_one_scale():
+    nodes, parts, weights = [], [], {}
+    for channel in range(4):
+        nodes += [
+            node("Slice", f"s{channel}", ["x"], f"s{channel}", axis=1, start=channel,
+                 stop=channel + 1),
+            sum_of(f"s{channel}", f"m{channel}", f"p{channel}", "mul"),
+            sum_of(f"p{channel}", f"a{channel}", f"q{channel}"),
+        ]  # fmt: skip
+        parts.append(f"q{channel}")
+        weights |= {f"m{channel}": array(), f"a{channel}": array()}
+    nodes.append(node("Concat", "y", parts, "y", axis=1))
+    improved(net(*nodes, **weights), "Scale")
+
+
+def test_parallel_pointwise_convolutions_merge():
+    names = ("a", "c", "d")
+    nodes = [conv("x", name, f"w{name}", f"b{name}") for name in names]
+    weights = {f"w{name}": array(size, 4, 1, 1) for size, name in enumerate(names, 2)}
+    weights |= {f"b{name}": array(size) for size, name in enumerate(names, 2)}
+    graph = net(*nodes, node("Concat", "y", names, "y", axis=1), **weights)
+    after(merge_siblings, graph, "Conv", "Split", "Concat")
+
+
+@pytest.mark.parametrize("run", PASSES, ids=lambda run: run.__name__)
+@given(st.integers(0, 2**32))
+def test_no_pass_changes_a_random_net(run, seed):
+    graph = random_net(np.random.default_rng(seed))
+    x = np.random.default_rng(seed).standard_normal((2, 4, 6, 6))
+    before = run_graph(graph, x)[0]
+    for start in (graph, improve(graph)):
+        np.testing.assert_allclose(run_graph(run(start), x)[0], before, rtol=1e-3, atol=1e-4)
+
+
+def test_a_scale_behind_an_activation_stays():
+    graph = net(conv("x", "c"), act("c", "a", "relu"), **FILTERS)
+    fused = fuse_activation(graph)
+    weights = {**fused.weights, "s": array(4), "t": array(4)}
+    scaled = replace(fused, nodes=(*fused.nodes, scale("a", "y")), weights=weights, outputs=("y",))
+    improved(scaled, "Conv", "Scale")
+
+
+def random_net(draw) -> Graph:
+    """Some nodes after each other on (N, 4, 6, 6), each reading any of what is there."""
+    weights = {
+        "w": draw.standard_normal((4, 4, 1, 1)), "w3": draw.standard_normal((4, 1, 3, 3)),
+        "b": draw.standard_normal(4), "s": draw.standard_normal(4), "t": draw.standard_normal(4),
+        "c": draw.standard_normal((4, 1, 1)), "one": np.ones(()), "six": np.array(6.0),
+    }  # fmt: skip
+    names, nodes = ["x"], []
+    for number in range(draw.integers(2, 9)):
+        y, a, b = f"t{number}", *(names[-draw.integers(1, min(3, len(names)) + 1)] for _ in "ab")
+        nodes.append(
+            [
+                lambda: conv(a, y),  # noqa: B023
+                lambda: conv(a, y, "w3", group=4, **SAME),  # noqa: B023
+                lambda: scale(a, y),  # noqa: B023
+                lambda: act(a, y, "sigmoid"),  # noqa: B023
+                lambda: act(a, y, "clip", 0, 6),  # noqa: B023
+                lambda: sum_of(a, b, y),  # noqa: B023
+                lambda: sum_of(a, b, y, "mul"),  # noqa: B023
+                lambda: sum_of(a, "c", y, draw.choice(["add", "mul"])),  # noqa: B023
+                lambda: sum_of("one", a, y, "sub"),  # noqa: B023
+                lambda: sum_of(a, "six", y, "div"),  # noqa: B023
+                lambda: node("Transpose", y, [a], y, order=(0, 1, 3, 2)),  # noqa: B023
+                lambda: node("MaxPool", y, [a], y, kernel=(1, 1)),  # noqa: B023
+            ][draw.integers(12)]()
+        )
+        names.append(y)
+    return net(*nodes, **weights)

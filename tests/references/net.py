@@ -1,0 +1,291 @@
+"""Whole nets, slowly and plainly: one numpy function for each operation of `ops.OPS`.
+
+The truth for passes (a graph computes the same before and after) and for the compiled plan.
+Everything is float64 unless asked otherwise.
+"""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from darter.net.graph import Graph, Node
+from darter.net.ops import Activation, attributes
+
+erf = np.vectorize(math.erf, otypes=[np.float64])
+
+
+def run_graph(graph: Graph, *inputs, dtype=np.float64) -> list[np.ndarray]:
+    """The graph's outputs for arrays in the order of its inputs."""
+    return [value.astype(dtype) for value in _all(graph, inputs, dtype, graph.outputs)]
+
+
+def _all(graph: Graph, inputs, dtype, wanted) -> list[np.ndarray]:
+    known = {name: array.astype(dtype) for name, array in graph.weights.items()}
+    known |= dict(zip(graph.inputs, (np.asarray(x, dtype) for x in inputs), strict=True))
+    for node in graph.nodes:
+        results = run_node(node, [known[name] for name in node.inputs if name])
+        known.update(zip(node.outputs, results, strict=True))
+    return [known[name] for name in wanted]
+
+
+def run_node(node: Node, inputs: list[np.ndarray]) -> list[np.ndarray]:
+    given = attributes(node.op, node.attributes)
+    with np.errstate(all="ignore"):
+        result = FUNCTIONS[node.op](given, *inputs)
+    return result if isinstance(result, list) else [result]
+
+
+def activate(activation: Activation | None, x):
+    if activation is None:
+        return x
+    a, b = activation.a, activation.b
+    return {
+        "relu": lambda: np.maximum(x, 0),
+        "clip": lambda: np.minimum(np.maximum(x, a), b),
+        "leaky_relu": lambda: np.where(x < 0, a * x, x),
+        "elu": lambda: np.where(x < 0, a * np.expm1(np.minimum(x, 0)), x),
+        "sigmoid": lambda: sigmoid(x),
+        "hard_sigmoid": lambda: np.clip(a * x + b, 0, 1),
+        "swish": lambda: x * sigmoid(x),
+        "hard_swish": lambda: x * np.clip(x / 6 + 0.5, 0, 1),
+        "gelu": lambda: x * 0.5 * (1 + erf(x / math.sqrt(2))),
+        "gelu_tanh": lambda: x * 0.5 * (
+            1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))
+        ),
+        "tanh": lambda: np.tanh(x),
+        "softplus": lambda: np.logaddexp(0, x),
+        "mish": lambda: x * np.tanh(np.logaddexp(0, x)),
+        "erf": lambda: erf(x),
+        "exp": lambda: np.exp(x),
+        "sqrt": lambda: np.sqrt(x),
+        "reciprocal": lambda: 1 / x,
+        "power": lambda: np.power(x, a),
+    }[activation.kind]()  # fmt: skip
+
+
+def sigmoid(x):
+    return np.exp(-np.logaddexp(0, -x))
+
+
+def finish(given: Mapping, y, residual=None):
+    """The activation and the sum that are fused into a product."""
+    if residual is None:
+        return activate(given["activation"], y)
+    if given["activation_after_residual"]:
+        return activate(given["activation"], y + residual)
+    return activate(given["activation"], y) + residual
+
+
+def windows(given: Mapping, x, kernel, fill):
+    """(N, C, H', W', R, S): what each window sees; `fill` outside of the picture."""
+    top, left, bottom, right = given["pads"]
+    (sy, sx), (dy, dx) = given["strides"], given["dilations"]
+    reach = [(k - 1) * d + 1 for k, d in zip(kernel, (dy, dx), strict=True)]
+    # Room for the last windows where sizes are rounded up.
+    more = [s if given.get("ceil") else 0 for s in (sy, sx)]
+    x = np.pad(
+        x,
+        ((0, 0), (0, 0), (top, bottom + more[0]), (left, right + more[1])),
+        constant_values=fill,
+    )
+    seen = sliding_window_view(x, reach, (2, 3))
+    return seen[:, :, ::sy, ::sx, ::dy, ::dx]
+
+
+def counted(given: Mapping, x, seen):
+    """Windows cut to the number that the shape rule gives."""
+    from darter.net.shapes import pool
+
+    _, _, h, w = pool(given, [x.shape])[0]
+    return seen[:, :, :h, :w]
+
+
+def conv(given, x, w, b, residual=None):
+    group = given["group"]
+    n, c, _, _ = x.shape
+    seen = windows(given, x, w.shape[2:], 0)
+    h, width = seen.shape[2:4]
+    seen = seen.reshape(n, group, c // group, h, width, *w.shape[2:])
+    filters = w.reshape(group, -1, *w.shape[1:])
+    y = np.einsum("ngchwrs,gkcrs->ngkhw", seen, filters, optimize=True)
+    return finish(given, y.reshape(n, -1, h, width) + b[:, None, None], residual)
+
+
+def gemm(given, x, w, b, residual=None):
+    return finish(given, x @ w.T + b, residual)
+
+
+def max_pool(given, x):
+    return counted(given, x, windows(given, x, given["kernel"], -np.inf)).max((4, 5))
+
+
+def average_pool(given, x):
+    total = counted(given, x, windows(given, x, given["kernel"], 0)).sum((4, 5))
+    inside = np.ones_like(x[:1, :1])
+    if given["count_padding"]:
+        top, left, bottom, right = given["pads"]
+        inside = np.pad(inside, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=1)
+        unpadded = {**given, "pads": (0, 0, 0, 0)}
+        count = windows(unpadded, inside, given["kernel"], 0).sum((4, 5))
+        return total / count[:, :, : total.shape[2], : total.shape[3]]
+    return total / counted(given, x, windows(given, inside, given["kernel"], 0)).sum((4, 5))
+
+
+def eltwise(given, a, b):
+    functions = {
+        "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide,
+        "pow": np.power, "min": np.minimum, "max": np.maximum,
+    }  # fmt: skip
+    return activate(given["activation"], functions[given["function"]](a, b))
+
+
+def scale(given, x, factor, shift):
+    per_channel = (-1,) + (1,) * (x.ndim - 2)
+    y = x * factor.reshape(per_channel) + shift.reshape(per_channel)
+    return activate(given["activation"], y)
+
+
+def split(given, x):
+    return np.split(x, np.cumsum(given["sizes"])[:-1], axis=given["axis"])
+
+
+def slice_(given, x):
+    parts = [slice(None)] * x.ndim
+    parts[given["axis"]] = slice(given["start"], given["stop"], given["step"])
+    return x[tuple(parts)]
+
+
+def reshape(given, x):
+    return x.reshape([len(x) if size is None else size for size in given["shape"]])
+
+
+def expand(given, x):
+    shape = [len(x) if size is None else size for size in given["shape"]]
+    return np.broadcast_to(x, np.broadcast_shapes(x.shape, tuple(shape)))
+
+
+def pad(given, x):
+    rank, pads = x.ndim, given["pads"]
+    x = x[tuple(slice(-min(pads[i], 0), min(pads[i + rank], 0) or None) for i in range(rank))]
+    amounts = [(max(pads[i], 0), max(pads[i + rank], 0)) for i in range(rank)]
+    if given["mode"] == "constant":
+        return np.pad(x, amounts, constant_values=given["value"])
+    return np.pad(x, amounts, mode=given["mode"])
+
+
+def lrn(given, x):
+    """Squares of `size` channels around each; for even sizes one more follows than precedes."""
+    before = (given["size"] - 1) // 2
+    after = given["size"] - 1 - before
+    squares = np.pad(x**2, [(0, 0), (before, after)] + [(0, 0)] * (x.ndim - 2))
+    total = sliding_window_view(squares, given["size"], axis=1).sum(-1)
+    return x / (given["bias"] + given["alpha"] / given["size"] * total) ** given["beta"]
+
+
+def layer_norm(given, x, factor, shift):
+    axes = tuple(range(given["axis"] % x.ndim, x.ndim))
+    centered = x - x.mean(axes, keepdims=True)
+    deviation = np.sqrt((centered**2).mean(axes, keepdims=True) + given["epsilon"])
+    return centered / deviation * factor + shift
+
+
+def channel_norm(given, x, factor, shift):
+    last = layer_norm({**given, "axis": -1}, np.moveaxis(x, 1, -1), factor, shift)
+    return np.moveaxis(last, -1, 1)
+
+
+def softmax(given, x):
+    logits = x - x.max(given["axis"], keepdims=True)
+    logs = logits - np.log(np.exp(logits).sum(given["axis"], keepdims=True))
+    return logs if given["log"] else np.exp(logs)
+
+
+def reduce(given, x):
+    function = {
+        "mean": np.mean, "sum": np.sum, "max": np.max, "min": np.min,
+        "l2": lambda x, **how: np.sqrt(np.sum(x**2, **how)),
+    }[given["function"]]  # fmt: skip
+    return function(x, axis=tuple(given["axes"]), keepdims=given["keep_dims"])
+
+
+def resize(given, x):
+    for axis in (2, 3):
+        weights = resize_weights(given, x.shape[axis], axis - 2)
+        x = np.moveaxis(np.moveaxis(x, axis, -1) @ weights.T, -1, axis)
+    return x
+
+
+def resize_weights(given, size: int, axis: int):
+    """(new size, size): how much of each old pixel goes into each new one."""
+    new, factor = given["size"][axis], given["scales"][axis]
+    weights = np.zeros((new, size))
+    for i in range(new):
+        place = {
+            "half_pixel": (i + 0.5) / factor - 0.5,
+            "half_pixel_symmetric": size / 2 * (1 - new / (factor * size))
+            + (i + 0.5) / factor
+            - 0.5,
+            "pytorch_half_pixel": (i + 0.5) / factor - 0.5 if new > 1 else 0.0,
+            "align_corners": i * (size - 1) / (new - 1) if new > 1 else 0.0,
+            "asymmetric": i / factor,
+        }[given["coordinates"]]
+        for j, w in near(given, place, size):
+            weights[i, min(max(j, 0), size - 1)] += w
+    return weights
+
+
+def near(given, place: float, size: int) -> list[tuple[int, float]]:
+    """Pixels around a place, and their weights."""
+    below = math.floor(place)
+    t = place - below
+    if given["mode"] == "nearest":
+        rounded = {
+            "round_prefer_floor": math.ceil(place - 0.5),
+            "round_prefer_ceil": math.floor(place + 0.5),
+            "floor": below,
+            "ceil": math.ceil(place),
+        }[given["nearest"]]
+        return [(rounded, 1.0)]
+    if given["mode"] == "linear":
+        pairs = [(below, 1 - t), (below + 1, t)]
+    else:
+        a = given["cubic"]
+        inner = lambda d: ((a + 2) * d - (a + 3)) * d * d + 1  # noqa: E731
+        outer = lambda d: ((a * d - 5 * a) * d + 8 * a) * d - 4 * a  # noqa: E731
+        weights = outer(1 + t), inner(t), inner(1 - t), outer(2 - t)
+        pairs = [(below - 1 + k, w) for k, w in enumerate(weights)]
+    if given["exclude_outside"]:
+        pairs = [(j, w) for j, w in pairs if 0 <= j < size]
+        total = sum(w for _, w in pairs)
+        pairs = [(j, w / total) for j, w in pairs]
+    return pairs
+
+
+FUNCTIONS = {
+    "Conv": conv,
+    "Gemm": gemm,
+    "MaxPool": max_pool,
+    "AveragePool": average_pool,
+    "GlobalAveragePool": lambda given, x: x.mean((2, 3), keepdims=True),
+    "GlobalMaxPool": lambda given, x: x.max((2, 3), keepdims=True),
+    "Eltwise": eltwise,
+    "Activation": lambda given, x: activate(given["activation"], x),
+    "PRelu": lambda given, x, slope: np.where(x < 0, slope * x, x),
+    "Scale": scale,
+    "Concat": lambda given, *xs: np.concatenate(xs, axis=given["axis"]),
+    "Split": split,
+    "Slice": slice_,
+    "Reshape": reshape,
+    "Transpose": lambda given, x: x.transpose(given["order"]),
+    "Expand": expand,
+    "Pad": pad,
+    "Resize": resize,
+    "LRN": lrn,
+    "LayerNorm": layer_norm,
+    "ChannelNorm": channel_norm,
+    "Softmax": softmax,
+    "Reduce": reduce,
+    "MatMul": lambda given, a, b: a @ b,
+}
