@@ -9,8 +9,9 @@ import pytest
 
 from darter.files import read_json
 from darter.job import challenge as module
-from darter.job.material import Chosen
+from darter.job.material import Chosen, Trained
 from darter.job.options import JobOptions
+from darter.job.run import Run
 from darter.job.run_folder import RunFolder
 from darter.transfer import STRATEGIES
 
@@ -38,7 +39,7 @@ class Stage:
     wrong: dict[str, int]
     trained: list[tuple[str, str, float]] = field(default_factory=list)
 
-    def fit(self, out, material, start, chosen, seconds, screen):
+    def fit(self, run, start, chosen, out, seconds):
         name = chosen.strategy.name
         self.trained.append((name, chosen.strategy.layers, seconds))
         out.mkdir(parents=True, exist_ok=True)
@@ -50,10 +51,10 @@ class Stage:
         split = SimpleNamespace(val=tuple(range(100)))
         material = SimpleNamespace(labels=LABELS, split=split, judged=("test", (1, 2)))
         screen = SimpleNamespace(line=lambda *words: None)
-        model = fitted(probe_wrong, first=50)
-        return module.challenge(
-            self.folder, JobOptions("photos"), material, None, probe, model, screen
-        )
+        run = Run(JobOptions("photos"), self.folder, screen)
+        start = SimpleNamespace(material=material)
+        kept = module.challenge(run, start, Trained(probe, fitted(probe_wrong, first=50)))
+        return kept.chosen, kept.fitted
 
 
 @pytest.fixture

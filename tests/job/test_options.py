@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 
 from darter.cli.train import parse_seconds, with_options
@@ -65,6 +67,5 @@ def test_a_recipe_limits_who_may_win():
     ],
 )
 def test_random_changes_suit_the_pictures_unless_named(side, mirror_safe, named, changes):
-    nothing = [None] * 5
-    start = Start(Recipe(**named), *nothing, None, side, None)
+    start = Start(SimpleNamespace(side=side), Recipe(**named), *[None] * 6)
     assert set(start.recipe_with_changes(mirror_safe).augment) == changes

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from darter.errors import OptionError, ShapeError
-from darter.transfer import STRATEGIES, Features, Trial, choose
+from darter.transfer import STRATEGIES, Features, Trial, choose, examine
 from darter.transfer.records import cheapest_within_one_standard_error, paired
 from darter.transfer.strategies import with_options
 
@@ -44,13 +44,19 @@ class Stub:
         return Trial(rng.random(len(held)) < chance, seconds, 1 - chance)
 
 
+def examined(found, labels, strategies=None, *, groups=None, classes=CLASSES, budget=5):
+    strategies = STRATEGIES.values() if strategies is None else strategies
+    groups = np.arange(len(labels)) if groups is None else groups
+    return examine(found, labels, groups, strategies, classes=classes, budget_seconds=budget)
+
+
 def run(stub, budget=200.0, strategies=None, n=150, **options):
     found, labels = table(n)
     strategies = STRATEGIES.values() if strategies is None else strategies
-    return choose(
-        found, labels, np.arange(n), strategies, stub,
-        classes=CLASSES, budget_seconds=budget, picture_side=32, **options,
-    )  # fmt: skip
+    examined = examine(
+        found, labels, np.arange(n), strategies, classes=CLASSES, budget_seconds=budget, **options
+    )
+    return choose(examined, stub, picture_side=32)
 
 
 def test_clearly_best_strategy_wins_with_the_evidence():
@@ -167,9 +173,7 @@ def test_scratch_is_refused_for_few_pictures_and_says_why():
 def test_no_race_where_the_probe_makes_no_mistake():
     found, labels = table(separation=20.0)
     stub = Stub()
-    choice = choose(
-        found, labels, np.arange(150), STRATEGIES.values(), stub, classes=3, budget_seconds=60
-    )
+    choice = choose(examined(found, labels, budget=60), stub)
     assert choice.strategy.name == "linear-probe" and not stub.calls
     refused = [c for c in choice.candidates if not c.strategy.is_probe]
     assert all("nothing could be shown to be better" in c.why for c in refused)
@@ -190,23 +194,19 @@ def test_mirror_images_with_another_meaning_are_found():
     found, labels = table(separation=5.0)
     turned = Features(np.roll(found.last, 1, axis=0), found.inner)  # the neighbor's class
     found = Features(found.last, found.inner, turned)
-    choice = choose(
-        found, labels, np.arange(150), [STRATEGIES["linear-probe"]], Stub(),
-        classes=3, budget_seconds=5,
-    )  # fmt: skip
-    assert not choice.mirror_safe and "flips are harmful" in choice.mirror_why
+    seen = examined(found, labels, [STRATEGIES["linear-probe"]])
+    assert not seen.mirror_safe and "flips are harmful" in seen.mirror
+    assert choose(seen, Stub()).mirror_why == seen.mirror
 
 
 def test_mirror_images_that_mislead_inner_layers_are_not_learned_from():
     found, labels = table(separation=1.0)
     inner = np.eye(CLASSES, dtype=np.float32)[labels] + 0.3 * found.inner["stem"][:, :CLASSES]
     turned = Features(found.last, {"stem": np.roll(inner, 1, axis=0)})
-    choice = choose(
-        Features(found.last, {"stem": inner}, turned), labels, np.arange(150),
-        [STRATEGIES["linear-probe"]], Stub(), classes=CLASSES, budget_seconds=5,
-    )  # fmt: skip
-    assert not choice.mirror_safe and "keeps its label" in choice.mirror_why
-    assert "points by learning from mirrors too" in choice.mirror_why
+    found = Features(found.last, {"stem": inner}, turned)
+    seen = examined(found, labels, [STRATEGIES["linear-probe"]])
+    assert not seen.mirror_safe and "keeps its label" in seen.mirror
+    assert "points by learning from mirrors too" in seen.mirror
 
 
 def test_groups_stay_together():
@@ -217,10 +217,8 @@ def test_groups_stay_together():
         assert not set(groups[train]) & set(groups[held])
         return Trial(np.ones(len(held), bool), 0.01, 0.0)
 
-    choose(
-        found, labels, groups, [with_options(STRATEGIES["fine-tune-all"], epochs=2)], trial,
-        classes=3, budget_seconds=20,
-    )  # fmt: skip
+    only = [with_options(STRATEGIES["fine-tune-all"], epochs=2)]
+    choose(examined(found, labels, only, groups=groups, budget=20), trial)
 
 
 @pytest.mark.parametrize("counts", [(2, 2), (1, 5), (3, 40)])
@@ -228,10 +226,7 @@ def test_very_few_pictures(counts):
     labels = np.repeat([0, 1], counts)
     rows = np.random.default_rng(0).normal(size=(len(labels), 5)).astype(np.float32)
     found = Features(rows, {"stem": rows[:, :2]})
-    choice = choose(
-        found, labels, np.arange(len(labels)), STRATEGIES.values(), Stub(),
-        classes=2, budget_seconds=5,
-    )  # fmt: skip
+    choice = choose(examined(found, labels, classes=2), Stub())
     assert choice.strategy.name in STRATEGIES
     assert choice.cell.amount == "little"
     json.dumps(choice.to_json())
@@ -240,6 +235,6 @@ def test_very_few_pictures(counts):
 def test_wrong_arguments():
     found, labels = table(30)
     with pytest.raises(ShapeError, match=r"30 rows of features, 29 labels"):
-        choose(found, labels[:29], np.arange(30), [], Stub(), classes=3, budget_seconds=1)
+        examined(found, labels[:29], [], groups=np.arange(30))
     with pytest.raises(OptionError, match="at least one"):
-        choose(found, labels, np.arange(30), [], Stub(), classes=3, budget_seconds=1)
+        examined(found, labels, [])

@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 
 from darter.files import write_atomic
-from darter.job.material import Chosen, Material, Start
-from darter.job.options import JobOptions
+from darter.job.material import Chosen, Material, Start, Trained
+from darter.job.run import Run
 from darter.job.run_folder import RunFolder
-from darter.job.screen import Screen
-from darter.job.training import fit_chosen, recipe_for, time_left, training_sentence
+from darter.job.training import fit_chosen, recipe_for, training_sentence
 from darter.train import Fitted
 from darter.transfer import Candidate, cheapest_within_one_standard_error, strategies
 
@@ -44,45 +43,25 @@ class Contender:
         }
 
 
-def challenge(
-    folder: RunFolder,
-    options: JobOptions,
-    material: Material,
-    start: Start,
-    chosen: Chosen,
-    fitted: Fitted,
-    screen: Screen,
-) -> tuple[Chosen, Fitted]:
-    """Train the rivals of a probe in the time that is left: challenge.json.
-
-    Returns what is kept, and its model.
-    """
-    rivals = folder.read("race")["challengers"]
-    if _worth_it(chosen, fitted, material, rivals):
-        chosen, fitted = _train_rivals(
-            folder, options, material, start, chosen, fitted, rivals, screen
-        )
-        recipe_for(start, chosen).save(folder.path / "recipe.toml")
-    folder.save(strategy={"name": chosen.strategy.name, "learning_rate": chosen.learning_rate})
-    return chosen, fitted
+def challenge(run: Run, start: Start, trained: Trained) -> Trained:
+    """Train the rivals of a probe in the time that is left, and keep the best: challenge.json."""
+    rivals = run.folder.read("race")["challengers"]
+    if _worth_it(trained, start.material, rivals):
+        trained = _train_rivals(run, start, trained, rivals)
+        recipe_for(start, trained.chosen).save(run.folder.path / "recipe.toml")
+    chosen = trained.chosen
+    run.folder.save(strategy={"name": chosen.strategy.name, "learning_rate": chosen.learning_rate})
+    return trained
 
 
-def _train_rivals(
-    folder: RunFolder,
-    options: JobOptions,
-    material: Material,
-    start: Start,
-    chosen: Chosen,
-    probe: Fitted,
-    rivals: list[dict[str, Any]],
-    screen: Screen,
-) -> tuple[Chosen, Fitted]:
+def _train_rivals(run: Run, start: Start, probe: Trained, rivals: list[dict[str, Any]]) -> Trained:
     """Each gets its share of the time. A resumed run trains again only what it had decided on."""
+    folder, material, chosen = run.folder, start.material, probe.chosen
     decided = folder.read("challenge")["winner"] if folder.has("challenge") else None
-    contenders = [_judged(chosen, probe, material)]
+    contenders = [_judged(probe, material)]
     with folder.stage("challenge"):
         for number, entry in enumerate(rivals):
-            share = time_left(folder, options, material) / (len(rivals) - number)
+            share = run.time_left(len(material.judged[1])) / (len(rivals) - number)
             name = entry["strategy"]
             begun = _place(folder, name).exists()
             wanted = begun or share >= LEAST_SECONDS
@@ -92,21 +71,21 @@ def _train_rivals(
                 continue
             strategy = replace(strategies.get(name), layers=entry["layers"])
             rival = Chosen(strategy, entry["learning_rate"], chosen.mirror_safe, chosen.why)
-            fitted = fit_chosen(_place(folder, name), material, start, rival, share, screen)
-            contenders.append(_judged(rival, fitted, material))
-            screen.line("challenge", f"{name}: {training_sentence(fitted, material)}")
+            fitted = fit_chosen(run, start, rival, _place(folder, name), share)
+            contenders.append(_judged(Trained(rival, fitted), material))
+            run.screen.line("challenge", f"{name}: {training_sentence(fitted, material)}")
     if len(contenders) == 1:  # no time for any
-        return chosen, probe
+        return probe
     if decided is None:
         decided = _settle(folder, contenders)
     kept = next(c for c in contenders if c.candidate.strategy.name == decided["strategy"])
-    if kept.fitted is probe:
-        return chosen, probe
-    screen.line("choose", f"{decided['strategy']}: {decided['why']}")
+    if kept.fitted is probe.fitted:
+        return probe
+    run.screen.line("choose", f"{decided['strategy']}: {decided['why']}")
     metrics = _place(folder, decided["strategy"]) / "metrics.jsonl"
     write_atomic(folder.path / "metrics.jsonl", metrics.read_bytes())
     strategy, rate = kept.candidate.strategy, kept.candidate.learning_rate
-    return Chosen(strategy, rate, chosen.mirror_safe, decided["why"]), kept.fitted
+    return Trained(Chosen(strategy, rate, chosen.mirror_safe, decided["why"]), kept.fitted)
 
 
 def _settle(folder: RunFolder, contenders: list[Contender]) -> dict[str, Any]:
@@ -134,22 +113,20 @@ def _settle(folder: RunFolder, contenders: list[Contender]) -> dict[str, Any]:
     return decided
 
 
-def _worth_it(
-    chosen: Chosen, probe: Fitted, material: Material, rivals: list[dict[str, Any]]
-) -> bool:
+def _worth_it(trained: Trained, material: Material, rivals: list[dict[str, Any]]) -> bool:
     """With one mistake or none, nothing could be shown to be better."""
-    if not chosen.strategy.is_probe or not rivals or not len(material.split.val):
+    if not trained.chosen.strategy.is_probe or not rivals or not len(material.split.val):
         return False
-    return int((~_hits(probe, material)).sum()) > 1
+    return int((~_hits(trained.fitted, material)).sum()) > 1
 
 
 def _place(folder: RunFolder, strategy: str) -> Path:
     return folder.path / "challengers" / strategy
 
 
-def _judged(chosen: Chosen, fitted: Fitted, material: Material) -> Contender:
-    candidate = Candidate(chosen.strategy, chosen.learning_rate)
-    return Contender(candidate, fitted, _hits(fitted, material))
+def _judged(trained: Trained, material: Material) -> Contender:
+    candidate = Candidate(trained.chosen.strategy, trained.chosen.learning_rate)
+    return Contender(candidate, trained.fitted, _hits(trained.fitted, material))
 
 
 def _hits(fitted: Fitted, material: Material) -> np.ndarray:

@@ -14,6 +14,7 @@ from darter.errors import DarterError
 from darter.job import judging, stages
 from darter.job.challenge import challenge
 from darter.job.options import JobOptions
+from darter.job.run import Run
 from darter.job.run_folder import RunFolder, new_run_path
 from darter.job.screen import Screen
 from darter.job.training import train
@@ -31,7 +32,7 @@ def run_job(options: JobOptions, out: Path | None, screen: Screen) -> RunFolder:
     options = options.absolute()
     folder = RunFolder.create(out or new_run_path(Path(options.data)), options.to_dict())
     try:
-        return _run(folder, options, listing, screen)
+        return _run(Run(options, folder, screen), listing)
     except DarterError:
         if not folder.done("features"):  # nothing is in it that could be gone on with
             folder.discard()
@@ -46,21 +47,21 @@ def resume_job(path: Path, screen: Screen) -> RunFolder:
         screen.line("report", str(write_html(folder.path)))
         return folder
     options = JobOptions.from_dict(folder.run["options"])
-    return _run(folder, options, stages.find(options), screen)
+    return _run(Run(options, folder, screen), stages.find(options))
 
 
-def _run(folder: RunFolder, options: JobOptions, listing: Listing, screen: Screen) -> RunFolder:
+def _run(run: Run, listing: Listing) -> RunFolder:
+    folder = run.folder
     folder.claim()
     try:
-        material = stages.look(folder, options, listing, screen)
-        start = stages.describe(folder, options, material, screen)
-        choice = stages.decide(folder, options, material, start, screen)
-        fitted = train(folder, options, material, start, choice, screen)
-        choice, fitted = challenge(folder, options, material, start, choice, fitted, screen)
-        judging.prove(folder, material, start, choice, fitted, screen)
-        judging.judge(folder, options, material, start, choice, fitted, screen)
+        material = stages.look(run, listing)
+        start = stages.describe(run, material)
+        chosen = stages.decide(run, start)
+        trained = challenge(run, start, train(run, start, chosen))
+        judging.prove(run, start, trained)
+        judging.judge(run, start, trained)
         folder.save(state="done")
-        _say_if_late(folder, options, screen)
+        _say_if_late(run)
         page = write_html(folder.path)
     except KeyboardInterrupt:
         folder.save(state="interrupted")
@@ -69,16 +70,17 @@ def _run(folder: RunFolder, options: JobOptions, listing: Listing, screen: Scree
         ) from None
     finally:
         folder.release()
-    screen.line("report", f"{page}")
+    run.screen.line("report", f"{page}")
     return folder
 
 
-def _say_if_late(folder: RunFolder, options: JobOptions, screen: Screen) -> None:
-    if folder.spent <= 1.05 * options.seconds:
+def _say_if_late(run: Run) -> None:
+    folder, seconds = run.folder, run.options.seconds
+    if folder.spent <= 1.05 * seconds:
         return
     longest = max(folder.run["seconds"].items(), key=lambda stage: stage[1])
-    screen.line(
+    run.screen.line(
         "time",
-        f"took {folder.spent:.0f} s instead of {options.seconds:.0f} s; the longest stage was "
+        f"took {folder.spent:.0f} s instead of {seconds:.0f} s; the longest stage was "
         f"{longest[0]} with {longest[1]:.0f} s. Give more --time, or a smaller --size.",
     )

@@ -9,32 +9,23 @@ import numpy as np
 from darter.dataset import Scanned
 from darter.errors import DataError
 from darter.files import user_cache
-from darter.job.material import Chosen, Material, Start
-from darter.job.options import JobOptions
-from darter.job.run_folder import RunFolder
-from darter.job.screen import Screen
+from darter.job.material import Start, Trained
+from darter.job.run import Run
 from darter.job.speed import measure_speed
 from darter.job.training import probe_on
 from darter.job.verdict import margin, verdict
 from darter.model import Evaluation, ModelInfo, Session, evaluate_samples, load, wilson, write_info
-from darter.picture import Preprocess
-from darter.train import Fitted, calibrate, export, last_block
+from darter.train import calibrate, export, last_block
 from darter.train import explain as explain_answers
 from darter.transfer import features
 
 
-def prove(
-    folder: RunFolder,
-    material: Material,
-    start: Start,
-    chosen: Chosen,
-    fitted: Fitted,
-    screen: Screen,
-) -> None:
+def prove(run: Run, start: Start, trained: Trained) -> None:
     """Write model.onnx and prove that it answers as the trained model does: parity.json."""
+    folder, material, fitted = run.folder, start.material, trained.fitted
     part, indices = material.judged
     calibration = calibrate(fitted.val_logits, material.examples(material.split.val).labels)
-    preprocess = start.preprocess_for(chosen.strategy)
+    preprocess = start.preprocess_for(trained.chosen.strategy)
     info = ModelInfo(material.audit.classes, preprocess, calibration)
     with folder.stage("export"):
         parity = export(fitted.model, folder.model, info, material.examples(indices).pictures)
@@ -43,26 +34,19 @@ def prove(
         f"{folder.model}: equal to the trained network on {parity.pictures} {part} pictures "
         f"(largest difference of a probability {parity.max_probability_difference:.1e})"
     )
-    screen.line("export", text, folder.run["seconds"]["export"])
+    run.say("export", text)
 
 
-def judge(
-    folder: RunFolder,
-    options: JobOptions,
-    material: Material,
-    start: Start,
-    chosen: Chosen,
-    fitted: Fitted,
-    screen: Screen,
-) -> None:
+def judge(run: Run, start: Start, trained: Trained) -> None:
     """Measure model and baseline on held-out pictures: evaluation.json, the verdict, the card."""
+    folder, material, fitted = run.folder, start.material, trained.fitted
     part, indices = material.judged
     session = load(folder.model)
-    with folder.stage("evaluate"), screen.bar("evaluate") as progress:
+    with run.stage("evaluate") as progress:
         sources = material.pictures(indices)
         found = _answers(session, sources, material.names(indices), progress)
         folder.record("evaluation", found.to_json(split=part))
-        baseline_right = _baseline(material, start, sources) == material.labels[list(indices)]
+        baseline_right = _baseline(start, sources) == material.labels[list(indices)]
     model_right = np.array([p["predicted"] == p["label"] for p in found.predictions])
     gain, right = margin(model_right, baseline_right), int(baseline_right.sum())
     baseline = {
@@ -71,7 +55,7 @@ def judge(
         "interval": wilson(right, found.n),
     }
     sentence = verdict(
-        chosen.strategy.name,
+        trained.chosen.strategy.name,
         float(model_right.mean()),
         right / found.n,
         gain,
@@ -81,35 +65,29 @@ def judge(
     )
     result = {"accuracy": found.accuracy, "interval": found.interval, "n": found.n, "split": part}
     folder.save(result=result, baseline=baseline, margin=gain.to_json(), verdict=sentence)
-    write_info(folder.model, replace(session.info, card=_card(folder, options, chosen, fitted)))
-    screen.line("evaluate", _result_sentence(result), folder.run["seconds"]["evaluate"])
-    screen.line("", sentence)
-    explain(folder, material, session.info.preprocess, fitted, found, screen)
+    write_info(folder.model, replace(session.info, card=_card(run, trained)))
+    run.say("evaluate", _result_sentence(result))
+    run.screen.line("", sentence)
+    explain(run, start, trained, found)
     with folder.stage("speed"):
         folder.record("speed", measure_speed(folder.model, fitted.model))
 
 
-def explain(
-    folder: RunFolder,
-    material: Material,
-    preprocess: Preprocess,
-    fitted: Fitted,
-    found: Evaluation,
-    screen: Screen,
-) -> None:
+def explain(run: Run, start: Start, trained: Trained, found: Evaluation) -> None:
     """Draw where the network looked, in its worst mistakes and some right answers: explain.json."""
-    with folder.stage("explain"), screen.bar("explain") as progress:
+    material, model = start.material, trained.fitted.model
+    with run.stage("explain") as progress:
         record = explain_answers(
-            fitted.model,
-            last_block(fitted.model.backbone),
-            preprocess,
+            model,
+            last_block(model.backbone),
+            start.preprocess_for(trained.chosen.strategy),
             material.samples(material.judged[1]),
             found.predictions,
-            folder.path,
+            run.folder.path,
             classes=material.audit.classes,
             progress=progress,
         )
-        folder.record("explain", record)
+        run.folder.record("explain", record)
 
 
 def _answers(
@@ -123,11 +101,11 @@ def _answers(
     return replace(found, predictions=tuple({**p, "path": name} for p, name in named))
 
 
-def _baseline(material: Material, start: Start, sources: list[Scanned]) -> np.ndarray:
+def _baseline(start: Start, sources: list[Scanned]) -> np.ndarray:
     """What the linear probe on the last layer says of the same pictures: class numbers (N,)."""
     cache = user_cache("features")
     rows = features(start.backbone, sources, start.preprocess, cache_dir=cache)
-    return probe_on(material, start, "last").predict(rows.last)
+    return probe_on(start, "last").predict(rows.last)
 
 
 def _result_sentence(result: dict[str, Any]) -> str:
@@ -138,17 +116,17 @@ def _result_sentence(result: dict[str, Any]) -> str:
     )
 
 
-def _card(folder: RunFolder, options: JobOptions, chosen: Chosen, fitted: Fitted) -> dict[str, Any]:
+def _card(run: Run, trained: Trained) -> dict[str, Any]:
     """The model card that travels in the file."""
-    run = folder.run
+    known, plan = run.folder.run, trained.fitted.plan
     return {
-        "data": {"name": Path(options.data).resolve().name, "counts": run["counts"]},
-        "backbone": run["backbone"],
-        "strategy": chosen.strategy.name,
-        "epochs": fitted.plan.epochs if fitted.plan else 0,
-        "metrics": {key: run[key] for key in ("result", "baseline", "margin")},
-        "verdict": run["verdict"],
-        "seed": run["seed"],
-        "versions": run["versions"],
-        "made": run["started"],
+        "data": {"name": Path(run.options.data).resolve().name, "counts": known["counts"]},
+        "backbone": known["backbone"],
+        "strategy": trained.chosen.strategy.name,
+        "epochs": plan.epochs if plan else 0,
+        "metrics": {key: known[key] for key in ("result", "baseline", "margin")},
+        "verdict": known["verdict"],
+        "seed": known["seed"],
+        "versions": known["versions"],
+        "made": known["started"],
     }

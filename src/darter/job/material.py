@@ -1,6 +1,7 @@
 """What travels from stage to stage of the main job."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from darter.dataset import Audit, PictureCache, PixelStatistics, Sample, Scanned, Split
 from darter.dataset import pixel_statistics as statistics_of
 from darter.picture import Augment, Preprocess
-from darter.train import Examples, Recipe, make_augment, spell_out
+from darter.train import Examples, Fitted, Recipe, make_augment, spell_out
 from darter.transfer import SMALL_SIDE, Backbone, Features, SizeChoice, Strategy, small_net
 
 
@@ -25,7 +26,7 @@ class Material:
     def classes(self) -> int:
         return len(self.audit.classes)
 
-    @property
+    @cached_property
     def side(self) -> int:
         """The usual short side of a training picture, in pixels."""
         shown = self.pictures(self.split.train)
@@ -36,7 +37,7 @@ class Material:
         """The part that the final figures come from: test, or val where there is no test."""
         return ("test", self.split.test) if self.split.test else ("val", self.split.val)
 
-    @property
+    @cached_property
     def pixels(self) -> PixelStatistics:
         return statistics_of(self.pictures(self.split.train))
 
@@ -57,19 +58,18 @@ class Material:
 class Start:
     """What training starts from.
 
-    recipe: with its size decided. found: features of the training pictures, in the order of
-    `split.train`. preprocess, small: what the backbone sees of a picture, and an untrained net.
-    pixels, side: of the training pictures, see Material.
+    material: the pictures.   recipe: with its size decided.
+    preprocess, small: what the backbone sees of a picture, and an untrained net.
+    found: features of the training pictures, in the order of `split.train`.
     """
 
+    material: Material
     recipe: Recipe
     backbone: Backbone
     preprocess: Preprocess
     small: Preprocess
     sizes: SizeChoice
     found: Features
-    pixels: PixelStatistics
-    side: int
     cache: PictureCache
 
     def net(self, strategy: Strategy, seed: int) -> Backbone:
@@ -84,14 +84,14 @@ class Start:
         """How this strategy sees pictures in training, and in validation and use."""
         preprocess = self.preprocess_for(strategy)
         recipe = self.recipe_with_changes(mirror_safe)
-        return make_augment(recipe, preprocess, self.pixels), preprocess
+        return make_augment(recipe, preprocess, self.material.pixels), preprocess
 
     def recipe_with_changes(self, mirror_safe: bool) -> Recipe:
         """The recipe with random changes that suit the pictures: gentle ones for small pictures,
         no flips where they do harm. Changes that the user has named stay as they are."""
         if self.recipe.augment != Recipe().augment:
             return self.recipe
-        changes = spell_out("small" if self.side < SMALL_SIDE else "default")
+        changes = spell_out("small" if self.material.side < SMALL_SIDE else "default")
         if not mirror_safe:
             changes.pop("flip")
         return self.recipe.replace(augment=changes)
@@ -105,3 +105,11 @@ class Chosen:
     learning_rate: float
     mirror_safe: bool
     why: str
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A choice, and the model that came of it."""
+
+    chosen: Chosen
+    fitted: Fitted

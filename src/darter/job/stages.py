@@ -1,7 +1,8 @@
-"""The stages of the main job up to a trained model, each with its records; see job.py."""
+"""The stages of the main job up to a choice, each with its records; see job.py."""
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -10,18 +11,18 @@ from darter.errors import DataError
 from darter.files import user_cache
 from darter.job.material import Chosen, Material, Start
 from darter.job.options import JobOptions
-from darter.job.run_folder import RunFolder
-from darter.job.screen import Screen
-from darter.job.training import time_left
+from darter.job.run import Run
 from darter.picture import Preprocess
 from darter.train import Recipe, Trials, choose_device, make_preprocess
 from darter.transfer import (
     STRATEGIES,
     Backbone,
+    Choice,
     SizeChoice,
     Strategy,
     choose,
     choose_size,
+    examine,
     features,
     on_all_layers,
     small_net,
@@ -43,83 +44,74 @@ def find(options: JobOptions) -> Listing:
     return find_samples(options.data, test=options.test)
 
 
-def look(folder: RunFolder, options: JobOptions, listing: Listing, screen: Screen) -> Material:
+def look(run: Run, listing: Listing) -> Material:
     """Scan the pictures and split them: audit.json, split.json."""
-    with folder.stage("audit"), screen.bar("audit") as progress:
+    with run.stage("audit") as progress:
         audit = scan(listing, progress=progress)
-        parts = split(audit, seed=options.recipe.seed)
+        parts = split(audit, seed=run.recipe.seed)
     labels = np.array([audit.classes.index(p.sample.label) for p in audit.pictures], np.int64)
     material = Material(audit, parts, labels, groups_of(audit))
     record = {name: material.names(getattr(parts, name)) for name in PARTS} | {"how": parts.how}
+    folder = run.folder
     if folder.has("split") and folder.read("split") != record:
         raise DataError(
-            f"the pictures in {options.data} have changed since this run began, so it cannot go "
-            f"on. Start a new one: darter train {options.data}"
+            f"the pictures in {run.options.data} have changed since this run began, so it cannot "
+            f"go on. Start a new one: darter train {run.options.data}"
         )
     folder.record("audit", audit.to_json())
     folder.record("split", record)
     counts = {name: len(getattr(parts, name)) for name in PARTS}
-    folder.save(classes=list(audit.classes), counts=counts, seed=options.recipe.seed)
+    folder.save(classes=list(audit.classes), counts=counts, seed=run.recipe.seed)
     lines = audit.summary()
     if audit.findings:
         lines.append(f"Each file by name: {folder.path / 'audit.json'}")
-    screen.line("audit", "\n".join(lines), folder.run["seconds"]["audit"])
-    screen.line("split", ", ".join(f"{count} {name}" for name, count in counts.items()))
+    run.say("audit", "\n".join(lines))
+    run.say("split", ", ".join(f"{count} {name}" for name, count in counts.items()))
     return material
 
 
-def describe(folder: RunFolder, options: JobOptions, material: Material, screen: Screen) -> Start:
+def describe(run: Run, material: Material) -> Start:
     """Load the backbone, settle the input size, compute the training pictures' features."""
-    recipe = options.recipe
+    recipe = run.recipe
     backbone = zoo.load(recipe.backbone, recipe.weights or None)
-    sources, cache = material.pictures(material.split.train), user_cache("features")
-    with folder.stage("features"), screen.bar("features") as progress:
-        sizes = _input_size(folder, options, material, backbone, progress)
+    with run.stage("features") as progress:
+        sizes = _input_size(run, material, backbone, progress)
         recipe = recipe.replace(size=sizes.size)
         preprocess = make_preprocess(recipe, backbone)
-        small = _small_look(options, material, preprocess)
         found = features(
-            backbone, sources, preprocess, cache_dir=cache, mirror=True, progress=progress
+            backbone,
+            material.pictures(material.split.train),
+            preprocess,
+            cache_dir=user_cache("features"),
+            mirror=True,
+            progress=progress,
         )
-    folder.save(
+    run.folder.save(
         backbone={"name": backbone.name, "source": backbone.source, "size": preprocess.size}
     )
     text = f"{backbone.name} ({backbone.source})\nat {sizes.size}×{sizes.size} pixels: {sizes.why}"
-    screen.line("features", text, folder.run["seconds"]["features"])
-    return Start(
-        recipe,
-        backbone,
-        preprocess,
-        small,
-        sizes,
-        found,
-        material.pixels,
-        material.side,
-        PictureCache(),
-    )
+    run.say("features", text)
+    small = _small_look(run.recipe, material, preprocess)
+    return Start(material, recipe, backbone, preprocess, small, sizes, found, PictureCache())
 
 
-def _small_look(options: JobOptions, material: Material, preprocess: Preprocess) -> Preprocess:
+def _small_look(recipe: Recipe, material: Material, preprocess: Preprocess) -> Preprocess:
     """What an untrained net sees: the whole picture, no larger than it is unless asked for."""
     size = preprocess.size
-    if options.recipe.size == "auto":
+    if recipe.size == "auto":
         size = small_size(material.side, size)
-    return make_preprocess(options.recipe.replace(size=size), small_net(size))
+    return make_preprocess(recipe.replace(size=size), small_net(size))
 
 
 def _input_size(
-    folder: RunFolder,
-    options: JobOptions,
-    material: Material,
-    backbone: Backbone,
-    progress: Callable[[int, int], None],
+    run: Run, material: Material, backbone: Backbone, progress: Callable[[int, int], None]
 ) -> SizeChoice:
     """The recipe's size, or one that is measured once for a run: size.json."""
-    recipe, train = options.recipe, list(material.split.train)
+    recipe, train = run.recipe, list(material.split.train)
     if recipe.size != "auto":
         return SizeChoice(int(recipe.size), "named in the recipe")
-    if folder.has("size"):
-        return SizeChoice.from_json(folder.read("size"))
+    if run.folder.has("size"):
+        return SizeChoice.from_json(run.folder.read("size"))
     choice = choose_size(
         backbone,
         material.pictures(material.split.train),
@@ -130,54 +122,54 @@ def _input_size(
         crop=recipe.crop,
         cache_dir=user_cache("features"),
         seed=recipe.seed,
-        seconds=SIZE_SHARE * options.seconds,
+        seconds=SIZE_SHARE * run.options.seconds,
         progress=progress,
     )
-    folder.record("size", choice.to_json())
+    run.folder.record("size", choice.to_json())
     return choice
 
 
-def decide(
-    folder: RunFolder, options: JobOptions, material: Material, start: Start, screen: Screen
-) -> Chosen:
-    """Race the strategies on the training pictures: race.json."""
+def decide(run: Run, start: Start) -> Chosen:
+    """Race the strategies on the training pictures: journal.json, race.json."""
+    folder = run.folder
     if not folder.done("race"):
-        train = material.split.train
-        left = time_left(folder, options, material)
-        mirrors = {"safe": True}
-        trials = Trials(
-            start.net,
-            lambda strategy: start.look(strategy, mirrors["safe"]),
-            start.found,
-            material.examples(train),
-            material.classes,
-            start.recipe,
-            cache=start.cache,
-        )
-        with folder.stage("race"), screen.race() as progress:
-            choice = choose(
-                start.found,
-                material.labels[list(train)],
-                material.groups[list(train)],
-                allowed(start.recipe),
-                trials,
-                classes=material.classes,
-                budget_seconds=max(0.0, RACE_SHARE * left),
-                seed=start.recipe.seed,
-                picture_side=material.side,
-                layers=start.recipe.layers,
-                progress=progress,
-                on_mirror=lambda safe: mirrors.update(safe=safe),
-                past=folder.read("journal") if folder.has("journal") else None,
-                record=lambda entries: folder.record("journal", entries),
-            )
-            record = replace(choice, sizes=start.sizes.records).to_json()
-            folder.record("race", record)
+        with folder.stage("race"), run.screen.race() as progress:
+            choice = _race(run, start, progress)
+            folder.record("race", replace(choice, sizes=start.sizes.records).to_json())
     race = folder.read("race")
     winner = race["winner"]
-    screen.line("choose", f"{winner['strategy']}: {winner['why']}", folder.run["seconds"]["race"])
+    run.say("choose", f"{winner['strategy']}: {winner['why']}", stage="race")
     strategy = replace(strategies.get(winner["strategy"]), layers=winner["layers"])
     return Chosen(strategy, winner["learning_rate"], race["mirror"]["safe"], winner["why"])
+
+
+def _race(run: Run, start: Start, progress: Callable[[str, float], None]) -> Choice:
+    material, recipe, folder = start.material, start.recipe, run.folder
+    train = material.split.train
+    examined = examine(
+        start.found,
+        material.labels[list(train)],
+        material.groups[list(train)],
+        allowed(recipe),
+        classes=material.classes,
+        budget_seconds=max(0.0, RACE_SHARE * run.time_left(len(material.judged[1]))),
+        seed=recipe.seed,
+        progress=progress,
+        past=folder.read("journal") if folder.has("journal") else None,
+        record=partial(folder.record, "journal"),
+    )
+    trials = Trials(
+        start.net,
+        partial(start.look, mirror_safe=examined.mirror_safe),
+        start.found,
+        material.examples(train),
+        material.classes,
+        recipe,
+        cache=start.cache,
+    )
+    return choose(
+        examined, trials, picture_side=material.side, layers=recipe.layers, progress=progress
+    )
 
 
 def allowed(recipe: Recipe) -> list[Strategy]:

@@ -3,49 +3,30 @@
 from pathlib import Path
 
 from darter.doctor import waiting_sentence
-from darter.job.material import Chosen, Material, Start
-from darter.job.options import JobOptions
-from darter.job.run_folder import RunFolder
-from darter.job.screen import Screen
+from darter.job.material import Chosen, Material, Start, Trained
+from darter.job.run import Run
 from darter.train import Fitted, Recipe, TrainingBar, fit, settle_recipe, start_model
 from darter.transfer import Probe, fit_probe
 
-RESERVE_SECONDS = 25.0  # for export, evaluation, heat maps and the page
-RESERVE_PER_PICTURE = 0.012  # seconds per test picture, on top
 
-
-def train(
-    folder: RunFolder,
-    options: JobOptions,
-    material: Material,
-    start: Start,
-    chosen: Chosen,
-    screen: Screen,
-) -> Fitted:
+def train(run: Run, start: Start, chosen: Chosen) -> Trained:
     """Train the chosen strategy on the training pictures: recipe.toml, checkpoints, metrics."""
-    recipe_for(start, chosen).save(folder.path / "recipe.toml")
-    with folder.stage("train"):
-        left = time_left(folder, options, material)
-        fitted = fit_chosen(folder.path, material, start, chosen, left, screen)
-    screen.line("train", training_sentence(fitted, material), folder.run["seconds"]["train"])
-    return fitted
+    recipe_for(start, chosen).save(run.folder.path / "recipe.toml")
+    with run.folder.stage("train"):
+        left = run.time_left(len(start.material.judged[1]))
+        fitted = fit_chosen(run, start, chosen, run.folder.path, left)
+    run.say("train", training_sentence(fitted, start.material))
+    return Trained(chosen, fitted)
 
 
-def fit_chosen(
-    out: Path,
-    material: Material,
-    start: Start,
-    chosen: Chosen,
-    seconds: float,
-    screen: Screen,
-) -> Fitted:
+def fit_chosen(run: Run, start: Start, chosen: Chosen, out: Path, seconds: float) -> Fitted:
     """Train what is chosen in about so many seconds, or go on with what lies in `out`."""
-    strategy, recipe = chosen.strategy, recipe_for(start, chosen)
-    probe = probe_on(material, start, strategy.layers) if strategy.start == "probe" else None
+    strategy, recipe, material = chosen.strategy, recipe_for(start, chosen), start.material
+    probe = probe_on(start, strategy.layers) if strategy.start == "probe" else None
     net = start.net(strategy, recipe.seed)
     model = start_model(net, strategy, material.classes, probe, recipe.seed)
     augment, preprocess = start.look(strategy, chosen.mirror_safe)
-    with TrainingBar(screen.console) as bar:
+    with TrainingBar(run.screen.console) as bar:
         return fit(
             model,
             strategy,
@@ -73,8 +54,9 @@ def recipe_for(start: Start, chosen: Chosen) -> Recipe:
     return recipe.replace(learning_rate=chosen.learning_rate, layers=strategy.layers)
 
 
-def probe_on(material: Material, start: Start, layers: str) -> Probe:
+def probe_on(start: Start, layers: str) -> Probe:
     """The probe that learned from all training pictures."""
+    material = start.material
     train = list(material.split.train)
     return fit_probe(
         start.found.read(layers),
@@ -83,12 +65,6 @@ def probe_on(material: Material, start: Start, layers: str) -> Probe:
         groups=material.groups[train],
         seed=start.recipe.seed,
     )
-
-
-def time_left(folder: RunFolder, options: JobOptions, material: Material) -> float:
-    """Seconds for choosing and training, with enough kept for the stages that follow."""
-    reserve = RESERVE_SECONDS + RESERVE_PER_PICTURE * len(material.judged[1])
-    return options.seconds - folder.spent - reserve
 
 
 def training_sentence(fitted: Fitted, material: Material) -> str:

@@ -3,7 +3,8 @@
 backbone = zoo.load()
 size = choose_size(backbone, pictures, labels, groups, classes=2, picture_side=500).size
 found = features(backbone, pictures, backbone.preprocess(size), cache_dir=cache, mirror=True)
-choice = choose(found, labels, groups, STRATEGIES.values(), trial, classes=2, budget_seconds=60)
+examined = examine(found, labels, groups, STRATEGIES.values(), classes=2, budget_seconds=60)
+choice = choose(examined, trial)
 model = Classifier(backbone, classes=2, layers=choice.strategy.layers)
 """
 
@@ -16,7 +17,7 @@ except ImportError as error:
 
 from darter.transfer import strategies, zoo
 from darter.transfer.backbone import Backbone, Block, Classifier
-from darter.transfer.choose import choose
+from darter.transfer.choose import Examined, choose, examine
 from darter.transfer.decide import SMALL_SIDE, on_all_layers
 from darter.transfer.features import Features, features
 from darter.transfer.probe import Probe, find_strength, fit_probe
@@ -38,6 +39,7 @@ __all__ = [
     "Candidate",
     "Choice",
     "Classifier",
+    "Examined",
     "Features",
     "Probe",
     "SizeChoice",
@@ -46,6 +48,7 @@ __all__ = [
     "cheapest_within_one_standard_error",
     "choose",
     "choose_size",
+    "examine",
     "features",
     "find_strength",
     "fit_probe",

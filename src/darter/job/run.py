@@ -1,0 +1,46 @@
+"""What every stage of one run works with."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from darter.job.options import JobOptions
+from darter.job.run_folder import RunFolder
+from darter.job.screen import Screen
+from darter.train import Recipe
+
+RESERVE_SECONDS = 25.0  # for export, evaluation, heat maps and the page
+RESERVE_PER_PICTURE = 0.012  # seconds per judged picture, on top
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the main job: what was asked for, where its records are, and who watches."""
+
+    options: JobOptions
+    folder: RunFolder
+    screen: Screen
+
+    @property
+    def recipe(self) -> Recipe:
+        """As the user gave it, before anything was settled."""
+        return self.options.recipe
+
+    def time_left(self, judged: int) -> float:
+        """Seconds for choosing and training, with enough kept for the stages that follow.
+
+        judged: pictures that the model is evaluated on.
+        """
+        reserve = RESERVE_SECONDS + RESERVE_PER_PICTURE * judged
+        return self.options.seconds - self.folder.spent - reserve
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[Any]:
+        """A timed stage with a bar: gives progress(done, total)."""
+        with self.folder.stage(name), self.screen.bar(name) as progress:
+            yield progress
+
+    def say(self, name: str, text: str, *, stage: str | None = None) -> None:
+        """A line for a person, with the seconds of a stage (of the same name if none is named)."""
+        self.screen.line(name, text, self.folder.run["seconds"].get(stage or name))
