@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from darter.train import Trials, start_model
-from darter.train.loop import Diverged
+from darter.train.step import Diverged
 from darter.transfer import STRATEGIES
 from darter.transfer.probe import fit_probe
 from tests.train.tiny import ALL, QUICK, tiny_backbone, tiny_pictures, tiny_problem

@@ -16,9 +16,13 @@ def doctor(
         Path, typer.Argument(help="Folder per class, train/val/test above that, a CSV, or a pack.")
     ],
     backbone: Annotated[str, typer.Option(help="The network to train.")] = "efficientnet_lite0",
+    strategy: Annotated[
+        str, typer.Option(help="What is trained: fine-tune-last, fine-tune-all, …")
+    ] = "fine-tune-all",
     augment: Annotated[
-        str, typer.Option(help="none, light, default, small or strong.")
-    ] = "default",
+        str | None,
+        typer.Option(help="none, light, default, small or strong.  [default: as train would]"),
+    ] = None,
     size: Annotated[int | None, typer.Option(min=16, help="Input pixels on each side.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Pictures in a batch.")] = 16,
     precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
@@ -39,20 +43,24 @@ def doctor(
     from darter.dataset import find_samples
     from darter.doctor import BackboneModel, Job, diagnose, some
     from darter.errors import OptionError
-    from darter.picture import Augment
+    from darter.train import Recipe, usual_augment
 
     if precision not in ("auto", "float32", "bfloat16"):
         raise OptionError(f"--precision must be auto, float32 or bfloat16, got {precision!r}")
     listing = find_samples(folder)
     paths = [sample.path for sample in listing.samples if sample.split in (None, "train")]
     with Console(stderr=True).status("loading the network") as status:
-        usable = _usable(some(paths, LOOKED_AT))
-        classes = len(listing.classes)
-        model = BackboneModel(
-            backbone, classes, batch_size=batch_size, size=size, precision=precision
+        usable, side = _usable(some(paths, LOOKED_AT))
+        recipe = Recipe(
+            backbone=backbone,
+            strategy=strategy,
+            augment=augment or usual_augment(side),
+            size=size or "auto",
+            batch_size=batch_size,
+            precision=precision,
         )
-        transform = Augment.default(model.size, augment, mean=model.mean, std=model.std)
-        job = Job(usable, transform, model, len(paths), batch_size, threads)
+        model = BackboneModel(recipe, len(listing.classes))
+        job = Job(usable, model.augment, model, len(paths), batch_size, threads)
         found = diagnose(
             job,
             seconds=seconds,
@@ -69,21 +77,23 @@ def doctor(
         _print(found, f"{backbone} at {model.size}, batches of {batch_size}, {where}")
 
 
-def _usable(paths: tuple[Path, ...]) -> tuple[Path, ...]:
-    """The paths that can be decoded; DataError where none can."""
+def _usable(paths: tuple[Path, ...]) -> tuple[tuple[Path, ...], int]:
+    """The paths that can be decoded, and their usual short side; DataError where none can."""
+    from statistics import median
+
     from darter.errors import DataError
     from darter.picture import PictureError, decode
 
-    usable = []
+    usable, sides = [], []
     for path in paths:
         try:
-            decode(path, min_side=32)
+            sides.append(min(decode(path, min_side=32).size))
         except PictureError:
             continue
         usable.append(path)
     if not usable:
         raise DataError("none of the pictures can be read; `darter audit` says why.")
-    return tuple(usable)
+    return tuple(usable), int(median(sides))
 
 
 def _print(found: "Diagnosis", about: str) -> None:

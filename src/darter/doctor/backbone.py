@@ -1,79 +1,94 @@
-"""The training step of a pretrained network, as `darter train` would run it."""
+"""The training step of a pretrained network: the very one that `darter train` takes."""
 
 import time
-from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import nn
 
 from darter.dataset import Batch
-from darter.doctor.job import Lighter
+from darter.doctor.job import Lighter, Model
 from darter.kernels import available_cpus
-from darter.transfer import Classifier, zoo
+from darter.picture import Augment
+from darter.train import (
+    Loss,
+    Recipe,
+    Step,
+    candidate_precisions,
+    choose_device,
+    make_augment,
+    make_preprocess,
+    move,
+    settle_recipe,
+    settle_strategy,
+)
+from darter.transfer import STRATEGIES, Classifier, prepare, zoo
 
-if TYPE_CHECKING:
-    from darter.doctor.job import Model
-
-_RATE = 1e-4
+STRATEGY = "fine-tune-all"  # where the recipe leaves it open: what costs most
 _SHARE = 0.7  # of the size, where a smaller one is advised
+_CLEARLY = 1.1  # times as fast, from which another precision is advised
+_MANY_STEPS = 10_000  # the rate stays small: nothing is to be learned here
 
 
 class BackboneModel:
-    """Forward, backward and update of every layer; precision "auto" is the faster one here.
+    """Forward, backward and update as the recipe says; precision "auto" is the faster one here.
 
-    size: side of the pictures in pixels, None for the network's own.
+    recipe: "auto" entries are what a training would begin with.
     """
 
-    def __init__(
-        self,
-        name: str,
-        classes: int,
-        *,
-        batch_size: int,
-        size: int | None = None,
-        precision: str = "auto",
-        device: str = "auto",
-    ) -> None:
+    def __init__(self, recipe: Recipe, classes: int) -> None:
         torch.set_num_threads(available_cpus())
-        self.name, self.classes, self.batch_size = name, classes, batch_size
-        self.device = torch.device(_device() if device == "auto" else device)
-        backbone = zoo.load(name)
+        name = STRATEGY if recipe.strategy == "auto" else recipe.strategy
+        strategy = settle_strategy(STRATEGIES[name], recipe)
+        self.recipe, self.classes = settle_recipe(recipe, strategy), classes
+        self.device = choose_device(recipe.device)
+        backbone = zoo.load(recipe.backbone, recipe.weights or None)
         self.fixed_size = backbone.fixed_size
-        self.mean, self.std = backbone.mean, backbone.std
-        self.size = size or backbone.size
-        self.model: nn.Module = Classifier(backbone, classes)
-        self.model.to(self.device, memory_format=torch.channels_last).train()  # type: ignore
-        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=_RATE, momentum=0.9)
-        self.seconds = {p: self._time(p) for p in self._precisions()}
-        self.precision = min(self.seconds, key=lambda p: self.seconds[p])
-        if precision != "auto":
-            self.precision = precision
+        self.preprocess = make_preprocess(self.recipe, backbone)
+        self.size = self.preprocess.size
+        model = Classifier(backbone, classes, dropout=strategy.dropout)
+        move(model, self.device, self.recipe.channels_last)
+        prepare(model, strategy)
+        loss = Loss(classes, self.recipe.label_smoothing)
+        rate = strategy.default_learning_rate
+        self._steps = {
+            precision: Step(
+                model,
+                strategy,
+                self.recipe,
+                loss,
+                self.device,
+                precision=precision,
+                learning_rate=rate,
+            )
+            for precision in candidate_precisions(self.device, "auto")
+        }
+        self.seconds = {precision: self._time(precision) for precision in self._steps}
+        self.fastest = min(self.seconds, key=lambda p: self.seconds[p])
+        self.precision = self.fastest if recipe.precision == "auto" else recipe.precision
+
+    @property
+    def batch_size(self) -> int:
+        return int(self.recipe.batch_size)
+
+    @property
+    def augment(self) -> Augment:
+        """What training pictures go through."""
+        return make_augment(self.recipe, self.preprocess)
 
     def step(self, batch: Batch) -> object:
-        images = torch.from_numpy(batch.images).to(self.device)
-        labels = torch.from_numpy(batch.labels).to(self.device)
-        self.optimizer.zero_grad()
-        with self._casting():
-            logits = self.model(images.contiguous(memory_format=torch.channels_last))
-            loss = nn.functional.cross_entropy(logits.float(), labels)
-        loss.backward()
-        self.optimizer.step()
-        return loss.item()  # waits for the device
+        return self._steps[self.precision]([batch], 1, _MANY_STEPS)
 
-    def lighter(self) -> "tuple[Lighter, ...]":
+    def lighter(self) -> tuple[Lighter, ...]:
         return tuple(way for way in (self._other_precision(), self._smaller()) if way is not None)
 
     def _other_precision(self) -> Lighter | None:
-        fastest = min(self.seconds, key=lambda p: self.seconds[p])
-        speedup = self.seconds.get(self.precision, 0.0) / self.seconds[fastest]
-        if speedup < 1.1:
+        speedup = self.seconds[self.precision] / self.seconds[self.fastest]
+        if speedup < _CLEARLY:
             return None
         return Lighter(
-            f'train in {fastest} (precision = "{fastest}" in the recipe)',
+            f'train in {self.fastest} (precision = "{self.fastest}" in the recipe)',
             speedup,
-            lambda: self._changed(self.size, fastest),
+            lambda: self._changed(self.size, self.fastest),
             self.size,
         )
 
@@ -89,41 +104,17 @@ class BackboneModel:
             size,
         )
 
-    def _changed(self, size: int, precision: str) -> "Model":
-        return BackboneModel(
-            self.name,
-            self.classes,
-            batch_size=self.batch_size,
-            size=size,
-            precision=precision,
-            device=self.device.type,
-        )
-
-    def _precisions(self) -> tuple[str, ...]:
-        if self.device.type == "mps":
-            return ("float32",)
-        return ("float32", "bfloat16")
-
-    def _casting(self) -> AbstractContextManager:
-        if self.precision == "float32":
-            return nullcontext()
-        return torch.autocast(self.device.type, torch.bfloat16)
+    def _changed(self, size: int, precision: str) -> Model:
+        return BackboneModel(self.recipe.replace(size=size, precision=precision), self.classes)
 
     def _time(self, precision: str) -> float:
         """Seconds of a step: the better of two, after one to warm up."""
-        self.precision = precision
         shape = (self.batch_size, 3, self.size, self.size)
         labels = np.zeros(self.batch_size, np.int64)
         batch = Batch(np.zeros(shape, np.float32), labels, labels)
         seconds = []
         for _ in range(3):
             began = time.perf_counter()
-            self.step(batch)
+            self._steps[precision]([batch], 1, _MANY_STEPS)
             seconds.append(time.perf_counter() - began)
         return min(seconds[1:])
-
-
-def _device() -> str:
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"

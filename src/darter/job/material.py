@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from darter.dataset import Audit, PictureCache, PixelStatistics, Sample, Scanned, Split
 from darter.dataset import pixel_statistics as statistics_of
 from darter.picture import Augment, Preprocess
-from darter.train import Examples, Fitted, Recipe, make_augment, spell_out
-from darter.transfer import SMALL_SIDE, Backbone, Features, SizeChoice, Strategy, small_net
+from darter.train import Examples, Fitted, Recipe, make_augment, spell_out, usual_augment
+from darter.transfer import Backbone, Features, SizeChoice, Strategy, small_net
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Start:
         no flips where they do harm. Changes that the user has named stay as they are."""
         if self.recipe.augment != Recipe().augment:
             return self.recipe
-        changes = spell_out("small" if self.material.side < SMALL_SIDE else "default")
+        changes = spell_out(usual_augment(self.material.side))
         if not mirror_safe:
             changes.pop("flip")
         return self.recipe.replace(augment=changes)

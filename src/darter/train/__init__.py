@@ -14,31 +14,37 @@ except ImportError as error:
     raise MissingExtraError('darter.train needs PyTorch: pip install "darter[train]"') from error
 
 from darter.train.calibrate import calibrate
-from darter.train.device import choose_device
+from darter.train.device import candidate_precisions, choose_device, move
 from darter.train.examples import Examples
 from darter.train.explain import explain, last_block
 from darter.train.export import Parity, export
 from darter.train.fit import fit
-from darter.train.optimizer import settle_recipe
-from darter.train.pictures import make_augment, make_preprocess
+from darter.train.loss import Loss
+from darter.train.optimizer import settle_recipe, settle_strategy
+from darter.train.pictures import make_augment, make_preprocess, usual_augment
 from darter.train.plan import Plan
 from darter.train.progress import TrainingBar
 from darter.train.recipe import Recipe, spell_out
+from darter.train.step import Diverged, Step
 from darter.train.stop import Interrupted, StopSignal
 from darter.train.task import Fitted
 from darter.train.trial import Trials, start_model
 
 __all__ = [
+    "Diverged",
     "Examples",
     "Fitted",
     "Interrupted",
+    "Loss",
     "Parity",
     "Plan",
     "Recipe",
+    "Step",
     "StopSignal",
     "TrainingBar",
     "Trials",
     "calibrate",
+    "candidate_precisions",
     "choose_device",
     "explain",
     "export",
@@ -46,7 +52,10 @@ __all__ = [
     "last_block",
     "make_augment",
     "make_preprocess",
+    "move",
     "settle_recipe",
+    "settle_strategy",
     "spell_out",
     "start_model",
+    "usual_augment",
 ]

@@ -1,7 +1,6 @@
 """The training loop: steps, epochs, validation, and the state that a checkpoint holds."""
 
 import itertools
-import math
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
@@ -9,28 +8,18 @@ from dataclasses import asdict
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from darter.dataset import Batch, Loader
-from darter.errors import OptionError
-from darter.train.device import casting, place
-from darter.train.ema import Average, copy_into
-from darter.train.loss import Loss, mix
-from darter.train.optimizer import make_optimizer, set_rates
+from darter.dataset import Loader
+from darter.train.ema import copy_into
 from darter.train.plan import Plan, replan
-from darter.train.position import Position, learned_state
+from darter.train.position import Position
 from darter.train.recipe import Recipe
-from darter.train.seeds import generator, reseed
+from darter.train.step import Outcome, Step
 from darter.train.validate import evaluate, score
 from darter.transfer import Classifier, Strategy, train_mode
 
 LEAST_PATIENCE = 10  # epochs
-MIX, NOISE = 0, 1  # places of the random numbers of a step; see darter.train.seeds
-
-
-class Diverged(OptionError):
-    """The loss is no number any more: the learning rate was too high."""
 
 
 class Watch(Protocol):
@@ -53,22 +42,15 @@ class Loop:
         strategy: Strategy,
         recipe: Recipe,
         plan: Plan,
-        loss: Loss,
+        step: Step,
         train: Loader,
         val: Loader | None,
         val_labels: NDArray[np.int64],
-        device: torch.device,
     ) -> None:
         self.model, self.strategy, self.recipe, self.plan = model, strategy, recipe, plan
-        self.loss, self.train, self.val, self.val_labels = loss, train, val, val_labels
-        self.device = device
+        self.step, self.train, self.val, self.val_labels = step, train, val, val_labels
         self.position = Position()
-        self.optimizer = make_optimizer(model, strategy, recipe, plan.learning_rate)
-        self.scaler = torch.amp.GradScaler(device.type, enabled=plan.precision == "float16")
-        train_mode(model, strategy)
-        self.learned = learned_state(model)
-        self.average = Average(self.learned, recipe.ema) if recipe.ema else None
-        self.best = {name: value.clone() for name, value in self.learned.items()}
+        self.best = {name: value.clone() for name, value in step.learned.items()}
 
     def run(self, watch: Watch, *, seconds: float | None = None) -> None:
         """Train until the plan, the patience or the time ends; the model then holds the weights
@@ -84,33 +66,24 @@ class Loop:
             self._decide(seconds)
             watch.epoch(self)
         if self.val is not None and self.recipe.patience:
-            copy_into(self.learned, self.best)
-        elif self.average:
-            copy_into(self.learned, self.average.values)
+            copy_into(self.step.learned, self.best)
+        elif self.step.average:
+            copy_into(self.step.learned, self.step.average.values)
 
     def state(self) -> dict[str, Any]:
         """All that `restore` needs, in plain values and tensors."""
         return {
             "position": asdict(self.position),
             "plan": self.plan.to_dict(),
-            "learned": self.learned,
             "best": self.best,
-            "average": self.average.values if self.average else {},
-            "updates": self.average.updates if self.average else 0,
-            "optimizer": self.optimizer.state_dict(),
-            "scaler": self.scaler.state_dict(),
+            **self.step.state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self.position = Position(**state["position"])
         self.plan = Plan.from_dict(state["plan"])
-        copy_into(self.learned, state["learned"])
         copy_into(self.best, state["best"])
-        if self.average:
-            copy_into(self.average.values, state["average"])
-            self.average.updates = state["updates"]
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.scaler.load_state_dict(state["scaler"])
+        self.step.restore(state)
 
     def _run_epoch(self, watch: Watch, seconds: float | None) -> None:
         """Step through what is left of the epoch, of the plan and of the time."""
@@ -123,58 +96,22 @@ class Loop:
                 group = list(itertools.islice(batches, self.recipe.accumulate))
                 if not group:
                     break
-                loss = self._step(group)
+                done = self.step(group, at.step, self.plan.steps)
+                self._count(len(group), done)
                 spent = time.monotonic() - started
                 at.seconds += spent
                 at.epoch_seconds += spent
                 at.waited += self.train.waited - waited
                 waited = self.train.waited
-                watch.step(self, loss)
+                watch.step(self, done.loss)
 
-    def _step(self, group: list[Batch]) -> float:
-        """One optimizer step over a group of batches, as if they were one large batch."""
-        at, recipe = self.position, self.recipe
-        set_rates(self.optimizer, recipe, at.step, self.plan.steps)
-        self.optimizer.zero_grad()
-        pictures = sum(len(batch.labels) for batch in group)
-        total = 0.0
-        for part, batch in enumerate(group):
-            labels = torch.from_numpy(batch.labels).to(self.device)
-            images, targets = mix(
-                place(batch.images, self.device, recipe.channels_last),
-                self.loss.targets(labels),
-                mixup=recipe.mixup,
-                cutmix=recipe.cutmix,
-                random=generator(recipe.seed, MIX, at.step, part),
-            )
-            reseed(recipe.seed, NOISE, at.step, part)
-            with casting(self.device, self.plan.precision):
-                logits = self.model(images)
-            loss = self.loss(logits, targets) / pictures
-            self.scaler.scale(loss).backward()
-            total += loss.item()
-            at.correct += int((logits.argmax(1) == targets.argmax(1)).sum())
-        if not math.isfinite(total):
-            raise Diverged(
-                f"the loss became {total} at step {at.step} with learning_rate "
-                f"{self.plan.learning_rate:g} in {self.plan.precision}; choose a smaller one"
-            )
-        self._update()
+    def _count(self, batches: int, done: Outcome) -> None:
+        at = self.position
         at.step += 1
-        at.batch += len(group)
-        at.loss += total * pictures
-        at.seen += pictures
-        return total
-
-    def _update(self) -> None:
-        if self.recipe.clip_gradient:
-            self.scaler.unscale_(self.optimizer)
-            parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
-            torch.nn.utils.clip_grad_norm_(parameters, self.recipe.clip_gradient)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        if self.average:
-            self.average.update()
+        at.batch += batches
+        at.loss += done.loss * done.pictures
+        at.correct += done.correct
+        at.seen += done.pictures
 
     def _end_epoch(self) -> None:
         """Validate, remember the weights if they are the best so far, write the record."""
@@ -182,7 +119,7 @@ class Loop:
         started = time.monotonic()
         accuracy, loss = self._validate() if self.val is not None else (None, None)
         at.seconds += time.monotonic() - started
-        at.close_epoch(self.plan, self.rate(), accuracy, loss)
+        at.close_epoch(self.plan, self.step.rate(), accuracy, loss)
 
     def _validate(self) -> tuple[float, float]:
         """Accuracy and loss of the averaged weights; ties go to those that have learned longer."""
@@ -190,21 +127,20 @@ class Loop:
         at = self.position
         with self._averaged():
             logits = evaluate(
-                self.model, self.val, self.device, self.plan.precision, self.recipe.channels_last
+                self.model,
+                self.val,
+                self.step.device,
+                self.plan.precision,
+                self.recipe.channels_last,
             )
             accuracy, loss = score(logits, self.val_labels)
             if accuracy >= at.best_accuracy:
                 at.best_epoch, at.best_accuracy = at.epoch, accuracy
-                copy_into(self.best, self.learned)
+                copy_into(self.best, self.step.learned)
         return accuracy, loss
 
-    def rate(self) -> float:
-        """The top block's rate in the last step."""
-        head = self.optimizer.param_groups[0]
-        return self.plan.learning_rate * head["lr"] / head["peak"]
-
     def _averaged(self) -> AbstractContextManager:
-        return self.average.applied() if self.average else nullcontext()
+        return self.step.average.applied() if self.step.average else nullcontext()
 
     def _decide(self, seconds: float | None) -> None:
         """End training, or go on, perhaps with fewer steps than planned."""

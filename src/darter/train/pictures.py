@@ -11,6 +11,7 @@ from darter.picture import Augment, Preprocess
 from darter.train.loss import picture_weights
 from darter.train.recipe import Recipe
 from darter.train.seeds import generator
+from darter.transfer import SMALL_SIDE
 
 if TYPE_CHECKING:
     from darter.train.examples import Examples
@@ -25,6 +26,11 @@ def make_preprocess(recipe: Recipe, backbone: "Backbone") -> Preprocess:
     size = backbone.size if recipe.size == "auto" else recipe.size
     resize = round(size * backbone.resize / backbone.size) if recipe.crop == "center" else size
     return Preprocess(size, resize, recipe.crop, backbone.mean, backbone.std)
+
+
+def usual_augment(side: int) -> str:
+    """The set of random changes for pictures whose short side has so many pixels."""
+    return "small" if side < SMALL_SIDE else "default"
 
 
 def make_augment(recipe: Recipe, preprocess: Preprocess, pixels: Any = None) -> Augment:

@@ -21,6 +21,7 @@ from darter.train.pictures import evaluation_loader, training_loader
 from darter.train.plan import Plan, make_plan
 from darter.train.position import Position
 from darter.train.recipe import Recipe
+from darter.train.step import Step
 from darter.train.validate import evaluate, score
 from darter.transfer import Classifier, Strategy
 
@@ -113,16 +114,24 @@ class Task:
 
     def loop(self, plan: Plan) -> Loop:
         val = len(self.val) > 0
+        step = Step(
+            self.model,
+            self.strategy,
+            self.recipe,
+            self.loss(plan.class_balance),
+            self.device,
+            precision=plan.precision,
+            learning_rate=plan.learning_rate,
+        )
         return Loop(
             self.model,
             self.strategy,
             self.recipe,
             plan,
-            self.loss(plan.class_balance),
+            step,
             training_loader(self.train, self.augment, self.recipe, plan.class_balance, self.cache),
             evaluation_loader(self.val, self.preprocess, self.recipe, self.cache) if val else None,
             self.val.labels,
-            self.device,
         )
 
     def loss(self, balance: str) -> Loss:

@@ -14,9 +14,9 @@ from darter.picture import Augment, Preprocess
 from darter.train.device import candidate_precisions, choose_device, computing, move
 from darter.train.examples import Examples
 from darter.train.fit import fit
-from darter.train.loop import Diverged
 from darter.train.pictures import evaluation_loader
 from darter.train.recipe import Recipe
+from darter.train.step import Diverged
 from darter.train.validate import evaluate, score
 from darter.transfer import Backbone, Classifier, Probe, Strategy, Trial, find_strength, fit_probe
 

@@ -46,7 +46,7 @@ class Keeper:
 
     def step(self, loop: Loop, loss: float) -> None:
         at = loop.position
-        self._recorder.step(at.step, loss, loop.rate())
+        self._recorder.step(at.step, loss, loop.step.rate())
         if self._progress:
             speed = at.seen / at.epoch_seconds
             self._progress.step(at.step, at.loss / at.seen, at.correct / at.seen, speed)

@@ -1,0 +1,124 @@
+"""One optimizer step: mixing, forward, loss, backward, update, and the running average."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from darter.dataset import Batch
+from darter.errors import OptionError
+from darter.train.device import casting, place
+from darter.train.ema import Average, copy_into
+from darter.train.loss import Loss, mix
+from darter.train.optimizer import make_optimizer, set_rates
+from darter.train.position import learned_state
+from darter.train.recipe import Recipe
+from darter.train.seeds import generator, reseed
+from darter.transfer import Classifier, Strategy, train_mode
+
+MIX, NOISE = 0, 1  # places of the random numbers of a step; see darter.train.seeds
+
+
+class Diverged(OptionError):
+    """The loss is no number any more: the learning rate was too high."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """loss: the mean over the pictures.   correct: how many were right.   pictures: in all."""
+
+    loss: float
+    correct: int
+    pictures: int
+
+
+class Step:
+    """Trains a model by groups of batches, each as if it were one large batch.
+
+    learned: the tensors that change.   average: of them, or None without the recipe's `ema`.
+    """
+
+    def __init__(
+        self,
+        model: Classifier,
+        strategy: Strategy,
+        recipe: Recipe,
+        loss: Loss,
+        device: torch.device,
+        *,
+        precision: str,
+        learning_rate: float,
+    ) -> None:
+        self.model, self.recipe, self.loss, self.device = model, recipe, loss, device
+        self.precision, self.learning_rate = precision, learning_rate
+        self.optimizer = make_optimizer(model, strategy, recipe, learning_rate)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "float16")
+        train_mode(model, strategy)
+        self.learned = learned_state(model)
+        self.average = Average(self.learned, recipe.ema) if recipe.ema else None
+
+    def __call__(self, group: list[Batch], number: int, steps: int) -> Outcome:
+        """Take step `number` of `steps`. Raises Diverged where the loss is no number."""
+        recipe = self.recipe
+        set_rates(self.optimizer, recipe, number, steps)
+        self.optimizer.zero_grad()
+        pictures = sum(len(batch.labels) for batch in group)
+        total, correct = 0.0, 0
+        for part, batch in enumerate(group):
+            labels = torch.from_numpy(batch.labels).to(self.device)
+            images, targets = mix(
+                place(batch.images, self.device, recipe.channels_last),
+                self.loss.targets(labels),
+                mixup=recipe.mixup,
+                cutmix=recipe.cutmix,
+                random=generator(recipe.seed, MIX, number, part),
+            )
+            reseed(recipe.seed, NOISE, number, part)
+            with casting(self.device, self.precision):
+                logits = self.model(images)
+            loss = self.loss(logits, targets) / pictures
+            self.scaler.scale(loss).backward()
+            total += loss.item()
+            correct += int((logits.argmax(1) == targets.argmax(1)).sum())
+        if not math.isfinite(total):
+            raise Diverged(
+                f"the loss became {total} at step {number} with learning_rate "
+                f"{self.learning_rate:g} in {self.precision}; choose a smaller one"
+            )
+        self._update()
+        return Outcome(total, correct, pictures)
+
+    def _update(self) -> None:
+        if self.recipe.clip_gradient:
+            self.scaler.unscale_(self.optimizer)
+            parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+            torch.nn.utils.clip_grad_norm_(parameters, self.recipe.clip_gradient)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        if self.average:
+            self.average.update()
+
+    def rate(self) -> float:
+        """The top block's rate in the last step."""
+        head = self.optimizer.param_groups[0]
+        return self.learning_rate * head["lr"] / head["peak"]
+
+    def state(self) -> dict[str, Any]:
+        """All that `restore` needs, in plain values and tensors."""
+        return {
+            "learned": self.learned,
+            "average": self.average.values if self.average else {},
+            "updates": self.average.updates if self.average else 0,
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        copy_into(self.learned, state["learned"])
+        if self.average:
+            copy_into(self.average.values, state["average"])
+            self.average.updates = state["updates"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
