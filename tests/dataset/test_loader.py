@@ -40,7 +40,7 @@ def loader_threads():
 
 
 def content(batches):
-    return [(b.images.copy(), b.labels.copy(), b.indices.copy()) for b in batches]
+    return [(b.images.copy(), b.targets.copy(), b.indices.copy()) for b in batches]
 
 
 def assert_same(left, right):
@@ -65,7 +65,7 @@ def test_every_picture_once_with_its_label(photos):
     batches = list(loader(photos).epoch(0))
     seen = np.concatenate([b.indices for b in batches])
     assert sorted(seen) == list(range(23))
-    np.testing.assert_array_equal(np.concatenate([b.labels for b in batches]), seen)
+    np.testing.assert_array_equal(np.concatenate([b.targets for b in batches]), seen)
     assert [len(b) for b in batches] == [5, 5, 5, 5, 3]
 
 
@@ -223,7 +223,7 @@ def test_bfloat16_is_the_rounded_float32(photos, channels_last):
         images, labels = half.tensors()
         assert images.dtype == torch.bfloat16 and half.images.dtype == np.uint16
         assert torch.equal(images, torch.from_numpy(full.images).bfloat16())
-        np.testing.assert_array_equal(labels, full.labels)
+        np.testing.assert_array_equal(labels, full.targets)
         assert images.is_contiguous() != channels_last
 
 
@@ -264,7 +264,7 @@ def test_wrong_arguments_are_named(photos):
     with pytest.raises(OptionError, match="dtype must be one of float32, bfloat16, uint8, got"):
         loader(photos, dtype="float16")
 
-    with pytest.raises(ShapeError, match="23 samples need as many labels"):
+    with pytest.raises(ShapeError, match="23 samples need as many targets"):
         Loader(photos, [1, 2], STRONG, 4)
     with pytest.raises(OptionError, match="batch_size must be a whole number from 1 on, got 0"):
         loader(photos, batch_size=0)

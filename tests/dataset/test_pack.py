@@ -56,7 +56,7 @@ def batches(root, threads=2, start=0, **options):
         threads=threads,
         **options,
     )
-    return [(b.images.copy(), b.labels, b.indices) for b in loader.epoch(2, start)]
+    return [(b.images.copy(), b.targets, b.indices) for b in loader.epoch(2, start)]
 
 
 def assert_same(left, right):

@@ -13,6 +13,7 @@ from darter.job.material import Chosen, Trained
 from darter.job.options import JobOptions
 from darter.job.run import Run
 from darter.job.run_folder import RunFolder
+from darter.model import Classify
 from darter.transfer import STRATEGIES
 
 LABELS = np.arange(100) % 2
@@ -49,7 +50,9 @@ class Stage:
     def run(self, probe_wrong: int, strategy: str = "linear-probe-all-layers"):
         probe = Chosen(STRATEGIES[strategy], 0.0, True, "raced")
         split = SimpleNamespace(val=tuple(range(100)))
-        material = SimpleNamespace(labels=LABELS, split=split, judged=("test", (1, 2)))
+        material = SimpleNamespace(
+            task=Classify(), targets=LABELS, split=split, judged=("test", (1, 2))
+        )
         screen = SimpleNamespace(line=lambda *words: None)
         run = Run(JobOptions("photos"), self.folder, screen)
         start = SimpleNamespace(material=material)

@@ -52,7 +52,7 @@ def test_one_step_is_the_textbooks(problem):
         np.stack([_written(problem.augment, p.pixels, n) for n, p in enumerate(examples.pictures)])
     ]
     logits = plain(torch.from_numpy(images[0]))
-    cross_entropy(logits, torch.from_numpy(examples.labels), label_smoothing=0.1).backward()
+    cross_entropy(logits, torch.from_numpy(examples.targets), label_smoothing=0.1).backward()
     rates = {"head": 0.3, "net.top": 0.1, "net.stem": 0.05}
     for (name, value), (_, expected) in zip(
         model.named_parameters(), plain.named_parameters(), strict=True

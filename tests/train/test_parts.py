@@ -7,13 +7,20 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from darter.errors import DataError, OptionError
 from darter.train import Recipe
 from darter.train.checkpoint import check_same, load_checkpoint, save_checkpoint
 from darter.train.ema import Average
-from darter.train.loss import Loss, mix, picture_weights, settle_balance
+from darter.train.loss import (
+    BinaryCrossEntropies,
+    CrossEntropy,
+    make_loss,
+    mix,
+    picture_weights,
+    settle_balance,
+)
 from darter.train.optimizer import settle_recipe
 from darter.train.pictures import balanced_order
 from darter.train.plan import Plan, Speed, make_plan, replan
@@ -116,10 +123,10 @@ def test_average_is_the_formula():
 def test_loss_is_torchs():
     logits, labels = torch.randn(7, 4), torch.tensor([0, 1, 2, 3, 0, 1, 1])
     weights = torch.tensor([0.5, 1.0, 2.0, 0.1])
-    ours = Loss(4, 0.2)
+    ours = CrossEntropy(4, 0.2)
     expected = cross_entropy(logits, labels, label_smoothing=0.2, reduction="sum")
     torch.testing.assert_close(ours(logits, ours.targets(labels)), expected)
-    weighed = Loss(4, 0.0, weights)
+    weighed = CrossEntropy(4, 0.0, weights)
     expected = cross_entropy(logits, labels, weight=weights, reduction="sum")
     torch.testing.assert_close(weighed(logits, weighed.targets(labels)), expected)
 
@@ -200,3 +207,22 @@ def test_resuming_something_else_says_what_differs():
     other = {"strategy": "a", "recipe": {"epochs": 3, "augment": {"flip": {"p": 0.1}}}}
     with pytest.raises(OptionError, match=r"recipe\.augment\.flip\.p was 0.1 and is now 0.5"):
         check_same(about, other)
+
+
+def test_loss_of_several_labels_is_torchs():
+    logits, targets = torch.randn(5, 3), (torch.rand(5, 3) < 0.5).float()
+    expected = binary_cross_entropy_with_logits(logits, targets, reduction="sum")
+    torch.testing.assert_close(BinaryCrossEntropies()(logits, targets), expected)
+    softer = 0.8 * targets + 0.1
+    expected = binary_cross_entropy_with_logits(logits, softer, reduction="sum")
+    torch.testing.assert_close(BinaryCrossEntropies(0.2)(logits, targets), expected)
+
+
+def test_rare_labels_weigh_more_where_asked():
+    targets = np.zeros((10, 2), np.float32)
+    targets[:5, 0] = targets[0, 1] = 1
+    loss = make_loss("multilabel", targets, 2, smoothing=0.0, balance="weights")
+    assert loss.label_weights.tolist() == pytest.approx([1.0, 9.0])
+    assert settle_balance("auto", targets, 2) == "none"
+    with pytest.raises(OptionError, match="needs one label per picture"):
+        settle_balance("sampling", targets, 2)

@@ -40,7 +40,7 @@ TRAIN, HELD_OUT = np.arange(48), np.arange(48, 60)
 @pytest.mark.parametrize("name", ["linear-probe", "linear-probe-all-layers", "fine-tune-all"])
 def test_trial_scores_every_held_out_picture(trials, name):
     trial = trials(STRATEGIES[name], 0.01, TRAIN, HELD_OUT, 6, 0)
-    assert trial.correct.shape == (12,) and trial.correct.dtype == bool
+    assert trial.correct.shape == (12,) and set(trial.correct) <= {0, 1}
     assert trial.accuracy > 0.5
     assert trial.seconds > 0 and np.isfinite(trial.loss)
 
@@ -65,7 +65,7 @@ def test_diverged_trial_is_all_wrong(trials, monkeypatch):
 def test_head_starts_as_the_probe():
     problem, examples, backbone = tiny_problem(), tiny_pictures(60), tiny_backbone()
     rows = Rows(backbone, problem, examples).read("last")
-    probe = fit_probe(rows, examples.labels, 3, l2=0.1)
+    probe = fit_probe(rows, examples.targets, 3, l2=0.1)
     model = start_model(backbone, ALL, 3, probe, seed=0).eval()
     with torch.no_grad():
         logits = model(torch.from_numpy(problem.preprocess.batch(examples.pictures))).numpy()

@@ -234,7 +234,7 @@ def test_very_few_pictures(counts):
 
 def test_wrong_arguments():
     found, labels = table(30)
-    with pytest.raises(ShapeError, match=r"30 rows of features, 29 labels"):
+    with pytest.raises(ShapeError, match=r"30 rows of features, 29 targets"):
         examined(found, labels[:29], [], groups=np.arange(30))
     with pytest.raises(OptionError, match="at least one"):
         examined(found, labels, [])

@@ -70,7 +70,7 @@ def test_mirror_images_are_learned_from():
 
 
 def test_wrong_shapes():
-    with pytest.raises(ShapeError, match=r"features \(3, 2\) and labels \(4,\)"):
+    with pytest.raises(ShapeError, match=r"features \(3, 2\) and targets \(4,\)"):
         fit_probe(np.zeros((3, 2)), np.zeros(4, int), 2)
 
 
@@ -83,3 +83,20 @@ def test_folds_hold_out_everything_once_and_groups_whole(groups, most):
     if len(set(groups)) > 1:
         for train, out in parts:
             assert not {groups[i] for i in train} & {groups[i] for i in out}
+
+
+def test_a_probe_of_several_labels_is_scikit_learns_one_against_rest():
+    from sklearn.linear_model import LogisticRegression
+
+    from darter.model import Multilabel
+
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(120, 6)).astype(np.float32)
+    targets = (rows @ rng.normal(size=(6, 4)) + rng.normal(size=(120, 4)) > 0.5).astype(np.float32)
+    l2 = 0.1
+    probe = fit_probe(rows, targets, 4, task=Multilabel(), l2=l2)
+    scaled = (rows - rows.mean(0)) / rows.std(0)
+    for k in range(4):
+        single = LogisticRegression(C=1 / (l2 * len(rows)), tol=1e-8, max_iter=1000)
+        expected = single.fit(scaled, targets[:, k]).decision_function(scaled)
+        np.testing.assert_allclose(probe.logits(rows)[:, k], expected, atol=0.02)

@@ -67,6 +67,7 @@ class Audit:
     near_duplicates: tuple[tuple[int, ...], ...] = ()
     conflicts: tuple[Conflict, ...] = ()
     notes: tuple[str, ...] = ()
+    task: str = "classify"
 
     @property
     def counts(self) -> dict[str, dict[str, int]]:

@@ -25,22 +25,23 @@ DTYPES: dict[str, type[np.generic]] = {  # numpy has no bfloat16: its bits are k
 class Batch:
     """images: (N, 3, size, size) float32, uint8, or uint16 with the bits of bfloat16.
 
-    labels, indices (into the samples): int64 (N,).
+    targets: what the samples' are, one row or number per picture: int64 (N,) where each has one
+    label, float32 (N, classes) where it may have several.   indices: into the samples, int64 (N,).
     """
 
     images: NDArray[Any]
-    labels: NDArray[np.int64]
+    targets: NDArray[Any]
     indices: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def __iter__(self) -> Iterator[NDArray[Any]]:
-        """images, labels"""
-        return iter((self.images, self.labels))
+        """images, targets"""
+        return iter((self.images, self.targets))
 
     def tensors(self, device: Any = "cpu") -> "tuple[Tensor, Tensor]":
-        """(images, labels) as torch's tensors on a device; on "cpu" the memory is shared.
+        """(images, targets) as torch's tensors on a device; on "cpu" the memory is shared.
 
         Batches of a loader with `pin` are copied to a CUDA device while the program goes on.
         """
@@ -49,8 +50,8 @@ class Batch:
         images = torch.from_numpy(self.images)
         if images.dtype == torch.uint16:
             images = images.view(torch.bfloat16)
-        labels = torch.from_numpy(self.labels)
-        return images.to(device, non_blocking=True), labels.to(device, non_blocking=True)
+        targets = torch.from_numpy(self.targets)
+        return images.to(device, non_blocking=True), targets.to(device, non_blocking=True)
 
 
 class Slots:

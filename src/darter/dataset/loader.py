@@ -39,7 +39,8 @@ class Transform(Protocol):
 class Loader:
     """Prefetching batches for any training loop; no worker processes.
 
-    samples: paths, or pictures already decoded.   labels: one whole number for each.
+    samples: paths, or pictures already decoded.   targets: one number or row for each:
+        the class, or 1.0 for each class whose label it has.
     transform: `Augment` or `Preprocess`.   batch_size: pictures in a batch.
     shuffle: a new order each epoch.   order: epoch -> the indices to visit, in that order, instead
         (for balanced sampling, …).   drop_last: leave out a last batch that is not full.
@@ -62,7 +63,7 @@ class Loader:
     def __init__(
         self,
         samples: Sequence[Path | str | Picture],
-        labels: ArrayLike,
+        targets: ArrayLike,
         transform: Transform,
         batch_size: int,
         *,
@@ -79,10 +80,11 @@ class Loader:
         cache: PictureCache | None = None,
     ) -> None:
         self.samples = list(samples)
-        self.labels = np.asarray(labels, np.int64)
-        if self.labels.shape != (len(self.samples),):
+        self.targets = _as_targets(targets)
+        if self.targets.shape[:1] != (len(self.samples),):
             raise ShapeError(
-                f"loader: {len(self.samples)} samples need as many labels, got {self.labels.shape}"
+                f"loader: {len(self.samples)} samples need as many targets, "
+                f"got {self.targets.shape}"
             )
         for name, value in (
             ("batch_size", batch_size),
@@ -318,7 +320,15 @@ class _Epoch:
     def _start_batch(self) -> None:
         indices = np.array(self.batches[self.started])
         images = self.loader._slots.take(len(indices))
-        batch = Batch(images, self.loader.labels[indices], indices)
+        batch = Batch(images, self.loader.targets[indices], indices)
         self.pending[self.started] = _Pending(batch, len(indices))
         self.started += 1
         self.position = 0
+
+
+def _as_targets(targets: ArrayLike) -> NDArray[Any]:
+    """Class numbers as int64 (N,), several labels as float32 (N, classes)."""
+    given = np.asarray(targets)
+    if given.ndim > 2:
+        raise ShapeError(f"loader: targets must be (N,) or (N, classes), got {given.shape}")
+    return given.astype(np.int64 if given.ndim < 2 else np.float32, copy=False)

@@ -14,14 +14,25 @@ SPLIT_NAMES = {
 class Sample:
     """One labelled picture file, as the user gave it.
 
+    target: what is to be learned of it: its label, or all of its labels.
     split: "train", "val", "test" or None (darter decides).
     group: pictures of one group stay on one side of every split (one animal, one film, ...).
     """
 
     path: Path
-    label: str
+    target: str | tuple[str, ...]
     split: str | None = None
     group: str | None = None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the classes that are in it."""
+        return (self.target,) if isinstance(self.target, str) else self.target
+
+    @property
+    def label(self) -> str:
+        """Its one label, or all of them for a reader."""
+        return self.target if isinstance(self.target, str) else ", ".join(self.target)
 
 
 def shown(name: str | Path) -> str:

@@ -25,10 +25,11 @@ class Listing:
     kind: str  # "classes" | "splits" | "csv" | "pack"
     samples: tuple[Sample, ...]
     notes: tuple[str, ...] = ()
+    task: str = "classify"
 
     @property
     def classes(self) -> tuple[str, ...]:
-        return tuple(sorted({sample.label for sample in self.samples}))
+        return tuple(sorted({label for sample in self.samples for label in sample.labels}))
 
 
 def list_samples(root: Path | str) -> Listing:

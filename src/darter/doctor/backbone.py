@@ -10,7 +10,7 @@ from darter.doctor.job import Lighter, Model
 from darter.kernels import available_cpus
 from darter.picture import Augment
 from darter.train import (
-    Loss,
+    CrossEntropy,
     Recipe,
     Step,
     candidate_precisions,
@@ -48,7 +48,7 @@ class BackboneModel:
         model = Classifier(backbone, classes, dropout=strategy.dropout)
         move(model, self.device, self.recipe.channels_last)
         prepare(model, strategy)
-        loss = Loss(classes, self.recipe.label_smoothing)
+        loss = CrossEntropy(classes, self.recipe.label_smoothing)
         rate = strategy.default_learning_rate
         self._steps = {
             precision: Step(

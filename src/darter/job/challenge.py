@@ -117,7 +117,7 @@ def _worth_it(trained: Trained, material: Material, rivals: list[dict[str, Any]]
     """With one mistake or none, nothing could be shown to be better."""
     if not trained.chosen.strategy.is_probe or not rivals or not len(material.split.val):
         return False
-    return int((~_hits(trained.fitted, material)).sum()) > 1
+    return float((1 - _hits(trained.fitted, material)).sum()) > 1
 
 
 def _place(folder: RunFolder, strategy: str) -> Path:
@@ -130,4 +130,4 @@ def _judged(trained: Trained, material: Material) -> Contender:
 
 
 def _hits(fitted: Fitted, material: Material) -> np.ndarray:
-    return fitted.val_logits.argmax(axis=1) == material.labels[list(material.split.val)]
+    return material.task.rightness(fitted.val_logits, material.targets[list(material.split.val)])

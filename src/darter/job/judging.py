@@ -24,7 +24,7 @@ def prove(run: Run, start: Start, trained: Trained) -> None:
     """Write model.onnx and prove that it answers as the trained model does: parity.json."""
     folder, material, fitted = run.folder, start.material, trained.fitted
     part, indices = material.judged
-    calibration = calibrate(fitted.val_logits, material.examples(material.split.val).labels)
+    calibration = calibrate(fitted.val_logits, material.examples(material.split.val).targets)
     preprocess = start.preprocess_for(trained.chosen.strategy)
     info = ModelInfo(material.audit.classes, preprocess, calibration)
     with folder.stage("export"):
@@ -46,7 +46,7 @@ def judge(run: Run, start: Start, trained: Trained) -> None:
         sources = material.pictures(indices)
         found = _answers(session, sources, material.names(indices), progress)
         folder.record("evaluation", found.to_json(split=part))
-        baseline_right = _baseline(start, sources) == material.labels[list(indices)]
+        baseline_right = _baseline(start, sources, indices)
     model_right = np.array([p["predicted"] == p["label"] for p in found.predictions])
     gain, right = margin(model_right, baseline_right), int(baseline_right.sum())
     baseline = {
@@ -101,11 +101,12 @@ def _answers(
     return replace(found, predictions=tuple({**p, "path": name} for p, name in named))
 
 
-def _baseline(start: Start, sources: list[Scanned]) -> np.ndarray:
-    """What the linear probe on the last layer says of the same pictures: class numbers (N,)."""
+def _baseline(start: Start, sources: list[Scanned], indices: tuple[int, ...]) -> np.ndarray:
+    """How right the linear probe on the last layer is on the same pictures (N,)."""
     cache = user_cache("features")
     rows = features(start.backbone, sources, start.preprocess, cache_dir=cache)
-    return probe_on(start, "last").predict(rows.last)
+    targets = start.material.targets[list(indices)]
+    return start.material.task.rightness(probe_on(start, "last").logits(rows.last), targets)
 
 
 def _result_sentence(result: dict[str, Any]) -> str:

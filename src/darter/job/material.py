@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from darter.dataset import Audit, PictureCache, PixelStatistics, Sample, Scanned, Split
 from darter.dataset import pixel_statistics as statistics_of
+from darter.model import Task
 from darter.picture import Augment, Preprocess
 from darter.train import Examples, Fitted, Recipe, make_augment, spell_out, usual_augment
 from darter.transfer import Backbone, Features, SizeChoice, Strategy, small_net
@@ -15,11 +17,12 @@ from darter.transfer import Backbone, Features, SizeChoice, Strategy, small_net
 
 @dataclass(frozen=True)
 class Material:
-    """The usable pictures and what each is for. labels, groups: one per picture of the audit."""
+    """The usable pictures and what each is for. targets, groups: one per picture of the audit."""
 
     audit: Audit
     split: Split
-    labels: NDArray[np.int64]
+    task: Task
+    targets: NDArray[Any]
     groups: NDArray[np.int64]
 
     @property
@@ -48,7 +51,8 @@ class Material:
         return [picture.sample for picture in self.pictures(indices)]
 
     def examples(self, indices: tuple[int, ...]) -> Examples:
-        return Examples([s.path for s in self.samples(indices)], self.labels[list(indices)])
+        paths = [sample.path for sample in self.samples(indices)]
+        return Examples(paths, self.targets[list(indices)], self.task)
 
     def names(self, indices: tuple[int, ...]) -> list[str]:
         return [self.audit.name(i) for i in indices]

@@ -4,14 +4,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-import numpy as np
-
 from darter.dataset import Listing, PictureCache, find_samples, groups_of, scan, split
 from darter.errors import DataError
 from darter.files import user_cache
 from darter.job.material import Chosen, Material, Start
 from darter.job.options import JobOptions
 from darter.job.run import Run
+from darter.model import get_task
 from darter.picture import Preprocess
 from darter.train import Recipe, Trials, choose_device, make_preprocess
 from darter.transfer import (
@@ -49,8 +48,9 @@ def look(run: Run, listing: Listing) -> Material:
     with run.stage("audit") as progress:
         audit = scan(listing, progress=progress)
         parts = split(audit, seed=run.recipe.seed)
-    labels = np.array([audit.classes.index(p.sample.label) for p in audit.pictures], np.int64)
-    material = Material(audit, parts, labels, groups_of(audit))
+    task = get_task(audit.task)
+    targets = task.targets([p.sample.labels for p in audit.pictures], audit.classes)
+    material = Material(audit, parts, task, targets, groups_of(audit))
     record = {name: material.names(getattr(parts, name)) for name in PARTS} | {"how": parts.how}
     folder = run.folder
     if folder.has("split") and folder.read("split") != record:
@@ -115,9 +115,10 @@ def _input_size(
     choice = choose_size(
         backbone,
         material.pictures(material.split.train),
-        material.labels[train],
+        material.targets[train],
         material.groups[train],
         classes=material.classes,
+        task=material.task,
         picture_side=material.side,
         crop=recipe.crop,
         cache_dir=user_cache("features"),
@@ -148,10 +149,11 @@ def _race(run: Run, start: Start, progress: Callable[[str, float], None]) -> Cho
     train = material.split.train
     examined = examine(
         start.found,
-        material.labels[list(train)],
+        material.targets[list(train)],
         material.groups[list(train)],
         allowed(recipe),
         classes=material.classes,
+        task=material.task,
         budget_seconds=max(0.0, RACE_SHARE * run.time_left(len(material.judged[1]))),
         seed=recipe.seed,
         progress=progress,

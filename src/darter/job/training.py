@@ -60,8 +60,9 @@ def probe_on(start: Start, layers: str) -> Probe:
     train = list(material.split.train)
     return fit_probe(
         start.found.read(layers),
-        material.labels[train],
+        material.targets[train],
         material.classes,
+        task=material.task,
         groups=material.groups[train],
         seed=start.recipe.seed,
     )

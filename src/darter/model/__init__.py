@@ -19,17 +19,22 @@ from darter.model.predict import Prediction
 from darter.model.runtime import Runtime, runtime_of
 from darter.model.session import Session, load
 from darter.model.signature import Signature, read_signature
+from darter.model.tasks import TASKS, Classify, Multilabel, Task, get_task
 
 __all__ = [
+    "TASKS",
     "Calibration",
     "ClassScore",
+    "Classify",
     "Evaluation",
     "ModelInfo",
+    "Multilabel",
     "Prediction",
     "ReliabilityBin",
     "Runtime",
     "Session",
     "Signature",
+    "Task",
     "choose_unknown_threshold",
     "confusion_matrix",
     "coverage",
@@ -37,6 +42,7 @@ __all__ = [
     "evaluate_samples",
     "expected_calibration_error",
     "fit_temperature",
+    "get_task",
     "load",
     "per_class",
     "read_info",

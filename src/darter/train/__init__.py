@@ -2,7 +2,7 @@
 
 recipe = Recipe(epochs=5)                                # or Recipe.load("recipe.toml")
 fitted = fit(model, strategy, recipe, train, val, RUN, augment=…, preprocess=…)
-calibration = calibrate(fitted.val_logits, val.labels)
+calibration = calibrate(fitted.val_logits, val.targets)
 parity = export(fitted.model, RUN / "model.onnx", info, pictures)
 """
 
@@ -19,7 +19,7 @@ from darter.train.examples import Examples
 from darter.train.explain import explain, last_block
 from darter.train.export import Parity, export
 from darter.train.fit import fit
-from darter.train.loss import Loss
+from darter.train.loss import CrossEntropy
 from darter.train.optimizer import settle_recipe, settle_strategy
 from darter.train.pictures import make_augment, make_preprocess, usual_augment
 from darter.train.plan import Plan
@@ -31,11 +31,11 @@ from darter.train.task import Fitted
 from darter.train.trial import Trials, start_model
 
 __all__ = [
+    "CrossEntropy",
     "Diverged",
     "Examples",
     "Fitted",
     "Interrupted",
-    "Loss",
     "Parity",
     "Plan",
     "Recipe",

@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict
 from typing import Any, Protocol
@@ -16,10 +16,11 @@ from darter.train.plan import Plan, replan
 from darter.train.position import Position
 from darter.train.recipe import Recipe
 from darter.train.step import Outcome, Step
-from darter.train.validate import evaluate, score
+from darter.train.validate import evaluate
 from darter.transfer import Classifier, Strategy, train_mode
 
 LEAST_PATIENCE = 10  # epochs
+Judge = Callable[[NDArray[np.float32]], tuple[float, float]]
 
 
 class Watch(Protocol):
@@ -33,7 +34,8 @@ class Watch(Protocol):
 class Loop:
     """Trains `model` on batches; `run` goes on from wherever `position` stands.
 
-    val, val_labels: validation batches in a fixed order, or None to train every planned epoch.
+    val: validation batches in a fixed order, or None to train every planned epoch.
+    judge: says of their logits (how right, loss).
     """
 
     def __init__(
@@ -45,10 +47,10 @@ class Loop:
         step: Step,
         train: Loader,
         val: Loader | None,
-        val_labels: NDArray[np.int64],
+        judge: Judge,
     ) -> None:
         self.model, self.strategy, self.recipe, self.plan = model, strategy, recipe, plan
-        self.step, self.train, self.val, self.val_labels = step, train, val, val_labels
+        self.step, self.train, self.val, self.judge = step, train, val, judge
         self.position = Position()
         self.best = {name: value.clone() for name, value in step.learned.items()}
 
@@ -133,7 +135,7 @@ class Loop:
                 self.plan.precision,
                 self.recipe.channels_last,
             )
-            accuracy, loss = score(logits, self.val_labels)
+            accuracy, loss = self.judge(logits)
             if accuracy >= at.best_accuracy:
                 at.best_epoch, at.best_accuracy = at.epoch, accuracy
                 copy_into(self.best, self.step.learned)

@@ -1,21 +1,36 @@
-"""Soft targets: class balance, label smoothing, mixup and CutMix in one cross-entropy."""
+"""Soft targets and losses of each task: class balance, label smoothing, mixup and CutMix."""
 
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import log_softmax, one_hot
+from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax, one_hot
 
+from darter.errors import OptionError
+from darter.model import Multilabel
+
+MOST_WEIGHT = 20.0  # of a rare label against its absence
 RARE = 3.0  # "auto" balances classes once the largest has this many times the smallest's pictures
 
 
-def settle_balance(class_balance: str, labels: NDArray[np.int64], classes: int) -> str:
-    """Replace "auto" by "weights" or "none", from the counts of the training pictures."""
+def settle_balance(class_balance: str, targets: NDArray[Any], classes: int) -> str:
+    """Replace "auto" by "weights" or "none", from the counts of the training pictures.
+
+    OptionError for "sampling" of pictures with several labels: none is drawn alone.
+    """
+    if targets.ndim > 1:
+        if class_balance == "sampling":
+            raise OptionError(
+                'recipe: class_balance = "sampling" needs one label per picture; for several, '
+                'take "weights" or "none"'
+            )
+        return "none" if class_balance == "auto" else class_balance
     if class_balance != "auto":
         return class_balance
-    counts = np.bincount(labels, minlength=classes)
+    counts = np.bincount(targets, minlength=classes)
     return "weights" if counts.max() >= RARE * max(1, counts.min()) else "none"
 
 
@@ -29,9 +44,21 @@ def picture_weights(labels: NDArray[np.int64], classes: int) -> NDArray[np.float
     return np.divide(len(labels) / present, counts, out=np.zeros(classes), where=counts > 0)
 
 
+class Loss(Protocol):
+    """Sum over a batch of the losses of its pictures, and what the batch's targets are."""
+
+    def targets(self, given: Tensor) -> Tensor:
+        """Soft targets (N, classes), which `mix` may blend, of what the loader gives."""
+
+    def __call__(self, logits: Tensor, targets: Tensor) -> Tensor: ...
+
+    def rightness(self, logits: Tensor, targets: Tensor) -> float:
+        """Sum over the batch of how right each answer is, from 0 to 1."""
+
+
 @dataclass(frozen=True)
-class Loss:
-    """Sum over a batch of weighted cross-entropies against smoothed targets.
+class CrossEntropy:
+    """One label per picture: weighted cross-entropies against smoothed targets.
 
     class_weights: float32 (classes,) or None. smoothing: share spread over all classes.
     """
@@ -40,9 +67,8 @@ class Loss:
     smoothing: float = 0.0
     class_weights: Tensor | None = None
 
-    def targets(self, labels: Tensor) -> Tensor:
-        """One-hot targets (N, classes), which `mix` may blend."""
-        return one_hot(labels, self.classes).float()
+    def targets(self, given: Tensor) -> Tensor:
+        return one_hot(given, self.classes).float()
 
     def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
         smooth = targets * (1 - self.smoothing) + self.smoothing / self.classes
@@ -50,6 +76,50 @@ class Loss:
         if self.class_weights is not None:
             losses = losses * (targets @ self.class_weights.to(losses.device))
         return losses.sum()
+
+    def rightness(self, logits: Tensor, targets: Tensor) -> float:
+        return int((logits.argmax(1) == targets.argmax(1)).sum())
+
+
+@dataclass(frozen=True)
+class BinaryCrossEntropies:
+    """Any number of labels per picture: one binary cross-entropy per class.
+
+    smoothing: share of each target that is taken from 1 or 0 to a half.
+    label_weights: float32 (classes,), of a picture that has the label, or None.
+    """
+
+    smoothing: float = 0.0
+    label_weights: Tensor | None = None
+
+    def targets(self, given: Tensor) -> Tensor:
+        return given.float()
+
+    def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
+        smooth = targets * (1 - self.smoothing) + self.smoothing / 2
+        weights = None if self.label_weights is None else self.label_weights.to(logits.device)
+        return binary_cross_entropy_with_logits(
+            logits.float(), smooth, pos_weight=weights, reduction="sum"
+        )
+
+    def rightness(self, logits: Tensor, targets: Tensor) -> float:
+        found = logits.detach().float().cpu().numpy()
+        return float(Multilabel().rightness(found, targets.round().cpu().numpy()).sum())
+
+
+def make_loss(
+    task: str, targets: NDArray[Any], classes: int, *, smoothing: float, balance: str
+) -> Loss:
+    """The loss of a task. balance: settled, "none", "weights" or "sampling"."""
+    weights = None
+    if task == "multilabel":
+        if balance == "weights":
+            share = targets.mean(axis=0).clip(1 / max(1, len(targets)), 1)
+            weights = torch.from_numpy(((1 - share) / share).clip(1, MOST_WEIGHT)).float()
+        return BinaryCrossEntropies(smoothing, weights)
+    if balance == "weights":
+        weights = torch.from_numpy(picture_weights(targets, classes)).float()
+    return CrossEntropy(classes, smoothing, weights)
 
 
 def mix(

@@ -35,7 +35,7 @@ def measure(
     batches = list(itertools.islice(train.epoch(0), 1 + REPEATS))
     load = (time.perf_counter() - started) / len(batches)
     images = place(batches[0].images, device, channels_last)
-    targets = loss.targets(torch.from_numpy(batches[0].labels).to(device))
+    targets = loss.targets(torch.from_numpy(batches[0].targets).to(device))
     model = copy.deepcopy(model)
 
     def train_step(precision: str) -> None:

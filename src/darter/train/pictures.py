@@ -55,12 +55,12 @@ def training_loader(
     batch_size = int(recipe.batch_size)
     return Loader(
         examples.pictures,
-        examples.labels,
+        examples.targets,
         augment,
         batch_size,
         seed=recipe.seed,
-        drop_last=len(examples.labels) >= batch_size,
-        order=balanced_order(examples.labels, recipe.seed) if balance == "sampling" else None,
+        drop_last=len(examples) >= batch_size,
+        order=balanced_order(examples.targets, recipe.seed) if balance == "sampling" else None,
         channels_last=recipe.channels_last,
         cache=cache,
     )
@@ -72,7 +72,7 @@ def evaluation_loader(
     """All pictures, once, in their order."""
     return Loader(
         examples.pictures,
-        examples.labels,
+        examples.targets,
         preprocess,
         EVALUATION_BATCH,
         shuffle=False,

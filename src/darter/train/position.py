@@ -21,7 +21,7 @@ class Position:
     epoch: int = 0
     batch: int = 0
     loss: float = 0.0
-    correct: int = 0
+    correct: float = 0
     seen: int = 0
     seconds: float = 0.0
     epoch_seconds: float = 0.0

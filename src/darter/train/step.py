@@ -27,10 +27,10 @@ class Diverged(OptionError):
 
 @dataclass(frozen=True)
 class Outcome:
-    """loss: the mean over the pictures.   correct: how many were right.   pictures: in all."""
+    """loss: the mean over the pictures.   correct: how many of the `pictures` were right."""
 
     loss: float
-    correct: int
+    correct: float
     pictures: int
 
 
@@ -64,13 +64,13 @@ class Step:
         recipe = self.recipe
         set_rates(self.optimizer, recipe, number, steps)
         self.optimizer.zero_grad()
-        pictures = sum(len(batch.labels) for batch in group)
-        total, correct = 0.0, 0
+        pictures = sum(len(batch) for batch in group)
+        total, correct = 0.0, 0.0
         for part, batch in enumerate(group):
-            labels = torch.from_numpy(batch.labels).to(self.device)
+            given = torch.from_numpy(batch.targets).to(self.device)
             images, targets = mix(
                 place(batch.images, self.device, recipe.channels_last),
-                self.loss.targets(labels),
+                self.loss.targets(given),
                 mixup=recipe.mixup,
                 cutmix=recipe.cutmix,
                 random=generator(recipe.seed, MIX, number, part),
@@ -81,7 +81,7 @@ class Step:
             loss = self.loss(logits, targets) / pictures
             self.scaler.scale(loss).backward()
             total += loss.item()
-            correct += int((logits.argmax(1) == targets.argmax(1)).sum())
+            correct += self.loss.rightness(logits, targets)
         if not math.isfinite(total):
             raise Diverged(
                 f"the loss became {total} at step {number} with learning_rate "

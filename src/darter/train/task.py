@@ -15,7 +15,7 @@ from darter.train.checkpoint import check_same
 from darter.train.device import candidate_precisions
 from darter.train.examples import Examples
 from darter.train.loop import Loop
-from darter.train.loss import Loss, picture_weights, settle_balance
+from darter.train.loss import Loss, make_loss, settle_balance
 from darter.train.measure import measure
 from darter.train.pictures import evaluation_loader, training_loader
 from darter.train.plan import Plan, make_plan
@@ -65,6 +65,7 @@ class Task:
         """What must be the same for a checkpoint to be continued."""
         return {
             "strategy": self.strategy.name,
+            "task": self.train.task.name,
             "classes": self.model.linear.out_features,
             "recipe": self.recipe.to_dict(),
             "pictures": [self.train.digest(), self.val.digest()],
@@ -77,7 +78,7 @@ class Task:
         """
         started = time.monotonic()
         balance = settle_balance(
-            self.recipe.class_balance, self.train.labels, self.model.linear.out_features
+            self.recipe.class_balance, self.train.targets, self.model.linear.out_features
         )
         precisions = candidate_precisions(self.device, self.recipe.precision)
         speed = None
@@ -131,15 +132,17 @@ class Task:
             step,
             training_loader(self.train, self.augment, self.recipe, plan.class_balance, self.cache),
             evaluation_loader(self.val, self.preprocess, self.recipe, self.cache) if val else None,
-            self.val.labels,
+            lambda logits: score(self.val.task, logits, self.val.targets),
         )
 
     def loss(self, balance: str) -> Loss:
-        classes = self.model.linear.out_features
-        weights = None
-        if balance == "weights":
-            weights = torch.from_numpy(picture_weights(self.train.labels, classes)).float()
-        return Loss(classes, self.recipe.label_smoothing, weights)
+        return make_loss(
+            self.train.task.name,
+            self.train.targets,
+            self.model.linear.out_features,
+            smoothing=self.recipe.label_smoothing,
+            balance=balance,
+        )
 
     def fitted(self, loop: Loop | None, started: float) -> Fitted:
         """The model brought home, with its float32 logits of the validation pictures."""
@@ -155,7 +158,7 @@ class Task:
             plan=loop.plan if loop else None,
             history=tuple(at.history),
             best_epoch=at.best_epoch if keeps_best else at.epoch,
-            val_accuracy=score(logits, self.val.labels)[0] if len(logits) else None,
+            val_accuracy=score(self.val.task, logits, self.val.targets)[0] if len(logits) else None,
             val_logits=logits,
             ended=at.ended,
             seconds=time.monotonic() - started,

@@ -117,24 +117,27 @@ class Trials:
                 cache=self._cache,
             )
         except Diverged:
-            wrong = np.zeros(len(held_out), bool)
+            wrong = np.zeros(len(held_out))
             return Trial(wrong, time.monotonic() - started, float("inf"))
         if fitted.plan is not None:
             self._recipe = self._recipe.replace(precision=fitted.plan.precision)
         logits = self._logits(model, self._examples.subset(held_out), preprocess)
-        labels = self._examples.labels[held_out]
-        correct = logits.argmax(axis=1) == labels
-        return Trial(correct, time.monotonic() - started, score(logits, labels)[1])
+        task, targets = self._examples.task, self._examples.targets[held_out]
+        loss = score(task, logits, targets)[1]
+        return Trial(task.rightness(logits, targets), time.monotonic() - started, loss)
 
     def _probe(self, strategy: Strategy, train: NDArray[np.int64]) -> Probe | None:
         """The probe on the training positions; the strength of its penalty is found once."""
         if strategy.start != "probe":
             return None
         rows = self._features.read(strategy.layers)[train]
-        labels = self._examples.labels[train]
+        targets, task = self._examples.targets[train], self._examples.task
         if strategy.layers not in self._strengths:
-            self._strengths[strategy.layers] = find_strength(rows, labels, self._classes)
-        return fit_probe(rows, labels, self._classes, l2=self._strengths[strategy.layers])
+            self._strengths[strategy.layers] = find_strength(
+                rows, targets, self._classes, task=task
+            )
+        l2 = self._strengths[strategy.layers]
+        return fit_probe(rows, targets, self._classes, task=task, l2=l2)
 
     def _logits(
         self, model: Classifier, held_out: Examples, preprocess: Preprocess

@@ -1,11 +1,14 @@
 """Run a model over pictures, and score what it says."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from darter.dataset import Loader
+from darter.model import Task
 from darter.train.device import casting, place
 
 
@@ -27,10 +30,7 @@ def evaluate(
     return np.concatenate(logits)
 
 
-def score(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> tuple[float, float]:
-    """Accuracy, and mean cross-entropy in nats."""
-    values = logits.astype(np.float64)
-    top = values.max(axis=1)
-    total = top + np.log(np.exp(values - top[:, None]).sum(axis=1))
-    own = values[np.arange(len(labels)), labels]
-    return float((values.argmax(axis=1) == labels).mean()), float((total - own).mean())
+def score(task: Task, logits: NDArray[np.float32], targets: NDArray[Any]) -> tuple[float, float]:
+    """Mean rightness (the accuracy, of one label per picture), and mean log loss in nats."""
+    right, losses = task.rightness(logits, targets), task.losses(logits, targets)
+    return float(right.mean()), float(losses.mean())

@@ -1,13 +1,15 @@
 """The probes on one data set: cross-validated on training pictures, each measurement once."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from darter.model import Task
 from darter.transfer.features import Features
 from darter.transfer.journal import Journal
-from darter.transfer.probe import Probe, find_strength, fit_probe, folds_for, log_softmax
+from darter.transfer.probe import CLASSIFY, Probe, find_strength, fit_probe, folds_for
 from darter.transfer.records import Trial, paired
 
 FOLDS = 5
@@ -16,31 +18,44 @@ _PROBE_SHARE = 0.15  # of the budget, for cross-validating one kind of probe
 
 @dataclass
 class Bench:
-    """Features, labels and folds of the training pictures."""
+    """Features, targets and folds of the training pictures.
+
+    kinds: of which every fold has its share (see `Task.strata`).
+    """
 
     features: Features
-    labels: NDArray[np.int64]
+    targets: NDArray[Any]
     groups: NDArray[np.int64]
     classes: int
     seed: int
     journal: Journal
     budget_seconds: float
-    folds: list[tuple[NDArray, NDArray]] = field(default_factory=list)
+    task: Task = CLASSIFY
+    kinds: NDArray[np.int64] = field(init=False)
+    folds: list[tuple[NDArray, NDArray]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.folds = folds_for(self.labels, self.groups, FOLDS, self.seed)
+        self.kinds = self.task.strata(self.targets)
+        self.folds = folds_for(self.kinds, self.groups, FOLDS, self.seed)
 
     @property
     def pictures_per_class(self) -> float:
-        return len(self.labels) / self.classes
+        return len(self.targets) / self.classes
 
     def strength(self, layers: str, pictures: int) -> float:
         """The probe's penalty for so many pictures: found once, weaker the more there are."""
         train, _ = self.folds[0]
 
         def find() -> dict[str, float]:
-            rows, labels, groups = self._rows(layers, train), self.labels[train], self.groups[train]
-            return {"l2": find_strength(rows, labels, self.classes, groups=groups, seed=self.seed)}
+            strength = find_strength(
+                self._rows(layers, train),
+                self.targets[train],
+                self.classes,
+                task=self.task,
+                groups=self.groups[train],
+                seed=self.seed,
+            )
+            return {"l2": strength}
 
         found = self.journal.measure(f"strength {layers}", find)["l2"]
         return found * len(train) / pictures
@@ -54,8 +69,9 @@ class Bench:
         mirrored = part.mirrored.read(layers) if mirror and part.mirrored else None
         return fit_probe(
             part.read(layers),
-            self.labels[train],
+            self.targets[train],
             self.classes,
+            task=self.task,
             mirrored=mirrored,
             l2=self.strength(layers, len(train)),
         )
@@ -76,10 +92,9 @@ class Bench:
         return self.journal.trial(key, run, timed=True)
 
     def score(self, probe: Probe, rows: NDArray, held: NDArray) -> Trial:
-        log_p = log_softmax(probe.logits(rows))
-        labels = self.labels[held]
-        loss = -float(log_p[np.arange(len(held)), labels].mean())
-        return Trial(log_p.argmax(axis=1) == labels, 0.0, loss)
+        logits, targets = probe.logits(rows), self.targets[held]
+        loss = float(self.task.losses(logits, targets).mean())
+        return Trial(self.task.rightness(logits, targets), 0.0, loss)
 
     def check_mirror(self) -> tuple[bool, str]:
         """Whether training may flip pictures, and what was seen.
@@ -129,8 +144,8 @@ class Bench:
         """Stratified subsets of a fold: positions of pictures to learn from and to hold out."""
         full_train, full_held = self.folds[fold]
         return (
-            stratified(full_train, self.labels, train, self.seed + fold),
-            stratified(full_held, self.labels, held, self.seed + fold),
+            stratified(full_train, self.kinds, train, self.seed + fold),
+            stratified(full_held, self.kinds, held, self.seed + fold),
         )
 
 

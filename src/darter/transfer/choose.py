@@ -18,10 +18,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from darter.errors import OptionError, ShapeError
+from darter.model import Task
 from darter.transfer import curve, decide, table
 from darter.transfer.bench import Bench
 from darter.transfer.features import Features
 from darter.transfer.journal import Journal, Record
+from darter.transfer.probe import CLASSIFY
 from darter.transfer.race import Progress, Race
 from darter.transfer.records import Candidate, Cell, Choice, CurvePoint, TrialFunction
 from darter.transfer.strategies import STRATEGIES, Strategy
@@ -51,11 +53,12 @@ class Examined:
 
 def examine(
     features: Features,
-    labels: ArrayLike,
+    targets: ArrayLike,
     groups: ArrayLike,
     strategies: Iterable[Strategy],
     *,
     classes: int,
+    task: Task = CLASSIFY,
     budget_seconds: float,
     seed: int = 0,
     progress: Progress = lambda message, share: None,
@@ -64,24 +67,24 @@ def examine(
 ) -> Examined:
     """Measure what needs no training; test pictures play no part.
 
-    features: of the training pictures. labels, groups: integers (N,); one group stays together.
+    features: of the training pictures. targets: as the task has them, e.g. class numbers (N,).
+    groups: integers (N,); one group stays together.
     strategies: those that may win; the linear probe is measured in any case, as the baseline.
     budget_seconds: for this and the race.
     progress: called with (what happens now, share of the budget spent).
     past, record: to resume; `record` is called with everything measured so far, `past` takes it.
     """
-    labels, groups = np.asarray(labels, np.int64), np.asarray(groups, np.int64)
-    if not len(features) == len(labels) == len(groups):
-        raise ShapeError(
-            f"examine: {len(features)} rows of features, {len(labels)} labels, {len(groups)} groups"
-        )
+    targets, groups = np.asarray(targets), np.asarray(groups, np.int64)
+    if not len(features) == len(targets) == len(groups):
+        counts = f"{len(features)} rows of features, {len(targets)} targets, {len(groups)} groups"
+        raise ShapeError(f"examine: {counts}")
     allowed = {s.name: s for s in strategies}
     if not allowed:
         raise OptionError("examine: no strategy may win; give at least one")
     if budget_seconds < 0:
         raise OptionError(f"examine: budget_seconds is {budget_seconds}; expected 0 or more")
     journal = Journal(past, record)
-    bench = Bench(features, labels, groups, classes, seed, journal, budget_seconds)
+    bench = Bench(features, targets, groups, classes, seed, journal, budget_seconds, task)
     progress("checking mirror images", 0.0)
     mirror_safe, mirror = bench.check_mirror()
     progress("linear probes", 0.0)

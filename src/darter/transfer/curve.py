@@ -28,7 +28,7 @@ def learning_curve(bench: Bench, layers: str) -> tuple[CurvePoint, ...]:
             late = bench.journal.spent - spent_before > _SHARE * bench.budget_seconds
             if hits and late:
                 break
-            part = stratified(train, bench.labels, size, bench.seed + fold)
+            part = stratified(train, bench.kinds, size, bench.seed + fold)
             hits.append(bench.probe(layers, fold, part, held).correct)
         points.append(_point(size, hits))
     return tuple(points)
@@ -37,7 +37,7 @@ def learning_curve(bench: Bench, layers: str) -> tuple[CurvePoint, ...]:
 def _point(size: int, hits: list[np.ndarray]) -> CurvePoint:
     every = np.concatenate(hits)
     accuracy = float(every.mean())
-    within = math.sqrt(accuracy * (1 - accuracy) / len(every))
+    within = float(every.std() / math.sqrt(len(every)))
     between = 0.0
     if len(hits) > 1:
         between = float(np.std([h.mean() for h in hits], ddof=1) / math.sqrt(len(hits)))

@@ -15,8 +15,6 @@ SMALL_SIDE = 64  # pixels: below, pictures are simple enough to learn from few o
 SCRATCH_NEEDS_SMALL, SCRATCH_NEEDS_LARGE = 50, 300  # pictures per class
 ANOTHER = "another strategy was asked for"
 
-Contender = tuple[Candidate, NDArray[np.bool_]]
-
 
 def inner_layers_help(bench: Bench, probes: Sequence[Candidate]) -> bool:
     """True where the probe on all layers is clearly better than the one on the last."""
@@ -114,7 +112,7 @@ def challengers(raced: Sequence[Candidate]) -> list[Candidate]:
     return [max((c for c in raced if c.strategy.start == s), key=merit) for s in starts]
 
 
-def _hits(bench: Bench, race: Race, probe: Candidate) -> NDArray[np.bool_]:
+def _hits(bench: Bench, race: Race, probe: Candidate) -> NDArray[np.float64]:
     """A probe's hits on the pictures that judged the finalists, learned from the same ones."""
     layers = probe.strategy.layers
     if not race.finalists:

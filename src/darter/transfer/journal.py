@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from darter.transfer.records import Trial
 
@@ -43,10 +44,19 @@ class Journal:
 
         def compute() -> dict[str, Any]:
             trial = run()
-            hits = "".join("1" if hit else "0" for hit in trial.correct)
-            entry: dict[str, Any] = {"correct": hits, "loss": float(trial.loss)}
+            entry: dict[str, Any] = {"correct": _written(trial.correct), "loss": float(trial.loss)}
             return entry if timed else entry | {"seconds": float(trial.seconds)}
 
         entry = self.measure(key, compute)
-        hits = np.array([hit == "1" for hit in entry["correct"]], dtype=bool)
-        return Trial(hits, entry["seconds"], entry["loss"])
+        return Trial(_read(entry["correct"]), entry["seconds"], entry["loss"])
+
+
+def _written(correct: NDArray[np.float64]) -> str | list[float]:
+    """A digit for each picture that is right or wrong; numbers where some are in between."""
+    if np.isin(correct, (0, 1)).all():
+        return "".join("1" if right else "0" for right in correct)
+    return [float(right) for right in correct]
+
+
+def _read(correct: str | list[float]) -> NDArray[np.float64]:
+    return np.array([float(right) for right in correct], np.float64)

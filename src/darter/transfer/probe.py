@@ -1,4 +1,4 @@
-"""Multinomial logistic regression on frozen features: the baseline that is always trained first.
+"""Logistic regression on frozen features: the baseline that is always trained first.
 
     probe = fit_probe(features, labels, classes=10)     # strength of the penalty found inside
     probe.predict(features)                             # (N,) class numbers
@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 from darter.dataset import folds
 from darter.errors import ShapeError
+from darter.model import Classify, Task
 
 # Strengths of the L2 penalty on standardized features, tried from strong to weak: each solution
 # is the start of the next, and the strong ones converge in few steps.
 STRENGTHS = (30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01)
+CLASSIFY = Classify()
 IMBALANCED = 3.0  # largest class / smallest class from which rare classes weigh more
 _INNER_PICTURES = 10_000  # more are not needed to find the strength
 _FEW = 2_000  # below, every picture is held out once to find it; above, a third of them
@@ -45,9 +47,10 @@ class Probe:
 
 def fit_probe(
     features: NDArray,
-    labels: NDArray,
+    targets: NDArray,
     classes: int,
     *,
+    task: Task = CLASSIFY,
     mirrored: NDArray | None = None,
     groups: NDArray | None = None,
     l2: float | None = None,
@@ -55,27 +58,31 @@ def fit_probe(
 ) -> Probe:
     """Fit a probe; `l2` None finds the strength on held-out parts of these very pictures.
 
-    features: float (N, D). labels: integers (N,) in 0 … classes - 1; a class may be absent.
+    features: float (N, D). targets: as the task has them, e.g. class numbers (N,); a class may be
+    absent: multinomial for one label, one regression per class for several.
     mirrored: features of the mirror images, to learn from as well. groups: pictures of one number
     are held out together. Where one class has 3 times the pictures of another, each class weighs
     the same.
     """
-    if features.ndim != 2 or labels.shape != features.shape[:1]:
+    if features.ndim != 2 or targets.shape[:1] != features.shape[:1]:
         raise ShapeError(
-            f"fit_probe: features {features.shape} and labels {labels.shape}; "
-            "expected (N, D) and (N,)"
+            f"fit_probe: features {features.shape} and targets {targets.shape}; "
+            "expected (N, D) and N targets"
         )
     if l2 is None:
-        l2 = find_strength(features, labels, classes, mirrored=mirrored, groups=groups, seed=seed)
-    problem = _Problem(features, labels, classes, mirrored)
+        l2 = find_strength(
+            features, targets, classes, task=task, mirrored=mirrored, groups=groups, seed=seed
+        )
+    problem = _Problem(task, features, targets, classes, mirrored)
     return problem.probe(problem.solve(l2), l2)
 
 
 def find_strength(
     features: NDArray,
-    labels: NDArray,
+    targets: NDArray,
     classes: int,
     *,
+    task: Task = CLASSIFY,
     mirrored: NDArray | None = None,
     groups: NDArray | None = None,
     seed: int = 0,
@@ -85,14 +92,15 @@ def find_strength(
     Held out in 3 folds for few pictures, in one part for many. The least loss itself would favor
     weak penalties: they make confident probes, which is not what is wanted.
     """
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(labels))[:_INNER_PICTURES])
-    parts = folds_for(labels[chosen], None if groups is None else groups[chosen], 3, seed)
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(targets))[:_INNER_PICTURES])
+    kinds = task.strata(targets)[chosen]
+    parts = folds_for(kinds, None if groups is None else groups[chosen], 3, seed)
     found = []
     for train, held in parts if len(chosen) < _FEW else parts[:1]:
         train, held = chosen[train], chosen[held]
         extra = None if mirrored is None else mirrored[train]
-        problem = _Problem(features[train], labels[train], classes, extra)
-        found.append(problem.path_losses(features[held], labels[held]))
+        problem = _Problem(task, features[train], targets[train], classes, extra)
+        found.append(problem.path_losses(features[held], targets[held]))
     losses = np.concatenate(found, axis=1)
     best = int(losses.mean(axis=1).argmin())
     for strength, row in zip(STRENGTHS[:best], losses, strict=False):
@@ -113,20 +121,20 @@ def folds_for(
     return folds(labels, groups, k, seed)
 
 
-def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Logarithms of probabilities, row by row: (N, classes) -> (N, classes)."""
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-
-
 class _Problem:
     """One regression: standardized features and class weights, solved for any strength."""
 
     def __init__(
-        self, features: NDArray, labels: NDArray, classes: int, mirrored: NDArray | None = None
+        self,
+        task: Task,
+        features: NDArray,
+        targets: NDArray,
+        classes: int,
+        mirrored: NDArray | None = None,
     ) -> None:
         if mirrored is not None:
-            features, labels = np.concatenate([features, mirrored]), np.tile(labels, 2)
+            features, targets = np.concatenate([features, mirrored]), np.concatenate([targets] * 2)
+        self.task = task
         self.mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
         deviation = features.std(axis=0, dtype=np.float64).astype(np.float32)
         constant = deviation <= 1e-6 * max(deviation.max(initial=0), 1e-30)
@@ -134,8 +142,8 @@ class _Problem:
         x = ((np.asarray(features, np.float32) - self.mean) / self.scale).astype(np.float32)
         self.basis, self.variance = _principal_axes(x)
         self.x = x @ self.basis
-        self.target = np.eye(classes, dtype=np.float32)[labels]
-        self.row_weight = _class_weights(labels, classes)[labels]
+        self.dense = task.dense(targets, classes)
+        self.row_weight = _row_weights(self.dense)
         self.classes = classes
 
     def rotate(self, features: NDArray) -> NDArray[np.float32]:
@@ -152,17 +160,18 @@ class _Problem:
 
         shape = (self.x.shape[1] + 1, self.classes)
         weight = (self.row_weight / self.row_weight.sum())[:, None]
-        undecided = (self.classes - 1) / self.classes**2
-        curvature = np.append(undecided * self.variance + l2, max(undecided, 1e-3))
+        undecided = self.task.curvature(self.classes)
+        curvature = np.append(undecided * self.variance + l2, undecided)
         scale = (1 / np.sqrt(curvature)).astype(np.float32)[:, None]
 
         def objective(flat: NDArray) -> tuple[float, NDArray]:
             theta = scale * flat.reshape(shape).astype(np.float32)
-            log_p = log_softmax(self.x @ theta[:-1] + theta[-1])
-            residual = weight * (np.exp(log_p) - self.target)
+            logits = self.x @ theta[:-1] + theta[-1]
+            losses, slope = self.task.loss_and_slope(logits, self.dense)
+            residual = weight * slope
             gradient = np.vstack([self.x.T @ residual + l2 * theta[:-1], residual.sum(axis=0)])
             penalty = 0.5 * l2 * float(np.square(theta[:-1]).sum(dtype=np.float64))
-            fit = -float((weight * self.target * log_p).sum(dtype=np.float64))
+            fit = float((weight[:, 0] * losses).sum(dtype=np.float64))
             return fit + penalty, (scale * gradient).ravel().astype(np.float64)
 
         x0 = np.zeros(shape) if start is None else start / scale
@@ -170,17 +179,16 @@ class _Problem:
         found = minimize(objective, x0.ravel(), jac=True, method="L-BFGS-B", options=options)
         return scale * found.x.reshape(shape).astype(np.float32)
 
-    def path_losses(self, features: NDArray, labels: NDArray) -> NDArray[np.float64]:
+    def path_losses(self, features: NDArray, targets: NDArray) -> NDArray[np.float64]:
         """Held-out loss, (strengths, N); once the mean rose twice, weaker ones are not tried."""
         x = self.rotate(features)
-        target = np.eye(self.classes, dtype=np.float32)[labels]
-        weight = _class_weights(labels, self.classes)[labels][:, None]
-        losses = np.full((len(STRENGTHS), len(labels)), np.inf)
+        dense = self.task.dense(targets, self.classes)
+        weight = _row_weights(dense)
+        losses = np.full((len(STRENGTHS), len(targets)), np.inf)
         theta, least, rises = None, np.inf, 0
         for i, l2 in enumerate(STRENGTHS):
             theta = self.solve(l2, theta)
-            log_p = log_softmax(x @ theta[:-1] + theta[-1])
-            losses[i] = -(weight * target * log_p).sum(axis=1)
+            losses[i] = weight * self.task.loss_and_slope(x @ theta[:-1] + theta[-1], dense)[0]
             mean = losses[i].mean()
             rises = rises + 1 if mean > least else 0
             least = min(least, mean)
@@ -208,10 +216,15 @@ def _principal_axes(x: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArra
     return np.ascontiguousarray(axes, np.float32), (values / len(x)).astype(np.float32)
 
 
-def _class_weights(labels: NDArray, classes: int) -> NDArray[np.float32]:
-    """1 for every class, or inverse to its number of pictures where classes are unequal."""
-    counts = np.bincount(labels, minlength=classes)
+def _row_weights(dense: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N,): 1 for every picture, or inverse to the size of its class where classes are unequal.
+
+    Pictures with several labels, or none, all weigh the same.
+    """
+    counts = dense.sum(axis=0)
     present = counts[counts > 0]
-    if present.max() < IMBALANCED * present.min():
-        return np.ones(classes, np.float32)
-    return (len(labels) / (len(present) * np.maximum(counts, 1))).astype(np.float32)
+    single = bool((dense.sum(axis=1) == 1).all())
+    if not single or present.max() < IMBALANCED * present.min():
+        return np.ones(len(dense), np.float32)
+    per_class = len(dense) / (len(present) * np.maximum(counts, 1))
+    return per_class.astype(np.float32)[dense.argmax(axis=1)]

@@ -43,7 +43,7 @@ class Race:
         self.trial = trial
         self.progress = progress
         self.costs: dict[str, float] = {}
-        self.finalists: list[tuple[Candidate, NDArray[np.bool_]]] = []
+        self.finalists: list[tuple[Candidate, NDArray[np.float64]]] = []
         self.judged: list[tuple[NDArray, NDArray]] = []  # (train, held out) of the last rung
 
     @property

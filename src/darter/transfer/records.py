@@ -16,10 +16,11 @@ from darter.transfer.strategies import Strategy
 class Trial:
     """One short training: which held-out pictures were right, and what it cost.
 
-    correct: bool per held-out picture, in the order given. loss: mean held-out cross-entropy.
+    correct: float per held-out picture, in the order given: 1 or 0, or between for answers of
+    several labels (see `Task.rightness`). loss: mean held-out log loss.
     """
 
-    correct: NDArray[np.bool_]
+    correct: NDArray[np.float64]
     seconds: float
     loss: float
 
@@ -168,7 +169,7 @@ class Choice:
         }
 
 
-def paired(best: NDArray[np.bool_], other: NDArray[np.bool_]) -> tuple[float, float]:
+def paired(best: NDArray, other: NDArray) -> tuple[float, float]:
     """Mean and standard error of the difference of two classifiers on the same pictures."""
     difference = best.astype(float) - other.astype(float)
     if len(difference) < 2:
@@ -177,7 +178,7 @@ def paired(best: NDArray[np.bool_], other: NDArray[np.bool_]) -> tuple[float, fl
 
 
 def cheapest_within_one_standard_error(
-    contenders: Sequence[tuple[Candidate, NDArray[np.bool_]]],
+    contenders: Sequence[tuple[Candidate, NDArray]],
 ) -> tuple[Candidate, Candidate, float, float]:
     """The cheapest contender that is not clearly worse than the most accurate one.
 

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from darter.model import Task
 from darter.transfer.backbone import Backbone
 from darter.transfer.bench import stratified
 from darter.transfer.features import Progress, Source, features
-from darter.transfer.probe import fit_probe, folds_for
+from darter.transfer.probe import CLASSIFY, fit_probe, folds_for
 from darter.transfer.records import paired
 
 SIZES = (64, 96, 128, 160, 192, 224)
@@ -44,10 +45,11 @@ class SizeChoice:
 def choose_size(
     backbone: Backbone,
     sources: Sequence[Source],
-    labels: NDArray[np.int64],
+    targets: NDArray[Any],
     groups: NDArray[np.int64],
     *,
     classes: int,
+    task: Task = CLASSIFY,
     picture_side: int,
     sizes: Sequence[int] | None = None,
     crop: str = "center",
@@ -58,7 +60,7 @@ def choose_size(
 ) -> SizeChoice:
     """The smallest input size whose linear probe is within one standard error of the best.
 
-    sources, labels, groups: the training pictures. picture_side: their usual short side in
+    sources, targets, groups: the training pictures. picture_side: their usual short side in
     pixels; where it is no less than the backbone's own size, or the backbone takes one size only,
     nothing is measured. sizes: what to measure; None: 64, 96, … up to the backbone's own size.
     seconds: about; larger sizes that would take longer are not measured.
@@ -71,9 +73,9 @@ def choose_size(
         useful = ENLARGED * picture_side
         sizes = [s for s in SIZES if s < backbone.size and (s <= useful or s == SIZES[0])]
         sizes += [backbone.size] if backbone.size <= useful else []
-    chosen = stratified(np.arange(len(labels)), labels, PICTURES, seed)
+    chosen = stratified(np.arange(len(targets)), task.strata(targets), PICTURES, seed)
     part = [sources[i] for i in chosen]
-    hits: dict[int, NDArray[np.bool_]] = {}
+    hits: dict[int, NDArray[np.float64]] = {}
     started, cost = time.monotonic(), 0.0
     for size in sorted(sizes):
         spent = time.monotonic() - started
@@ -81,7 +83,9 @@ def choose_size(
             break
         preprocess = backbone.preprocess(size, crop)
         found = features(backbone, part, preprocess, cache_dir=cache_dir, progress=progress)
-        hits[size] = _cross_validate(found.last, labels[chosen], groups[chosen], classes, seed)
+        hits[size] = _cross_validate(
+            task, found.last, targets[chosen], groups[chosen], classes, seed
+        )
         cost = (time.monotonic() - started - spent) / size**2
     best = max(hits, key=lambda size: (hits[size].mean(), -size))
     records = []
@@ -107,19 +111,20 @@ def choose_size(
 
 
 def _cross_validate(
+    task: Task,
     rows: NDArray[np.float32],
-    labels: NDArray[np.int64],
+    targets: NDArray[Any],
     groups: NDArray[np.int64],
     classes: int,
     seed: int,
-) -> NDArray[np.bool_]:
-    """Which pictures are right when held out; the penalty is the first fold's."""
-    right = np.zeros(len(labels), bool)
+) -> NDArray[np.float64]:
+    """How right each picture is when held out; the penalty is the first fold's."""
+    right = np.zeros(len(targets))
     l2 = None
-    for train, held in folds_for(labels, groups, 3, seed):
+    for train, held in folds_for(task.strata(targets), groups, 3, seed):
         probe = fit_probe(
-            rows[train], labels[train], classes, groups=groups[train], l2=l2, seed=seed
+            rows[train], targets[train], classes, task=task, groups=groups[train], l2=l2, seed=seed
         )
         l2 = probe.l2
-        right[held] = probe.predict(rows[held]) == labels[held]
+        right[held] = task.rightness(probe.logits(rows[held]), targets[held])
     return right
