@@ -74,7 +74,7 @@ class Audit:
         """Usable pictures per class and split; "unassigned" where darter shall split."""
         splits = {picture.sample.split for picture in self.pictures}
         columns = [s for s in (*SPLITS, None) if s in splits]
-        found = Counter((p.sample.label, p.sample.split) for p in self.pictures)
+        found = Counter((n, p.sample.split) for p in self.pictures for n in p.sample.labels)
         return {
             label: {split or "unassigned": found[label, split] for split in columns}
             for label in self.classes
@@ -83,13 +83,13 @@ class Audit:
     @property
     def imbalance(self) -> float:
         """Pictures of the largest class per picture of the smallest (that has any)."""
-        sizes = Counter(picture.sample.label for picture in self.pictures).values()
+        sizes = Counter(n for p in self.pictures for n in p.sample.labels).values()
         return max(sizes) / min(sizes) if sizes else 1.0
 
     @property
     def lonely(self) -> tuple[str, ...]:
         """Classes with fewer than two usable pictures, one to learn from and one to measure on."""
-        sizes = Counter(picture.sample.label for picture in self.pictures)
+        sizes = Counter(n for p in self.pictures for n in p.sample.labels)
         return tuple(label for label in self.classes if sizes[label] < 2)
 
     @property
@@ -135,6 +135,7 @@ class Audit:
         return {
             "root": shown(self.root),
             "kind": self.kind,
+            "task": self.task,
             "classes": list(self.classes),
             "pictures": len(self.pictures),
             "counts": self.counts,

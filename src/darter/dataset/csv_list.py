@@ -1,14 +1,16 @@
-"""Read `path,label[,split][,group]` lists as spreadsheets write them."""
+"""Read lists as spreadsheets write them: `path,label[,split][,group]`, or `labels` for several."""
 
 import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
 
+from darter.dataset.labels import COLUMN as LABELS
+from darter.dataset.labels import split_labels
 from darter.dataset.sample import SPLIT_NAMES, Sample
 from darter.errors import DataError
 
-COLUMNS = ("path", "label", "split", "group")
+COLUMNS = ("path", "label", "labels", "split", "group")
 
 
 def read_csv(file: Path) -> tuple[list[Sample], list[str]]:
@@ -21,12 +23,17 @@ def read_csv(file: Path) -> tuple[list[Sample], list[str]]:
     """
     rows = _rows(file)
     header = [name.strip().lower() for name in rows[0][1]] if rows else []
-    lacking = [name for name in COLUMNS[:2] if name not in header]
+    lacking = [] if "path" in header else ["path"]
+    if "label" not in header and LABELS not in header:
+        lacking.append("label")
     if lacking:
         raise DataError(
             f"{file}: the first line must name the columns path and label (split and group may "
-            f"follow); {' and '.join(lacking)} not found in: {', '.join(header) or 'nothing'}."
+            f"follow; labels instead of label where pictures have several, as cat|dog); "
+            f"{' and '.join(lacking)} not found in: {', '.join(header) or 'nothing'}."
         )
+    if "label" in header and LABELS in header:
+        raise DataError(f"{file} has both columns, label and labels. Keep the one that is meant.")
     position = {name: header.index(name) for name in COLUMNS if name in header}
     samples: list[Sample] = []
     line_of: dict[Path, int] = {}
@@ -53,8 +60,8 @@ def read_csv(file: Path) -> tuple[list[Sample], list[str]]:
 
 
 def _sample(file: Path, line: int, cell: dict[str, str]) -> Sample:
-    for name in COLUMNS[:2]:
-        if not cell[name]:
+    for name in ("path", "label"):
+        if not cell.get(name, name):
             raise DataError(f"{file}, line {line}: the {name} is empty.")
     split = cell.get("split", "").lower()
     if split and split not in SPLIT_NAMES:
@@ -64,7 +71,8 @@ def _sample(file: Path, line: int, cell: dict[str, str]) -> Sample:
     path = file.parent / cell["path"]
     if "\\" in cell["path"] and not path.exists():  # written on Windows
         path = file.parent / cell["path"].replace("\\", "/")
-    return Sample(path, cell["label"], SPLIT_NAMES.get(split), cell.get("group") or None)
+    target = split_labels(cell[LABELS]) if LABELS in cell else cell["label"]
+    return Sample(path, target, SPLIT_NAMES.get(split), cell.get("group") or None)
 
 
 def _rows(file: Path) -> list[tuple[int, Sequence[str]]]:

@@ -83,7 +83,8 @@ def pack(
                 else:
                     shrunk += bool(suffix)
                     name = _named(names[number], suffix)
-                    label = classes.index(sample.label)
+                    number_of = [classes.index(label) for label in sample.labels]
+                    label = number_of[0] if isinstance(sample.target, str) else number_of
                     place = shards.add(number, sample, name, label, content, suffix)
                     rows[number] = [name, label, sample.split, sample.group, *place]
                 if progress:

@@ -16,7 +16,7 @@ class Pack:
 
     @cached_property
     def samples(self) -> tuple[Sample, ...]:
-        return tuple(Sample(e.path, e.label, e.split, e.group) for e in self.index.entries)
+        return tuple(Sample(e.path, e.target, e.split, e.group) for e in self.index.entries)
 
     @property
     def members(self) -> dict[Path, Member]:

@@ -2,7 +2,7 @@
 
 import os
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -43,6 +43,7 @@ def find_samples(root: Path | str, *, test: Path | str | None = None) -> Listing
         photos/ant/1.jpg  photos/bee/2.jpg                  a folder per class
         photos/train/ant/1.jpg  photos/val/bee/2.jpg        your own splits (valid, validation too)
         list.csv: path,label[,split][,group]                paths relative to the CSV file
+        list.csv: path,labels[,split][,group]               several labels: cat|dog, or none
         packed/index.json, packed/shard-00000.tar           what `darter pack` has written
 
     Folders below a class folder belong to that class. Hidden files, Thumbs.db and __MACOSX are
@@ -56,7 +57,7 @@ def find_samples(root: Path | str, *, test: Path | str | None = None) -> Listing
     listing = _list(root, _inner_test(root, test))
     if test is not None:
         listing = _with_test(listing, test)
-    known = {sample.label for sample in listing.samples if sample.split != "test"}
+    known = {n for s in listing.samples if s.split != "test" for n in s.labels}
     strange = sorted(set(listing.classes) - known)
     if strange and known:
         raise DataError(
@@ -94,11 +95,17 @@ def _with_test(listing: Listing, test: Path | str) -> Listing:
                 f"the test split {test} is neither a folder in {listing.root} nor a folder or CSV "
                 "file of its own. Give the name of a subfolder or a path."
             )
-        found = [replace(s, split="test") for s in _list(other, None).samples]
+        given = _list(other, None)
+        if given.task != listing.task:
+            raise DataError(
+                f"{listing.root} and the test split {other} must both have one label per picture "
+                "(label) or both any number (labels)."
+            )
+        found = [replace(s, split="test") for s in given.samples]
     if not found:
         raise DataError(f"the test split {test} holds no files in class folders. {LAYOUT}.")
     samples = sorted([*keep, *found], key=lambda sample: str(sample.path))
-    return Listing(listing.root, listing.kind, tuple(samples), notes)
+    return replace(listing, samples=tuple(samples), notes=notes)
 
 
 def _list(root: Path, leave_out: str | None) -> Listing:
@@ -110,11 +117,12 @@ def _list(root: Path, leave_out: str | None) -> Listing:
         if root.suffix.lower() not in (".csv", ".tsv"):
             raise DataError(f"{root} is a file. {LAYOUT}.")
         samples, notes = read_csv(root)
-        return Listing(root, "csv", tuple(samples), tuple(notes))
+        return Listing(root, "csv", tuple(samples), tuple(notes), _task(samples))
     if not is_folder:
         raise DataError(f"{root} does not exist. {LAYOUT}.")
     if is_pack(root):
-        return Listing(root, "pack", open_pack(root).samples)
+        packed = open_pack(root).samples
+        return Listing(root, "pack", packed, task=_task(packed))
     folders, files = _entries(root)
     if any(f.name.startswith("shard-") and f.suffix == ".tar" for f in files):
         raise DataError(
@@ -145,6 +153,10 @@ def _list(root: Path, leave_out: str | None) -> Listing:
         )
     samples.sort(key=lambda sample: str(sample.path))
     return Listing(root, kind, tuple(samples), tuple(notes))
+
+
+def _task(samples: Iterable[Sample]) -> str:
+    return "classify" if all(isinstance(s.target, str) for s in samples) else "multilabel"
 
 
 def _split_folders(folders: list[Path]) -> tuple[list[Path], list[str]]:
@@ -233,7 +245,7 @@ def _nothing_found(root: Path, folders: list[Path], files: list[Path]) -> str:
 
 
 def _too_few_classes(listing: Listing) -> str:
-    labels = sorted({s.label for s in listing.samples if s.split != "test"})
+    labels = sorted({n for s in listing.samples if s.split != "test" for n in s.labels})
     if not labels:
         return f"{listing.root} holds a test split only; there is nothing to train on. {LAYOUT}."
     message = f"{listing.root} holds one class only ({labels[0]}); at least two are needed."

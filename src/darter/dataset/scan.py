@@ -114,7 +114,8 @@ def _assemble(listing: Listing, reads: list[_Read]) -> Audit:
     findings += contradicted
     refused = {path for path, _, _ in contradicted}
     usable = [read for read in usable if read.sample.path not in refused]
-    classes = tuple(sorted({r.sample.label for r in usable if r.sample.split != "test"}))
+    learned = (r.sample for r in usable if r.sample.split != "test")
+    classes = tuple(sorted({label for sample in learned for label in sample.labels}))
     if len(classes) < 2:
         raise DataError(_nothing_usable(listing, findings))
     thumbnails = np.stack([read.thumbnail for read in usable])
@@ -131,7 +132,7 @@ def _assemble(listing: Listing, reads: list[_Read]) -> Audit:
     findings, common = _common_to_all(findings, len(usable))
     root = listing.root
     return Audit(
-        root=str(root), kind=listing.kind, classes=classes, pictures=pictures,
+        root=str(root), kind=listing.kind, task=listing.task, classes=classes, pictures=pictures,
         findings=tuple(
             Finding(relative_name(path, root), kind, KINDS[kind].action, detail)
             for path, kind, detail in sorted(findings, key=lambda f: str(f[0]))
@@ -202,7 +203,8 @@ def _too_small(pictures: tuple[Scanned, ...], groups: Sequence[tuple[int, ...]])
     component = connected(len(pictures), groups)
     different: dict[str, set[int]] = {}
     for picture, number in zip(pictures, component.tolist(), strict=True):
-        different.setdefault(picture.sample.label, set()).add(number)
+        for label in picture.sample.labels:
+            different.setdefault(label, set()).add(number)
     return [
         f"class too small: {label} has {len(found)} different picture{'s'[: len(found) != 1]}; "
         f"{MIN_GROUPS} are needed to have one in each of train, val and test"

@@ -31,16 +31,22 @@ class ShardWriter:
             self._part().unlink()
 
     def add(
-        self, number: int, sample: Sample, name: str, label: int, content: bytes, suffix: str | None
+        self,
+        number: int,
+        sample: Sample,
+        name: str,
+        label: int | list[int],
+        content: bytes,
+        suffix: str | None,
     ) -> tuple[int, int, int]:
-        """(shard, offset, size) of the picture's bytes."""
+        """(shard, offset, size) of the picture's bytes. label: number of its class, or several."""
         if self._tar is None:
             self._tar = tarfile.open(self._part(), "w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115
             self._count = 0
         key = f"{number:08}-{_plain(Path(name).stem)}"
         self._add(key + (suffix or _plain_suffix(name)), content)
         offset = self._tar.offset - (-(-len(content) // 512) * 512)
-        about = {"path": shown(name), "label": sample.label, "split": sample.split}
+        about = {"path": shown(name), "label": sample.target, "split": sample.split}
         self._add(f"{key}.cls", str(label).encode())
         self._add(f"{key}.json", json.dumps({**about, "group": sample.group}).encode())
         self._count += 1

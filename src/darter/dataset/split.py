@@ -7,6 +7,7 @@ import numpy as np
 
 from darter.dataset.audit import Audit
 from darter.dataset.duplicates import connected
+from darter.dataset.labels import membership
 from darter.errors import DataError, OptionError
 
 
@@ -43,11 +44,13 @@ def split(audit: Audit, *, seed: int, val: float = 0.15, test: float = 0.15) -> 
         if not 0 <= share < 1 or val + test >= 1:
             raise OptionError(f"{name} is {share}; shares are in [0, 1) and sum to less than 1")
     given = [picture.sample.split for picture in audit.pictures]
-    labels = np.array([audit.classes.index(p.sample.label) for p in audit.pictures])
+    has = membership([p.sample for p in audit.pictures], audit.classes)
+    if audit.task == "multilabel":  # pictures without labels get their share, too
+        has = np.concatenate((has, ~has.any(axis=1, keepdims=True)), axis=1)
     _check_classes(audit)
     groups = groups_of(audit)
     sides = np.array([name or "train" for name in given], dtype=object)
-    pool = np.bincount(labels[sides == "train"], minlength=len(audit.classes))
+    pool = has[sides == "train"].sum(axis=0)
     rng = np.random.default_rng(seed)
     sentences = []
     for name, share in (("test", test), ("val", val)):
@@ -55,7 +58,7 @@ def split(audit: Audit, *, seed: int, val: float = 0.15, test: float = 0.15) -> 
             sentences.append(f"{name} as given")
         elif share > 0:
             targets = np.maximum(1, np.rint(share * pool)).astype(int)
-            _draw(sides, labels, groups, targets, name, rng)
+            _draw(sides, has, groups, targets, name, rng)
             drawn = int((sides == name).sum())
             sentences.append(f"{name} drawn ({drawn} pictures, seed {seed})")
     parts = {name: tuple(np.flatnonzero(sides == name).tolist()) for name in _PARTS}
@@ -77,7 +80,7 @@ def _check_classes(audit: Audit) -> None:
 
 def _draw(
     sides: np.ndarray,
-    labels: np.ndarray,
+    has: np.ndarray,
     groups: np.ndarray,
     targets: np.ndarray,
     name: str,
@@ -85,13 +88,15 @@ def _draw(
 ) -> None:
     """Move whole groups from train to `name` until it has targets[label] pictures of each label.
 
+    has: (pictures, labels). Rare labels come first, so that common ones, of which many pictures are
+    left, make up the rest (Sechidis et al., "On the stratification of multi-label data", 2011).
     The last group of a label stays in train; without any that fits, the smallest one is moved.
     """
     content = np.zeros((groups.max() + 1, len(targets)), np.int64)  # pictures per group and label
     pool = sides == "train"
-    np.add.at(content, (groups[pool], labels[pool]), 1)
-    size = np.bincount(groups, minlength=len(content))
-    movable = content.sum(axis=1) == size  # a group partly in a given split stays
+    np.add.at(content, groups[pool], has[pool])
+    inside = np.bincount(groups[pool], minlength=len(content))
+    movable = inside == np.bincount(groups, minlength=len(content))  # none partly in a given split
     left = (content > 0).sum(axis=0)  # groups per label in train
     have = np.zeros(len(targets), np.int64)
 
@@ -105,10 +110,13 @@ def _draw(
         np.add(have, content[group], out=have)
         return True
 
-    for label, target in enumerate(targets.tolist()):
+    several = bool((has.sum(axis=1) != 1).any())
+    order = np.argsort(targets, kind="stable") if several else np.arange(len(targets))
+    for label in order.tolist():
         free = rng.permutation(np.flatnonzero(movable & (content[:, label] > 0)))
         for group in free.tolist():
-            if have[label] + content[group, label] <= target:
+            fits = have + content[group] <= targets
+            if fits[label] and (not several or (fits | (content[group] == 0)).all()):
                 move(group)
         if have[label] == 0:
             smallest_first = free[np.argsort(content[free, label], kind="stable")]

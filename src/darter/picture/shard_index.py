@@ -38,7 +38,7 @@ class Entry:
     """One row of an index: the picture's name, what is known of it, and where it is."""
 
     path: Path
-    label: str
+    target: str | tuple[str, ...]
     split: str | None
     group: str | None
     member: Member
@@ -117,4 +117,5 @@ def _shard(root: Path, entry: dict[str, Any]) -> Path:
 def _entry(root: Path, shards: tuple[Path, ...], classes: list[str], row: list[Any]) -> Entry:
     name, label, split, group, shard, offset, size = row
     member = Member(shards[shard], int(offset), int(size))
-    return Entry(root / name, classes[label], split, group, member)
+    target = classes[label] if isinstance(label, int) else tuple(classes[k] for k in label)
+    return Entry(root / name, target, split, group, member)
