@@ -40,7 +40,8 @@ def test_writing_into_a_file_keeps_everything_else(tmp_path):
     after = onnx.load(path)
     assert after.graph == model.graph
     assert [p.key for p in after.metadata_props] == [
-        "author", "darter.classes", "darter.preprocess", "darter.calibration", "darter.card",
+        "author", "darter.task", "darter.classes", "darter.preprocess", "darter.calibration",
+        "darter.card",
     ]  # fmt: skip
     assert [f.name for f in tmp_path.iterdir()] == ["model.onnx"]
 

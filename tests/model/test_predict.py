@@ -66,6 +66,7 @@ def test_prediction_of_one_picture(session):
         confidence=pytest.approx(p, abs=1e-5),
         unknown=False,
         top=(("red", pytest.approx(p, abs=1e-5)), ("green", pytest.approx((1 - p) / 2, abs=1e-5))),
+        labels=("red",),
     )
 
 

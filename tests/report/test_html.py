@@ -51,7 +51,7 @@ def test_every_kind_of_run_becomes_a_page(run, kind):
     assert write_html(folder) == folder / "report.html"
     page = Page(folder / "report.html")
     assert len(page.all("h1")) == 1
-    assert [s["id"] for s in page.all("section")] == [key for key, *_ in html.SECTIONS]
+    assert [s["id"] for s in page.all("section")] == [key for key, *_ in html.CLASSIFY]
     targets = {a["id"] for _, a in page.tags if "id" in a}
     assert {a["href"][1:] for a in page.all("a")} <= targets
 

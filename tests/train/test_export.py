@@ -6,8 +6,8 @@ import pytest
 from onnx import numpy_helper
 
 from darter.errors import ExportError
-from darter.model import Calibration, ModelInfo, read_info
-from darter.train import calibrate, export
+from darter.model import Calibration, Classify, ModelInfo, read_info
+from darter.train import export
 from darter.train.export import compare, to_onnx
 from tests.train.tiny import SIZE, tiny_model
 
@@ -77,11 +77,11 @@ def test_a_difference_in_labels_alone_fails(tmp_path, problem, info, monkeypatch
         export(tiny_model(), tmp_path / "model.onnx", info, problem.val.pictures, limit=1.0)
 
 
-def test_parity_needs_pictures(problem):
+def test_parity_needs_pictures(info):
     model = tiny_model()
     content = to_onnx(model, SIZE).SerializeToString()
     with pytest.raises(ExportError, match="at least one picture"):
-        compare(model, content, problem.preprocess, [])
+        compare(model, content, info, [])
 
 
 def test_training_mode_and_memory_order_do_not_leak_in(tmp_path, problem, info):
@@ -95,7 +95,7 @@ def test_calibration_is_of_these_logits():
     random = np.random.default_rng(0)
     labels = random.integers(0, 3, 400)
     logits = (random.normal(size=(400, 3)) + 2 * np.eye(3)[labels]) * 5
-    found = calibrate(logits, labels)
+    found = Classify().calibrate(logits, labels)
     assert 2.2 < found.temperature < 2.8, "the honest logits are 2 / 5 of these"
     shares = np.exp(logits / found.temperature)
     shares /= shares.sum(axis=1, keepdims=True)

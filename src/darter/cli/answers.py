@@ -45,7 +45,8 @@ def csv_rows(predictions: Iterable[Prediction], top: int) -> Tally:
     out.writerow(["path", "label", "confidence", "unknown", "error", *ranks])
     for prediction in tally.watch(predictions):
         row = prediction.to_json()
-        known = [row["path"], row["label"], row["confidence"], row["unknown"], row["error"]]
+        labels = "|".join(row["labels"]) or None
+        known = [row["path"], labels, row["confidence"], row["unknown"], row["error"]]
         if prediction.error:
             known[2:4] = ["", ""]
         ranked = [value for pair in row["top"] for value in pair]
@@ -59,7 +60,7 @@ def table(predictions: Iterable[Prediction], top: int) -> Tally:
     tally, coming = Tally(), iter(predictions)
     first = list(islice(coming, FIRST))
     paths = max((cell_len(_visible(p.source)) for p in first), default=0)
-    labels = max((cell_len(_visible(p.label or "unknown")) for p in first), default=0)
+    labels = max((cell_len(_visible(_answer(p))) for p in first), default=0)
     if not sys.stdout.isatty():
         for prediction in tally.watch(_chain(first, coming)):
             print("".join(text for text, _ in _row(prediction, paths, labels)).rstrip(), flush=True)
@@ -85,14 +86,21 @@ def _row(prediction: Prediction, paths: int, labels: int) -> list[tuple[str, str
     if prediction.error is not None:
         return [*cells, (_visible(prediction.error), "red")]
     style = "yellow" if prediction.unknown else "bold green"
-    rest = prediction.top if prediction.unknown else prediction.top[1:]
+    rest = [pair for pair in prediction.top if pair[0] not in prediction.labels]
     others = ", ".join(f"{_visible(name)} {p:.1%}" for name, p in rest)
     return [
         *cells,
-        (_fill(_visible(prediction.label or "unknown"), labels), style),
+        (_fill(_visible(_answer(prediction)), labels), style),
         (f"  {prediction.confidence:6.1%}  ", ""),
         (f"{'perhaps ' if prediction.unknown else ''}{others}", "dim"),
     ]
+
+
+def _answer(prediction: Prediction) -> str:
+    """ "bee"; of several labels "bee, flower", or "none"; "unknown" below the threshold."""
+    if prediction.unknown:
+        return "unknown"
+    return ", ".join(prediction.labels) or "none"
 
 
 def _chain(first: list[Prediction], rest: Iterator[Prediction]) -> Iterator[Prediction]:

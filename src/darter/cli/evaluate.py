@@ -63,7 +63,7 @@ def evaluate(
     listing = list_samples(folder)
     samples, used = _choose(listing, split)
     session = options.open_model(model, threads, classes, size, mean, std, runtime, precision)
-    from darter.model import evaluate_samples
+    from darter.model import MultilabelEvaluation, evaluate_samples
 
     if used not in (Split.test, Split.val):
         _warn_if_trained_on(session.info.card, folder)
@@ -77,9 +77,13 @@ def evaluate(
     if json:
         print(json_text.dumps(result.to_json(split=used, predictions=False), ensure_ascii=False))
         return
-    from darter.cli.scores import show
+    from darter.cli import scores
 
-    show(result, f"{model} on {folder}" + (f", split {used}" if used else ""))
+    title = f"{model} on {folder}" + (f", split {used}" if used else "")
+    if isinstance(result, MultilabelEvaluation):
+        scores.show_multilabel(result, title)
+    else:
+        scores.show(result, title)
 
 
 def _choose(listing: "Listing", wanted: Split | None) -> tuple[list["Sample"], str | None]:

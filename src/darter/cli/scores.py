@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from darter.model import Evaluation
+    from darter.model import Evaluation, Judged, MultilabelEvaluation
 
 SHORT = 6  # letters of a class name that still fits above a column
 MIXED_UP = 10  # pairs listed where the matrix does not fit
@@ -29,6 +29,29 @@ def show(result: "Evaluation", title: str) -> None:
         console.print(matrix)
     else:
         console.print(_mixups(result))
+    if result.unreadable:
+        _list_unreadable(console, result)
+
+
+def show_multilabel(result: "MultilabelEvaluation", title: str) -> None:
+    """Print how good the labels are together, then each label, the hardest first."""
+    console = Console(highlight=False)
+    console.print(Text(title, "bold"), soft_wrap=True)
+    console.print()
+    low, high = result.interval
+    score = _percent(result.mean_average_precision)
+    about = f" ({result.n} pictures; 95% interval {low:.1%} to {high:.1%})."
+    console.print(Text.assemble("Mean average precision ", (score.plain, "bold"), about))
+    exact, f1 = _percent(result.exact).plain, _percent(result.micro_f1).plain
+    console.print(f"{exact} of the pictures got exactly their labels; F1 of all labels {f1}.")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table.add_column("label", overflow="ellipsis", max_width=40)
+    for name in ("pictures", "average precision", "F1", "precision", "recall", "given from"):
+        table.add_column(name, justify="right")
+    for row in sorted(result.per_label, key=lambda r: (r.average_precision or 0.0, r.label)):
+        figures = (row.average_precision, row.f1, row.precision, row.recall, row.threshold)
+        table.add_row(Text(row.label), str(row.count), *(_percent(value) for value in figures))
+    console.print(table)
     if result.unreadable:
         _list_unreadable(console, result)
 
@@ -113,7 +136,7 @@ def _mixups(result: "Evaluation") -> Table:
     return table
 
 
-def _list_unreadable(console: Console, result: "Evaluation", most: int = 10) -> None:
+def _list_unreadable(console: Console, result: "Judged", most: int = 10) -> None:
     count = len(result.unreadable)
     console.print(Text(f"Left out, {count} file{'s' * (count > 1)} that cannot be read:", "yellow"))
     for path, error in result.unreadable[:most]:

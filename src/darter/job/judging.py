@@ -4,8 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from darter.dataset import Scanned
 from darter.errors import DataError
 from darter.files import user_cache
@@ -14,9 +12,17 @@ from darter.job.run import Run
 from darter.job.speed import measure_speed
 from darter.job.training import probe_on
 from darter.job.verdict import margin, verdict
-from darter.model import Evaluation, ModelInfo, Session, evaluate_samples, load, wilson, write_info
-from darter.train import calibrate, export, last_block
+from darter.model import (
+    Judged,
+    ModelInfo,
+    Session,
+    evaluate_as,
+    evaluate_samples,
+    load,
+    write_info,
+)
 from darter.train import explain as explain_answers
+from darter.train import export, last_block
 from darter.transfer import features
 
 
@@ -24,9 +30,10 @@ def prove(run: Run, start: Start, trained: Trained) -> None:
     """Write model.onnx and prove that it answers as the trained model does: parity.json."""
     folder, material, fitted = run.folder, start.material, trained.fitted
     part, indices = material.judged
-    calibration = calibrate(fitted.val_logits, material.examples(material.split.val).targets)
+    validation = material.examples(material.split.val)
+    calibration = material.task.calibrate(fitted.val_logits, validation.targets)
     preprocess = start.preprocess_for(trained.chosen.strategy)
-    info = ModelInfo(material.audit.classes, preprocess, calibration)
+    info = ModelInfo(material.audit.classes, preprocess, calibration, task=material.task.name)
     with folder.stage("export"):
         parity = export(fitted.model, folder.model, info, material.examples(indices).pictures)
         folder.record("parity", parity.to_json())
@@ -46,24 +53,20 @@ def judge(run: Run, start: Start, trained: Trained) -> None:
         sources = material.pictures(indices)
         found = _answers(session, sources, material.names(indices), progress)
         folder.record("evaluation", found.to_json(split=part))
-        baseline_right = _baseline(start, sources, indices)
-    model_right = np.array([p["predicted"] == p["label"] for p in found.predictions])
-    gain, right = margin(model_right, baseline_right), int(baseline_right.sum())
-    baseline = {
-        "name": "linear-probe",
-        "accuracy": right / found.n,
-        "interval": wilson(right, found.n),
-    }
+        probe = _baseline(start, sources, indices)
+    gain = margin(found.right, probe.right)
     sentence = verdict(
         trained.chosen.strategy.name,
-        float(model_right.mean()),
-        right / found.n,
+        float(found.right.mean()),
+        float(probe.right.mean()),
         gain,
+        measure=material.task.measure,
         part=part,
         steps=fitted.history[-1]["step"] if fitted.history else None,
         best_epoch=fitted.best_epoch if fitted.history else None,
     )
-    result = {"accuracy": found.accuracy, "interval": found.interval, "n": found.n, "split": part}
+    result = {**_figures(found), "n": found.n, "split": part}
+    baseline = {"name": "linear-probe", **_figures(probe)}
     folder.save(result=result, baseline=baseline, margin=gain.to_json(), verdict=sentence)
     write_info(folder.model, replace(session.info, card=_card(run, trained)))
     run.say("evaluate", _result_sentence(result))
@@ -73,7 +76,7 @@ def judge(run: Run, start: Start, trained: Trained) -> None:
         folder.record("speed", measure_speed(folder.model, fitted.model))
 
 
-def explain(run: Run, start: Start, trained: Trained, found: Evaluation) -> None:
+def explain(run: Run, start: Start, trained: Trained, found: Judged) -> None:
     """Draw where the network looked, in its worst mistakes and some right answers: explain.json."""
     material, model = start.material, trained.fitted.model
     with run.stage("explain") as progress:
@@ -90,9 +93,7 @@ def explain(run: Run, start: Start, trained: Trained, found: Evaluation) -> None
         run.folder.record("explain", record)
 
 
-def _answers(
-    session: Session, sources: list[Scanned], names: list[str], progress: Any
-) -> Evaluation:
+def _answers(session: Session, sources: list[Scanned], names: list[str], progress: Any) -> Judged:
     found = evaluate_samples(session, [s.sample for s in sources], progress=progress)
     if found.unreadable:
         path, reason = found.unreadable[0]
@@ -101,20 +102,33 @@ def _answers(
     return replace(found, predictions=tuple({**p, "path": name} for p, name in named))
 
 
-def _baseline(start: Start, sources: list[Scanned], indices: tuple[int, ...]) -> np.ndarray:
-    """How right the linear probe on the last layer is on the same pictures (N,)."""
+def _figures(found: Judged) -> dict[str, Any]:
+    return {"measure": found.measure, "accuracy": found.score, "interval": found.interval}
+
+
+def _baseline(start: Start, sources: list[Scanned], indices: tuple[int, ...]) -> Judged:
+    """The linear probe on the last layer, measured on the same pictures."""
     cache = user_cache("features")
     rows = features(start.backbone, sources, start.preprocess, cache_dir=cache)
-    targets = start.material.targets[list(indices)]
-    return start.material.task.rightness(probe_on(start, "last").logits(rows.last), targets)
+    material = start.material
+    logits = probe_on(start, "last").logits(rows.last)
+    return evaluate_as(
+        material.task.name,
+        logits,
+        material.targets[list(indices)],
+        material.audit.classes,
+        paths=material.names(indices),
+    )
 
 
 def _result_sentence(result: dict[str, Any]) -> str:
-    low, high = result["interval"]
-    return (
-        f"right for {result['accuracy']:.1%} of {result['n']} {result['split']} pictures "
-        f"(95% interval {low:.1%} to {high:.1%})"
-    )
+    (low, high), n, part = result["interval"], result["n"], result["split"]
+    figure = f"{result['accuracy']:.1%}"
+    if result["measure"] == "accuracy":
+        said = f"right for {figure} of {n} {part} pictures"
+    else:
+        said = f"{result['measure']} {figure} on {n} {part} pictures"
+    return f"{said} (95% interval {low:.1%} to {high:.1%})"
 
 
 def _card(run: Run, trained: Trained) -> dict[str, Any]:

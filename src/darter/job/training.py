@@ -80,4 +80,7 @@ def training_sentence(fitted: Fitted, material: Material) -> str:
         text += waiting_sentence(fitted.history)
     if fitted.val_accuracy is None:
         return text
-    return f"{text}; {fitted.val_accuracy:.1%} of {len(material.split.val)} validation pictures"
+    many, task = len(material.split.val), material.task
+    if task.name == "classify":
+        return f"{text}; {fitted.val_accuracy:.1%} of {many} validation pictures"
+    return f"{text}; {task.measure} {fitted.val_accuracy:.1%} on {many} validation pictures"

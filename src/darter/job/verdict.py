@@ -38,33 +38,39 @@ def verdict(
     baseline: float,
     found: Margin,
     *,
+    measure: str = "accuracy",
     part: str = "test",
     steps: int | None = None,
     best_epoch: int | None = None,
 ) -> str:
     """A sentence for a person who has never trained a network.
 
+    accuracy, baseline: means over the pictures of what `measure` names.
     steps, best_epoch: of the training, where known; epoch 0 is its start, a linear classifier.
     """
+    reached = f"It is right for {accuracy:.1%} of the {part} pictures"
+    if measure != "accuracy":
+        reached = f"Its {measure} is {accuracy:.1%} on the {part} pictures"
     if strategy == "linear-probe":
         return (
             f"The baseline itself, a linear classifier on the pretrained network, was kept: "
             f"nothing that was tried did clearly better on held-out training pictures. "
-            f"It is right for {accuracy:.1%} of the {part} pictures."
+            f"{reached}."
         )
     if steps == 0 and strategy.startswith("fine-tune"):
         return (
             "There was no time left to train, so this model is the linear baseline that training "
-            f"starts from. It is right for {accuracy:.1%} of the {part} pictures; give more time."
+            f"starts from. {reached}; give more time."
         )
     if best_epoch == 0 and strategy.startswith("fine-tune"):
         return (
             "Training made nothing better on the validation pictures, so this model is the linear "
-            f"classifier that it started from. It is right for {accuracy:.1%} of the {part} "
-            f"pictures; the linear baseline for {baseline:.1%}. More --time may help."
+            f"classifier that it started from. {reached}; the linear baseline reaches "
+            f"{baseline:.1%}. More --time may help."
         )
     who = "The classifier on all layers" if strategy.startswith("linear") else "Training"
     figures = f"{accuracy:.1%} against {baseline:.1%} on {found.pictures} {part} pictures"
+    figures = figures if measure == "accuracy" else f"{measure} {figures}"
     spread = f"{100 * found.difference:+.1f} points ± {100 * found.standard_error:.1f}"
     if found.clear:
         return f"{who} beat the linear baseline: {figures} ({spread} standard error)."

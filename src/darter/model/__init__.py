@@ -1,6 +1,6 @@
 """How to run a whole net: load a model file, predict, evaluate; needs no PyTorch."""
 
-from darter.model.evaluate import Evaluation, evaluate, evaluate_samples
+from darter.model.evaluate import Evaluation, Judged, evaluate, evaluate_as, evaluate_samples
 from darter.model.info import Calibration, ModelInfo, read_info, write_info
 from darter.model.metrics import (
     ClassScore,
@@ -15,7 +15,8 @@ from darter.model.metrics import (
     softmax,
     wilson,
 )
-from darter.model.predict import Prediction
+from darter.model.multilabel_evaluation import MultilabelEvaluation, evaluate_multilabel
+from darter.model.prediction import Prediction
 from darter.model.runtime import Runtime, runtime_of
 from darter.model.session import Session, load
 from darter.model.signature import Signature, read_signature
@@ -27,8 +28,10 @@ __all__ = [
     "ClassScore",
     "Classify",
     "Evaluation",
+    "Judged",
     "ModelInfo",
     "Multilabel",
+    "MultilabelEvaluation",
     "Prediction",
     "ReliabilityBin",
     "Runtime",
@@ -39,6 +42,8 @@ __all__ = [
     "confusion_matrix",
     "coverage",
     "evaluate",
+    "evaluate_as",
+    "evaluate_multilabel",
     "evaluate_samples",
     "expected_calibration_error",
     "fit_temperature",

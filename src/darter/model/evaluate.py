@@ -12,7 +12,9 @@ from darter.errors import DataError, ShapeError
 from darter.model import metrics
 from darter.model.info import Calibration
 from darter.model.metrics import ClassScore, ReliabilityBin
+from darter.model.multilabel_evaluation import MultilabelEvaluation, evaluate_multilabel
 from darter.model.predict import stream_logits
+from darter.model.tasks import Classify, get_task
 
 if TYPE_CHECKING:
     from darter.dataset import Sample
@@ -45,6 +47,17 @@ class Evaluation:
     predictions: tuple[dict[str, Any], ...]
     unreadable: tuple[tuple[str, str], ...] = ()
 
+    measure = Classify.measure
+
+    @property
+    def score(self) -> float | None:
+        return self.accuracy
+
+    @property
+    def right(self) -> NDArray[np.float64]:
+        """How right each of `predictions` is: 1 or 0."""
+        return np.array([p["predicted"] == p["label"] for p in self.predictions], np.float64)
+
     def to_json(self, *, split: str | None = None, predictions: bool = True) -> dict[str, Any]:
         """Plain values for a JSON file: the run folder's evaluation.json."""
         record: dict[str, Any] = {
@@ -58,6 +71,7 @@ class Evaluation:
             "reliability": [asdict(row) for row in self.reliability],
             "calibration": {
                 **asdict(self.calibration),
+                "thresholds": list(self.calibration.thresholds),
                 "coverage": self.coverage,
                 "accuracy_when_known": self.accuracy_when_known,
             },
@@ -66,6 +80,9 @@ class Evaluation:
         if predictions:
             record["predictions"] = list(self.predictions)
         return record
+
+
+Judged = Evaluation | MultilabelEvaluation
 
 
 def evaluate(
@@ -113,7 +130,7 @@ def evaluate_samples(
     batch_size: int = 16,
     calibration: Calibration | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> Evaluation:
+) -> Judged:
     """Run a model over labelled picture files; classes are matched by name.
 
     calibration: replaces the model's own.   progress(done, total) is called after each picture.
@@ -121,10 +138,15 @@ def evaluate_samples(
     Raises DataError if a label is no class of the model, or no picture can be read.
     """
     classes = session.info.classes
-    numbers = {label: number for number, label in enumerate(classes)}
     _check_labels(samples, classes)
+    if session.info.task == "classify" and any(len(s.labels) != 1 for s in samples):
+        raise DataError(
+            "the model gives one label per picture, and the pictures have several, or none. Train "
+            "one on such a list, or give each picture one label."
+        )
+    task = get_task(session.info.task)
     paths: list[str] = []
-    labels: list[int] = []
+    read: list[Sample] = []
     rows: list[NDArray[np.float32]] = []
     unreadable: list[tuple[str, str]] = []
     answers = stream_logits(
@@ -135,25 +157,35 @@ def evaluate_samples(
             unreadable.append((path, scores))
         else:
             paths.append(path)
-            labels.append(numbers[sample.label])
+            read.append(sample)
             rows.append(scores)
         if progress is not None:
             progress(done, len(samples))
     if not rows:
         first = f", e.g. {unreadable[0][0]}: {unreadable[0][1]}" if unreadable else ""
         raise DataError(f"none of the {len(samples)} pictures can be read{first}")
-    result = evaluate(
-        np.stack(rows),
-        labels,
-        classes,
-        calibration=calibration or session.info.calibration,
-        paths=paths,
-    )
+    logits, calibration = np.stack(rows), calibration or session.info.calibration
+    targets = task.targets([sample.labels for sample in read], classes)
+    result = evaluate_as(task.name, logits, targets, classes, calibration=calibration, paths=paths)
     return replace(result, unreadable=tuple(unreadable))
 
 
+def evaluate_as(
+    task: str,
+    logits: NDArray[Any],
+    targets: NDArray[Any],
+    classes: Sequence[str],
+    *,
+    calibration: Calibration | None = None,
+    paths: Sequence[str] = (),
+) -> Judged:
+    """Logits (n, classes) held against targets, as the task of that name measures them."""
+    measure = evaluate_multilabel if task == "multilabel" else evaluate
+    return measure(logits, targets, classes, calibration=calibration, paths=paths)
+
+
 def _check_labels(samples: Sequence["Sample"], classes: tuple[str, ...]) -> None:
-    strange = sorted({sample.label for sample in samples} - set(classes))
+    strange = sorted({label for sample in samples for label in sample.labels} - set(classes))
     if not strange:
         return
     known = {name.lower(): name for name in classes}

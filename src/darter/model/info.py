@@ -1,10 +1,11 @@
 """What a model file says about itself: classes, preprocessing, calibration and a card.
 
-It travels in the ONNX file's `metadata_props` as JSON, under four keys that any tool can read:
+It travels in the ONNX file's `metadata_props` as JSON, under keys that any tool can read:
 
+    darter.task          "classify", one label per picture, or "multilabel", any number
     darter.classes       ["ants", "bees"]
     darter.preprocess    {"size": 224, "mean": [...], "std": [...], ...}
-    darter.calibration   {"temperature": 1.3, "unknown_below": 0.41}
+    darter.calibration   {"temperature": 1.3, "unknown_below": 0.41, "thresholds": []}
     darter.card          data, strategy, metrics, seed, versions
 """
 
@@ -30,16 +31,24 @@ PREFIX = "darter."
 
 @dataclass(frozen=True)
 class Calibration:
-    """How logits become honest confidences, and when an answer is "unknown"."""
+    """How logits become honest confidences, and when an answer is "unknown".
+
+    thresholds: of several labels per picture, the probability from which each is given; without
+    them, a half.
+    """
 
     temperature: float = 1.0
     unknown_below: float = 0.0
+    thresholds: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.temperature) and self.temperature > 0):
             raise OptionError(f"temperature must be above 0; got {self.temperature}")
         if not 0 <= self.unknown_below <= 1:
             raise OptionError(f"unknown_below must lie in [0, 1]; got {self.unknown_below}")
+        if not all(0 <= threshold <= 1 for threshold in self.thresholds):
+            raise OptionError("thresholds must lie in [0, 1]")
+        object.__setattr__(self, "thresholds", tuple(self.thresholds))
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,7 @@ class ModelInfo:
     preprocess: "Preprocess"
     calibration: Calibration = Calibration()
     card: dict[str, Any] = field(default_factory=dict)
+    task: str = "classify"
 
 
 def read_info(path: Path | str) -> ModelInfo:
@@ -78,8 +88,9 @@ def write_info(model: "ModelProto | Path | str", info: ModelInfo) -> None:
 
 
 def to_json(info: ModelInfo) -> dict[str, Any]:
-    """The four metadata entries before they become text."""
+    """The metadata entries before they become text."""
     return {
+        "darter.task": info.task,
         "darter.classes": list(info.classes),
         "darter.preprocess": info.preprocess.to_dict(),
         "darter.calibration": asdict(info.calibration),
@@ -95,6 +106,7 @@ def info_from_metadata(entries: Mapping[str, str], path: Path | str) -> ModelInf
     """ModelInfo from metadata text; None where a model has no darter.* entry at all."""
     if not any(key.startswith(PREFIX) for key in entries):
         return None
+    from darter.model.tasks import get_task
     from darter.picture import Preprocess
 
     def entry(name: str, kind: type, default: Any = None) -> Any:
@@ -114,15 +126,21 @@ def info_from_metadata(entries: Mapping[str, str], path: Path | str) -> ModelInf
         return value
 
     classes = check_classes(entry("classes", list), f"{path}: metadata darter.classes")
-    card = entry("card", dict, {})
+    card, task = entry("card", dict, {}), entry("task", str, "classify")
     try:
         calibration = Calibration(**entry("calibration", dict, {}))
         preprocess = Preprocess.from_dict(entry("preprocess", dict))
+        get_task(task)
     except ModelFileError:
         raise
     except (DarterError, TypeError, ValueError, KeyError) as error:
         raise ModelFileError(f"{path}: metadata darter.* is damaged: {error}") from error
-    return ModelInfo(classes, preprocess, calibration, card)
+    if calibration.thresholds and len(calibration.thresholds) != len(classes):
+        raise ModelFileError(
+            f"{path}: metadata darter.calibration has {len(calibration.thresholds)} thresholds for "
+            f"{len(classes)} classes"
+        )
+    return ModelInfo(classes, preprocess, calibration, card, task)
 
 
 def check_classes(names: list, where: str) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,36 +13,8 @@ from numpy.typing import NDArray
 from darter.errors import DarterError, DataError
 from darter.kernels import available_cpus
 from darter.model.info import ModelInfo
-from darter.model.metrics import softmax
 
 Picturelike = Path | str | bytes | np.ndarray | tuple[str, Any]
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The answer for one picture.
-
-    label: the class, or None if the answer is "unknown" or the picture could not be read.
-    confidence: the calibrated probability of the likeliest class, whether or not it is `label`.
-    top: the likeliest classes with their probabilities, best first.   error: why there is none.
-    """
-
-    source: str
-    label: str | None
-    confidence: float
-    unknown: bool
-    top: tuple[tuple[str, float], ...]
-    error: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "path": self.source,
-            "label": self.label,
-            "confidence": round(self.confidence, 6),
-            "unknown": self.unknown,
-            "top": [[label, round(p, 6)] for label, p in self.top],
-            "error": self.error,
-        }
 
 
 def stream_logits(
@@ -78,20 +49,6 @@ def stream_logits(
                 yield name, x if isinstance(x, str) else next(scores)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def to_prediction(
-    name: str, scores: NDArray | str, info: ModelInfo, *, top: int, unknown_below: float
-) -> Prediction:
-    """Logits, or the reason why there are none, as an answer."""
-    if isinstance(scores, str):
-        return Prediction(name, None, 0.0, False, (), scores)
-    probabilities = softmax(scores, info.calibration.temperature)
-    order = np.argsort(-probabilities, kind="stable")[:top]
-    ranked = tuple((info.classes[k], float(probabilities[k])) for k in order)
-    label, confidence = ranked[0]
-    unknown = confidence < unknown_below
-    return Prediction(name, None if unknown else label, confidence, unknown, ranked)
 
 
 def _named(source: Picturelike, number: int) -> tuple[str, Any]:

@@ -12,9 +12,11 @@ from darter.errors import ModelFileError, OptionError, ShapeError, UnsupportedEr
 from darter.kernels import available_cpus
 from darter.model.guess import guess_info
 from darter.model.info import ModelInfo, info_from_metadata, metadata
-from darter.model.predict import Picturelike, Prediction, stream_logits, to_prediction
+from darter.model.predict import Picturelike, stream_logits
+from darter.model.prediction import Prediction
 from darter.model.runtime import Runtime, choose_runtime
 from darter.model.signature import Signature, read_signature
+from darter.model.tasks import get_task
 from darter.net import read_model
 
 if TYPE_CHECKING:
@@ -138,19 +140,22 @@ class Session:
         sources: paths, encoded bytes, uint8 arrays (H, W, 3), Pillow's images, or pairs (name, one
         of these), in a list or any other iterable; one path alone will do.
         top: how many of the likeliest classes each Prediction lists.
-        unknown_below: replaces the threshold that the model carries.
+        unknown_below: replaces the threshold, or the thresholds of all labels, of the model.
         A picture that cannot be read becomes a Prediction with `error` set; nothing is raised.
         """
         if top < 1 or batch_size < 1:
             raise OptionError(f"top and batch_size must be 1 or more; got {top} and {batch_size}")
         if isinstance(sources, str | bytes | Path):
             sources = [sources]
-        below = self.info.calibration.unknown_below if unknown_below is None else unknown_below
-        if not 0 <= below <= 1:
-            raise OptionError(f"unknown_below must lie in [0, 1]; got {below}")
+        if unknown_below is not None and not 0 <= unknown_below <= 1:
+            raise OptionError(f"unknown_below must lie in [0, 1]; got {unknown_below}")
+        task = get_task(self.info.task)
+        answers = stream_logits(self.run, self.info, sources, batch_size=batch_size)
         return (
-            to_prediction(name, scores, self.info, top=top, unknown_below=below)
-            for name, scores in stream_logits(self.run, self.info, sources, batch_size=batch_size)
+            Prediction.failed(name, scores)
+            if isinstance(scores, str)
+            else task.prediction(name, scores, self.info, top=top, below=unknown_below)
+            for name, scores in answers
         )
 
     def plan(self, batch: int = 1) -> list["StepReport"]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 WIDE, NARROW = 760, 334  # pixels that a chart gets on a screen of 1280 and of 390
-SECTIONS = (  # id, heading, its words in the list of contents, what builds its context
+CLASSIFY = (  # id, heading, its words in the list of contents, what builds its context
     ("use", "How to use the model", "Use it", sections.use),
     ("pictures", "Your pictures", "Your pictures", sections.pictures),
     ("split", "What was used for what", "The split", sections.split),
@@ -34,6 +34,12 @@ SECTIONS = (  # id, heading, its words in the list of contents, what builds its 
     ("limits", "What these figures do not say", "Limits", sections.limits),
     ("making", "How this was made", "How it was made", sections.making),
 )
+MULTILABEL = (
+    *CLASSIFY[:7],
+    ("labels", "Label by label", "Label by label", sections.labels),
+    *CLASSIFY[10:],
+)
+SECTIONS = {"classify": CLASSIFY, "multilabel": MULTILABEL}
 
 
 def write_html(run_dir: Path | str) -> Path:
@@ -59,7 +65,7 @@ def render(records: Records) -> str:
         result=sections.result(records),
         sections=[
             {"id": key, "heading": heading, "short": short, **build(records)}
-            for key, heading, short, build in SECTIONS
+            for key, heading, short, build in SECTIONS[records.task]
         ],
         style=_asset("style.css"),
         script=script,

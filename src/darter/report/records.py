@@ -28,6 +28,11 @@ class Records:
     recipe: str | None = None
     epochs: tuple[Record, ...] = field(default=())
 
+    @property
+    def task(self) -> str:
+        """What the model was trained to say: "classify" or "multilabel"."""
+        return (self.audit or {}).get("task", "classify")
+
 
 def read_records(folder: Path | str) -> Records:
     """Read a run folder. Raises DataError where it holds no run or a record is damaged."""

@@ -39,6 +39,7 @@ def result(records: Records) -> Record:
         "started": run.get("started", "")[:10],
         "state": run.get("state", "unknown"),
         "found": found,
+        "measure": (found or {}).get("measure", "accuracy"),
         "right": round(found["accuracy"] * found["n"]) if found else None,
         "unseen": found is not None and found.get("split") == "test",
         "verdict": run.get("verdict"),
@@ -62,6 +63,7 @@ def use(records: Records) -> Record:
         "quoted": shlex.quote(name),
         "literal": repr(name),
         "pip": "pip install path/to/darter",
+        "says": "labels" if records.task == "multilabel" else "label",
         "unknown_below": _calibration(records).get("unknown_below"),
         "evaluated": (records.run.get("result") or {}).get("n"),
     }
@@ -215,6 +217,26 @@ def classes(records: Records) -> Record:
     return {"missing": None, "rows": rows}
 
 
+def labels(records: Records) -> Record:
+    """Of a model that gives any number of labels: each label's figures, hardest first."""
+    found = records.evaluation or {}
+    rows = found.get("per_label")
+    if not rows:
+        return {"missing": _not_evaluated(records)}
+
+    def hardness(row: Record) -> tuple[bool, float, str]:
+        score = row["average_precision"]
+        return score is None, score or 0.0, row["label"]
+
+    return {
+        "missing": None,
+        "rows": sorted(rows, key=hardness),
+        "exact": found.get("exact"),
+        "micro_f1": found.get("micro_f1"),
+        "n": found.get("n"),
+    }
+
+
 def confidence(records: Records) -> Record:
     found = records.evaluation or {}
     bins = [b for b in found.get("reliability") or [] if b["count"]]
@@ -240,9 +262,15 @@ def mistakes(records: Records) -> Record:
         "mistakes": wrong,
         "samples": found.get("samples", []),
         "heat": any(item.get("heatmap") for item in (*wrong, *found.get("samples", []))),
-        "all_wrong": sum(p["label"] != p["predicted"] for p in predictions) or len(wrong),
+        "all_wrong": sum(_is_wrong(p) for p in predictions) or len(wrong),
         "asked": (evaluation or {}).get("n"),
     }
+
+
+def _is_wrong(prediction: Record) -> bool:
+    if "label" in prediction:
+        return prediction["label"] != prediction["predicted"]
+    return set(prediction["labels"]) != set(prediction["predicted"])
 
 
 def speed(records: Records) -> Record:
@@ -264,7 +292,8 @@ def speed(records: Records) -> Record:
 
 def limits(records: Records) -> Record:
     found = records.run.get("result")
-    rows = (records.evaluation or {}).get("per_class") or []
+    evaluation = records.evaluation or {}
+    rows = evaluation.get("per_class") or evaluation.get("per_label") or []
     return {
         "missing": None,
         "found": found,

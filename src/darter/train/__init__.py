@@ -2,7 +2,7 @@
 
 recipe = Recipe(epochs=5)                                # or Recipe.load("recipe.toml")
 fitted = fit(model, strategy, recipe, train, val, RUN, augment=…, preprocess=…)
-calibration = calibrate(fitted.val_logits, val.targets)
+calibration = val.task.calibrate(fitted.val_logits, val.targets)
 parity = export(fitted.model, RUN / "model.onnx", info, pictures)
 """
 
@@ -13,7 +13,6 @@ try:
 except ImportError as error:
     raise MissingExtraError('darter.train needs PyTorch: pip install "darter[train]"') from error
 
-from darter.train.calibrate import calibrate
 from darter.train.device import candidate_precisions, choose_device, move
 from darter.train.examples import Examples
 from darter.train.explain import explain, last_block
@@ -43,7 +42,6 @@ __all__ = [
     "StopSignal",
     "TrainingBar",
     "Trials",
-    "calibrate",
     "candidate_precisions",
     "choose_device",
     "explain",

@@ -56,7 +56,8 @@ def explain(
     model: float32 (N, 3, size, size) -> logits (N, classes).   block: its last feature map, see
         `last_block`; None draws no heat maps.
     samples, predictions: one each per picture, in one order. A sample has a `path`; a prediction
-        "path" (as the report names it), "label", "predicted" and "confidence".
+        "path" (as the report names it), "label", "predicted" and "confidence", or, of several
+        labels per picture, lists under "labels" and "predicted".
     Returns {"mistakes": [...], "samples": [...]}, each a prediction with "picture" and "heatmap",
     relative to OUT, the most confident mistakes first. A picture that has become unreadable has
     an "error" instead.
@@ -76,7 +77,7 @@ def explain(
         maps: dict[int, NDArray[np.float32]] = {}
         if block is not None and usable:
             views = torch.from_numpy(np.stack([preprocess(pictures[k]) for k in usable]))
-            asked = [classes.index(predictions[batch[k][2]]["predicted"]) for k in usable]
+            asked = [classes.index(_shown_class(predictions[batch[k][2]])) for k in usable]
             maps = dict(zip(usable, grad_cam(model, block, views, asked), strict=True))
         for k, (kind, rank, at) in enumerate(batch):
             entry = dict(predictions[at])
@@ -93,8 +94,10 @@ def explain(
 
 def worst_mistakes(predictions: Sequence[Mapping[str, Any]]) -> list[int]:
     """Indices of the wrong predictions, the most confident first."""
-    wrong = [k for k, p in enumerate(predictions) if p["predicted"] != p["label"]]
-    return sorted(wrong, key=lambda k: (-predictions[k]["confidence"], k))
+    wrong = [k for k, p in enumerate(predictions) if not _is_right(p)]
+    return sorted(
+        wrong, key=lambda k: (predictions[k].get("rightness", 0), -predictions[k]["confidence"], k)
+    )
 
 
 def right_answers(predictions: Sequence[Mapping[str, Any]]) -> list[int]:
@@ -102,10 +105,27 @@ def right_answers(predictions: Sequence[Mapping[str, Any]]) -> list[int]:
     seen: defaultdict[str, int] = defaultdict(int)
     turns = []
     for k, p in enumerate(predictions):
-        if p["predicted"] == p["label"]:
-            turns.append((seen[p["label"]], p["label"], k))
-            seen[p["label"]] += 1
+        if _is_right(p):
+            kind = p["label"] if "label" in p else " ".join(p["labels"])
+            turns.append((seen[kind], kind, k))
+            seen[kind] += 1
     return [k for _, _, k in sorted(turns)]
+
+
+def _is_right(prediction: Mapping[str, Any]) -> bool:
+    """Whether it names the true class, or all labels and no other."""
+    if "label" in prediction:
+        return prediction["predicted"] == prediction["label"]
+    return set(prediction["predicted"]) == set(prediction["labels"])
+
+
+def _shown_class(prediction: Mapping[str, Any]) -> str:
+    """The class whose evidence is drawn: the one that was named; of several labels a wrong one,
+    where there is one, the likeliest otherwise."""
+    if "label" in prediction:
+        return prediction["predicted"]
+    wrong = [label for label in prediction["predicted"] if label not in prediction["labels"]]
+    return wrong[0] if wrong else prediction["top"][0][0]
 
 
 def last_block(backbone: Any) -> nn.Module | None:

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from darter.errors import ExportError
 from darter.files import write_atomic
-from darter.model import ModelInfo, softmax, write_info
-from darter.picture import Preprocess
+from darter.model import ModelInfo, get_task, write_info
 from darter.transfer import Classifier
 
 if TYPE_CHECKING:
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
 
 OPSET = 18
 LIMIT = 1e-3  # largest difference of a probability; float32 rounding gives about 1e-6
-TIE = 1e-5  # classes closer than this are equal to float32, and either may come first
+TIE = 1e-5  # probabilities closer than this are equal to float32
 BATCH = 16
 
 
@@ -30,7 +28,7 @@ BATCH = 16
 class Parity:
     """The trained model (PyTorch) against its file (ONNX Runtime) on the same pictures.
 
-    different_labels: pictures whose most likely class differs, but for ties.
+    different_labels: pictures with another answer, but for ties.
     """
 
     pictures: int
@@ -63,7 +61,7 @@ def export(
     proto = to_onnx(model, info.preprocess.size)
     write_info(proto, info)
     content = proto.SerializeToString(deterministic=True)
-    parity = compare(model, content, info.preprocess, pictures, limit=limit)
+    parity = compare(model, content, info, pictures, limit=limit)
     if not parity.passed:
         raise ExportError(
             f"{path.name} was not written: its answers differ from the trained model's. On "
@@ -96,7 +94,7 @@ def to_onnx(model: Classifier, size: int) -> "ModelProto":
 def compare(
     model: Classifier,
     content: bytes,
-    preprocess: Preprocess,
+    info: ModelInfo,
     pictures: Iterable[Any],
     *,
     limit: float = LIMIT,
@@ -106,22 +104,17 @@ def compare(
 
     model = copy.deepcopy(model).to("cpu").float().eval()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    task, temperature = get_task(info.task), info.calibration.temperature
     count, largest, different = 0, 0.0, 0
     waiting = iter(pictures)
     while batch := list(itertools.islice(waiting, BATCH)):
-        images = preprocess.batch(batch)
-        trained = softmax(model(torch.from_numpy(images)).numpy())
-        written = softmax(session.run(["logits"], {"images": images})[0])
+        images = info.preprocess.batch(batch)
+        trained = task.probabilities(model(torch.from_numpy(images)).numpy(), temperature)
+        written = task.probabilities(session.run(["logits"], {"images": images})[0], temperature)
         count += len(batch)
         largest = max(largest, float(np.abs(trained - written).max()))
-        different += _different_labels(trained, written)
+        different += int(task.differ(trained, written, info.calibration, TIE).sum())
     if not count:
         raise ExportError("the parity check needs at least one picture")
     passed = largest <= limit and different == 0
     return Parity(count, largest, different, limit, passed)
-
-
-def _different_labels(trained: NDArray[np.float64], written: NDArray[np.float64]) -> int:
-    rows = np.arange(len(trained))
-    lead = trained.max(axis=1) - trained[rows, written.argmax(axis=1)]
-    return int((lead > TIE).sum())

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from darter.model.metrics import softmax
+from darter.model.info import Calibration, ModelInfo
+from darter.model.metrics import choose_unknown_threshold, fit_temperature, softmax
+from darter.model.prediction import Prediction, ranked
 from darter.model.tasks.task import Floats
 
 
@@ -41,6 +43,51 @@ class Classify:
     def losses(self, logits: Floats, targets: NDArray[np.int64]) -> NDArray[np.float64]:
         log_p = log_softmax(logits.astype(np.float64))
         return -log_p[np.arange(len(targets)), targets]
+
+    def answers(
+        self, probabilities: NDArray[np.float64], calibration: Calibration
+    ) -> NDArray[np.bool_]:
+        return np.eye(probabilities.shape[1], dtype=bool)[probabilities.argmax(axis=1)]
+
+    def differ(
+        self,
+        ours: NDArray[np.float64],
+        theirs: NDArray[np.float64],
+        calibration: Calibration,
+        tie: float,
+    ) -> NDArray[np.bool_]:
+        lead = ours.max(axis=1) - ours[np.arange(len(ours)), theirs.argmax(axis=1)]
+        return lead > tie
+
+    def calibrate(
+        self, logits: Floats, targets: NDArray[np.int64], *, keep: float = 0.98
+    ) -> Calibration:
+        """The temperature minimizes the log loss; the threshold is the largest that leaves `keep`
+        of the right answers standing, see `choose_unknown_threshold`. Without pictures, or with
+        too few to tell, nothing is changed or called unknown."""
+        temperature = fit_temperature(logits, targets)
+        probabilities = softmax(logits, temperature)
+        correct = probabilities.argmax(axis=1) == targets
+        threshold = choose_unknown_threshold(probabilities.max(axis=1), correct, keep=keep)
+        return Calibration(temperature, threshold)
+
+    def prediction(
+        self,
+        source: str,
+        logits: Floats,
+        info: ModelInfo,
+        *,
+        top: int,
+        below: float | None = None,
+    ) -> Prediction:
+        given = info.calibration
+        likeliest = ranked(info.classes, softmax(logits, given.temperature), top)
+        label, confidence = likeliest[0]
+        unknown = confidence < (given.unknown_below if below is None else below)
+        found = () if unknown else (label,)
+        return Prediction(
+            source, None if unknown else label, confidence, unknown, likeliest, labels=found
+        )
 
 
 def log_softmax(logits: Floats) -> Floats:

@@ -6,6 +6,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from darter.model.info import Calibration, ModelInfo
+from darter.model.prediction import Prediction
+
 Floats = NDArray[Any]  # float32 or float64
 
 
@@ -38,6 +41,36 @@ class Task(Protocol):
 
     def rightness(self, logits: Floats, targets: NDArray[Any]) -> NDArray[np.float64]:
         """(N,): how right each picture's answer is, from 0 to 1."""
+
+    def answers(
+        self, probabilities: NDArray[np.float64], calibration: Calibration
+    ) -> NDArray[np.bool_]:
+        """(N, classes): the labels that are given to each picture, whether sure or not."""
+
+    def differ(
+        self,
+        ours: NDArray[np.float64],
+        theirs: NDArray[np.float64],
+        calibration: Calibration,
+        tie: float,
+    ) -> NDArray[np.bool_]:
+        """(N,): where two tables of probabilities give other answers, and not by `tie` or less."""
+
+    def calibrate(
+        self, logits: Floats, targets: NDArray[Any], *, keep: float = 0.98
+    ) -> Calibration:
+        """Temperature and thresholds from held-out pictures."""
+
+    def prediction(
+        self,
+        source: str,
+        logits: Floats,
+        info: ModelInfo,
+        *,
+        top: int,
+        below: float | None = None,
+    ) -> Prediction:
+        """Logits (classes,) as an answer. below: replaces the thresholds of the model."""
 
     def losses(self, logits: Floats, targets: NDArray[Any]) -> NDArray[np.float64]:
         """(N,): log loss of each picture in nats."""
