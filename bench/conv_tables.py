@@ -149,6 +149,15 @@ def peer_table(rows: list[dict]) -> str:
     return markdown({key: key for key in lines[0]}, lines)
 
 
+def plain_table(rows: list[dict]) -> str:
+    columns = {
+        "batch": "N", "name": "layer", "times": "times", "torch_ms": "PyTorch, ms",
+        "darter_ms": "darter, ms", "low": "min", "high": "max", "blocked_ms": "on blocked arrays",
+        "products_ms": "products at the peak", "memory_ms": "memory", "speedup": "speedup",
+    }  # fmt: skip
+    return markdown(columns, [{**dict.fromkeys(columns, "–"), **row} for row in rows])
+
+
 def plot(name: str, title: str, curves: dict[str, list[dict]]) -> None:
     """Effective GFLOP/s by batch size: PyTorch, and darter once per name in `curves`."""
     import matplotlib
@@ -198,6 +207,7 @@ def replace_tables(page: str, cpu: str) -> str:
     tables = {
         "vgg-e": sequence_table, "vgg-e-bfloat16": budget_tables, "filters": filter_table,
         "depthwise": filter_table, "gemm": gemm_table, "gemm-2": gemm_table, "peers": peer_table,
+        "plain": plain_table,
     }  # fmt: skip
     for name, table in tables.items():
         if rows := rows_of(name + cpu):

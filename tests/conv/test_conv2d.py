@@ -1,6 +1,7 @@
 """Every algorithm, on every instruction set, against float64."""
 
 import functools
+import itertools
 
 import numpy as np
 import pytest
@@ -86,19 +87,29 @@ def truth_and_size(spec, seed, activation, with_residual, rounded):
     return truth, magnitude(spec, x, w, bias, residual)
 
 
-def check(name, spec, seed, threads, activation, with_residual, blocked):
+LAYOUTS = list(itertools.product(["plain", "blocked"], repeat=2))  # of x, of y
+
+
+def run(layer, x, residual, x_layout, y_layout):
+    """The result, plain; outputs and scratch memory begin as NaN."""
+    spec = layer.spec
+    given = kernels.to_blocked(x) if x_layout == "blocked" else x
+    shape = kernels.blocked_shape(spec.y) if y_layout == "blocked" else spec.y
+    out = np.full(shape, np.nan, np.float32)
+    if residual is not None and y_layout == "blocked":
+        residual = kernels.to_blocked(residual)
+    layer(np.full_like(given, np.nan), out)
+    layer(given, out, residual)
+    return kernels.from_blocked(out, spec.w[0]) if y_layout == "blocked" else out
+
+
+def check(name, spec, seed, threads, activation, with_residual, layouts):
     x, w, bias, residual = arrays(spec, seed)
     if not with_residual:
         residual = None
     with kernels.using_threads(threads):
         layer = prepare(spec, w, bias, activation=activation, algorithm=name)
-        if blocked:
-            out = np.full(kernels.blocked_shape(spec.y), np.nan, np.float32)
-            extra = None if residual is None else kernels.to_blocked(residual)
-            layer(kernels.to_blocked(x), out, extra)
-            fast = kernels.from_blocked(out, spec.w[0])
-        else:
-            fast = layer(x, np.full(spec.y, np.nan, np.float32), residual)
+        fast = run(layer, x, residual, *layouts)
     rounded = name == "direct-bfloat16"  # Winograd rounds transformed x and w instead
     truth, size = truth_and_size(spec, seed, activation, with_residual, rounded)
     assert (np.abs(fast - truth) <= bound(name, spec, size)).all(), np.abs(fast - truth).max()
@@ -113,7 +124,7 @@ def test_every_algorithm_equals_reference(isa, name, data):
     options = data.draw(
         st.tuples(
             st.integers(0, 9), st.integers(1, 3), st.sampled_from([None, "relu", "relu6"]),
-            st.booleans(), st.booleans(),
+            st.booleans(), st.sampled_from(LAYOUTS),
         )
     )  # fmt: skip
     with kernels.using_isa(isa):
@@ -131,6 +142,7 @@ LARGE = [  # several groups of tiles, several chunks of channels, first layers, 
     ConvSpec((1, 192, 17, 17), (64, 192, 1, 7), padding=(0, 3)),
     ConvSpec((1, 144, 28, 28), (144, 1, 5, 5), stride=2, padding=2, groups=144),
     ConvSpec((1, 48, 40, 56), (48, 1, 31, 31), padding=15, groups=48),
+    ConvSpec((2, 20, 20, 150), (40, 20, 3, 3), padding=2),
 ]
 
 
@@ -139,7 +151,22 @@ LARGE = [  # several groups of tiles, several chunks of channels, first layers, 
 def test_shapes_of_real_nets(isa, spec):
     with kernels.using_isa(isa):
         for name in candidates(spec):
-            check(name, spec, 1, 2, "relu", False, True)
+            check(name, spec, 1, 2, "relu", False, ("blocked", "blocked"))
+
+
+@pytest.mark.parametrize("isa", kernels.available_isas())
+@pytest.mark.parametrize("name", ALGORITHMS)
+@given(data=st.data())
+@settings(max_examples=10, deadline=None)
+def test_layouts_change_no_bit(isa, name, data):
+    large = [spec for spec in LARGE if name in candidates(spec)]
+    spec = data.draw(st.one_of(specs(name), *(st.just(spec) for spec in large)))
+    x, w, bias, residual = arrays(spec, 0)
+    with kernels.using_isa(isa), kernels.using_threads(data.draw(st.integers(1, 3))):
+        layer = prepare(spec, w, bias, activation="relu", algorithm=name)
+        first, *others = (run(layer, x, residual, *layouts) for layouts in LAYOUTS)
+    for layouts, other in zip(LAYOUTS[1:], others, strict=True):
+        np.testing.assert_array_equal(first, other, err_msg=str(layouts))
 
 
 def test_kernels_are_not_trusted_blindly():

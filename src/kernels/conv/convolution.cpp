@@ -11,6 +11,10 @@ ConvSpec with_places(ConvSpec spec, int64_t n, int64_t x_blocks, int64_t y_block
     return spec;
 }
 
+void change_layout(const float* from, float* to, bool plain, int64_t n, int64_t c, int64_t pixels) {
+    plain ? to_blocked(from, to, n, c, pixels) : from_blocked(from, to, n, c, pixels);
+}
+
 }  // namespace
 
 Convolution::Convolution(const ConvSpec& spec, const Filters& filters)
@@ -31,5 +35,22 @@ Convolution::Convolution(const Convolution& other, int64_t n, int64_t x_blocks, 
       high_(other.high_),
       activation_(other.activation_),
       activate_(other.activate_) {}
+
+void Convolution::run_any(const Arrays& a) const {
+    int64_t in_pixels = spec.h * spec.w, out_pixels = spec.out_h() * spec.out_w();
+    const float* x = a.x;
+    if (a.plain_x != plain_input()) {
+        float* other = scratch(Scratch::layout_in, spec.x_size());
+        change_layout(a.x, other, a.plain_x, spec.n, spec.c, in_pixels);
+        x = other;
+    }
+    if (a.plain_y == plain_output()) return run(x, a.y, a.residual);
+
+    float* y = scratch(Scratch::layout_out, (a.residual ? 2 : 1) * spec.y_size());
+    float* residual = a.residual ? y + spec.y_size() : nullptr;
+    if (residual) change_layout(a.residual, residual, a.plain_y, spec.n, spec.k, out_pixels);
+    run(x, y, residual);
+    change_layout(y, a.y, !a.plain_y, spec.n, spec.k, out_pixels);
+}
 
 }  // namespace darter

@@ -50,6 +50,14 @@ struct Filters {
     Activation activation = {};  // after the clamp, where it is no clamp itself
 };
 
+// What a layer reads and writes: each blocked or plain, whatever the algorithm prefers.
+struct Arrays {
+    const float* x;
+    float* y;
+    const float* residual;  // like y, or null; it may be y itself
+    bool plain_x, plain_y;  // (N, C, H, W), whole
+};
+
 class Convolution {
 public:
     Convolution(const ConvSpec& spec, const Filters& filters);
@@ -60,6 +68,9 @@ public:
     virtual void run(const float* x, float* y, const float* residual) const = 0;
     virtual bool plain_input() const { return false; }
     virtual bool plain_output() const { return false; }
+    // Other layouts than those are changed before and after, all at once; or, where an algorithm
+    // overrides this, bit by bit while they are in the caches.
+    virtual void run_any(const Arrays& arrays) const;
     virtual size_t weight_bytes() const = 0;
 
     // The same layer for n images, with x and y in slices of so many channel blocks (0: whole

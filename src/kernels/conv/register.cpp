@@ -59,11 +59,7 @@ void expect_size(const char* name, size_t got, int64_t expected) {
                                     " numbers, expected " + std::to_string(expected));
 }
 
-void convert(const float* from, float* to, int64_t n, int64_t c, int64_t pixels, bool blocked) {
-    blocked ? to_blocked(from, to, n, c, pixels) : from_blocked(from, to, n, c, pixels);
-}
-
-// x and y plain (N, C, H, W) or blocked; layouts are converted where the algorithm needs it.
+// x and y plain (N, C, H, W) or blocked.
 void run(const Convolution& conv, const Input& x, const Output& y,
          const std::optional<Input>& residual, bool x_blocked, bool y_blocked) {
     const ConvSpec& spec = conv.spec;
@@ -75,22 +71,11 @@ void run(const Convolution& conv, const Input& x, const Output& y,
     nb::gil_scoped_release unlocked;
     if (y.size() == 0) return;
 
-    const float* from = x.data();
-    if (x_blocked != !conv.plain_input()) {
-        float* other = scratch(Scratch::layout_in, spec.x_size());
-        convert(from, other, spec.n, spec.c, in_pixels, !x_blocked);
-        from = other;
-    }
-    const float* added = residual ? residual->data() : nullptr;
-    if (y_blocked != conv.plain_output()) return conv.run(from, y.data(), added);
-
-    float* out = scratch(Scratch::layout_out, (residual ? 2 : 1) * spec.y_size());
-    if (residual) {
-        convert(added, out + spec.y_size(), spec.n, spec.k, out_pixels, !y_blocked);
-        added = out + spec.y_size();
-    }
-    conv.run(from, out, added);
-    convert(out, y.data(), spec.n, spec.k, out_pixels, y_blocked);
+    conv.run_any({.x = x.data(),
+                  .y = y.data(),
+                  .residual = residual ? residual->data() : nullptr,
+                  .plain_x = !x_blocked,
+                  .plain_y = !y_blocked});
 }
 
 }  // namespace

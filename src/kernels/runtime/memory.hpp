@@ -21,9 +21,11 @@ private:
 };
 
 // Each thread keeps one growing buffer per slot: a second call with the same slot on the same
-// thread invalidates the first. `worker` slots are for bodies of parallel_for, `caller` slots for
+// thread invalidates the first. `worker` and `window` slots are for bodies of parallel_for, `caller` slots for
 // what the calling thread shares with them.
-enum class Scratch { worker_a, worker_b, caller_a, caller_b, layout_in, layout_out, count };
+enum class Scratch {
+    worker_a, worker_b, window_in, window_out, caller_a, caller_b, layout_in, layout_out, count
+};
 float* scratch(Scratch slot, size_t floats);
 
 }  // namespace darter

@@ -1,5 +1,6 @@
 // The driver of convolutions by transformed tiles. Not for files of one instruction set.
 #pragma once
+#include "conv/layout/layout.hpp"
 #include "conv/tiled/grid.hpp"
 
 namespace darter {
@@ -16,6 +17,7 @@ namespace darter {
 class Tiled : public Convolution {
 public:
     void run(const float* x, float* y, const float* residual) const override;
+    void run_any(const Arrays& arrays) const override;
 
 protected:
     struct Layout {
@@ -54,14 +56,33 @@ protected:
     const Operands operands_;
 
 private:
+    // [position: so many floats apart][tile: so many apart][columns of the unit]
+    struct Products {
+        const float* data;
+        int64_t position, tile;
+    };
+
     void choose_group();
     void lay_out();
-    void run_shared(const float* x, float* y, const float* residual) const;
-    void transform(const float* x, void* v, int64_t group, int64_t first, int64_t last) const;
-    void finish(const void* v, int64_t unit, int64_t group, int64_t first, int64_t last, float* y,
-                const float* residual) const;
+    void run_shared(const Arrays& arrays) const;
+    // Patches of tiles [first, last) into v, whose first tile is `group`.
+    void transform(const Arrays& arrays, void* v, int64_t group, int64_t first, int64_t last) const;
+    void transform_blocked(const float* x, void* v, int64_t group, int64_t first,
+                           int64_t last) const;
+    void transform_plain(const float* x, void* v, int64_t group, int64_t first, int64_t last) const;
+    // Outputs of tiles [first, last) for one unit of filters.
+    void finish(const void* v, int64_t unit, int64_t group, int64_t first, int64_t last,
+                const Arrays& arrays) const;
+    // The same from their products, so many floats between positions and between tiles.
+    void finish_blocked(const Products& products, int64_t unit, int64_t first, int64_t last,
+                        float* y, const float* residual) const;
+    void finish_plain(const Products& products, int64_t unit, int64_t first, int64_t last, float* y,
+                      const float* residual) const;
+    OutputTile completed(OutputTile out, const Products& products, int64_t tile,
+                         int64_t block) const;
 
     const Layout layout_;
+    const LayoutKernels& layout_kernels_ = layout_kernels();
     const TileGrid grid_{spec, t_};
     const int64_t tiles_ = grid_.size();
     int64_t group_, piece_, v_piece_, v_position_, v_block_, v_part_, v_size_;

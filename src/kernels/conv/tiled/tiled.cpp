@@ -30,13 +30,17 @@ Tiled::Tiled(const Tiled& other, int64_t n, int64_t x_blocks, int64_t y_blocks)
 }
 
 void Tiled::run(const float* x, float* y, const float* residual) const {
-    if (shared_) return run_shared(x, y, residual);
+    run_any({.x = x, .y = y, .residual = residual, .plain_x = false, .plain_y = false});
+}
+
+void Tiled::run_any(const Arrays& arrays) const {
+    if (shared_) return run_shared(arrays);
     parallel_for(ceil_div(tiles_, group_), [&](size_t index) {
         int64_t first = index * group_, last = std::min(tiles_, first + group_);
         void* v = scratch(Scratch::worker_a, operands_.floats(v_size_));
-        transform(x, v, first, first, last);
+        transform(arrays, v, first, first, last);
         for (int64_t unit = 0; unit < units(); ++unit)
-            finish(v, unit, first, first, last, y, residual);
+            finish(v, unit, first, first, last, arrays);
     });
 }
 
@@ -72,14 +76,14 @@ void Tiled::lay_out() {
     }
 }
 
-void Tiled::run_shared(const float* x, float* y, const float* residual) const {
+void Tiled::run_shared(const Arrays& arrays) const {
     void* v = scratch(Scratch::caller_a, operands_.floats(v_size_));
     for (int64_t first = 0; first < tiles_; first += group_) {
         int64_t last = std::min(tiles_, first + group_);
         int64_t piece = std::max<int64_t>(1, (last - first) / (4 * threads()));
         parallel_for(ceil_div(last - first, piece), [&](size_t index) {
             int64_t from = first + index * piece;
-            transform(x, v, first, from, std::min(last, from + piece));
+            transform(arrays, v, first, from, std::min(last, from + piece));
         });
         // Few filters and many threads: split the tiles too.
         int64_t rows = layout_.pieces ? piece_ : layout_.rows;
@@ -88,45 +92,64 @@ void Tiled::run_shared(const float* x, float* y, const float* residual) const {
         splits = ceil_div(last - first, part);
         parallel_for(units() * splits, [&](size_t index) {
             int64_t from = first + index % splits * part;
-            finish(v, index / splits, first, from, std::min(last, from + part), y, residual);
+            finish(v, index / splits, first, from, std::min(last, from + part), arrays);
         });
     }
 }
 
-// Patches of tiles [first, last) into v, whose first tile is `group`.
-void Tiled::transform(const float* x, void* v, int64_t group, int64_t first, int64_t last) const {
+void Tiled::transform(const Arrays& arrays, void* v, int64_t group, int64_t first,
+                      int64_t last) const {
+    arrays.plain_x ? transform_plain(arrays.x, v, group, first, last)
+                   : transform_blocked(arrays.x, v, group, first, last);
+}
+
+void Tiled::transform_blocked(const float* x, void* v, int64_t group, int64_t first,
+                              int64_t last) const {
     for (int64_t tile = first; tile < last; ++tile) {
         InputTile patch = grid_.patch(x, tile, 0, blocks_of(spec.c));
         patch.v = operands_.at(v, place(tile - group));
         patch.v_position = v_position_;
         patch.v_block = v_block_;
         patch.v_part = v_part_;
+        patch.v_next = v_block_;
         t_.input(patch);
     }
 }
 
-// Outputs of tiles [first, last) for one unit of filters.
 void Tiled::finish(const void* v, int64_t unit, int64_t group, int64_t first, int64_t last,
-                   float* y, const float* residual) const {
-    int64_t blocks = unit_blocks(unit), columns = blocks * t_.parts * kBlock;
+                   const Arrays& arrays) const {
+    int64_t columns = unit_blocks(unit) * t_.parts * kBlock;
     int64_t position_stride = odd_lines((last - first) * columns);
     float* products = scratch(Scratch::worker_b, t_.positions * position_stride);
     const void* patches = operands_.at(v, place(first - group));
     multiply(patches, unit, last - first, products, position_stride);
+    const Products made{products, position_stride, columns};
+    arrays.plain_y ? finish_plain(made, unit, first, last, arrays.y, arrays.residual)
+                   : finish_blocked(made, unit, first, last, arrays.y, arrays.residual);
+}
 
-    int64_t block = unit * layout_.blocks;
+void Tiled::finish_blocked(const Products& products, int64_t unit, int64_t first, int64_t last,
+                           float* y, const float* residual) const {
+    int64_t blocks = unit_blocks(unit), block = unit * layout_.blocks;
     for (int64_t tile = first; tile < last; ++tile) {
-        OutputTile out = grid_.outputs(y, residual, tile, block, blocks);
-        out.products = products + (tile - first) * columns;
-        out.position = position_stride;
-        out.bias = bias_.data() + block * kBlock;
-        out.low = low_;
-        out.high = high_;
+        OutputTile out = completed(grid_.outputs(y, residual, tile, block, blocks), products,
+                                   tile - first, block);
         t_.output(out);
         for (int64_t i = 0; i < blocks; ++i)
             for (int row = 0; row < out.rows; ++row)
                 activate(out.y + i * out.y_block + row * out.y_row, out.columns * kBlock);
     }
+}
+
+OutputTile Tiled::completed(OutputTile out, const Products& products, int64_t tile,
+                            int64_t block) const {
+    out.products = products.data + tile * products.tile +
+                   block % layout_.blocks * t_.parts * kBlock;
+    out.position = products.position;
+    out.bias = bias_.data() + block * kBlock;
+    out.low = low_;
+    out.high = high_;
+    return out;
 }
 
 }  // namespace darter

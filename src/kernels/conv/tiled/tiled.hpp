@@ -14,6 +14,7 @@ struct InputTile {
     int64_t blocks;
     void* v;                          // 16 values per (position, block, part), as products read
     int64_t v_position, v_block, v_part;  // values
+    int64_t v_next;                   // values to what is written next, which is fetched meanwhile
 };
 
 // Turns the products of one tile into outputs, for some blocks of filters.

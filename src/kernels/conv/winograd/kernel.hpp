@@ -133,8 +133,8 @@ void input(const InputTile& tile) {
             }
             auto* v = static_cast<typename Kept::Element*>(tile.v) + block * tile.v_block + part;
             for (int i = 0; i < nh; ++i) {
-                for (int j = 0; j < nw; ++j)  // the lines of the next block
-                    __builtin_prefetch(v + (i * nw + j) * tile.v_position + tile.v_block, 1);
+                for (int j = 0; j < nw; ++j)  // the lines of the next block or tile
+                    __builtin_prefetch(v + (i * nw + j) * tile.v_position + tile.v_next, 1);
                 V t[nw];
                 input_line<nw>(half[i], t);
 #pragma GCC unroll 8
