@@ -96,25 +96,97 @@ def test_a_window_outside_the_picture_is_refused():
         kernels.decode_jpeg(jpeg(picture(20, 20, 0)), (0, 0, 21, 20))
 
 
+def after(content, marker):
+    """Where the content of a segment begins."""
+    return content.index(marker) + 4
+
+
+@st.composite
+def damaged_files(draw):
+    """(content, whether the header was touched): bytes anywhere, or other quantizers, which make
+    sums that no encoder makes."""
+    content = bytearray(draw(files()))
+    scan = content.rindex(b"\xff\xda")
+    place = draw(st.sampled_from(["header", "quantizers", "pixels"]))
+    first = {"header": 2, "quantizers": after(content, b"\xff\xdb") + 1, "pixels": scan}[place]
+    last = first + 63 if place == "quantizers" else len(content) - 1
+    for _ in range(draw(st.integers(1, 4 if place != "quantizers" else 40))):
+        at = draw(st.integers(first, last))
+        values = [0, 0x7F, 0xFF, content[at] ^ 1, 0x80]
+        if place == "quantizers":
+            values = list(range(min(255, 8 * content[at] + 1)))
+        content[at] = draw(st.sampled_from(values))
+    return bytes(content), place != "pixels"
+
+
+@pytest.mark.parametrize("isa", kernels.available_isas())
 @settings(max_examples=400)
-@given(files(), st.data())
-def test_damaged_files_are_refused_or_decoded_as_libjpeg_does(content, data):
-    damaged = bytearray(content)
-    in_header = data.draw(st.booleans())
-    first = 2 if in_header else content.rindex(b"\xff\xda")
-    for _ in range(data.draw(st.integers(1, 4))):
-        at = data.draw(st.integers(first, len(damaged) - 1))
-        damaged[at] = data.draw(st.sampled_from([0, 0x7F, 0xFF, damaged[at] ^ 1, 0x80]))
-    damaged = bytes(damaged)
+@given(damaged_files())
+def test_damaged_files_are_refused_or_decoded_as_libjpeg_does(isa, file):
+    damaged, in_header = file
     size = kernels.jpeg_size(damaged)
     if size is None or size[0] * size[1] > 1_000_000:
         return
-    ours = kernels.decode_jpeg(damaged)
+    with kernels.using_isa(isa):
+        ours = kernels.decode_jpeg(damaged)
     if ours is None:
         return
     try:
         theirs = simplejpeg.decode_jpeg(damaged)
-    except ValueError:  # it looks at versions and other things in the header that play no part here
-        assert in_header
-    else:
-        np.testing.assert_array_equal(ours, theirs)
+    except ValueError as error:  # it looks at things in the header that play no part here
+        assert in_header or "Invalid SOS parameters" in str(error)
+        theirs = np.asarray(Image.open(io.BytesIO(damaged)).convert("RGB"))
+    np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("isa", kernels.available_isas())
+@given(st.integers(1, 255), st.integers(0, 1000))
+def test_sums_that_overflow_are_libjpegs(isa, largest, seed):
+    """One bright pixel has coefficients that add up; quantizers make them as large as can be."""
+    rng = np.random.default_rng(seed)
+    dots = np.full((64, 64), 128, np.uint8)
+    dots[rng.integers(0, 8) :: 8, rng.integers(0, 8) :: 8] = 255
+    content = bytearray(jpeg(dots, qtables=[[1] * 64]))
+    at = after(content, b"\xff\xdb") + 1
+    content[at : at + 64] = bytes(rng.integers(largest // 2, largest + 1, 64).astype(np.uint8))
+    with kernels.using_isa(isa):
+        ours = kernels.decode_jpeg(bytes(content))
+    if ours is not None:  # products that no encoder makes are refused
+        np.testing.assert_array_equal(ours, simplejpeg.decode_jpeg(bytes(content)))
+
+
+@pytest.mark.parametrize("mode", ["L", "YCbCr"])
+def test_one_rule_for_sampling_factors(mode):
+    """What is decoded here in parts is what Pillow decodes; what it refuses is refused."""
+    content = bytearray(jpeg(picture(40, 30, 0)[:, :, 0] if mode == "L" else picture(40, 30, 0)))
+    at = after(content, b"\xff\xc0") + 7
+    for factors in range(256):
+        content[at] = factors
+        given, ours = bytes(content), kernels.decode_jpeg(bytes(content))
+        state = kernels.check_jpeg(given)
+        try:
+            theirs = np.asarray(Image.open(io.BytesIO(given)).convert("RGB"))
+        except (OSError, SyntaxError):
+            assert ours is None and state != "whole", hex(factors)
+            continue
+        if ours is not None:
+            np.testing.assert_array_equal(ours, theirs)
+        if mode == "L":
+            assert ours is not None and state == "whole"
+
+
+@pytest.mark.parametrize("options", [{}, {"subsampling": 0}, {"restart_marker_blocks": 4}])
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_the_state_of_the_bytes(mode, options):
+    buffer = io.BytesIO()
+    Image.fromarray(picture(90, 70, 0)).convert(mode).save(buffer, "JPEG", **options)
+    whole = buffer.getvalue()
+    body = whole[:-2]
+    assert kernels.check_jpeg(whole) == "whole"
+    assert kernels.check_jpeg(body) == "endless"
+    for count in (1, 5, 200):
+        assert kernels.check_jpeg(body + bytes(range(1, 1 + count)) + b"\xff\xd9") == "extra"
+    assert kernels.check_jpeg(body[:-40] + b"\xff\xd9") == "damaged"
+    assert kernels.check_jpeg(body[:-40]) == "damaged"
+    assert kernels.check_jpeg(body[:-40] + b"\xff\xd5" + body[-40:]) == "damaged"
+    assert kernels.check_jpeg(jpeg(picture(9, 9, 0), progressive=True)) is None

@@ -9,7 +9,7 @@ from darter.kernels.convolution import (
     to_blocked,
 )
 from darter.kernels.gemm import GEMM_ALGORITHMS, gemm
-from darter.kernels.jpeg import decode_jpeg, jpeg_size
+from darter.kernels.jpeg import check_jpeg, decode_jpeg, jpeg_size
 from darter.kernels.peak import Peak, measure_peak
 from darter.kernels.runtime import (
     active_isa,
@@ -40,6 +40,7 @@ __all__ = [
     "available_cpus",
     "available_isas",
     "blocked_shape",
+    "check_jpeg",
     "check_out",
     "decode_jpeg",
     "from_blocked",

@@ -25,3 +25,12 @@ def decode_jpeg(data: bytes, window: Window | None = None) -> NDArray[np.uint8] 
 def jpeg_size(data: bytes) -> tuple[int, int] | None:
     """(width, height) of a JPEG that `decode_jpeg` takes, None for others."""
     return _core.jpeg_size(data)
+
+
+def check_jpeg(data: bytes) -> str | None:
+    """What the compressed pixels of a JPEG of one baseline scan are, whatever its colors.
+
+    "whole"; "extra": all are there, and more bytes before the end marker; "endless": all are there,
+    and no end marker; "damaged". None for every other file.
+    """
+    return _core.check_jpeg(data)

@@ -82,7 +82,7 @@ public:
         // A pixel more on each side: chroma is smoothed with its neighbors.
         int w = header.mcu_width(), h = header.mcu_height();
         across_ = ceil_divide(header.width, w), down_ = ceil_divide(header.height, h);
-        int margin = header.components[0].h;
+        int margin = header.largest_h;
         first_column_ = std::max(0, window.left - margin) / w;
         end_column_ = ceil_divide(std::min(header.width, window.right + margin), w);
         first_row_ = std::max(0, window.top - margin) / h;
@@ -92,13 +92,35 @@ public:
     bool run(uint8_t* rgb) {
         tables_ = tables_of(header_);
         if (!tables_) return false;
+        make_places();
         make_planes();
         if (!read_mcus()) return false;
         write_pixels(rgb);
         return true;
     }
 
+    State check() {
+        tables_ = tables_of(header_);
+        if (!tables_) return State::damaged;
+        make_places();
+        first_row_ = down_;  // none is kept
+        if (!read_rows() || bits_.unused() < 0) return State::damaged;
+        bool more = bits_.unused() >= 8;
+        while (end_ - next_ >= 2 && next_[0] == 0xff && next_[1] == 0xff) ++next_;
+        if (end_ - next_ < 2) return more ? State::damaged : State::endless;
+        if (next_[1] != 0xd9) return State::damaged;
+        return more ? State::extra : State::whole;
+    }
+
 private:
+    void make_places() {
+        for (const Component& c : header_.components) {
+            auto& places = places_.emplace_back();
+            for (int k = 0; k < 256; ++k)
+                places[k] = {k < 64 ? c.quantizers[k] : 0, kNatural[k]};
+        }
+    }
+
     void make_planes() {
         for (const Component& c : header_.components) {
             Plane& plane = planes_.emplace_back();
@@ -108,13 +130,16 @@ private:
             plane.row_bytes = 8 * c.h * (end_column_ - first_column_);
             size_t bytes = plane.row_bytes * 8 * c.v * (end_row_ - first_row_) + kSlack;
             plane.samples = std::make_unique_for_overwrite<uint8_t[]>(bytes);
-            auto& places = places_.emplace_back();
-            for (int k = 0; k < 256; ++k)
-                places[k] = {k < 64 ? c.quantizers[k] : 0, kNatural[k]};
         }
     }
 
     bool read_mcus() {
+        if (!read_rows()) return false;
+        transform_all();
+        return end_row_ < down_ || ends_with(0xd9);
+    }
+
+    bool read_rows() {
         interval_ = std::make_unique_for_overwrite<uint8_t[]>(end_ - next_ + Bits::kSlack);
         read_interval();
         int until_restart = header_.restart_interval, restarts = 0;
@@ -132,8 +157,7 @@ private:
                 if (!good) return false;
             }
         }
-        transform_all();
-        return end_row_ < down_ || ends_with(0xd9);
+        return true;
     }
 
     // The bytes up to the next marker, which `next_` then points to.
@@ -151,7 +175,7 @@ private:
         }
         std::fill_n(to, Bits::kSlack, uint8_t{0});
         bits_ = Bits(interval_.get(), to);
-        std::fill_n(last_dc_, 3, 0);
+        std::fill_n(last_dc_, 4, 0);
     }
 
     // Whether the bytes are used up, but for padding, and a marker follows.
@@ -321,7 +345,7 @@ private:
     int across_, down_;  // MCUs of the picture
     int first_column_, end_column_, first_row_, end_row_;  // MCUs kept
     const Tables* tables_;
-    int last_dc_[3] = {};
+    int last_dc_[4] = {};
     std::vector<Plane> planes_;
     std::vector<std::array<Place, 256>> places_;
     static constexpr int kWaiting = 8;
@@ -333,6 +357,10 @@ private:
 };
 
 }  // namespace
+
+State check(const uint8_t* data, size_t size, const Header& header) {
+    return Decoder(data, size, header, {0, 0, header.width, header.height}).check();
+}
 
 bool decode(const uint8_t* data, size_t size, const Header& header, const Window& window,
             uint8_t* rgb) {

@@ -23,7 +23,8 @@ public:
             at += 2 + length;
             if (marker != 0xda) continue;
             header_.scan = at;
-            return complete() ? std::optional(header_) : std::nullopt;
+            finish();
+            return header_;
         }
         return {};
     }
@@ -56,13 +57,14 @@ private:
         header_.height = p[1] << 8 | p[2];
         header_.width = p[3] << 8 | p[4];
         int count = p[5];
-        if ((count != 1 && count != 3) || length != 6 + 3 * size_t(count)) return false;
+        if (count < 1 || count > 4 || length != 6 + 3 * size_t(count)) return false;
         for (int i = 0; i < count; ++i) {
             const uint8_t* c = p + 6 + 3 * i;
+            int h = c[1] >> 4, v = c[1] & 15;
             ids_[i] = c[0];
-            if (c[2] > 3) return false;
+            if (c[2] > 3 || h < 1 || h > 4 || v < 1 || v > 4) return false;
             quantizer_[i] = c[2];
-            header_.components.push_back({c[1] >> 4, c[1] & 15, 0, 0, {}});
+            header_.components.push_back({h, v, 0, 0, {}});
         }
         return framed_ = header_.width > 0 && header_.height > 0;
     }
@@ -111,17 +113,23 @@ private:
             if (!has_table_[quantizer_[i]]) return false;
             component.quantizers = tables_[quantizer_[i]];
         }
-        const uint8_t* end = p + 1 + 2 * count;
-        return end[0] == 0 && end[1] == 63 && end[2] == 0;
+        return true;  // three bytes follow that mean something in progressive files only
     }
 
-    // Whether colors and sampling are of the usual kind.
-    bool complete() {
+    void finish() {
         auto& c = header_.components;
-        if (c.size() == 1) {
-            c[0].h = c[0].v = 1;  // of one component, blocks come row by row whatever is written
-            return true;
+        if (c.size() == 1) c[0].h = c[0].v = 1;  // its blocks come row by row, whatever is written
+        for (const Component& component : c) {
+            header_.largest_h = std::max(header_.largest_h, component.h);
+            header_.largest_v = std::max(header_.largest_v, component.v);
         }
+        header_.usual = has_usual_colors();
+    }
+
+    bool has_usual_colors() const {
+        auto& c = header_.components;
+        if (c.size() == 1) return true;
+        if (c.size() != 3) return false;
         bool named_rgb = ids_[0] == 'R' && ids_[1] == 'G' && ids_[2] == 'B';
         if (!jfif_ && (adobe_ >= 0 ? adobe_ != 1 : named_rgb)) return false;
         if (c[1].h != 1 || c[1].v != 1 || c[2].h != 1 || c[2].v != 1) return false;
@@ -134,7 +142,7 @@ private:
     Header header_{};
     bool framed_ = false, jfif_ = false;
     int adobe_ = -1;
-    int ids_[3] = {}, quantizer_[3] = {};
+    int ids_[4] = {}, quantizer_[4] = {};
     std::array<std::array<uint16_t, 64>, 4> tables_{};
     bool has_table_[4] = {};
 };

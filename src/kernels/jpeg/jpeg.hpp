@@ -3,7 +3,8 @@
 //
 // What is decoded here is what most photos are: 8 bits, baseline Huffman in one scan, grey or YCbCr
 // with chroma at full size, half width or half width and height. Everything else, and every byte
-// that is not as it should be, gives "no": libjpeg-turbo then has the word.
+// that is not as it should be, gives "no": libjpeg-turbo then has the word. `check` reads one scan
+// of any components and sampling, and tells what is wrong with its bytes.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -32,11 +33,13 @@ struct Header {
     int width, height;
     int restart_interval = 0;  // MCUs, 0: none
     std::vector<Component> components;
+    int largest_h = 1, largest_v = 1;  // of the components
+    bool usual = false;                // colors and sampling are what `decode` takes
     std::array<Codes, 2> dc, ac;
     size_t scan;  // where the entropy-coded bytes begin
 
-    int mcu_width() const { return 8 * components[0].h; }
-    int mcu_height() const { return 8 * components[0].v; }
+    int mcu_width() const { return 8 * largest_h; }
+    int mcu_height() const { return 8 * largest_v; }
 };
 
 // Pixels [left, right) x [top, bottom).
@@ -44,10 +47,17 @@ struct Window {
     int left, top, right, bottom;
 };
 
-// Nothing where the file is not of the usual kind.
+// Nothing where the file is not one scan of baseline Huffman codes.
 std::optional<Header> read_header(const uint8_t* data, size_t size);
 
+// Of the entropy-coded bytes. extra: all blocks are there, and more bytes before the end marker;
+// endless: all blocks are there, and no end marker.
+enum class State { whole, extra, endless, damaged };
+
+State check(const uint8_t* data, size_t size, const Header& header);
+
 // Writes the window's pixels, RGB, rows contiguous. False where the bytes are damaged.
+// The header must be a usual one.
 bool decode(const uint8_t* data, size_t size, const Header& header, const Window& window,
             uint8_t* rgb);
 

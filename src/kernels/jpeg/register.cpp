@@ -23,7 +23,7 @@ nb::object call_decode(nb::bytes data, int left, int top, int right, int bottom)
     std::unique_ptr<uint8_t[]> pixels;
     {
         nb::gil_scoped_release release;
-        if (auto header = jpeg::read_header(bytes, size)) {
+        if (auto header = jpeg::read_header(bytes, size); header && header->usual) {
             if (right == 0) right = header->width, bottom = header->height;
             bool inside = 0 <= left && left < right && right <= header->width && 0 <= top &&
                           top < bottom && bottom <= header->height;
@@ -45,8 +45,23 @@ nb::object call_decode(nb::bytes data, int left, int top, int right, int bottom)
 // (width, height) of a JPEG that `decode_jpeg` takes, None for others.
 nb::object call_size(nb::bytes data) {
     auto header = jpeg::read_header(start_of(data), data.size());
-    if (!header) return nb::none();
+    if (!header || !header->usual) return nb::none();
     return nb::make_tuple(header->width, header->height);
+}
+
+// What the entropy-coded bytes are: a name of `State`, None where libjpeg-turbo must tell.
+nb::object call_check(nb::bytes data) {
+    constexpr const char* names[] = {"whole", "extra", "endless", "damaged"};
+    const uint8_t* bytes = start_of(data);
+    size_t size = data.size();
+    std::optional<jpeg::State> state;
+    {
+        nb::gil_scoped_release release;
+        if (auto header = jpeg::read_header(bytes, size))
+            state = jpeg::check(bytes, size, *header);
+    }
+    if (!state) return nb::none();
+    return nb::str(names[static_cast<int>(*state)]);
 }
 
 }  // namespace
@@ -54,6 +69,7 @@ nb::object call_size(nb::bytes data) {
 void register_jpeg(nb::module_& m) {
     m.def("decode_jpeg", &call_decode, nb::arg("data"), nb::arg("left"), nb::arg("top"),
           nb::arg("right"), nb::arg("bottom"));
+    m.def("check_jpeg", &call_check, nb::arg("data"));
     m.def("jpeg_size", &call_size, nb::arg("data"));
 }
 

@@ -7,31 +7,48 @@
 namespace darter::jpeg {
 namespace {
 
-// One-dimensional inverse DCT with 13-bit constants, divided by 2^shift. 64 bits wide, so that no
-// damaged file can overflow it.
-void transform(const int64_t in[8], int64_t out[8], int shift) {
-    int64_t z1 = (in[2] + in[6]) * 4433;
-    int64_t two = z1 - in[6] * 15137, three = z1 + in[2] * 6270;
-    int64_t zero = (in[0] + in[4]) << 13, one = (in[0] - in[4]) << 13;
-    int64_t even[4] = {zero + three, one + two, one - two, zero - three};
+// Sums of damaged files overflow; they do so here as in libjpeg-turbo's vector registers: sums of
+// coefficients wrap in 16 bits, products in 32, results are cut to 16.
+int32_t wrapped(int32_t a) { return static_cast<int16_t>(a); }
 
-    int64_t a = in[7], b = in[5], c = in[3], d = in[1];
-    int64_t z5 = (a + c + b + d) * 9633;
-    int64_t ad = (a + d) * -7373, bc = (b + c) * -20995;
-    int64_t ac = (a + c) * -16069 + z5, bd = (b + d) * -3196 + z5;
-    int64_t odd[4] = {d * 12299 + ad + bd, c * 25172 + bc + ac, b * 16819 + bc + bd,
-                      a * 2446 + ad + ac};
-    int64_t half = int64_t{1} << (shift - 1);
+struct Sum {  // 32 bits that wrap
+    uint32_t bits;
+    friend Sum operator+(Sum a, Sum b) { return {a.bits + b.bits}; }
+    friend Sum operator-(Sum a, Sum b) { return {a.bits - b.bits}; }
+};
+
+Sum times(int32_t a, int32_t weight) { return {static_cast<uint32_t>(a * weight)}; }
+
+int16_t narrow(Sum sum, int shift) {
+    auto rounded = static_cast<int32_t>(sum.bits + (1u << (shift - 1)));
+    return static_cast<int16_t>(std::clamp(rounded >> shift, -32768, 32767));
+}
+
+// One-dimensional inverse DCT with 13-bit constants, divided by 2^shift.
+void transform(const int16_t in[8], int16_t out[8], int shift) {
+    Sum two = times(in[2], 4433) + times(in[6], 4433 - 15137);
+    Sum three = times(in[2], 4433 + 6270) + times(in[6], 4433);
+    Sum zero = times(wrapped(in[0] + in[4]), 1 << 13), one = times(wrapped(in[0] - in[4]), 1 << 13);
+    Sum even[4] = {zero + three, one + two, one - two, zero - three};
+
+    int32_t a = in[7], b = in[5], c = in[3], d = in[1];
+    int32_t a_c = wrapped(a + c), b_d = wrapped(b + d);
+    Sum ac = times(a_c, 9633 - 16069) + times(b_d, 9633);
+    Sum bd = times(a_c, 9633) + times(b_d, 9633 - 3196);
+    Sum odd[4] = {times(a, -7373) + times(d, 12299 - 7373) + bd,
+                  times(b, -20995) + times(c, 25172 - 20995) + ac,
+                  times(b, 16819 - 20995) + times(c, -20995) + bd,
+                  times(a, 2446 - 7373) + times(d, -7373) + ac};
     for (int i = 0; i < 4; ++i) {
-        out[i] = (even[i] + odd[i] + half) >> shift;
-        out[7 - i] = (even[i] - odd[i] + half) >> shift;
+        out[i] = narrow(even[i] + odd[i], shift);
+        out[7 - i] = narrow(even[i] - odd[i], shift);
     }
 }
 
 void inverse_dct(int16_t* const blocks[2], uint8_t* const samples[2],
                  const ptrdiff_t row_bytes[2]) {
     for (int n = 0; n < 2; ++n) {
-        int64_t middle[8][8], in[8], out[8];
+        int16_t middle[8][8], in[8], out[8];
         for (int x = 0; x < 8; ++x) {
             for (int y = 0; y < 8; ++y) in[y] = blocks[n][8 * y + x];
             transform(in, out, 11);
@@ -42,7 +59,7 @@ void inverse_dct(int16_t* const blocks[2], uint8_t* const samples[2],
             transform(middle[y], out, 18);
             for (int x = 0; x < 8; ++x)
                 samples[n][y * row_bytes[n] + x] =
-                    static_cast<uint8_t>(std::clamp<int64_t>(out[x] + 128, 0, 255));
+                    static_cast<uint8_t>(std::clamp(out[x] + 128, 0, 255));
         }
     }
 }
