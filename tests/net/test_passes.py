@@ -309,6 +309,61 @@ def test_parallel_pointwise_convolutions_merge():
     after(merge_siblings, graph, "Conv", "Split", "Concat")
 
 
+def shuffle(source, target, groups, channels=4):
+    """The three nodes that exporters write for one shuffle of channels."""
+    apart = (None, groups, channels // groups, 6, 6)
+    return (
+        node("Reshape", f"{target}.apart", [source], f"{target}.apart", shape=apart),
+        node("Transpose", f"{target}.turned", [f"{target}.apart"], f"{target}.turned",
+             order=(0, 2, 1, 3, 4)),
+        node("Reshape", target, [f"{target}.turned"], target, shape=(None, channels, 6, 6)),
+    )  # fmt: skip
+
+
+def halves(source, *targets, channels=4):
+    given = {"axis": 1, "sizes": (channels // 2,) * 2}
+    return Node("Split", f"{source}.halves", (source,), targets, given)
+
+
+def test_shuffled_halves_are_chosen_from_what_was_joined():
+    """ShuffleNet: only what a layer reads is moved, once, however many shuffles it went through."""
+    one = {"w": array(2, 2, 1, 1), "b": array(2)}
+    graph = net(
+        halves("x", "l1", "r1"),
+        conv("r1", "c1"),
+        node("Concat", "j1", ["l1", "c1"], "j1", axis=1),
+        *shuffle("j1", "s1", 2),
+        halves("s1", "l2", "r2"),
+        conv("r2", "c2"),
+        node("Concat", "j2", ["l2", "c2"], "j2", axis=1),
+        *shuffle("j2", "y", 2),
+        **one,
+    )
+    new = improved(graph, "Split", "Conv", "Channels", "Conv", "Channels")
+    assert new.nodes[2].inputs == ("l1", "c1")
+    assert set(new.nodes[4].inputs) == {"l1", "c1", "c2"}
+
+
+def test_a_shuffle_before_a_convolution_moves_into_its_filters():
+    improved(net(*shuffle("x", "s", 2), conv("s", "y"), **FILTERS), "Conv")
+    grouped = {"w": array(4, 1, 3, 3), "b": array(4)}
+    improved(net(*shuffle("x", "s", 2), conv("s", "y", group=4), **grouped), "Channels", "Conv")
+
+
+def test_shuffles_that_undo_each_other_go_away():
+    graph = net(*shuffle("x", "a", 2), *shuffle("a", "b", 2), act("b", "y", "relu"))
+    improved(graph, "Activation")
+
+
+def test_what_moves_more_than_channels_is_no_shuffle():
+    graph = net(
+        node("Reshape", "a", ["x"], "a", shape=(None, 2, 2, 6, 6)),
+        node("Transpose", "t", ["a"], "t", order=(0, 2, 1, 4, 3)),
+        node("Reshape", "y", ["t"], "y", shape=(None, 4, 6, 6)),
+    )
+    improved(graph, "Reshape", "Transpose", "Reshape")
+
+
 @pytest.mark.parametrize("run", PASSES, ids=lambda run: run.__name__)
 @given(st.integers(0, 2**32))
 def test_no_pass_changes_a_random_net(run, seed):
@@ -337,21 +392,25 @@ def random_net(draw) -> Graph:
     names, nodes = ["x"], []
     for number in range(draw.integers(2, 9)):
         y, a, b = f"t{number}", *(names[-draw.integers(1, min(3, len(names)) + 1)] for _ in "ab")
-        nodes.append(
-            [
-                lambda: conv(a, y),  # noqa: B023
-                lambda: conv(a, y, "w3", group=4, **SAME),  # noqa: B023
-                lambda: scale(a, y),  # noqa: B023
-                lambda: act(a, y, "sigmoid"),  # noqa: B023
-                lambda: act(a, y, "clip", 0, 6),  # noqa: B023
-                lambda: sum_of(a, b, y),  # noqa: B023
-                lambda: sum_of(a, b, y, "mul"),  # noqa: B023
-                lambda: sum_of(a, "c", y, draw.choice(["add", "mul"])),  # noqa: B023
-                lambda: sum_of("one", a, y, "sub"),  # noqa: B023
-                lambda: sum_of(a, "six", y, "div"),  # noqa: B023
-                lambda: node("Transpose", y, [a], y, order=(0, 1, 3, 2)),  # noqa: B023
-                lambda: node("MaxPool", y, [a], y, kernel=(1, 1)),  # noqa: B023
-            ][draw.integers(12)]()
-        )
+        made = [
+            lambda: conv(a, y),  # noqa: B023
+            lambda: conv(a, y, "w3", group=4, **SAME),  # noqa: B023
+            lambda: scale(a, y),  # noqa: B023
+            lambda: act(a, y, "sigmoid"),  # noqa: B023
+            lambda: act(a, y, "clip", 0, 6),  # noqa: B023
+            lambda: sum_of(a, b, y),  # noqa: B023
+            lambda: sum_of(a, b, y, "mul"),  # noqa: B023
+            lambda: sum_of(a, "c", y, draw.choice(["add", "mul"])),  # noqa: B023
+            lambda: sum_of("one", a, y, "sub"),  # noqa: B023
+            lambda: sum_of(a, "six", y, "div"),  # noqa: B023
+            lambda: node("Transpose", y, [a], y, order=(0, 1, 3, 2)),  # noqa: B023
+            lambda: node("MaxPool", y, [a], y, kernel=(1, 1)),  # noqa: B023
+            lambda: shuffle(a, y, draw.choice([2, 4])),  # noqa: B023
+            lambda: (
+                halves(a, f"{y}.l", f"{y}.r"),  # noqa: B023
+                node("Concat", y, [f"{y}.r", f"{y}.l"], y, axis=1),  # noqa: B023
+            ),
+        ][draw.integers(14)]()
+        nodes += made if isinstance(made, tuple) else [made]
         names.append(y)
     return net(*nodes, **weights)

@@ -82,6 +82,14 @@ def test_concat(shapes, axis):
     check("Concat", shapes, axis=axis)
 
 
+@given(
+    st.lists(any_shape, min_size=1, max_size=2),
+    st.lists(st.tuples(st.integers(-1, 2), st.integers(-1, 4)), min_size=1, max_size=5),
+)
+def test_channels(shapes, sources):
+    check("Channels", shapes, sources=tuple(sources))
+
+
 @given(any_shape, st.lists(st.integers(-1, 6), max_size=4).map(tuple))
 def test_reshape(x, target):
     fits = np.prod(target, dtype=int) == np.prod(x) and min(target, default=0) >= 0

@@ -275,6 +275,7 @@ FUNCTIONS = {
     "PRelu": lambda given, x, slope: np.where(x < 0, slope * x, x),
     "Scale": scale,
     "Concat": lambda given, *xs: np.concatenate(xs, axis=given["axis"]),
+    "Channels": lambda given, *xs: np.stack([xs[i][:, c] for i, c in given["sources"]], axis=1),
     "Split": split,
     "Slice": slice_,
     "Reshape": reshape,

@@ -94,6 +94,8 @@ OPS: dict[str, Op] = {
     "Slice": Op(
         "x", shapes.slice_, (), {"axis": REQUIRED, "start": 0, "stop": REQUIRED, "step": 1}
     ),
+    # y = some channels (axis 1); sources: of each, (number of the input, its channel)
+    "Channels": Op("*", shapes.channels, (), {"sources": REQUIRED}),
     "Reshape": Op("x", shapes.reshape, (), {"shape": REQUIRED}),  # None: the number of pictures
     "Transpose": Op("x", shapes.transpose, (), {"order": REQUIRED}),
     "Expand": Op("x", shapes.expand, (), {"shape": REQUIRED}),  # likewise

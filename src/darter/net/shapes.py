@@ -113,6 +113,17 @@ def slice_(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
     return [(*x[:axis], len(range(start, stop, step)), *x[axis + 1 :])]
 
 
+def channels(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
+    sources = attributes["sources"]
+    first = inputs[0] if inputs else ()
+    around = (first[:1], first[2:])
+    if len(first) < 2 or any(len(x) != len(first) or (x[:1], x[2:]) != around for x in inputs):
+        raise ShapeError(f"cannot choose channels of {inputs}")
+    if not all(0 <= i < len(inputs) and 0 <= channel < inputs[i][1] for i, channel in sources):
+        raise ShapeError(f"a channel is chosen that {inputs} do not have")
+    return [(first[0], len(sources), *first[2:])]
+
+
 def reshape(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
     (x,), target = inputs, tuple(attributes["shape"])
     y = tuple(x[0] if size is None else size for size in target)

@@ -230,6 +230,24 @@ def test_split_slice_and_shuffle(cut):
     check(net(*nodes, last, outputs=outputs, **weights, **more))
 
 
+@given(st.data())
+@settings(deadline=None)
+def test_channels_are_chosen_from_several(data):
+    """Single ones, whole blocks, and blocks whose rest belongs to nobody."""
+    sizes = data.draw(st.lists(st.sampled_from([3, 16, 20, 40]), min_size=1, max_size=3))
+    made = [conv("x", f"c{i}", size, 20, side=1) for i, size in enumerate(sizes)]
+    one = st.tuples(st.integers(0, len(sizes) - 1), st.integers(0, 39)).map(
+        lambda source: [(source[0], source[1] % sizes[source[0]])]
+    )
+    whole = st.integers(0, len(sizes) - 1).map(lambda i: [(i, c) for c in range(sizes[i])])
+    runs = data.draw(st.lists(one | whole, min_size=1, max_size=20))
+    sources = tuple(source for run in runs for source in run)
+    names = [f"c{i}" for i in range(len(sizes))]
+    choice = node("Channels", "y", names, "y", sources=sources)
+    weights = {name: array for _, more in made for name, array in more.items()}
+    check(net(*(each for each, _ in made), choice, **weights))
+
+
 def test_reshape_transpose_expand_and_products_of_two():
     nodes = (
         node("Reshape", "a", ["x"], "a", shape=(None, 20, 42)),

@@ -5,6 +5,11 @@ from collections.abc import Callable
 from darter.net.graph import Graph
 from darter.net.passes.bias import fold_bias
 from darter.net.passes.channel_affine import channel_affine
+from darter.net.passes.channel_moves import (
+    drop_idle_channels,
+    merge_channel_moves,
+    shuffles,
+)
 from darter.net.passes.channels_first import channels_first
 from darter.net.passes.fold_scale import fold_scale_after, fold_scale_before, merge_scales
 from darter.net.passes.fuse_activation import fuse_activation
@@ -20,6 +25,7 @@ from darter.net.passes.siblings import merge_siblings
 Pass = Callable[[Graph], Graph]
 
 PASSES: tuple[Pass, ...] = (
+    shuffles,
     merge_moves,
     drop_idle_moves,
     # patterns of several nodes, before their parts turn into something else
@@ -30,6 +36,9 @@ PASSES: tuple[Pass, ...] = (
     channels_first,
     merge_moves,
     drop_idle_moves,
+    shuffles,
+    merge_channel_moves,
+    drop_idle_channels,
     global_pool,
     drop_idle_pools,
     # constants into the products next to them

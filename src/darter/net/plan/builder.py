@@ -1,6 +1,6 @@
 """What emitting an operation works with: the tensors so far, and steps to emit."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -197,8 +197,13 @@ class Builder:
         sources = [
             (i, channel) for i, value in enumerate(values) for channel in range(value.array[1])
         ]
-        sources = sources[first::step][: to.array[1]]
-        core = steps.channels_step([value.array for value in values], to.array, sources)
+        self.choose_channels(values, to, sources[first::step][: to.array[1]])
+
+    def choose_channels(
+        self, values: list[Value], to: Value, sources: Sequence[tuple[int, int]]
+    ) -> None:
+        """sources: of each channel of `to`, the number of a blocked value and its channel."""
+        core = steps.channels_step([value.array for value in values], to.array, list(sources))
         self.emit(core, values, [to], "copy")
 
     def _forms_of(self, name: str) -> dict[int | None, Value]:

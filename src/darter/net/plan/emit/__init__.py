@@ -25,6 +25,7 @@ EMIT: dict[str, Callable[[Builder, Node], None]] = {
     "Concat": moves.concat,
     "Split": moves.split,
     "Slice": moves.slice_,
+    "Channels": moves.channels,
     "Expand": moves.expand,
     "LRN": normalize.lrn,
     "LayerNorm": normalize.layer_norm,

@@ -132,6 +132,11 @@ def _take(build: Builder, x: str, y: str, axis: int, start: int, step: int) -> N
     build.emit(steps.move_step([part]), [source], [build.new(y, None)], "copy")
 
 
+def channels(build: Builder, node: Node) -> None:
+    values = [build.blocked(name) for name in node.inputs]
+    build.choose_channels(values, build.new(node.output, 1), build.attributes(node)["sources"])
+
+
 def expand(build: Builder, node: Node) -> None:
     source, shape = build.plain(node.inputs[0]), build.shapes[node.output]
     own = (1,) * (len(shape) - len(source.shape)) + source.shape
