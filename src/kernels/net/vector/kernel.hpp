@@ -99,9 +99,11 @@ void layer_norm(const float* x, int64_t x_plane, float* y, int64_t y_plane, int6
     const int64_t blocks = (channels + kBlock - 1) / kBlock, missing = blocks * kBlock - channels;
     float present[kBlock];  // in the last block: what it holds beyond the channels must not count
     for (int i = 0; i < kBlock; ++i) present[i] = i < kBlock - missing ? 1 : 0;
+    auto counted = [&](V value, int64_t block, int part) {
+        return block + 1 < blocks ? value : value * V::load(present + part);
+    };
     auto value = [&](int64_t block, int part) {
-        const V loaded = V::load(x + block * x_plane + part);
-        return block + 1 < blocks ? loaded : loaded * V::load(present + part);
+        return counted(V::load(x + block * x_plane + part), block, part);
     };
     const float count = static_cast<float>(channels);
     for (int64_t pixel = 0; pixel < pixels; ++pixel, x += kBlock, y += kBlock) {
@@ -112,12 +114,10 @@ void layer_norm(const float* x, int64_t x_plane, float* y, int64_t y_plane, int6
         const V middle = V::fill(mean);
         for (int64_t block = 0; block < blocks; ++block)
             for (int part = 0; part < kBlock; part += V::lanes) {
-                const V distance = value(block, part) - middle;
+                const V distance = counted(value(block, part) - middle, block, part);
                 squares = fma(distance, distance, squares);
             }
-        // Every missing channel is 0 and has added the square of the mean.
-        const float variance = (total(squares) - static_cast<float>(missing) * mean * mean) / count;
-        const V factor = V::fill(1.0f / std::sqrt((variance > 0 ? variance : 0) + epsilon));
+        const V factor = V::fill(1.0f / std::sqrt(total(squares) / count + epsilon));
         for (int64_t block = 0; block < blocks; ++block)
             for (int part = 0; part < kBlock; part += V::lanes) {
                 const int64_t channel = block * kBlock + part;
