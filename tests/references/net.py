@@ -16,16 +16,21 @@ from darter.net.ops import Activation, attributes
 erf = np.vectorize(math.erf, otypes=[np.float64])
 
 
-def run_graph(graph: Graph, *inputs, dtype=np.float64) -> list[np.ndarray]:
-    """The graph's outputs for arrays in the order of its inputs."""
-    return [value.astype(dtype) for value in _all(graph, inputs, dtype, graph.outputs)]
+def run_graph(graph: Graph, *inputs, dtype=np.float64, disturb=None) -> list[np.ndarray]:
+    """The graph's outputs for arrays in the order of its inputs.
+
+    disturb: takes each tensor that a node computes and gives what is read instead of it.
+    """
+    return [value.astype(dtype) for value in _all(graph, inputs, dtype, graph.outputs, disturb)]
 
 
-def _all(graph: Graph, inputs, dtype, wanted) -> list[np.ndarray]:
+def _all(graph: Graph, inputs, dtype, wanted, disturb=None) -> list[np.ndarray]:
     known = {name: array.astype(dtype) for name, array in graph.weights.items()}
     known |= dict(zip(graph.inputs, (np.asarray(x, dtype) for x in inputs), strict=True))
     for node in graph.nodes:
         results = run_node(node, [known[name] for name in node.inputs if name])
+        if disturb is not None:
+            results = [disturb(result) for result in results]
         known.update(zip(node.outputs, results, strict=True))
     return [known[name] for name in wanted]
 

@@ -101,6 +101,21 @@ class Builder:
             self.define(name, self._to_blocked(name, ordered, axis))
         return self._forms[name][axis]
 
+    def channels_first(self, name: str, axis: int) -> Value:
+        """The tensor plain, its channels moved from `axis` to 1: (N, C, ...)."""
+        forms = self._forms_of(name)
+        if axis in forms:
+            return self._from_blocked(name, forms[axis])
+        return self._move_channels(self.plain(name), axis, back=False)
+
+    def define_channels_first(self, name: str, value: Value, axis: int) -> None:
+        """Say that a tensor whose channels belong on `axis` lies here with its channels on 1."""
+        self.define(name, self._move_channels(value, axis, back=True))
+
+    def redefine(self, name: str, value: Value) -> None:
+        """Say that a tensor has changed where it lies here; its other forms are out of date."""
+        self._forms[name] = {value.axis: value}
+
     def new(self, name: str, axis: int | None) -> Value:
         """Room for a tensor that a step is about to make, in a slice of what it is joined to."""
         shape = self.shapes[name]

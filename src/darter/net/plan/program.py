@@ -82,7 +82,7 @@ class Program:
                 self.options = _within_cap(graph, batch, self.options)
             build = emitted(graph, batch, self.options, packed or Packed(), release)
         self.inputs = {name: build.shapes[name] for name in graph.inputs}
-        self.outputs = {name: build.shapes[name] for name in graph.outputs}
+        self.outputs = tuple((name, build.shapes[name]) for name in graph.outputs)
         self._build = build
         self._core = assemble(build)
 
@@ -134,7 +134,7 @@ class Program:
         return self._core.weight_bytes
 
     def _results(self) -> list[NDArray[np.float32]]:
-        return [np.empty(shape, np.float32) for shape in self.outputs.values()]
+        return [np.empty(shape, np.float32) for _, shape in self.outputs]
 
 
 def _within_cap(graph: Graph, batch: int, options: Options) -> Options:

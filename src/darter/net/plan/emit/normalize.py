@@ -55,9 +55,10 @@ def reduce(build: Builder, node: Node) -> None:
     x, name = node.inputs[0], node.output
     shape = build.shapes[x]
     axes = sorted(axis % len(shape) for axis in given["axes"])
-    pixels = [i for i in range(1, len(shape)) if i != build.axis(x)]
-    if given["function"] == "mean" and len(shape) == 4 and axes == pixels:
-        _mean_of_pixels(build, node)
+    channels = build.axis(x)
+    pixels = [i for i in range(1, len(shape)) if i != channels]
+    if given["function"] == "mean" and channels and len(shape) == 4 and axes == pixels:
+        _mean_of_pixels(build, node, channels)
         return
     kept = [i for i in range(len(shape)) if i not in axes]
     strides = strides_of(shape)
@@ -71,9 +72,7 @@ def reduce(build: Builder, node: Node) -> None:
     build.emit(core, [build.plain(x)], [build.new(name, None)], given["function"])
 
 
-def _mean_of_pixels(build: Builder, node: Node) -> None:
-    axis = build.axis(node.inputs[0])
-    assert axis is not None
+def _mean_of_pixels(build: Builder, node: Node, axis: int) -> None:
     x = build.blocked(node.inputs[0], axis)
     shape = build.shapes[node.output]
     y = build.new(node.output, axis if len(shape) == 4 else 1)

@@ -69,11 +69,13 @@ def _convolution(
     algorithm = algorithm_for(spec, build.options)
     w, b = (build.weight(name) for name in names)
     layer = build.packed.convolution(names, algorithm, spec, w.reshape(spec.w), b, activation)
-    source = build.plain(x) if layer.plain_input else build.blocked(x, axis)
+    source = build.channels_first(x, axis) if layer.plain_input else build.blocked(x, axis)
     reads = [source]
     if layer.plain_output:
-        target = build.new(node.output, None)
-        reads += [build.plain(added)] if added else []
+        shape = build.shapes[node.output]
+        pixels = (size for i, size in enumerate(shape) if i not in (0, axis))
+        target = build.temporary((shape[0], shape[axis], *pixels), None)
+        reads += [build.channels_first(added, axis)] if added else []
     elif added:
         reads.append(build.whole(build.blocked(added, axis)))
         if reads[1].storage is source.storage:  # x is read again while y is written
@@ -88,8 +90,12 @@ def _convolution(
     layer = layer.placed(spec.x[0], _slice_blocks(source), _slice_blocks(target))
     core = steps.convolution_step(layer, added is not None)
     build.emit(core, reads, [target], algorithm, spec.multiply_adds)
+    if layer.plain_output:
+        build.define_channels_first(node.output, target, axis)
     if residual and not added:
+        target = build.blocked(node.output, axis)
         _add(build, node, target, build.blocked(residual[0], axis))
+        build.redefine(node.output, target)
 
 
 def _fully_connected(
