@@ -93,9 +93,23 @@ def test_unknown_and_unfit_nets_are_refused(tmp_path):
         random_net("lenet", tmp_path)
     with pytest.raises(ModelFileError, match=r"gone\.onnx"):
         given_net(tmp_path / "gone.onnx", tmp_path)
-    fixed = save(color_model(inputs=(2, 3, 8, 8), outputs=(2, 3)), tmp_path / "two.onnx")
-    with pytest.raises(UnsupportedError, match="it insists on 2 pictures"):
-        given_net(fixed, tmp_path / "nets")
+    last = save(color_model(inputs=("n", 8, 8, 3)), tmp_path / "last.onnx")
+    with pytest.raises(UnsupportedError, match=r"\(N, C, H, W\), got float32 NHWC"):
+        given_net(last, tmp_path / "nets")
+
+
+def test_a_model_may_end_in_softmax_and_insist_on_a_batch(tmp_path, capfd):
+    pytest.importorskip("onnxruntime")
+    options = {"inputs": (2, 3, 8, 8), "outputs": (2, 3), "tail": ("Softmax",)}
+    file = save(color_model(**options), tmp_path / "two.onnx")
+    timing = ["--batches", "1,4", "--rounds", "1", "--seconds", "0.01"]
+    with pytest.raises(SystemExit) as end:
+        main(["bench", str(file), "--runtimes", "onnxruntime", *timing])
+    assert not end.value.code
+    printed = capfd.readouterr().out
+    assert "two.onnx insists on 2 pictures at a time" in printed
+    assert printed.count(", 2 pictures\n") == 1
+    assert "left out" not in printed
 
 
 def test_the_command_compares_a_model_file(file, tmp_path, capfd):

@@ -147,7 +147,7 @@ def test_bad_picture_is_named_when_its_batch_is_due(photos, tmp_path):
 
 def test_failing_transform_names_the_picture(photos):
     class Failing:
-        size = min_side = 16
+        side = min_side = 16
 
         def write(self, pixels, out, seed, epoch, index):
             raise ZeroDivisionError("oh")
@@ -181,7 +181,7 @@ def test_threads_end_however_the_loop_ends(photos, leave):
 
 def test_waiting_is_measured_and_adds_threads(photos):
     class Slow:
-        size = min_side = 8
+        side = min_side = 8
 
         def write(self, pixels, out, seed, epoch, index):
             time.sleep(0.01)

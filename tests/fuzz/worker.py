@@ -19,8 +19,8 @@ def outcome(content: bytes, folder: Path) -> str:
     path.write_bytes(content)
     try:
         session = darter.load(path, runtime="darter", threads=1)
-        size = session.info.preprocess.size
-        session.run(np.ones((2, 3, size, size), np.float32))
+        given = session.signature
+        session.run(np.ones((2, given.channels, *given.sides(None, 224)), np.float32))
     except DarterError as error:
         return type(error).__name__
     return "ran"

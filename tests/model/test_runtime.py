@@ -97,7 +97,7 @@ def test_a_session_is_called_with_pictures(tmp_path):
 
 def test_a_net_in_memory_runs_without_a_file():
     runtime = runtime_of(color_model(), "colors")
-    np.testing.assert_allclose(runtime.run(ONE), [[10, 10, 10]], rtol=1e-6)
+    np.testing.assert_allclose(runtime.run(ONE)[0], [[10, 10, 10]], rtol=1e-6)
 
 
 def test_sizes_left_open_are_planned_as_they_come(tmp_path):

@@ -51,15 +51,16 @@ def test_many_pictures_run_a_few_at_a_time(tmp_path, count, monkeypatch):
 
 
 @pytest.mark.parametrize("tail", [("Softmax",), ("Softmax", "Identity")], ids=str)
-def test_softmax_of_run_is_the_nets_own_answer(tmp_path, tail):
+def test_softmax_of_logits_is_the_nets_own_answer(tmp_path, tail):
     session = darter.load(darter_model(tmp_path / "m.onnx", tail=tail, scale=200.0))
-    np.testing.assert_allclose(softmax(session.run(THREE)), softmax(LOGITS * 20), atol=1e-6)
-    assert np.isfinite(session.run(THREE)).all()
+    np.testing.assert_allclose(softmax(session.logits(THREE)), softmax(LOGITS * 20), atol=1e-6)
+    assert np.isfinite(session.logits(THREE)).all()
+    np.testing.assert_allclose(session.run(THREE), softmax(LOGITS * 20), atol=1e-6)
 
 
 def test_log_softmax_counts_as_logits(tmp_path):
     session = darter.load(darter_model(tmp_path / "m.onnx", tail=("LogSoftmax",)))
-    np.testing.assert_allclose(softmax(session.run(THREE)), softmax(LOGITS), atol=1e-6)
+    np.testing.assert_allclose(softmax(session.logits(THREE)), softmax(LOGITS), atol=1e-6)
 
 
 def test_run_of_nothing_is_empty_and_wrong_shapes_are_named(tmp_path):
@@ -148,7 +149,7 @@ def test_classes_must_be_as_many_as_outputs_that_the_file_hides(tmp_path):
     path = save(color_model(outputs=None), tmp_path / "m.onnx")
     session = darter.load(path, classes=("a", "b"))
     with pytest.raises(ModelFileError, match="gives 3 scores for 2 classes"):
-        session.run(THREE)
+        session.logits(THREE)
 
 
 def test_threads_and_options_are_checked(tmp_path):

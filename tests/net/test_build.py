@@ -17,9 +17,8 @@ RNG = np.random.default_rng(0)
 
 
 def build(model: ModelFile, given: Signature):
-    side = given.size or 224
-    picture = (3, side, side) if given.layout == "NCHW" else (side, side, 3)
-    return build_graph(model, given.input, picture, (given.output,), written=given.batch)
+    picture = given.picture(*given.sides(None, 224))
+    return build_graph(model, given.input, picture, given.names, written=given.batch)
 
 
 def read(path):
@@ -31,10 +30,10 @@ def agree(path, *, batch=3):
     """The graph and ONNX Runtime give the same scores; returns the graph."""
     model, signature = read(path)
     graph = build(model, signature)
-    side = signature.size
-    x = RNG.random((batch, 3, side, side), np.float32)
+    x = RNG.random((batch, 3, *signature.sides(None, 224)), np.float32)
     shaped = x if signature.layout == "NCHW" else x.transpose(0, 2, 3, 1)
-    expected = OnnxRuntime(model, signature, 1).run(np.ascontiguousarray(shaped))
+    runtime = OnnxRuntime(model, signature, signature.names, 1)
+    (expected,) = runtime.run(np.ascontiguousarray(shaped))
     np.testing.assert_allclose(run_graph(graph, shaped)[0], expected, atol=1e-5)
     return graph
 

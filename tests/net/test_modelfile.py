@@ -71,17 +71,15 @@ def without(field):
     [
         (two_inputs(), "must take one picture tensor; its inputs are: images, more"),
         (without("input"), "its inputs are: none"),
-        (without("output"), r"output must have rank 2, \(N, classes\); got none"),
+        (without("output"), "has no output"),
         (color_model(inputs=("n", 192)), r"rank 4, .* got rank 2, \(\?, 192\)"),
-        (color_model(inputs=("n", 1, 8, 8)), r"3 channels \(RGB\); got \(\?, 1, 8, 8\)"),
-        (color_model(inputs=("n", 3, 8, 9)), "must be square"),
+        (color_model(inputs=("n", 5000, 8, 8)), "number of channels is 5000, above"),
         (color_model(inputs=("n", 3, 80000, 80000)), "size is 80000, above"),
         (color_model(inputs=(10**6, 3, 8, 8)), "batch is 1000000, above"),
         (color_model(outputs=("n", 10**12)), "number of classes is 1000000000000"),
         (color_model(outputs=("n", 3, 8, 8)), "not a classifier of whole pictures"),
         (color_model(outputs=("n", 1)), "has 1 output"),
         (color_model(dtype=TensorProto.DOUBLE), "float32 or float16; got double"),
-        (color_model(tail=("Sigmoid",)), "labels are independent"),
         (color_model(tail=("NoSuchOp",)), "NoSuchOp"),
         (color_model(outputs=("n", 5)), "5"),
     ],
@@ -90,14 +88,13 @@ def without(field):
 def test_graphs_that_are_no_classifier_are_explained(tmp_path, model, message):
     path = save(model, tmp_path / "model.onnx")
     with pytest.raises(ModelFileError, match=message):
-        darter.load(path).run(np.zeros((1, 3, 8, 8), np.float32))
+        darter.load(path)([np.zeros((8, 8, 3), np.uint8)])
 
 
 def test_identity_loop_ends(tmp_path):
     model = color_model(tail=("Identity", "Identity"))
     model.graph.node[-2].input[0] = model.graph.node[-1].output[0]
     path = save(model, tmp_path / "model.onnx")
-    assert not read_signature(read_model(path)).probabilities
     with pytest.raises(ModelFileError):
         darter.load(path)
 
@@ -187,8 +184,8 @@ for number in range(count):
     print(number, file=sys.stderr, flush=True)
     try:
         session = darter.load(path, threads=1)
-        size = session.info.preprocess.size
-        session.run(np.ones((2, 3, size, size), "f"))
+        given = session.signature
+        session.run(np.ones((2, given.channels, *given.sides(None, 224)), "f"))
     except DarterError:
         pass
 """

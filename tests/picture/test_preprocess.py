@@ -1,4 +1,5 @@
 import io
+import json
 
 import numpy as np
 import pytest
@@ -127,3 +128,65 @@ def test_bad_options_are_named(options, message):
 def test_wrong_pixels_are_named():
     with pytest.raises(ShapeError, match=r"uint8 array \(height, width, 3\), got float64 \(4, 4\)"):
         Preprocess(8)(np.zeros((4, 4)))
+
+
+@pytest.mark.parametrize("crop", ["center", "squash", "pad"])
+@pytest.mark.parametrize("sides", [(32, 100), (40, 24)])
+def test_rectangles_show_what_pillow_shows(crop, sides):
+    """The middle at the scale that covers it, all of it, or all with the mean color beside it."""
+    height, width = sides
+    pixels = photo(120, 80)
+    plain = Preprocess(size=sides, crop=crop, resize=min(sides), mean=(0, 0, 0), std=(1, 1, 1))
+    ours = plain(pixels)
+    assert ours.shape == (3, height, width)
+    box, inner = (0, 0, 120, 80), (height, width)
+    if crop == "center":
+        scale = max(width / 120, height / 80)
+        grown = [max(width, round(120 * scale)), max(height, round(80 * scale))]
+        x, y = round((grown[0] - width) / 2), round((grown[1] - height) / 2)
+        across, down = 120 / grown[0], 80 / grown[1]
+        box = (x * across, y * down, (x + width) * across, (y + height) * down)
+    elif crop == "pad":
+        scale = min(width / 120, height / 80)
+        inner = (round(80 * scale), round(120 * scale))
+        top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
+        ours = ours[:, top : top + inner[0], left : left + inner[1]]
+    expected = Image.fromarray(pixels).resize(inner[::-1], Image.Resampling.BILINEAR, box=box)
+    difference = np.abs(ours * 255 - np.asarray(expected, np.float32).transpose(2, 0, 1))
+    if crop == "pad":  # beside it lies the mean color, which its border blends with
+        difference = difference[:, 1:-1, 1:-1]
+    assert difference.max() < 2
+
+
+def test_grey_is_as_pillow_sees_it():
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 20, 3), np.uint8)
+    grey = Preprocess(size=20, resize=20, channels=1, mean=(0.5,), std=(0.25,))(pixels)
+    expected = (np.asarray(Image.fromarray(pixels).convert("L"), np.float32) / 255 - 0.5) / 0.25
+    assert grey.shape == (1, 20, 20)
+    assert np.abs(grey[0] - expected).max() < 4.1 / 255
+
+
+@pytest.mark.parametrize(
+    "preprocess",
+    [
+        Preprocess(size=(32, 100)),
+        Preprocess(size=28, channels=1),
+        Preprocess(size=(28, 20), channels=1, mean=(0.4,), std=(0.3,), crop="pad"),
+    ],
+    ids=str,
+)
+def test_rectangles_and_grey_round_trip_as_json(preprocess):
+    again = Preprocess.from_dict(json.loads(json.dumps(preprocess.to_dict())))
+    assert again == preprocess
+    assert again.batch([np.zeros((50, 60, 3), np.uint8)] * 2).shape == (2, *preprocess.shape)
+
+
+def test_a_square_of_color_is_written_as_before():
+    keys = ["size", "resize", "crop", "mean", "std"]
+    assert [*Preprocess(size=(64, 64)).to_dict()] == keys
+    assert Preprocess(size=(64, 64)) == Preprocess(size=64)
+
+
+def test_a_rectangle_has_no_side():
+    with pytest.raises(OptionError, match="must be one side of a square"):
+        _ = Preprocess(size=(3, 4)).side

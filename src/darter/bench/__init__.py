@@ -6,7 +6,7 @@ append_records(file, ...)      rows kept as JSON lines, each with its machine
 """
 
 from darter.bench.convolutions import limit, net_layers, time_layers, time_sequence
-from darter.bench.exports import NETS, PICTURES, given_net, random_net
+from darter.bench.exports import NETS, PICTURES, batches_of, given_net, random_net
 from darter.bench.nets import PEERS, SLOW, Case, Comparison, RuntimeRow, compare
 from darter.bench.plot import plot_speedups
 from darter.bench.records import append_records, check_appendable
@@ -20,6 +20,7 @@ __all__ = [
     "Comparison",
     "RuntimeRow",
     "append_records",
+    "batches_of",
     "check_appendable",
     "compare",
     "given_net",

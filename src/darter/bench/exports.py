@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,12 @@ def random_net(name: str, folder: Path, pictures: int = PICTURES) -> Path:
     return file
 
 
+def batches_of(path: Path, wanted: Sequence[int]) -> list[int]:
+    """The numbers of pictures to run a model file with: its own, if it insists on one."""
+    batch = read_signature(read_model(path)).batch
+    return [*wanted] if batch is None else [batch]
+
+
 def given_net(path: Path, folder: Path, pictures: int = PICTURES) -> Path:
     """A copy of somebody's model file, with random pictures and ONNX Runtime's answers.
 
@@ -52,22 +59,23 @@ def given_net(path: Path, folder: Path, pictures: int = PICTURES) -> Path:
 
     model = read_model(path)
     signature = read_signature(model)
-    if signature.layout != "NCHW" or signature.dtype != "float32" or signature.batch:
-        fixed = f"; it insists on {signature.batch} pictures" if signature.batch else ""
+    if signature.layout != "NCHW" or signature.dtype != "float32":
         raise UnsupportedError(
-            f"{path}: the comparison needs a model of any number of float32 pictures (N, 3, H, W), "
-            f"got {signature.dtype} {signature.layout}{fixed}"
+            f"{path}: the comparison needs a model of float32 pictures (N, C, H, W), "
+            f"got {signature.dtype} {signature.layout}"
         )
-    if signature.probabilities:
-        raise UnsupportedError(f"{path}: the comparison needs a model that ends before its Softmax")
-    session = darter.load(path, runtime="onnxruntime")
+    folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{path.stem}.onnx"
-    if model.external:
-        onnx.save_model(onnx.load(str(path)), file)  # in one file
+    if model.external or len(signature.outputs) > 1:
+        whole = onnx.load(str(path))
+        del whole.graph.output[1:]  # the runtimes compute the first output, and are held to it
+        onnx.save_model(whole, file)  # in one file
     elif file.resolve() != path.resolve():
         shutil.copyfile(path, file)
-    size = signature.size or ANY_SIZE
-    x = np.random.default_rng(0).standard_normal((pictures, 3, size, size), np.float32)
+    session = darter.load(file, runtime="onnxruntime")
+    sides = signature.sides(None, ANY_SIZE)
+    shape = (pictures, signature.channels, *sides)
+    x = np.random.default_rng(0).standard_normal(shape, np.float32)
     np.save(file.with_suffix(".x.npy"), x)
     np.save(file.with_suffix(".y.npy"), session.run(x))
     return file

@@ -14,6 +14,7 @@ from darter.bench import (
     Case,
     Comparison,
     append_records,
+    batches_of,
     compare,
     given_net,
     random_net,
@@ -89,12 +90,15 @@ def whole_nets(plan: Plan, *, out: Path | None, plot: Path | None) -> None:
         folder = plan.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         for name in plan.nets or NETS:
-            pictures = max(PICTURES, *plan.batches)
             given = name.endswith(".onnx")
+            batches = batches_of(Path(name), plan.batches) if given else plan.batches
+            if batches != plan.batches:
+                print(f"{name} insists on {batches[0]} pictures at a time")
+            pictures = max(PICTURES, *batches)
             file = (given_net(Path(name), folder, pictures) if given
                     else random_net(name, folder, pictures))  # fmt: skip
             names = tuple(peer for peer in peers if not given or peer not in ("eager", "inductor"))
-            for batch in plan.batches:
+            for batch in batches:
                 case = Case(file, batch, plan.precision, plan.threads)
                 found = compare(
                     case, names, python=python, rounds=plan.rounds, seconds=plan.seconds

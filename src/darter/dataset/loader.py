@@ -26,7 +26,7 @@ class Transform(Protocol):
     """What turns pixels into one slot of a batch: `Augment` or `Preprocess`."""
 
     @property
-    def size(self) -> int: ...
+    def side(self) -> int: ...
 
     @property
     def min_side(self) -> int: ...
@@ -108,10 +108,10 @@ class Loader:
         self._adapt = threads is None
         self.threads = threads or 1
         self._next_epoch = 0
-        self._slots = Slots(self.transform.size, batch_size, dtype, channels_last, pin)
+        self._slots = Slots(self.transform.side, batch_size, dtype, channels_last, pin)
 
     def __repr__(self) -> str:
-        pictures, size = len(self.samples), self.transform.size
+        pictures, size = len(self.samples), self.transform.side
         return f"<Loader: {pictures} pictures, batches of {self.batch_size}, {size}×{size}>"
 
     def __len__(self) -> int:

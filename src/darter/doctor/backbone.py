@@ -44,7 +44,7 @@ class BackboneModel:
         backbone = zoo.load(recipe.backbone, recipe.weights or None)
         self.fixed_size = backbone.fixed_size
         self.preprocess = make_preprocess(self.recipe, backbone)
-        self.size = self.preprocess.size
+        self.size = self.preprocess.side
         model = Classifier(backbone, classes, dropout=strategy.dropout)
         move(model, self.device, self.recipe.channels_last)
         prepare(model, strategy)

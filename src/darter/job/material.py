@@ -78,7 +78,7 @@ class Start:
 
     def net(self, strategy: Strategy, seed: int) -> Backbone:
         """The backbone, or a new small net where the strategy starts at random."""
-        return small_net(self.small.size, seed) if strategy.start == "random" else self.backbone
+        return small_net(self.small.side, seed) if strategy.start == "random" else self.backbone
 
     def preprocess_for(self, strategy: Strategy) -> Preprocess:
         """How this strategy sees pictures in validation and use."""

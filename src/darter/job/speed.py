@@ -25,7 +25,7 @@ def measure_speed(path: Path, model: Classifier) -> dict[str, Any]:
     multiply_adds: of one picture; one is two floating-point operations.
     """
     session = load(path)
-    size = session.info.preprocess.size
+    size = session.info.preprocess.side
     return {
         "milliseconds": {f"batch_{n}": _milliseconds(session, n, size) for n in BATCHES},
         "threads": available_cpus(),

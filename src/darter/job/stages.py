@@ -87,7 +87,7 @@ def describe(run: Run, material: Material) -> Start:
             progress=progress,
         )
     run.folder.save(
-        backbone={"name": backbone.name, "source": backbone.source, "size": preprocess.size}
+        backbone={"name": backbone.name, "source": backbone.source, "size": preprocess.side}
     )
     text = f"{backbone.name} ({backbone.source})\nat {sizes.size}×{sizes.size} pixels: {sizes.why}"
     run.say("features", text)
@@ -97,7 +97,7 @@ def describe(run: Run, material: Material) -> Start:
 
 def _small_look(recipe: Recipe, material: Material, preprocess: Preprocess) -> Preprocess:
     """What an untrained net sees: the whole picture, no larger than it is unless asked for."""
-    size = preprocess.size
+    size = preprocess.side
     if recipe.size == "auto":
         size = small_size(material.side, size)
     return make_preprocess(recipe.replace(size=size), small_net(size))

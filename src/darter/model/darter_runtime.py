@@ -7,18 +7,29 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from darter.errors import ModelFileError, UnsupportedError
+from darter.errors import UnsupportedError
 from darter.model.signature import Signature
-from darter.net import Graph, ModelFile, Options, Programs, StepReport, build, refusals
+from darter.net import (
+    Graph,
+    ModelFile,
+    Options,
+    Programs,
+    StepReport,
+    build,
+    pictures_axes,
+    refusals,
+)
 
 USUAL_SIZE = 224
+Sides = tuple[int, int]  # height, width
 MOST_SIZES = 2  # of pictures, whose plans are kept for a file that takes any size
 
 
 class DarterRuntime:
     """Builds the graph when it is made, and a plan at the first run with so many pictures.
 
-    size: of the pictures to expect, for a file that takes any; others work as well.
+    outputs: what is wanted of the graph; the rest is left out of it.
+    size: height and width of the pictures to expect, for a file that takes any; others work too.
     Raises UnsupportedError that lists every node that cannot run.
     """
 
@@ -28,45 +39,44 @@ class DarterRuntime:
         self,
         model: ModelFile,
         signature: Signature,
+        outputs: tuple[str, ...],
         threads: int,
         precision: str = "float32",
-        size: int | None = None,
+        size: tuple[int, int] | None = None,
     ) -> None:
-        self._model, self._signature = model, signature
+        self._model, self._signature, self.outputs = model, signature, outputs
         options = Options(threads, precision)
         self._settings = {"threads": options.threads, "precision": options.precision}
-        self._kept: OrderedDict[int, Programs] = OrderedDict()
+        self._kept: OrderedDict[Sides, Programs] = OrderedDict()
         self._lock = Lock()
-        side = signature.size or size or USUAL_SIZE
-        graph = self._build(side)
+        sides = signature.sides(size, USUAL_SIZE)
+        graph = self._build(sides)
         refused = refusals(graph)
         if refused:
             raise UnsupportedError(f"{model.path}: cannot run {'; '.join(refused)}")
         self.batch = graph.inputs[signature.input][0]
-        self._built = {side: graph}  # for the first plan; its weights are gone after that
+        self.axes = pictures_axes(graph)
+        self._built = {sides: graph}  # for the first plan; its weights are gone after that
 
-    def run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Scores for x, (N, 3, size, size) or (N, size, size, 3) as the file has it."""
+    def run(self, x: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """The outputs for x, (N, C, H, W) or (N, H, W, C) as the file has it."""
         height, width = x.shape[2:] if self._signature.layout == "NCHW" else x.shape[1:3]
-        if height != width:
-            raise ModelFileError(f"{self._model.path}: pictures must be square, got {x.shape}")
-        scores = self._programs(height).run(x)
-        assert isinstance(scores, np.ndarray)
-        return scores
+        results = self._programs((height, width)).run(x)
+        return [results] if isinstance(results, np.ndarray) else results
 
-    def report(self, size: int, batch: int) -> list[StepReport]:
+    def report(self, size: Sides, batch: int) -> list[StepReport]:
         """What each step of the plan takes, measured."""
         return self._programs(size).program(batch).report()
 
-    def _graph(self, size: int) -> Graph:
+    def _graph(self, size: Sides) -> Graph:
         return self._built.pop(size, None) or self._build(size)
 
-    def _build(self, size: int) -> Graph:
+    def _build(self, size: Sides) -> Graph:
         given = self._signature
-        picture = (3, size, size) if given.layout == "NCHW" else (size, size, 3)
-        return build(self._model, given.input, picture, (given.output,), written=given.batch)
+        picture = given.picture(*size)
+        return build(self._model, given.input, picture, self.outputs, written=given.batch)
 
-    def _programs(self, size: int) -> Programs:
+    def _programs(self, size: Sides) -> Programs:
         with self._lock:
             if size not in self._kept:
                 self._kept[size] = Programs(

@@ -150,7 +150,7 @@ def evaluate_samples(
     rows: list[NDArray[np.float32]] = []
     unreadable: list[tuple[str, str]] = []
     answers = stream_logits(
-        session.run, session.info, (sample.path for sample in samples), batch_size=batch_size
+        session.logits, session.info, (sample.path for sample in samples), batch_size=batch_size
     )
     for done, (sample, (path, scores)) in enumerate(zip(samples, answers, strict=True), 1):
         if isinstance(scores, str):

@@ -7,6 +7,7 @@ from typing import Any
 
 from darter.errors import OptionError
 from darter.model.info import ModelInfo, check_classes
+from darter.model.signature import Signature
 from darter.picture import Preprocess
 
 SIZE = 224
@@ -15,19 +16,24 @@ SIZE = 224
 def guess_info(
     known: ModelInfo | None,
     outputs: int | None,
-    graph_size: int | None,
+    signature: Signature,
+    task: str,
     *,
     classes: Sequence[str] | None = None,
-    size: int | None = None,
+    size: int | tuple[int, int] | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
 ) -> tuple[ModelInfo, list[str]]:
     """The model's own info with the user's replacements, or a guess with a note for each guess.
 
-    outputs, graph_size: what the graph says, None where it leaves it open.
+    outputs: how many the graph gives, None where it leaves that open.   task: as it ends.
     """
+    channels = signature.channels
     given = None if classes is None else check_classes(list(classes), "classes")
-    pairs = (("mean", _triple("mean", mean)), ("std", _triple("std", std)))
+    pairs = (
+        ("mean", _per_channel("mean", mean, channels)),
+        ("std", _per_channel("std", std, channels)),
+    )
     color: dict[str, Any] = {name: values for name, values in pairs if values is not None}
     if known is not None:
         sides: dict[str, Any] = {"size": size, "resize": None} if size else {}
@@ -37,17 +43,15 @@ def guess_info(
     if given is None:
         given, note = _guess_classes(outputs or 0)
         notes.append(note)
-    side = size or graph_size
-    if side is None:
-        side = SIZE
+    if size is None and signature.size == (None, None):
         notes.append(f"says no input size: {SIZE} is assumed (--size)")
     if mean is None or std is None:
-        notes.append(
-            "says no normalization: RGB in [0, 1] with ImageNet's mean and deviation is assumed "
-            "(--mean, --std)"
-        )
-    preprocess = Preprocess(size=side, **color)
-    return ModelInfo(given, preprocess), notes
+        assumed = "RGB in [0, 1] with ImageNet's mean and deviation"
+        if channels == 1:
+            assumed = "grey in [0, 1], as it is,"
+        notes.append(f"says no normalization: {assumed} is assumed (--mean, --std)")
+    preprocess = Preprocess(size=size or signature.sides(None, SIZE), channels=channels, **color)
+    return ModelInfo(given, preprocess, task=task), notes
 
 
 def _guess_classes(outputs: int) -> tuple[tuple[str, ...], str]:
@@ -61,13 +65,16 @@ def _guess_classes(outputs: int) -> tuple[tuple[str, ...], str]:
     return plain, f"names no classes: {outputs} outputs are called by number (--classes)"
 
 
-def _triple(option: str, values: Sequence[float] | None) -> tuple[float, ...] | None:
+def _per_channel(
+    option: str, values: Sequence[float] | None, channels: int
+) -> tuple[float, ...] | None:
     if values is None:
         return None
-    if len(values) not in (1, 3):
-        raise OptionError(f"{option} must be 1 or 3 numbers (red, green, blue); got {len(values)}")
+    if len(values) not in (1, channels):
+        needed = "1 number" if channels == 1 else "1 or 3 numbers (red, green, blue)"
+        raise OptionError(f"{option} must be {needed}; got {len(values)}")
     if max(values) > 2:
         raise OptionError(
             f"{option} is for colors in [0, 1]; {max(values):g} looks like 0…255: divide by 255"
         )
-    return tuple(values) * 3 if len(values) == 1 else tuple(values)
+    return tuple(values) * channels if len(values) == 1 else tuple(values)

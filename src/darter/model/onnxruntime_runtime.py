@@ -15,14 +15,18 @@ class OnnxRuntime:
 
     name = "onnxruntime"
 
-    def __init__(self, model: ModelFile, signature: Signature, threads: int) -> None:
+    def __init__(
+        self, model: ModelFile, signature: Signature, outputs: tuple[str, ...], threads: int
+    ) -> None:
         try:
             import onnxruntime
         except ImportError as error:
             raise MissingExtraError(
                 'ONNX Runtime is not installed; to run such files: pip install "darter[ort]"'
             ) from error
-        self.batch = signature.batch
+        self.batch, self.outputs = signature.batch, outputs
+        axes = {output.name: output.axis for output in signature.outputs}
+        self.axes = tuple(axes[name] for name in outputs)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = FATAL
@@ -36,13 +40,12 @@ class OnnxRuntime:
         except Exception as error:
             raise ModelFileError(f"{model.path}: {_reason(error)}") from error
 
-    def run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The graph's output for x (N, 3, H, W), in the graph's own layout and shape."""
+    def run(self, x: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """The graph's outputs for pictures in its own layout, in its own shapes."""
         try:
-            (scores,) = self._session.run([self._signature.output], {self._signature.input: x})
+            return self._session.run([*self.outputs], {self._signature.input: x})
         except Exception as error:
             raise ModelFileError(f"{self._path}: the net does not run: {_reason(error)}") from error
-        return scores
 
 
 def _reason(error: Exception) -> str:

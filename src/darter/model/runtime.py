@@ -18,26 +18,34 @@ RUNTIMES = ("auto", "darter", "onnxruntime")
 
 
 class Runtime(Protocol):
-    """Runs one model file. `run` may be called from several threads."""
+    """Runs one model file. `run` may be called from several threads.
+
+    batch: the number of pictures per run that it insists on.   outputs: what `run` gives.
+    axes: of the pictures in each output.
+    """
 
     name: str
-    batch: int | None  # the number of pictures per run that it insists on
+    batch: int | None
+    outputs: tuple[str, ...]
+    axes: tuple[int, ...]
 
-    def run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The graph's output for pictures in the graph's own layout."""
+    def run(self, x: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """The outputs for pictures in the graph's own layout, in its shapes."""
 
 
 def choose_runtime(
     name: str,
     model: ModelFile,
     signature: Signature,
+    outputs: tuple[str, ...],
     *,
     threads: int,
     precision: str = "float32",
-    size: int | None = None,
+    size: tuple[int, int] | None = None,
 ) -> Runtime:
     """The runtime called `name`; "auto" is darter's own wherever it can run the file.
 
+    outputs: what is wanted of the graph; the rest is not computed.   size: see `DarterRuntime`.
     Where it cannot, "auto" takes ONNX Runtime after a warning that says why.
     Raises OptionError for an unknown name; UnsupportedError where nothing installed can run the
     file, with what to install; MissingExtraError where ONNX Runtime is asked for and absent.
@@ -45,16 +53,16 @@ def choose_runtime(
     if name not in RUNTIMES:
         raise OptionError(f"runtime must be one of {', '.join(RUNTIMES)}; got {name!r}")
     if name == "onnxruntime":
-        return _onnxruntime(model, signature, threads, precision)
+        return _onnxruntime(model, signature, outputs, threads, precision)
     from darter.model.darter_runtime import DarterRuntime
 
     try:
-        return DarterRuntime(model, signature, threads, precision, size)
+        return DarterRuntime(model, signature, outputs, threads, precision, size)
     except UnsupportedError as error:
         if name == "darter":
             raise
         try:
-            other = _onnxruntime(model, signature, threads, "float32")
+            other = _onnxruntime(model, signature, outputs, threads, "float32")
         except MissingExtraError as missing:
             raise UnsupportedError(f"{error}. {missing}") from None
         warnings.warn(f"{error}; it runs on ONNX Runtime instead", RuntimeWarning, stacklevel=3)
@@ -62,18 +70,26 @@ def choose_runtime(
 
 
 def runtime_of(proto: "ModelProto", name: str, *, threads: int | None = None) -> Runtime:
-    """What runs a net that is in memory, e.g. just exported: pictures in, rows of numbers out.
+    """What runs a net that is in memory, e.g. just exported: pictures in, tensors out.
 
     Nothing but the graph is asked for: no classes, no preprocessing. Errors call it `name`.
     """
     model = model_in_memory(proto, name)
     signature = read_signature(model)
-    return choose_runtime("auto", model, signature, threads=threads or available_cpus())
+    return choose_runtime(
+        "auto", model, signature, signature.names, threads=threads or available_cpus()
+    )
 
 
-def _onnxruntime(model: ModelFile, signature: Signature, threads: int, precision: str) -> Runtime:
+def _onnxruntime(
+    model: ModelFile,
+    signature: Signature,
+    outputs: tuple[str, ...],
+    threads: int,
+    precision: str,
+) -> Runtime:
     from darter.model.onnxruntime_runtime import OnnxRuntime
 
     if precision != "float32":
         raise OptionError(f"ONNX Runtime runs in float32 only; precision is {precision!r}")
-    return OnnxRuntime(model, signature, threads)
+    return OnnxRuntime(model, signature, outputs, threads)

@@ -1,8 +1,10 @@
 """A model file made ready to run."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from numbers import Integral
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,20 +12,22 @@ from numpy.typing import NDArray
 
 from darter.errors import ModelFileError, OptionError, ShapeError, UnsupportedError
 from darter.kernels import available_cpus
+from darter.model.batches import run_in_batches
 from darter.model.guess import guess_info
 from darter.model.info import ModelInfo, info_from_metadata, metadata
 from darter.model.predict import Picturelike, stream_logits
 from darter.model.prediction import Prediction
 from darter.model.runtime import Runtime, choose_runtime
+from darter.model.scores import Scores, read_scores
 from darter.model.signature import Signature, read_signature
 from darter.model.tasks import get_task
-from darter.net import read_model
+from darter.net import ModelFile, read_model
 
 if TYPE_CHECKING:
     from darter.net import StepReport
 
-MOST_AT_ONCE = 32  # pictures per run, so that memory is bounded however many come
-LEAST_PROBABILITY = 1e-30  # the logarithm of a Softmax output that is exactly 0
+USUAL_SIZE = 224  # of pictures, for a net that takes any
+Make = Callable[[tuple[str, ...]], Runtime]  # what runs a file, for these outputs
 
 
 def load(
@@ -33,94 +37,123 @@ def load(
     precision: str = "float32",
     threads: int | None = None,
     classes: Sequence[str] | None = None,
-    size: int | None = None,
+    size: int | tuple[int, int] | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
 ) -> "Session":
-    """Make any ONNX picture classifier ready to run.
+    """Make an ONNX file of a CNN ready to run.
 
     runtime: "darter", "onnxruntime", or "auto": darter's own engine where it can run the file, and
         otherwise ONNX Runtime, after a warning that lists what darter cannot run.
     precision: of the products: "float32", or "bfloat16", which is faster on CPUs that have it and
         a little less exact.
     threads: for the net; by default every CPU that this process may use.
-    classes, size, mean, std: for a model that does not carry them (one not written by darter);
-        given, they win over what the file says. What had to be guessed is in `Session.notes`.
+    classes, size, mean, std: for a classifier that does not carry them (one not written by
+        darter); given, they win over what the file says. size: a side, or (height, width). What
+        had to be guessed is in `Session.notes`.
 
-    Raises ModelFileError if the file is missing, damaged or no picture classifier, and says why;
-    UnsupportedError, with every node that cannot run, if no runtime takes it.
+    Any net that takes one tensor of pictures can `run`; `predict` needs one that gives scores of
+    classes. Raises ModelFileError if the file is missing or damaged, or takes anything else;
+    UnsupportedError, with what is missing, if no runtime takes it.
     """
     if threads is not None and (not isinstance(threads, Integral) or threads < 1):
         raise OptionError(f"threads must be a whole number from 1 on, got {threads!r}")
     model = read_model(path)
     signature = read_signature(model)
-    chosen = choose_runtime(
+    scores = _scores(model, signature)
+    make = partial(
+        choose_runtime,
         runtime,
         model,
         signature,
         threads=threads or available_cpus(),
         precision=precision,
-        size=size,
+        size=signature.sides(size, USUAL_SIZE),
     )
+    if isinstance(scores, ModelFileError):
+        return Session(signature, make, make(signature.names), scores, scores)
+    chosen = make((scores.output,))
     known = info_from_metadata(metadata(model.proto), path)
-    outputs = signature.classes
+    outputs = scores.classes
     if outputs is None and known is None and classes is None:
-        outputs = _count_outputs(chosen, signature, size)
+        outputs = _count_outputs(chosen, signature, scores, size)
     info, notes = guess_info(
-        known, outputs, signature.size, classes=classes, size=size, mean=mean, std=std
+        known, outputs, signature, scores.task, classes=classes, size=size, mean=mean, std=std
     )
     if outputs is not None and len(info.classes) != outputs:
         raise ModelFileError(f"{path}: {len(info.classes)} class names for {outputs} outputs")
-    if signature.size is not None and info.preprocess.size != signature.size:
-        raise ModelFileError(
-            f"{path}: takes pictures of {signature.size}×{signature.size} pixels, "
-            f"but size is {info.preprocess.size}"
-        )
-    return Session(chosen, signature, info, tuple(f"{path}: {note}" for note in notes))
+    _check_size(path, signature, info.preprocess.sides)
+    return Session(
+        signature, make, chosen, scores, info, tuple(f"{path}: {note}" for note in notes)
+    )
 
 
 class Session:
     """Runs one model. Made by `load`; safe to share between threads.
 
-    info: classes, preprocessing, calibration, card.   notes: what `load` had to guess.
-    runtime: what runs the net, "darter" or "onnxruntime".
+    info: classes, preprocessing, calibration, card, task; raises ModelFileError where the net
+        gives no scores of classes.   signature: what its graph takes and gives.
+    notes: what `load` had to guess.   runtime: what runs the net, "darter" or "onnxruntime".
     """
 
     def __init__(
         self,
-        runtime: Runtime,
         signature: Signature,
-        info: ModelInfo,
+        make: Make,
+        runtime: Runtime,
+        scores: Scores | ModelFileError,
+        info: ModelInfo | ModelFileError,
         notes: tuple[str, ...] = (),
     ) -> None:
-        self._runtime, self._signature = runtime, signature
-        self.info, self.notes, self.runtime = info, notes, runtime.name
+        self.signature, self.notes, self.runtime = signature, notes, runtime.name
+        self._make, self._runtime, self._scores, self._info = make, runtime, scores, info
+        self._lock, self._all = Lock(), runtime if runtime.outputs == signature.names else None
 
     def __repr__(self) -> str:
-        classes, size = len(self.info.classes), self.info.preprocess.size
-        return f"<Session: {classes} classes, pictures of {size}×{size}, on {self.runtime}>"
+        if isinstance(self._info, ModelFileError):
+            return f"<Session: {', '.join(map(str, self.signature.outputs))}, on {self.runtime}>"
+        height, width = self._info.preprocess.sides
+        classes = len(self._info.classes)
+        return f"<Session: {classes} classes, pictures of {height}×{width}, on {self.runtime}>"
 
-    def run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Class scores of preprocessed pictures.
+    @property
+    def info(self) -> ModelInfo:
+        if isinstance(self._info, ModelFileError):
+            raise self._info
+        return self._info
 
-        x: float32 (N, 3, size, size), as `info.preprocess` makes it. With the same N, the same
-            pictures give the same bits; another N may round differently.
-        Returns float32 logits (N, classes); of a net that ends in a Softmax, the logarithms of
-        its probabilities, so that softmax(logits) is always the net's own answer.
-        Raises ShapeError if x has another shape.
+    def run(self, x: NDArray[np.float32]) -> NDArray[np.float32] | list[NDArray[np.float32]]:
+        """All outputs of the net for preprocessed pictures.
+
+        x: float32 (N, C, H, W), whatever layout the file has. With the same N, the same pictures
+            give the same bits; another N may round differently.
+        Returns float32 arrays in the graph's shapes and order; one array if there is one output.
+        Raises ShapeError if x has another shape; UnsupportedError where `predict` needs a part of
+        the net only, and another part cannot run.
         """
-        size = self._signature.size
-        sides = (size, size) if size else x.shape[2:]
-        if x.ndim != 4 or x.shape[1:] != (3, *sides):
-            expected = f"(N, 3, {size or 'H'}, {size or 'W'})"
-            raise ShapeError(f"Session.run: x must be {expected}, got {tuple(x.shape)}")
-        if not len(x):
-            return np.zeros((0, len(self.info.classes)), np.float32)
-        scores = _run_in_batches(self._runtime, self._signature, x)
-        if scores.shape[1] != len(self.info.classes):
-            raise ModelFileError(
-                f"the model gives {scores.shape[1]} scores for {len(self.info.classes)} classes"
-            )
+        x = self._checked(x)
+        with self._lock:
+            if self._all is None:
+                self._all = self._make(self.signature.names)
+        outputs = run_in_batches(self._all, self.signature, x)
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def logits(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Class scores of preprocessed pictures: what `predict` judges by.
+
+        x: float32 (N, C, H, W), as `info.preprocess` makes it.
+        Returns float32 logits (N, classes); of a net that ends in a Softmax, the logarithms of
+        its probabilities, so that softmax(logits) is always the net's own answer; of one that ends
+        in a Sigmoid, the inverse of that.
+        Raises ShapeError if x has another shape, ModelFileError if the net gives no such scores.
+        """
+        if isinstance(self._scores, ModelFileError):
+            raise self._scores
+        x, classes = self._checked(x), len(self.info.classes)
+        (output,) = run_in_batches(self._runtime, self.signature, x)
+        scores = self._scores.logits(output)
+        if scores.shape[1] != classes:
+            raise ModelFileError(f"the model gives {scores.shape[1]} scores for {classes} classes")
         return scores
 
     def __call__(self, sources: Iterable[Picturelike] | str | bytes | Path) -> list[Prediction]:
@@ -142,19 +175,21 @@ class Session:
         top: how many of the likeliest classes each Prediction lists.
         unknown_below: replaces the threshold, or the thresholds of all labels, of the model.
         A picture that cannot be read becomes a Prediction with `error` set; nothing is raised.
+        Raises ModelFileError if the net gives no scores of classes.
         """
+        info = self.info
         if top < 1 or batch_size < 1:
             raise OptionError(f"top and batch_size must be 1 or more; got {top} and {batch_size}")
         if isinstance(sources, str | bytes | Path):
             sources = [sources]
         if unknown_below is not None and not 0 <= unknown_below <= 1:
             raise OptionError(f"unknown_below must lie in [0, 1]; got {unknown_below}")
-        task = get_task(self.info.task)
-        answers = stream_logits(self.run, self.info, sources, batch_size=batch_size)
+        task = get_task(info.task)
+        answers = stream_logits(self.logits, info, sources, batch_size=batch_size)
         return (
             Prediction.failed(name, scores)
             if isinstance(scores, str)
-            else task.prediction(name, scores, self.info, top=top, below=unknown_below)
+            else task.prediction(name, scores, info, top=top, below=unknown_below)
             for name, scores in answers
         )
 
@@ -169,28 +204,45 @@ class Session:
         report = getattr(self._runtime, "report", None)
         if report is None:
             raise UnsupportedError(f"{self.runtime} does not tell its plan")
-        return report(self._signature.size or self.info.preprocess.size, batch)
+        usual = self._info.preprocess.sides if isinstance(self._info, ModelInfo) else None
+        return report(self.signature.sides(usual, USUAL_SIZE), batch)
+
+    def _checked(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """x, if it has the shape that the graph takes."""
+        channels, (height, width) = self.signature.channels, self.signature.size
+        given = tuple(x.shape)
+        fits = len(given) == 4 and given[1] == channels and min(given[2:]) > 0
+        if not fits or given[2] != (height or given[2]) or given[3] != (width or given[3]):
+            expected = f"(N, {channels}, {height or 'H'}, {width or 'W'})"
+            raise ShapeError(f"Session.run: x must be {expected}, got {given}")
+        return x
 
 
-def _run_in_batches(
-    runtime: Runtime, signature: Signature, x: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Run x in the layout, type and batch that the graph insists on; give back plain logits."""
-    count, batch = len(x), runtime.batch or MOST_AT_ONCE
-    if signature.layout == "NHWC":
-        x = x.transpose(0, 2, 3, 1)
-    x = np.ascontiguousarray(x, signature.dtype)
-    if runtime.batch and count % batch:
-        x = np.concatenate((x, np.zeros((batch - count % batch, *x.shape[1:]), x.dtype)))
-    parts = [runtime.run(x[start : start + batch]) for start in range(0, len(x), batch)]
-    scores = np.concatenate(parts).astype(np.float32, copy=False)
-    if scores.size % len(x) or scores.shape[0] != len(x):
-        raise ModelFileError(f"output must be (N, classes); got {scores.shape} for {len(x)}")
-    scores = scores.reshape(len(x), -1)[:count]
-    return np.log(np.maximum(scores, LEAST_PROBABILITY)) if signature.probabilities else scores
+def _scores(model: ModelFile, signature: Signature) -> Scores | ModelFileError:
+    """The scores of classes that the net gives; the error that says why it gives none."""
+    try:
+        if signature.channels not in (1, 3):
+            raise ModelFileError(
+                f"takes {signature.channels} channels; a picture has 3 (RGB) or 1 (grey)"
+            )
+        return read_scores(model.proto.graph, signature)
+    except ModelFileError as error:
+        return ModelFileError(f"{model.path}: {error}")
 
 
-def _count_outputs(runtime: Runtime, signature: Signature, size: int | None) -> int:
-    side = signature.size or size or 224
-    blank = np.zeros((1, 3, side, side), np.float32)
-    return _run_in_batches(runtime, signature, blank).shape[1]
+def _count_outputs(
+    runtime: Runtime, signature: Signature, scores: Scores, size: int | tuple[int, int] | None
+) -> int:
+    height, width = signature.sides(size, USUAL_SIZE)
+    blank = np.zeros((1, signature.channels, height, width), np.float32)
+    (output,) = run_in_batches(runtime, signature, blank)
+    return scores.logits(output).shape[1]
+
+
+def _check_size(path: Path | str, signature: Signature, sides: tuple[int, int]) -> None:
+    if signature.sides(sides, USUAL_SIZE) == sides:
+        return
+    takes = "×".join(str(side or "any") for side in signature.size)
+    height, width = sides
+    given = f"{height}" if height == width else f"{height}×{width}"
+    raise ModelFileError(f"{path}: takes pictures of {takes} pixels, but size is {given}")

@@ -1,4 +1,4 @@
-"""What a classifier's graph takes and gives, read from the file and checked before it runs."""
+"""What a CNN's graph takes and gives, read from the file and checked before it runs."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,59 +9,93 @@ from darter.net import ModelFile
 if TYPE_CHECKING:
     from onnx import GraphProto, ValueInfoProto
 
-MOST_CLASSES, MOST_PICTURES, LARGEST_SIDE = 100_000, 1024, 4096  # larger is a damaged file
-PASSES = ("Identity", "Cast", "Reshape", "Flatten", "Squeeze", "Unsqueeze")  # keep the values
+MOST_CHANNELS, MOST_PICTURES, LARGEST_SIDE = 1024, 1024, 4096  # larger is a damaged file
+USUAL_CHANNELS = (3, 1, 4)  # of pictures: color, grey, color and transparency
+Sides = tuple[int | None, int | None]  # height and width in pixels, None where any will do
+
+
+@dataclass(frozen=True)
+class Output:
+    """One tensor that the graph gives.
+
+    shape: None where the file does not say; likewise each size in it.   whole: whether its numbers
+    are whole ones or truth values.   axis: of the pictures, as far as the file tells.
+    """
+
+    name: str
+    shape: tuple[int | None, ...] | None
+    whole: bool = False
+    axis: int = 0
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name[:40]!r} {'of no said shape' if self.shape is None else _text(self.shape)}"
+        )
 
 
 @dataclass(frozen=True)
 class Signature:
-    """One picture tensor in, one row of class scores out.
+    """One tensor of pictures in, any tensors out.
 
     layout: "NCHW" or "NHWC".   batch: the number of pictures that the graph insists on, or None.
-    size: the side of its input in pixels, or None if any.   classes: outputs, or None if the file
-    does not say.   probabilities: whether the graph ends in a Softmax.
+    channels: 3 where the file does not say.   size: of the pictures that it takes.
     """
 
     input: str
-    output: str
     dtype: str
     layout: str
     batch: int | None
-    size: int | None
-    classes: int | None
-    probabilities: bool
+    channels: int
+    size: Sides
+    outputs: tuple[Output, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(output.name for output in self.outputs)
+
+    def picture(self, height: int, width: int) -> tuple[int, int, int]:
+        """The shape of one picture in the graph's own layout."""
+        if self.layout == "NCHW":
+            return self.channels, height, width
+        return height, width, self.channels
+
+    def sides(self, wanted: int | tuple[int, int] | None, usual: int) -> tuple[int, int]:
+        """Height and width to run: the graph's own; where it takes any, as wanted or usual."""
+        height, width = (wanted, wanted) if isinstance(wanted, int) else wanted or (None, None)
+        own = self.size
+        return own[0] or height or own[1] or usual, own[1] or width or own[0] or usual
 
 
 def read_signature(model: ModelFile) -> Signature:
-    """Raises ModelFileError, with what the graph has instead, unless it classifies pictures."""
+    """Raises ModelFileError, with what the graph has instead, unless it takes pictures alone."""
     graph = model.proto.graph
     try:
-        entry, (batch, *_), size, layout = _picture_input(graph)
-        output, classes = _scores(graph)
-        for what, value, most in (
-            ("batch", batch, MOST_PICTURES),
-            ("size", size, LARGEST_SIDE),
-            ("number of classes", classes, MOST_CLASSES),
-        ):
+        entry, shape = _picture_input(graph)
+        layout, channels, size = _layout(shape)
+        limits = (
+            ("batch", shape[0], MOST_PICTURES),
+            ("number of channels", channels, MOST_CHANNELS),
+            *(("size", side, LARGEST_SIDE) for side in size),
+        )
+        for what, value, most in limits:
             if value is not None and value > most:
                 raise ModelFileError(f"its {what} is {value}, above darter's limit of {most}")
+        if not graph.output:
+            raise ModelFileError("has no output")
         return Signature(
             input=entry.name,
-            output=output,
             dtype=_dtype(entry),
             layout=layout,
-            batch=batch,
+            batch=shape[0],
+            channels=channels,
             size=size,
-            classes=classes,
-            probabilities=_ends_in_softmax(graph, output),
+            outputs=tuple(_output(each, _pictures(entry)) for each in graph.output),
         )
     except ModelFileError as error:
         raise ModelFileError(f"{model.path}: {error}") from None
 
 
-def _picture_input(
-    graph: "GraphProto",
-) -> tuple["ValueInfoProto", tuple[int | None, ...], int | None, str]:
+def _picture_input(graph: "GraphProto") -> tuple["ValueInfoProto", tuple[int | None, ...]]:
     weights = {tensor.name for tensor in graph.initializer}
     inputs = [entry for entry in graph.input if entry.name not in weights]
     if len(inputs) != 1:
@@ -70,18 +104,20 @@ def _picture_input(
     shape = _shape(inputs[0])
     if shape is None or len(shape) != 4:
         raise ModelFileError(
-            "input must have rank 4, (N, 3, H, W) or (N, H, W, 3); got "
+            "input must have rank 4, (N, C, H, W) or (N, H, W, C); got "
             + ("no shape" if shape is None else f"rank {len(shape)}, {_text(shape)}")
         )
-    if shape[1] == 3 or (shape[1] is None and shape[3] != 3):
-        layout, sides = "NCHW", shape[2:]
-    elif shape[3] == 3:
-        layout, sides = "NHWC", shape[1:3]
-    else:
-        raise ModelFileError(f"input must have 3 channels (RGB); got {_text(shape)}")
-    if None not in sides and sides[0] != sides[1]:
-        raise ModelFileError(f"input must be square; got {_text(shape)}")
-    return inputs[0], shape, sides[0] or sides[1], layout
+    return inputs[0], shape
+
+
+def _layout(shape: tuple[int | None, ...]) -> tuple[str, int, Sides]:
+    """Where the channels are, how many, and the sides: what looks most like a picture's."""
+    for channels in USUAL_CHANNELS:
+        if shape[1] == channels:
+            return "NCHW", channels, (shape[2], shape[3])
+        if shape[3] == channels:
+            return "NHWC", channels, (shape[1], shape[2])
+    return "NCHW", shape[1] or USUAL_CHANNELS[0], (shape[2], shape[3])
 
 
 def _dtype(entry: "ValueInfoProto") -> str:
@@ -96,38 +132,19 @@ def _dtype(entry: "ValueInfoProto") -> str:
     return known[number]
 
 
-def _scores(graph: "GraphProto") -> tuple[str, int | None]:
-    """The first output that looks like class scores: (N, classes), with or without 1×1 pixels."""
-    given = []
-    for entry in graph.output:
-        shape = _shape(entry)
-        if shape is None:
-            return entry.name, None
-        given.append(_text(shape))
-        if len(shape) == 2 or (len(shape) == 4 and shape[2:] == (1, 1)):
-            if shape[1] == 1:
-                raise ModelFileError("has 1 output; a classifier has one per class, 2 or more")
-            return entry.name, shape[1]
-    raise ModelFileError(
-        f"output must have rank 2, (N, classes); got {', '.join(given) or 'none'}: "
-        "not a classifier of whole pictures"
-    )
+def _output(entry: "ValueInfoProto", pictures: str) -> Output:
+    from onnx import TensorProto
+
+    numbers = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16)
+    whole = entry.type.tensor_type.elem_type not in (TensorProto.UNDEFINED, *numbers)
+    named = [size.dim_param for size in entry.type.tensor_type.shape.dim]
+    axis = named.index(pictures) if pictures and pictures in named else 0
+    return Output(entry.name, _shape(entry), whole, axis)
 
 
-def _ends_in_softmax(graph: "GraphProto", output: str) -> bool:
-    makers = {name: node for node in graph.node for name in node.output}
-    for _ in range(len(makers) + 1):
-        node = makers.pop(output, None)
-        if node is None:
-            return False
-        if node.op_type == "Sigmoid":
-            raise ModelFileError(
-                "ends in a Sigmoid: its labels are independent of each other, and darter picks one"
-            )
-        if node.op_type not in PASSES or not node.input:
-            return node.op_type == "Softmax"
-        output = node.input[0]
-    return False
+def _pictures(entry: "ValueInfoProto") -> str:
+    """What the file calls the number of pictures; "" where it has no name for it."""
+    return entry.type.tensor_type.shape.dim[0].dim_param
 
 
 def _shape(entry: "ValueInfoProto") -> tuple[int | None, ...] | None:

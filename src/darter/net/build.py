@@ -1,9 +1,11 @@
 """Model file -> the graph that is planned and run: read, translate, improve."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from darter.errors import DarterError, ShapeError, UnsupportedError
-from darter.net.graph import Graph
+from darter.net.graph import Graph, needed
 from darter.net.onnx.modelfile import ModelFile
 from darter.net.onnx.reader import read_graph
 from darter.net.passes import improve
@@ -27,6 +29,7 @@ def build(
     """
     try:
         read = read_graph(model.proto, model.path.parent, model.raw)
+        read = needed(replace(read, outputs=outputs))  # what nobody asked for need not run
         with np.errstate(all="ignore"):  # a damaged file's weights may be anything
             return improve(_translated(read, name, picture, outputs, written))
     except DarterError as error:

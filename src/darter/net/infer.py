@@ -25,6 +25,13 @@ def infer(graph: Graph, batch: int) -> dict[str, Dims]:
     return shapes
 
 
+def pictures_axes(graph: Graph) -> tuple[int, ...]:
+    """The axis of the pictures in each output; 0 where the graph is for one number of them."""
+    few, more = infer(graph, 2), infer(graph, 3)
+    pairs = [zip(few[name], more[name], strict=True) for name in graph.outputs]
+    return tuple(next((i for i, (a, b) in enumerate(pair) if a != b), 0) for pair in pairs)
+
+
 def infer_node(node: Node, shapes: Mapping[str, Dims]) -> dict[str, Dims]:
     """name -> shape of what one node gives, from the shapes of what it reads."""
     if node.op not in OPS:

@@ -139,6 +139,11 @@ class Augment:
         return cls.from_dict(SETS[name], size, **rest)
 
     @property
+    def side(self) -> int:
+        """Of the square output."""
+        return self.size
+
+    @property
     def min_side(self) -> int:
         """Short side in pixels that pictures need, for `decode`; more would only be thrown away."""
         side = self.size

@@ -83,25 +83,31 @@ class Frame:
             raise OptionError("lens: a list of transforms can hold one lens only")
         self.lens, self.lens_center = (k1, k2), (0.5 + dx, 0.5 + dy)
 
-    def fit(self, size: int, crop: str) -> None:
-        """Bring the view to size × size pixels; a view of that size stays as it is."""
-        width, height = self.width, self.height
-        if crop == "squash" or width == height:
-            self.resize(size, size)
+    def fit(self, size: int | tuple[int, int], crop: str) -> None:
+        """Bring the view to size × size pixels, or (height, width); one of that size stays."""
+        height, width = sides_of(size)
+        if crop == "squash" or self.width * height == self.height * width:
+            self.resize(width, height)
             return
-        choose = max if crop == "pad" else min
-        scale = size / choose(width, height)
-        self.resize(width * scale, height * scale)
-        self.crop((self.width - size) / 2, (self.height - size) / 2, size, size)
+        choose = min if crop == "pad" else max
+        scale = choose(width / self.width, height / self.height)
+        self.resize(self.width * scale, self.height * scale)
+        self.crop((self.width - width) / 2, (self.height - height) / 2, width, height)
 
-    def finish(self, size: int, crop: str) -> Lens | None:
+    def finish(self, size: int | tuple[int, int], crop: str) -> Lens | None:
         """Fit the view to the output; the lens, in pixels of the output, before `map`."""
         self.fit(size, crop)
         if self.lens is None:
             return None
-        cx, cy = self.lens_center[0] * size, self.lens_center[1] * size
+        height, width = sides_of(size)
+        cx, cy = self.lens_center[0] * width, self.lens_center[1] * height
         k1, k2 = self.lens
-        radius = math.hypot(max(cx, size - cx), max(cy, size - cy))  # r = 1 at the far corner
+        radius = math.hypot(max(cx, width - cx), max(cy, height - cy))  # r = 1 at the far corner
         zoom = 1 / max(1.0, 1 + k1 + k2)  # a barrel keeps its corners inside the view
         self.move(about(cx, cy, zoom, 0, 0, zoom))
         return Lens(cx, cy, radius, k1, k2)
+
+
+def sides_of(size: int | tuple[int, int]) -> tuple[int, int]:
+    """Height and width of an output that is told by one side, if it is square."""
+    return (size, size) if isinstance(size, int) else size

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from darter import kernels
 from darter.errors import ShapeError
 from darter.picture.encoded import Encoded, Pixels, size_of
-from darter.picture.frame import Frame, Lens, Matrix
+from darter.picture.frame import Frame, Lens, Matrix, sides_of
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -22,7 +22,8 @@ Color = tuple[float, float, float]
 class Warp:
     """Where each output pixel looks in the picture, and what becomes of its color.
 
-    size: side of the square output.   picture: (width, height) that it was made for.
+    size: side of the square output, or (height, width).
+    picture: (width, height) that it was made for.
     homography: 9 numbers, row by row, from output points to picture points; pixel i spans
         [i, i + 1). `lens` acts on output points before it.
     color: 21 numbers, the 3×7 matrix of `Frame`.
@@ -31,7 +32,7 @@ class Warp:
     steps: what was drawn, in words.
     """
 
-    size: int
+    size: int | tuple[int, int]
     picture: tuple[int, int]
     homography: tuple[float, ...]
     color: tuple[float, ...]
@@ -43,16 +44,24 @@ class Warp:
     steps: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        width, height = self.picture
+        (width, height), sides = self.picture, self.sides
         steps = "; ".join(self.steps) or "no change"
-        return f"{width}×{height} to {self.size}×{self.size}: {steps}"
+        return f"{width}×{height} to {sides[1]}×{sides[0]}: {steps}"
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width of the output."""
+        return sides_of(self.size)
 
 
-def finish(frame: Frame, size: int, crop: str, picture: tuple[int, int], **rest) -> Warp:
+def finish(
+    frame: Frame, size: int | tuple[int, int], crop: str, picture: tuple[int, int], **rest
+) -> Warp:
     """The Warp of a frame that all transforms have composed into."""
     lens = frame.finish(size, crop)
+    height, width = sides_of(size)
     boxes = tuple(
-        (round(x0 * size), round(y0 * size), round(x1 * size), round(y1 * size))
+        (round(x0 * width), round(y0 * height), round(x1 * width), round(y1 * height))
         for x0, y0, x1, y1 in frame.erased
     )
     return Warp(
@@ -80,7 +89,7 @@ def apply(pixels: Pixels, warp: Warp, out: NDArray[Any] | None = None) -> NDArra
 
     pixels: uint8 (H, W, 3), or a file of which only what is needed is decoded; of the size that
         the warp was made for.
-    out: (3, size, size) to write to, e.g. a slot of a batch; made if None. Any strides. float32;
+    out: (3, height, width) to write to, e.g. a slot of a batch; made if None. Any strides. float32;
         uint16 for the bits of bfloat16; or uint8, which holds colors in 0..255, not normalized.
     """
     if not isinstance(pixels, Encoded):
@@ -92,13 +101,13 @@ def apply(pixels: Pixels, warp: Warp, out: NDArray[Any] | None = None) -> NDArra
             )
         )
     if out is None:
-        out = np.empty((3, warp.size, warp.size), np.float32)
+        out = np.empty((3, *warp.sides), np.float32)
     color = np.array(warp.color).reshape(3, 7)
     pivots = bool(color[:, 3:6].any())
     left = top = 0
     box = None  # what the view shows
     if pivots or isinstance(pixels, Encoded):
-        box = kernels.reach(warp.homography, warp.lens, warp.border, warp.picture, warp.size)
+        box = kernels.reach(warp.homography, warp.lens, warp.border, warp.picture, max(warp.sides))
     if isinstance(pixels, Encoded) and box is not None:
         left, top, right, bottom = box
         box = (0, 0, right - left, bottom - top)

@@ -58,7 +58,7 @@ def export(
     """
     path = Path(path)
     path.unlink(missing_ok=True)
-    proto = to_onnx(model, info.preprocess.size)
+    proto = to_onnx(model, info.preprocess.side)
     write_info(proto, info)
     content = proto.SerializeToString(deterministic=True)
     parity = compare(model, content, info, pictures, limit=limit)

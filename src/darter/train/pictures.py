@@ -37,7 +37,7 @@ def make_augment(recipe: Recipe, preprocess: Preprocess, pixels: Any = None) -> 
     """What training pictures go through. pixels: `audit.pixels`, which pca_noise needs."""
     return Augment.from_dict(
         recipe.augment,  # type: ignore[arg-type]  # spelled out by Recipe
-        preprocess.size,
+        preprocess.side,
         mean=preprocess.mean,
         std=preprocess.std,
         crop=preprocess.crop,

@@ -72,7 +72,8 @@ def engine_extractor(backbone: Backbone, size: int, batch: int) -> Extract:
     def run(images: NDArray[np.float32]) -> NDArray[np.float32]:
         full = np.zeros((batch, 3, size, size), np.float32)
         full[: len(images)] = images
-        return runtime.run(full)[: len(images)]
+        (rows,) = runtime.run(full)
+        return rows[: len(images)]
 
     return run
 

@@ -77,7 +77,7 @@ def features(
     if progress is not None:
         progress(done, len(sources))
     if missing:
-        run = extractor(backbone, preprocess.size, len(sources), _BATCH)
+        run = extractor(backbone, preprocess.side, len(sources), _BATCH)
         names, todo = list(missing), list(missing.values())
         for start in range(0, len(todo), _SHARD):
             rows: list[NDArray[np.float32]] = []
