@@ -266,6 +266,16 @@ def concat(d: Draft, x: str) -> None:
     d.add("Concat", parts, (*shape[:axis], total, *shape[axis + 1 :]), axis=axis + 1)
 
 
+def channels(d: Draft, x: str) -> None:
+    _, *pixels = d.shapes[x]
+    others = [name for name, shape in d.shapes.items() if list(shape[1:]) == pixels]
+    parts = [x, *(d.pick(*others) for _ in range(d.pick(0, 1)))]
+    places = [(i, k) for i, part in enumerate(parts) for k in range(d.shapes[part][0])]
+    count = int(d.rng.integers(1, len(places) + 1))
+    sources = tuple(places[int(k)] for k in d.rng.integers(0, len(places), count))
+    d.add("Channels", parts, (count, *pixels), sources=sources)
+
+
 def pad(d: Draft, x: str) -> None:
     shape = d.shapes[x]
     mode = d.pick("constant", "reflect", "edge")
@@ -304,7 +314,10 @@ def matmul(d: Draft, x: str) -> None:
 Maker = Callable[[Draft, str], None]
 ANY = (1, 2, 3, 4)
 MAKERS: tuple[tuple[tuple[int, ...], Maker], ...] = (
-    *(((3,), m) for m in (conv, conv, conv, pool, global_pool, per_channel, lrn, resize, pad)),
+    *(
+        ((3,), m)
+        for m in (conv, conv, conv, pool, global_pool, per_channel, lrn, resize, pad, channels)
+    ),
     *((ANY, m) for m in (gemm, gemm, gemm, layer_norm, softmax, reduce, activate, prelu)),
     *((ANY, m) for m in (eltwise, eltwise, transpose, transpose, reshape, reshape, cut, split)),
     (ANY, concat),
