@@ -309,6 +309,19 @@ def test_parallel_pointwise_convolutions_merge():
     after(merge_siblings, graph, "Conv", "Split", "Concat")
 
 
+@pytest.mark.parametrize("mode", ["reflect", "edge"])
+def test_repeated_pixels_become_the_border_of_a_depthwise_convolution(mode):
+    pads = (0, 0, 1, 2, 0, 0, 2, 1)
+    pad = node("Pad", "p", ["x"], "p", pads=pads, mode=mode)
+    depthwise = {"w": array(4, 1, 3, 3), "b": array(4)}
+    blur = conv("p", "y", group=4, strides=(2, 2))
+    improved(net(pad, blur, **depthwise), "Conv")
+    improved(net(pad, conv("p", "y", group=4, **SAME), **depthwise), "Pad", "Conv")
+    improved(net(pad, conv("p", "y"), **FILTERS), "Pad", "Conv")
+    zeros = node("Pad", "z", ["x"], "z", pads=pads)
+    improved(net(zeros, replace(pad, inputs=("z",)), blur, **depthwise), "Pad", "Conv")
+
+
 def shuffle(source, target, groups, channels=4):
     """The three nodes that exporters write for one shuffle of channels."""
     apart = (None, groups, channels // groups, 6, 6)

@@ -109,6 +109,10 @@ def counted(given: Mapping, x, seen):
 
 def conv(given, x, w, b, residual=None):
     group = given["group"]
+    if given["border"] != "zeros":
+        top, left, bottom, right = given["pads"]
+        x = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)), mode=given["border"])
+        given = {**given, "pads": (0, 0, 0, 0)}
     n, c, _, _ = x.shape
     seen = windows(given, x, w.shape[2:], 0)
     h, width = seen.shape[2:4]

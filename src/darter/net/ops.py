@@ -69,8 +69,14 @@ FUSED = {"activation": None, "activation_after_residual": False}
 WINDOW = {"strides": (1, 1), "pads": (0, 0, 0, 0), "dilations": (1, 1)}  # pads: t, l, b, r
 
 OPS: dict[str, Op] = {
-    # w (K, C / group, R, S), b (K,)
-    "Conv": Op("x w b residual?", shapes.conv, ("w", "b"), {**WINDOW, "group": 1, **FUSED}),
+    # w (K, C / group, R, S), b (K,); border: what pads are filled with, zeros, or in depthwise
+    # convolutions reflect or edge (see Pad)
+    "Conv": Op(
+        "x w b residual?",
+        shapes.conv,
+        ("w", "b"),
+        {**WINDOW, "group": 1, "border": "zeros", **FUSED},
+    ),
     # x (N, ..., C), w (K, C), b (K,) -> (N, ..., K)
     "Gemm": Op("x w b residual?", shapes.gemm, ("w", "b"), FUSED),
     # ceil: the last window may begin inside the image and end outside of it and its padding

@@ -99,7 +99,9 @@ private:
 std::unique_ptr<Convolution> make_direct(const ConvSpec& spec, const Filters& filters,
                                          Precision precision);
 std::unique_ptr<Convolution> make_im2col(const ConvSpec& spec, const Filters& filters);
-std::unique_ptr<Convolution> make_depthwise(const ConvSpec& spec, const Filters& filters);
+enum class Border { zeros, reflect, edge };  // what padding is filled with
+std::unique_ptr<Convolution> make_depthwise(const ConvSpec& spec, const Filters& filters,
+                                            Border border);
 // tile: outputs per side. Needs stride 1, dilation 1, one group, and a kernel for tile and filters;
 // bfloat16 needs square ones of at most 6 inputs per side.
 std::unique_ptr<Convolution> make_winograd(const ConvSpec& spec, const Filters& filters, int tile,

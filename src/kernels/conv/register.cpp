@@ -27,11 +27,13 @@ ConvSpec spec_from(const std::vector<int64_t>& v) {
 
 using Maker = std::unique_ptr<Convolution> (*)(const ConvSpec&, const Filters&);
 
-// What darter.conv.ALGORITHMS calls its algorithms here.
+// What darter.conv.ALGORITHMS calls its algorithms here, and depthwise ones with other borders.
 const std::pair<const char*, Maker> kMakers[] = {
     {"direct", [](auto& s, auto& f) { return make_direct(s, f, Precision::float32); }},
     {"direct-bfloat16", [](auto& s, auto& f) { return make_direct(s, f, Precision::bfloat16); }},
-    {"depthwise", [](auto& s, auto& f) { return make_depthwise(s, f); }},
+    {"depthwise", [](auto& s, auto& f) { return make_depthwise(s, f, Border::zeros); }},
+    {"depthwise-reflect", [](auto& s, auto& f) { return make_depthwise(s, f, Border::reflect); }},
+    {"depthwise-edge", [](auto& s, auto& f) { return make_depthwise(s, f, Border::edge); }},
     {"im2col", [](auto& s, auto& f) { return make_im2col(s, f); }},
     {"winograd-2", [](auto& s, auto& f) { return make_winograd(s, f, 2, Precision::float32); }},
     {"winograd-4", [](auto& s, auto& f) { return make_winograd(s, f, 4, Precision::float32); }},

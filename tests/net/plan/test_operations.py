@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from darter.kernels import available_isas, using_isa
@@ -290,6 +290,28 @@ def test_channel_norm_and_lrn(c):
 def test_padding(mode):
     made = node("Pad", "y", ["x"], "y", pads=(0, 0, 2, 1, 0, 0, 0, 3), mode=mode, value=0.5)
     check(net(made))
+
+
+@pytest.mark.parametrize("isa", available_isas())
+@given(data=st.data())
+@settings(max_examples=30, deadline=None)
+def test_borders_of_depthwise_convolutions(isa, data):
+    """Every side of the filter with a loop of its own, and others; every kind of padding."""
+    sides, two = st.integers(1, 8), st.integers(1, 2)
+    r, s = data.draw(sides), data.draw(sides)
+    dilations = data.draw(st.tuples(two, two))
+    h, w = data.draw(st.integers(4, 12)), data.draw(st.integers(4, 30))
+    pads = data.draw(st.tuples(*[st.integers(0, 3)] * 4))
+    reach = [(side - 1) * step + 1 for side, step in zip((r, s), dilations, strict=True)]
+    assume(reach[0] <= h + pads[0] + pads[2] and reach[1] <= w + pads[1] + pads[3])
+    strides = data.draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+    made = node(
+        "Conv", "y", ["x", "w", "b"], "y", pads=pads, strides=strides, dilations=dilations,
+        group=20, border=data.draw(st.sampled_from(["zeros", "reflect", "edge"])),
+    )  # fmt: skip
+    graph = net(made, shape=(20, h, w), w=array(20, 1, r, s), b=array(20))
+    with using_isa(isa):
+        check(graph, batches=(2,))
 
 
 @pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])

@@ -17,7 +17,12 @@ from darter.net.passes.fuse_residual import fuse_residual
 from darter.net.passes.gates import gates, hard_sigmoid
 from darter.net.passes.gelu import gelu
 from darter.net.passes.layer_norm import layer_norm
-from darter.net.passes.pools import drop_idle_pools, global_pool, pad_into_window
+from darter.net.passes.pools import (
+    border_into_depthwise,
+    drop_idle_pools,
+    global_pool,
+    pad_into_window,
+)
 from darter.net.passes.reshapes import drop_idle_moves, merge_moves
 from darter.net.passes.scale_from_eltwise import scale_from_eltwise
 from darter.net.passes.siblings import merge_siblings
@@ -47,6 +52,7 @@ PASSES: tuple[Pass, ...] = (
     merge_scales,
     channel_affine,
     pad_into_window,
+    border_into_depthwise,
     fold_scale_after,
     fold_scale_before,
     # what follows a product into the product

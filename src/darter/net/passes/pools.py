@@ -68,14 +68,47 @@ def pad_into_window(graph: Graph) -> Graph:
     return graph.changed(replaced)
 
 
+def border_into_depthwise(graph: Graph) -> Graph:
+    """Pixels repeated around a picture become the border of the depthwise convolution behind them.
+
+    So an antialiasing filter (BlurPool) reads its input where it is.
+    """
+    shapes = infer(graph, 1)
+    replaced: dict[Node, list[Node]] = {}
+    for pad in graph.nodes:
+        conv = graph.only_consumer(pad.output)
+        if pad.op != "Pad" or conv is None or conv.op != "Conv" or not _pads_pixels(pad):
+            continue
+        given, mode = (
+            attributes(conv.op, conv.attributes),
+            attributes(pad.op, pad.attributes)["mode"],
+        )
+        c = shapes[pad.inputs[0]][1]
+        depthwise = given["group"] == c == shapes[conv.output][1]
+        reads = conv.inputs[0] == pad.output and conv.inputs.count(pad.output) == 1
+        if depthwise and reads and mode in ("reflect", "edge") and not any(given["pads"]):
+            _, _, top, left, _, _, bottom, right = pad.attributes["pads"]
+            changed = conv.with_attributes(pads=(top, left, bottom, right), border=mode)
+            replaced[pad] = []
+            replaced[conv] = [replace(changed, inputs=(pad.inputs[0], *conv.inputs[1:]))]
+    return graph.changed(replaced)
+
+
+def _pads_pixels(pad: Node) -> bool:
+    """Only rows and columns, and none is cut off."""
+    pads = pad.attributes["pads"]
+    return len(pads) == 8 and not any(pads[i] for i in (0, 1, 4, 5)) and min(pads) >= 0
+
+
 def _takes_pad(pad: Node, reader: Node) -> bool:
-    given, pads = attributes(pad.op, pad.attributes), pad.attributes["pads"]
-    if len(pads) != 8 or any(pads[i] for i in (0, 1, 4, 5)) or min(pads) < 0:
+    given = attributes(pad.op, pad.attributes)
+    if not _pads_pixels(pad):
         return False
     if given["mode"] != "constant" or reader.inputs.count(pad.output) != 1:
         return False
     if reader.op == "Conv":
-        return reader.inputs[0] == pad.output and given["value"] == 0
+        zeros = given["value"] == 0 and reader.attributes.get("border", "zeros") == "zeros"
+        return reader.inputs[0] == pad.output and zeros
     if reader.op == "MaxPool":
         return given["value"] == float("-inf") and not reader.attributes.get("ceil")
     if reader.op == "AveragePool":

@@ -28,14 +28,15 @@ class Packed:
     ) -> Any:
         """The core's convolution for some batch size: `placed` makes it one for another.
 
-        names: of the weights, which tell nodes of the same shape apart.
+        names: of the weights, which tell nodes of the same shape apart.   algorithm: see
+        `algorithm_of`.
         """
         geometry = (spec.x[1:], spec.stride, spec.padding, spec.dilation, spec.groups)
         key = ("conv", names, algorithm, geometry, activation)
         return self._make(
             key,
             lambda: prepare_convolution(
-                ALGORITHMS[algorithm].core,
+                ALGORITHMS[algorithm].core if algorithm in ALGORITHMS else algorithm,
                 spec.numbers(),
                 np.ascontiguousarray(w, np.float32),
                 np.ascontiguousarray(b, np.float32),

@@ -1,6 +1,8 @@
 #include "conv/depthwise/depthwise.hpp"
 
 #include <algorithm>
+#include <stdexcept>
+#include <vector>
 
 #include "conv/convolution.hpp"
 #include "runtime/thread_pool.hpp"
@@ -24,10 +26,27 @@ DepthwiseKernel active_kernel() {
     return scalar::depthwise_row;
 }
 
+// The pixel that fills each place of a padded line.
+std::vector<int64_t> filled_from(int64_t before, int64_t size, int64_t after, Border border) {
+    if (border == Border::reflect && std::max(before, after) >= size)
+        throw std::invalid_argument("more padding than there is to reflect");
+    std::vector<int64_t> from(before + size + after);
+    for (int64_t i = 0; i < static_cast<int64_t>(from.size()); ++i) {
+        int64_t at = i - before;
+        if (border == Border::reflect) at = at < 0 ? -at : at < size ? at : 2 * (size - 1) - at;
+        from[i] = std::clamp<int64_t>(at, 0, size - 1);
+    }
+    return from;
+}
+
 class Depthwise final : public Convolution {
 public:
-    Depthwise(const ConvSpec& spec, const Filters& filters)
-        : Convolution(spec, filters), weights_(blocks_of(spec.c) * spec.r * spec.s * kBlock) {
+    Depthwise(const ConvSpec& spec, const Filters& filters, Border border)
+        : Convolution(spec, filters),
+          border_(border),
+          row_at_(filled_from(spec.pad_top, spec.h, spec.pad_bottom, border)),
+          column_at_(filled_from(spec.pad_left, spec.w, spec.pad_right, border)),
+          weights_(blocks_of(spec.c) * spec.r * spec.s * kBlock) {
         std::fill_n(weights_.data(), weights_.size(), 0.0f);
         int64_t taps = spec.r * spec.s;
         for (int64_t c = 0; c < spec.c; ++c)
@@ -70,7 +89,10 @@ public:
 private:
     Depthwise(const Depthwise& other, int64_t n, int64_t x_blocks, int64_t y_blocks)
         : Convolution(other, n, x_blocks, y_blocks),
+          border_(other.border_),
           kernel_(other.kernel_),
+          row_at_(other.row_at_),
+          column_at_(other.column_at_),
           weights_(other.weights_) {}
 
     // One row of one channel block; x, y and residual begin with its first row.
@@ -79,33 +101,48 @@ private:
         int64_t top = row * spec.stride_h - spec.pad_top, first = 0, last = spec.r;
         while (first < last && top + first * spec.dilation_h < 0) ++first;
         while (first < last && top + (last - 1) * spec.dilation_h >= spec.h) --last;
+        const bool uneven = border_ != Border::zeros && last - first < spec.r;
+        if (uneven) first = 0, last = spec.r;
         int64_t index = row * out_w * kBlock;
-        int64_t in_row = first < last ? top + first * spec.dilation_h : 0;
-        kernel_({.x = x + in_row * spec.w * kBlock,
-                 .row_stride = spec.dilation_h * spec.w * kBlock,
-                 .rows = last - first,
-                 .w = weights_.data() + (block * spec.r + first) * spec.s * kBlock,
-                 .columns = spec.s,
-                 .in_w = spec.w,
-                 .out_w = out_w,
-                 .stride = spec.stride_w,
-                 .dilation = spec.dilation_w,
-                 .pad_left = spec.pad_left,
-                 .bias = bias_.data() + block * kBlock,
-                 .residual = residual ? residual + index : nullptr,
-                 .y = y + index,
-                 .low = low_,
-                 .high = high_});
+        int64_t in_row = first < last && !uneven ? top + first * spec.dilation_h : 0;
+        DepthwiseRow d{.x = x + in_row * spec.w * kBlock,
+                       .row_stride = spec.dilation_h * spec.w * kBlock,
+                       .rows = last - first,
+                       .w = weights_.data() + (block * spec.r + first) * spec.s * kBlock,
+                       .columns = spec.s,
+                       .in_w = spec.w,
+                       .out_w = out_w,
+                       .stride = spec.stride_w,
+                       .dilation = spec.dilation_w,
+                       .pad_left = spec.pad_left,
+                       .bias = bias_.data() + block * kBlock,
+                       .residual = residual ? residual + index : nullptr,
+                       .y = y + index,
+                       .low = low_,
+                       .high = high_,
+                       .row_at = nullptr,
+                       .column_at = nullptr,
+                       .uneven = uneven};
+        if (border_ == Border::zeros) return kernel_(d);
+        std::vector<const float*> rows(spec.r);
+        for (int64_t r = 0; r < spec.r; ++r)
+            rows[r] = x + row_at_[row * spec.stride_h + r * spec.dilation_h] * spec.w * kBlock;
+        d.row_at = rows.data();
+        d.column_at = column_at_.data();
+        kernel_(d);
     }
 
+    const Border border_;
     DepthwiseKernel kernel_ = active_kernel();
+    std::vector<int64_t> row_at_, column_at_;  // of padded ones
     Buffer weights_;
 };
 
 }  // namespace
 
-std::unique_ptr<Convolution> make_depthwise(const ConvSpec& spec, const Filters& filters) {
-    return std::make_unique<Depthwise>(spec, filters);
+std::unique_ptr<Convolution> make_depthwise(const ConvSpec& spec, const Filters& filters,
+                                            Border border) {
+    return std::make_unique<Depthwise>(spec, filters, border);
 }
 
 }  // namespace darter

@@ -7,7 +7,7 @@ namespace darter {
 struct DepthwiseRow {
     const float* x;          // input row of the first filter row, column 0
     int64_t row_stride;      // floats between the input rows of two filter rows (dilation included)
-    int64_t rows;            // filter rows inside the image
+    int64_t rows;            // filter rows inside the image, or all of them
     const float* w;          // their weights, [row][column][16]
     int64_t columns;         // filter columns
     int64_t in_w, out_w;     // pixels
@@ -16,6 +16,11 @@ struct DepthwiseRow {
     const float* residual;   // like y, or null
     float* y;
     float low, high;
+    // Where padding is filled with pixels of the image: from where, [filter row] and [padded
+    // column]. Null: zeros around.
+    const float* const* row_at;
+    const int64_t* column_at;
+    bool uneven;             // rows are not row_stride apart
 };
 
 using DepthwiseKernel = void (*)(const DepthwiseRow&);

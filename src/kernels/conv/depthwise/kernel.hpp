@@ -17,20 +17,25 @@ template <class V, int Pixels>
     }
 }
 
-// Filters of any size, stride and dilation: an output whose filter columns [first, last) lie inside.
+// Filters of any size, stride and dilation: an output some of whose filter columns lie outside.
 template <class V>
 void border(const DepthwiseRow& d, int64_t column, int part) {
     const int64_t left = column * d.stride - d.pad_left;
     int64_t first = 0, last = d.columns;
-    while (first < last && left + first * d.dilation < 0) ++first;
-    while (first < last && left + (last - 1) * d.dilation >= d.in_w) --last;
-    const float* x = d.x + left * kBlock + part;
+    if (!d.column_at) {
+        while (first < last && left + first * d.dilation < 0) ++first;
+        while (first < last && left + (last - 1) * d.dilation >= d.in_w) --last;
+    }
     V sum[1] = {V::load(d.bias + part)};
     for (int64_t r = 0; r < d.rows; ++r) {
         V line = V::zero();  // a sum of its own: rows need not wait for each other
-        for (int64_t s = first; s < last; ++s)
-            line = fma(V::load(x + r * d.row_stride + s * d.dilation * kBlock),
+        for (int64_t s = first; s < last; ++s) {
+            const int64_t at = left + s * d.dilation;
+            const int64_t source = d.column_at ? d.column_at[at + d.pad_left] : at;
+            const float* row = d.column_at ? d.row_at[r] : d.x + r * d.row_stride;
+            line = fma(V::load(row + source * kBlock + part),
                        V::load(d.w + (r * d.columns + s) * kBlock + part), line);
+        }
         sum[0] = sum[0] + line;
     }
     finish(d, sum, column * kBlock + part);
@@ -62,7 +67,7 @@ void any_row(const DepthwiseRow& d) {
         for (int64_t column = 0; column < d.out_w;) {
             const int64_t left = column * d.stride - d.pad_left, free = d.in_w - 1 - reach - left;
             // Outputs from here on that see the whole filter.
-            int64_t room = left < 0 || free < 0 ? 0 : free / d.stride + 1;
+            int64_t room = left < 0 || free < 0 || d.uneven ? 0 : free / d.stride + 1;
             if (room > d.out_w - column) room = d.out_w - column;
             if (room >= kMostPixels) {
                 inner<V, kMostPixels>(d, column, part);
@@ -77,8 +82,10 @@ void any_row(const DepthwiseRow& d) {
 }
 
 // The usual sizes: a row of the filter stays in registers, and every input is loaded once.
-// Clipped: inputs [begin, end) of those that they see lie inside the image.
-template <class V, int Pixels, int Taps, int Stride, bool Clipped>
+// Inputs [begin, end) of those that they see lie inside the image, all of them where `inside`.
+enum class Sees { inside, zeros, filled };
+
+template <class V, int Pixels, int Taps, int Stride, Sees sees>
 void tile(const DepthwiseRow& d, int64_t column, int64_t begin, int64_t end, int part) {
     const float* x = d.x + (column * Stride - d.pad_left) * kBlock + part;
     const float* w = d.w + part;
@@ -91,9 +98,13 @@ void tile(const DepthwiseRow& d, int64_t column, int64_t begin, int64_t end, int
         for (int s = 0; s < Taps; ++s) weight[s] = V::load(w + s * kBlock);
 #pragma GCC unroll 32
         for (int at = 0; at < (Pixels - 1) * Stride + Taps; ++at) {
-            if constexpr (Clipped)
+            if constexpr (sees == Sees::zeros)
                 if (at < begin || at >= end) continue;
-            const V value = V::load(x + at * kBlock);
+            V value;
+            if constexpr (sees == Sees::filled)
+                value = V::load(d.row_at[r] + d.column_at[column * Stride + at] * kBlock + part);
+            else
+                value = V::load(x + at * kBlock);
 #pragma GCC unroll 8
             for (int s = 0; s < Taps; ++s)
                 if ((at - s) % Stride == 0 && at >= s && (at - s) / Stride < Pixels)
@@ -110,10 +121,12 @@ void pixels(const DepthwiseRow& d, int64_t column, int64_t count, int part) {
     constexpr int64_t seen = (Pixels - 1) * Stride + Taps;
     const int64_t left = column * Stride - d.pad_left;
     const int64_t begin = left < 0 ? -left : 0, end = d.in_w - left < seen ? d.in_w - left : seen;
-    if (begin > 0 || end < seen)
-        tile<V, Pixels, Taps, Stride, true>(d, column, begin, end, part);
+    if (begin <= 0 && end >= seen && !d.uneven)
+        tile<V, Pixels, Taps, Stride, Sees::inside>(d, column, begin, end, part);
+    else if (d.column_at)
+        tile<V, Pixels, Taps, Stride, Sees::filled>(d, column, begin, end, part);
     else
-        tile<V, Pixels, Taps, Stride, false>(d, column, begin, end, part);
+        tile<V, Pixels, Taps, Stride, Sees::zeros>(d, column, begin, end, part);
 }
 
 template <class V, int Taps, int Stride>
@@ -131,7 +144,9 @@ void run(const DepthwiseRow& d) {
     if (d.dilation != 1 || d.stride > 2) return any_row<V>(d);
     const bool one = d.stride == 1;
     switch (d.columns) {
+        case 2: return one ? row<V, 2, 1>(d) : row<V, 2, 2>(d);
         case 3: return one ? row<V, 3, 1>(d) : row<V, 3, 2>(d);
+        case 4: return one ? row<V, 4, 1>(d) : row<V, 4, 2>(d);
         case 5: return one ? row<V, 5, 1>(d) : row<V, 5, 2>(d);
         case 7: return one ? row<V, 7, 1>(d) : row<V, 7, 2>(d);
         default: return any_row<V>(d);

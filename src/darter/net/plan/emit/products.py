@@ -7,7 +7,7 @@ import numpy as np
 from darter.conv import ConvSpec
 from darter.kernels import NO_ACTIVATION, steps
 from darter.net.graph import Node
-from darter.net.plan.algorithm import algorithm_for, spec_of
+from darter.net.plan.algorithm import algorithm_for, algorithm_of, spec_of
 from darter.net.plan.builder import Builder, named, strides_of
 from darter.net.plan.storage import Value
 from darter.net.shapes import broadcast
@@ -66,7 +66,11 @@ def _convolution(
     given = build.attributes(node)
     activation, after = named(given["activation"]), given["activation_after_residual"]
     added = residual[0] if residual and (after or activation == NO_ACTIVATION) else None
-    algorithm = algorithm_for(spec, build.options)
+    algorithm = (
+        algorithm_of(node, spec, build.options)
+        if node.op == "Conv"
+        else algorithm_for(spec, build.options)
+    )
     w, b = (build.weight(name) for name in names)
     layer = build.packed.convolution(names, algorithm, spec, w.reshape(spec.w), b, activation)
     source = build.channels_first(x, axis) if layer.plain_input else build.blocked(x, axis)
