@@ -166,6 +166,10 @@ def slice_(given, x):
     return x[tuple(parts)]
 
 
+def take(given, x):
+    return np.take(x, given["places"], given["axis"])
+
+
 def reshape(given, x):
     return x.reshape([len(x) if size is None else size for size in given["shape"]])
 
@@ -287,6 +291,7 @@ FUNCTIONS = {
     "Channels": lambda given, *xs: np.stack([xs[i][:, c] for i, c in given["sources"]], axis=1),
     "Split": split,
     "Slice": slice_,
+    "Take": take,
     "Reshape": reshape,
     "Transpose": lambda given, x: x.transpose(given["order"]),
     "Expand": expand,

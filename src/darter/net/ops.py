@@ -102,6 +102,8 @@ OPS: dict[str, Op] = {
     ),
     # y = some channels (axis 1); sources: of each, (number of the input, its channel)
     "Channels": Op("*", shapes.channels, (), {"sources": REQUIRED}),
+    # the places of one axis, in this order; each from 0 on
+    "Take": Op("x", shapes.take, (), {"axis": REQUIRED, "places": REQUIRED}),
     "Reshape": Op("x", shapes.reshape, (), {"shape": REQUIRED}),  # None: the number of pictures
     "Transpose": Op("x", shapes.transpose, (), {"order": REQUIRED}),
     "Expand": Op("x", shapes.expand, (), {"shape": REQUIRED}),  # likewise

@@ -124,6 +124,14 @@ def channels(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
     return [(first[0], len(sources), *first[2:])]
 
 
+def take(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
+    (x,), places = inputs, attributes["places"]
+    axis = check_axis(attributes["axis"], x)
+    if not places or not 0 <= min(places) <= max(places) < x[axis]:
+        raise ShapeError(f"cannot take {len(places)} places of axis {axis} of {x}")
+    return [(*x[:axis], len(places), *x[axis + 1 :])]
+
+
 def reshape(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
     (x,), target = inputs, tuple(attributes["shape"])
     y = tuple(x[0] if size is None else size for size in target)

@@ -8,7 +8,9 @@ from darter.net.passes.channel_affine import channel_affine
 from darter.net.passes.channel_moves import (
     drop_idle_channels,
     merge_channel_moves,
+    order_after_scale,
     shuffles,
+    takes,
 )
 from darter.net.passes.channels_first import channels_first
 from darter.net.passes.fold_scale import fold_scale_after, fold_scale_before, merge_scales
@@ -30,6 +32,7 @@ from darter.net.passes.siblings import merge_siblings
 Pass = Callable[[Graph], Graph]
 
 PASSES: tuple[Pass, ...] = (
+    takes,
     shuffles,
     merge_moves,
     drop_idle_moves,
@@ -50,6 +53,8 @@ PASSES: tuple[Pass, ...] = (
     fold_bias,
     scale_from_eltwise,
     merge_scales,
+    order_after_scale,
+    drop_idle_channels,
     channel_affine,
     pad_into_window,
     border_into_depthwise,

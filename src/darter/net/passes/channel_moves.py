@@ -13,6 +13,60 @@ MOST_CHANNELS = 16384  # of a shuffle; lists of channels must not outgrow the ne
 Source = tuple[str, int]  # a tensor, and one of its channels
 
 
+def takes(graph: Graph) -> Graph:
+    """A Take of channels is a Channels; one before a Transpose changes places with it first."""
+    shapes = infer(graph, 1)
+    replaced: dict[Node, list[Node]] = {}
+    for each in graph.nodes:
+        if each.op != "Take" or len(each.attributes["places"]) > MOST_CHANNELS:
+            continue
+        (x,), places = each.inputs, each.attributes["places"]
+        axis = each.attributes["axis"] % len(shapes[x])
+        turn = graph.only_consumer(each.output)
+        if axis == 1:
+            replaced[each] = [_choose(each, x, each.output, places)]
+        elif turn is not None and turn.op == "Transpose":
+            turned = graph.unused(f"{turn.output}.turned")
+            axis = turn.attributes["order"].index(axis)
+            if axis == 1:
+                last = _choose(each, turned, turn.output, places)
+            else:
+                moved = each.with_attributes(axis=axis)
+                last = replace(moved, inputs=(turned,), outputs=turn.outputs)
+            replaced[each] = []
+            replaced[turn] = [replace(turn, inputs=(x,), outputs=(turned,)), last]
+    return graph.changed(replaced)
+
+
+def _choose(each: Node, x: str, output: str, places: tuple[int, ...]) -> Node:
+    return node("Channels", each.name, [x], output, sources=tuple((0, c) for c in places))
+
+
+def order_after_scale(graph: Graph) -> Graph:
+    """Channels in a new order -> Scale becomes a reordered Scale -> Channels, nearer to a product.
+
+    So the normalization of RGB that is turned to BGR does not keep the turn from the filters.
+    """
+    shapes = infer(graph, 1)
+    replaced: dict[Node, list[Node]] = {}
+    weights = {}
+    for each in graph.nodes:
+        order, scale = _order(each, shapes), graph.only_consumer(each.output)
+        if order is None or scale is None or scale.op != "Scale":
+            continue
+        names = [graph.unused(f"{scale.output}.{role}") for role in ("scale", "shift")]
+        back = np.argsort(order)
+        for name, old in zip(names, scale.inputs[1:], strict=True):
+            weights[name] = constant(graph.weights[old][back])
+        scaled = graph.unused(f"{scale.output}.scaled")
+        replaced[each] = []
+        replaced[scale] = [
+            replace(scale, inputs=(each.inputs[0], *names), outputs=(scaled,)),
+            replace(each, inputs=(scaled,), outputs=scale.outputs),
+        ]
+    return graph.changed(replaced, weights)
+
+
 def shuffles(graph: Graph) -> Graph:
     """Reshape -> Transpose -> Reshape that only changes the order of channels becomes Channels."""
     shapes = infer(graph, 2)

@@ -8,6 +8,8 @@ from darter.net.shapes import check_axis
 from darter.net.translate.attributes import integer
 from darter.net.translate.context import Translation, unite
 
+MOST_PLACES = 2**16  # of an axis that are gathered
+
 
 def concat(net: Translation, source: Node) -> None:
     axis = integer(source, "axis", 1)
@@ -45,34 +47,38 @@ def slice_(net: Translation, source: Node) -> None:
         raise ModelFileError("starts, ends, axes and steps differ in number")
     name = source.inputs[0]
     shape = net.shape(name)
-    cuts = []
+    cuts: list[tuple[str, dict[str, object]]] = []
     for start, end, axis, step in zip(
         *(v.ravel().tolist() for v in (starts, ends, axes, steps)), strict=True
     ):
         axis = check_axis(axis, net.dims(name)[0])
-        if step < 1:
-            raise UnsupportedError("slices backwards")
+        if not step:
+            raise ModelFileError("slices with step 0")
         size = shape[axis]
         if size is None:
             if start or end < 2**31 - 1 or step != 1:
                 raise UnsupportedError("takes some of the pictures only")
             continue
+        if step < 0:
+            stop = None if end < -size else end  # ONNX's "before the first"
+            places = tuple(range(*slice(start, stop, step).indices(size)))
+            cuts.append(("Take", {"axis": axis, "places": places}))
+            continue
         first, last, step = slice(start, end, step).indices(size)
         if step >= last - first > 0:  # one place; a damaged file's step may be any number
             last, step = first + 1, 1
         if (first, last, step) != (0, size, 1):
-            cuts.append((axis, first, last, step))
-    for part, (axis, first, last, step) in enumerate(cuts, 1):
+            cut = {"axis": axis, "start": first, "stop": last, "step": step}
+            cuts.append(("Slice", cut))
+    for part, (op, attributes) in enumerate(cuts, 1):
         output = source.output if part == len(cuts) else net.between(source, f"part{part}")
-        name = net.emit(
-            "Slice", source, (name,), output, axis=axis, start=first, stop=last, step=step
-        )
+        name = net.emit(op, source, (name,), output, **attributes)
     if not cuts:
         net.alias(source)
 
 
 def gather(net: Translation, source: Node) -> None:
-    """Of one place along an axis: a Slice, without that axis where the index is a plain number."""
+    """Of some places along an axis; of one, a Slice. The axis takes the shape of the indices."""
     x = source.inputs[0]
     if x in net.flat or len(net.shape(x)) == 1:
         _gather_in_order(net, source)
@@ -81,14 +87,21 @@ def gather(net: Translation, source: Node) -> None:
     axis = check_axis(integer(source, "axis", 0), net.dims(x)[0])
     shape = net.shape(x)
     size = shape[axis]
-    if index is None or index.size != 1 or index.ndim > 1 or size is None:
-        raise UnsupportedError("gathers more than one place")
-    place = int(index.ravel()[0])
-    place = place + size if place < 0 else place
-    one = source.output if index.ndim else net.between(source, "one")
-    net.emit("Slice", source, (x,), one, axis=axis, start=place, stop=place + 1)
-    if not index.ndim:
-        net.emit("Reshape", source, (one,), source.output, shape=shape[:axis] + shape[axis + 1 :])
+    if index is None or index.dtype.kind not in "iu":
+        raise ModelFileError("gathers at places that are no whole numbers")
+    if size is None:
+        raise UnsupportedError("takes some of the pictures only")
+    if index.size > MOST_PLACES:
+        raise UnsupportedError(f"gathers {index.size} places; darter's limit is {MOST_PLACES}")
+    places = tuple(int(i) + size * (i < 0) for i in index.ravel())
+    taken = source.output if index.ndim == 1 else net.between(source, "taken")
+    if len(places) == 1:
+        net.emit("Slice", source, (x,), taken, axis=axis, start=places[0], stop=places[0] + 1)
+    else:
+        net.emit("Take", source, (x,), taken, axis=axis, places=places)
+    if index.ndim != 1:
+        target = shape[:axis] + index.shape + shape[axis + 1 :]
+        net.emit("Reshape", source, (taken,), source.output, shape=target)
 
 
 def _gather_in_order(net: Translation, source: Node) -> None:

@@ -26,6 +26,7 @@ EMIT: dict[str, Callable[[Builder, Node], None]] = {
     "Split": moves.split,
     "Slice": moves.slice_,
     "Channels": moves.channels,
+    "Take": moves.take,
     "Expand": moves.expand,
     "LRN": normalize.lrn,
     "LayerNorm": normalize.layer_norm,

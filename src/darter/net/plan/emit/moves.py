@@ -137,6 +137,33 @@ def channels(build: Builder, node: Node) -> None:
     build.choose_channels(values, build.new(node.output, 1), build.attributes(node)["sources"])
 
 
+def take(build: Builder, node: Node) -> None:
+    given = build.attributes(node)
+    x, places = node.inputs[0], given["places"]
+    axis = given["axis"] % len(build.shapes[x])
+    source, shape = build.plain(x), build.shapes[node.output]
+    own, strides = strides_of(source.shape), strides_of(shape)
+    parts = []
+    for at, first, step, count in _runs(places):
+        sizes = [*shape[:axis], count, *shape[axis + 1 :]]
+        steps_of = [stride * (step if i == axis else 1) for i, stride in enumerate(own)]
+        parts.append((0, 0, first * own[axis], at * strides[axis], sizes, steps_of, strides))
+    build.emit(steps.move_step(parts), [source], [build.new(node.output, None)], "copy")
+
+
+def _runs(places: tuple[int, ...]) -> list[tuple[int, int, int, int]]:
+    """Places as few evenly spaced runs: index of the first, its place, step, count."""
+    runs, at = [], 0
+    while at < len(places):
+        step = places[at + 1] - places[at] if at + 1 < len(places) else 1
+        count = 1
+        while at + count < len(places) and places[at + count] == places[at] + step * count:
+            count += 1
+        runs.append((at, places[at], step, count))
+        at += count
+    return runs
+
+
 def expand(build: Builder, node: Node) -> None:
     source, shape = build.plain(node.inputs[0]), build.shapes[node.output]
     own = (1,) * (len(shape) - len(source.shape)) + source.shape
