@@ -21,13 +21,13 @@ def bound(name, spec, size):
 
     A sum of n float32 products in any order errs by at most n ε Σ|x||w|, with ε = 2⁻²⁴; the bias,
     the residual and a product rounded apart (no FMA) add 3. Winograd and FFT spread the error of
-    a tile's largest outputs over all of it, so their bound is one number: 60 times the measured
-    root mean square (docs/accuracy.md) for x and w of unit variance, as they are here (40.4 times is
-    the worst of a million outputs).
+    a tile's largest outputs over all of it, so their bound is one number: 48 times the measured
+    root mean square (docs/accuracy.md) for x and w of unit variance, as they are here. Of millions
+    of outputs the worst was 40.4 times.
     """
     depth = spec.w[1] * spec.w[2] * spec.w[3]
     if name.startswith(("winograd", "fft")):
-        return 60 * ALGORITHMS[name].error(spec) * depth**0.5
+        return 48 * ALGORITHMS[name].error(spec) * depth**0.5
     return (depth + 3) * EPSILON * size
 
 
