@@ -232,20 +232,25 @@ def resize(given, x):
 
 def resize_weights(given, size: int, axis: int):
     """(new size, size): how much of each old pixel goes into each new one."""
-    new, factor = given["size"][axis], given["scales"][axis]
+    new, factor = given["size"][axis], np.float32(given["scales"][axis])
+    one, half, last = np.float32(1), np.float32(0.5), np.float32(size - 1)
     weights = np.zeros((new, size))
-    for i in range(new):
+    for i in map(np.float32, range(new)):  # in float32, as ONNX Runtime: ties hang on the last bit
         place = {
-            "half_pixel": (i + 0.5) / factor - 0.5,
-            "half_pixel_symmetric": size / 2 * (1 - new / (factor * size))
-            + (i + 0.5) / factor
-            - 0.5,
-            "pytorch_half_pixel": (i + 0.5) / factor - 0.5 if new > 1 else 0.0,
-            "align_corners": i * (size - 1) / (new - 1) if new > 1 else 0.0,
-            "asymmetric": i / factor,
-        }[given["coordinates"]]
-        for j, w in near(given, place, size):
-            weights[i, min(max(j, 0), size - 1)] += w
+            "half_pixel": lambda i: (i + half) / factor - half,
+            "half_pixel_symmetric": lambda i: np.float32(
+                float(
+                    np.float32(size) * half * (one - np.float32(new) / (factor * np.float32(size)))
+                )
+                + (float(i) + 0.5) / float(factor)
+                - 0.5
+            ),
+            "pytorch_half_pixel": lambda i: (i + half) / factor - half if new > 1 else 0.0,
+            "align_corners": lambda i: i * last / np.float32(new - 1) if new > 1 else 0.0,
+            "asymmetric": lambda i: i / factor,
+        }[given["coordinates"]](i)
+        for j, w in near(given, float(place), size):
+            weights[int(i), min(max(j, 0), size - 1)] += w
     return weights
 
 
@@ -254,6 +259,8 @@ def near(given, place: float, size: int) -> list[tuple[int, float]]:
     below = math.floor(place)
     t = place - below
     if given["mode"] == "nearest":
+        if abs(t - 0.5) <= 1e-6:  # float32 has missed the middle of two pixels
+            place = below + 0.5
         rounded = {
             "round_prefer_floor": math.ceil(place - 0.5),
             "round_prefer_ceil": math.floor(place + 0.5),

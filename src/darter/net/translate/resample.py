@@ -1,6 +1,6 @@
 """What makes pictures larger or smaller: pad and resize."""
 
-from math import floor
+import numpy as np
 
 from darter.errors import ModelFileError, UnsupportedError
 from darter.net.graph import Node
@@ -53,22 +53,28 @@ def resize(net: Translation, source: Node) -> None:
         raise UnsupportedError("antialias, axes and keeping the aspect ratio are not supported")
     scales, sizes = net.constant(source, 2), net.sizes(source, 3)
     hw = [int(size or 0) for size in shape[2:]]
-    if sizes is not None and sizes[0]:
+    sized = sizes is not None and len(sizes[0]) > 0
+    if sizes is not None and sized:
         target = unite(*sizes)
         if len(target) != 4 or target[:2] != shape[:2]:
             raise UnsupportedError(f"resizes {shape} to {target}; only H and W may change")
         size = tuple(int(each or 0) for each in target[2:])
-        factors = [new / old for new, old in zip(size, hw, strict=True)]
+        factors = [
+            float(np.float32(new) / np.float32(old)) for new, old in zip(size, hw, strict=True)
+        ]
     elif scales is not None and scales.size == 4 and list(scales[:2]) == [1, 1]:
-        factors = [float(each) for each in scales[2:]]
+        factors = [float(np.float32(each)) for each in scales[2:]]
         if not all(0 < each < 2**16 for each in factors):
             raise ModelFileError(f"scales {factors} cannot be meant")
-        size = tuple(floor(old * each) for old, each in zip(hw, factors, strict=True))
+        size = tuple(_scaled(old, each) for old, each in zip(hw, factors, strict=True))
     else:
         raise UnsupportedError("needs sizes, or scales that leave pictures and channels alone")
+    if list(size) == hw:  # ONNX Runtime and PyTorch copy, whatever the scales
+        net.alias(source)
+        return
     coordinates = text(source, "coordinate_transformation_mode", "half_pixel")
     whole = all(old * each == new for old, each, new in zip(hw, factors, size, strict=True))
-    if coordinates not in COORDINATES or (coordinates == "align_corners" and not whole):
+    if coordinates not in COORDINATES or (coordinates == "align_corners" and not (sized or whole)):
         raise UnsupportedError(f"coordinates {coordinates[:30]!r} are not supported for {factors}")
     mode = text(source, "mode", "nearest")
     nearest = text(source, "nearest_mode", "round_prefer_floor")
@@ -87,3 +93,8 @@ def resize(net: Translation, source: Node) -> None:
         cubic=number(source, "cubic_coeff_a", -0.75),
         exclude_outside=bool(integer(source, "exclude_outside", 0)),
     )
+
+
+def _scaled(old: int, factor: float) -> int:
+    """floor(old * factor) in float32: 10 pixels times 1.3 are 13, though float32's 1.3 is less."""
+    return int(np.float32(old) * np.float32(factor))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from math import floor
 
 import numpy as np
+from numpy.typing import NDArray
 
 from darter.errors import UnsupportedError
 from darter.kernels import steps
@@ -75,16 +76,16 @@ def _padding(size: int, before: int, after: int, mode: str) -> Taps:
 
 
 def _sampling(size: int, out: int, scale: float, given: dict) -> Taps:
-    places = [_place(i, size, out, scale, given["coordinates"]) for i in range(out)]
+    places = _places(size, out, scale, given["coordinates"])
     if given["mode"] == "nearest":
-        rounded = [ROUNDINGS[given["nearest"]](place) for place in places]
-        return 1, [min(max(at, 0), size - 1) for at in rounded], [1.0] * out
+        rounded = ROUNDINGS[given["nearest"]](places)
+        return 1, np.clip(rounded, 0, size - 1).astype(int).tolist(), [1.0] * out
     if given["mode"] not in ("linear", "cubic"):
         raise UnsupportedError(f"resizing mode {given['mode']!r} is not known")
     reach = 1 if given["mode"] == "linear" else 2
     index: list[int] = []
     weights: list[float] = []
-    for place in places:
+    for place in places.tolist():
         first = floor(place)
         near = range(first - reach + 1, first + reach + 1)
         line = [_weight(place - at, given) for at in near]
@@ -105,25 +106,36 @@ def _weight(distance: float, given: dict) -> float:
     return ((a * t - 5 * a) * t + 8 * a) * t - 4 * a if t < 2 else 0.0
 
 
-def _place(i: int, size: int, out: int, scale: float, coordinates: str) -> float:
-    """Where output pixel i lies in the input, in pixels; 0 is the middle of the first one."""
+def _places(size: int, out: int, scale: float, coordinates: str) -> NDArray[np.float32]:
+    """Where the output pixels lie in the input, in pixels; 0 is the middle of the first one.
+
+    In float32, as ONNX Runtime computes them: which pixel is nearest hangs on the last bit.
+    """
+    i, s, half = np.arange(out, dtype=np.float32), np.float32(scale), np.float32(0.5)
     if coordinates == "asymmetric":
-        return i / scale
+        return i / s
     if coordinates == "align_corners":
-        return i * (size - 1) / (out - 1) if out > 1 else 0.0
+        return i * np.float32(size - 1) / np.float32(out - 1) if out > 1 else i
     if coordinates == "pytorch_half_pixel" and out == 1:
-        return 0.0
+        return i
     if coordinates in ("half_pixel", "pytorch_half_pixel"):
-        return (i + 0.5) / scale - 0.5
+        return (i + half) / s - half
     if coordinates == "half_pixel_symmetric":
-        adjustment = out / (scale * size)
-        return size / 2 * (1 - adjustment) + (i + 0.5) / scale - 0.5
+        cut = np.float32(size) * half * (1 - np.float32(out) / (s * np.float32(size)))
+        return (float(cut) + (i + 0.5).astype(float) / float(s) - 0.5).astype(np.float32)
     raise UnsupportedError(f"resizing coordinates {coordinates!r} are not known")
 
 
-ROUNDINGS: dict[str, Callable[[float], int]] = {
-    "floor": floor,
-    "ceil": lambda x: -floor(-x),
-    "round_prefer_floor": lambda x: -floor(0.5 - x),
-    "round_prefer_ceil": lambda x: floor(x + 0.5),
+def _exact_halves(places: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A place that misses the middle of two pixels by float32's rounding is in the middle."""
+    half = np.floor(places) + np.float32(0.5)
+    return np.where(np.abs(places - half) <= HALF_WITHIN, half, places)
+
+
+HALF_WITHIN = 1e-6  # pixels; as in ONNX Runtime
+ROUNDINGS: dict[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "round_prefer_floor": lambda places: np.ceil(_exact_halves(places) - np.float32(0.5)),
+    "round_prefer_ceil": lambda places: np.floor(_exact_halves(places) + np.float32(0.5)),
 }
