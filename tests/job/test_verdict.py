@@ -49,3 +49,9 @@ def test_a_training_that_gained_nothing_is_called_the_baseline_it_is():
     same = [1] * 9 + [0]
     words = verdict("fine-tune-last", 0.9, 0.9, margin(same, same), steps=14, best_epoch=0)
     assert "the linear classifier that it started from" in words
+
+
+def test_a_caution_is_said_before_any_praise():
+    found = margin([1] * 9 + [0], [1] * 8 + [0] * 2)
+    words = verdict("fine-tune-all", 0.9, 0.8, found, caution="No clear success: of chance")
+    assert words.startswith("No clear success: of chance. ")

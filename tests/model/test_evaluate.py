@@ -33,7 +33,9 @@ def test_json_is_plain_and_complete():
     record = evaluate(LOGITS, [0, 1, 1, 0], ("ant", "bee")).to_json(split="test")
     assert json.loads(json.dumps(record)) == record
     assert set(record) == {
-        "split", "n", "accuracy", "interval", "ece", "per_class", "confusion", "reliability",
+        "split", "n", "accuracy", "interval", "majority", "balanced_accuracy", "macro_f1",
+        "caution", "ece", "ece_interval", "ece_by_chance", "confidence_says", "per_class",
+        "confusion", "reliability",
         "calibration", "unreadable", "predictions",
     }  # fmt: skip
 

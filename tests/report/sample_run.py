@@ -4,18 +4,20 @@
 
 KINDS: "ordinary" (10 classes, everything there), "two" (2 classes, fine-tuned), "many" (200
 classes), "awkward" (names made to break a page), "probe" (the baseline won, no test part, no
-mistake), "bare" (a run that has only just begun).
+mistake), "lopsided" (as good as its commonest class), "bare" (a run that has only just begun).
 """
 
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from darter.files import write_json
+from darter.model import calibration_error, reliability
 
 AWKWARD = (
     "<b>bold</b>",
@@ -34,8 +36,13 @@ NAMES = {
     "awkward": AWKWARD,
     "probe": ("daisy", "rose", "tulip"),
     "bare": ("ants", "bees"),
+    "lopsided": ("good", "scratched"),
 }  # fmt: skip
-SKILL = {"ordinary": 0.9, "two": 0.96, "many": 0.72, "awkward": 0.7, "probe": 1.0, "bare": 1.0}
+RESULT = ("accuracy", "interval", "n", "split", "majority", "balanced_accuracy", "macro_f1",
+          "caution")  # fmt: skip
+CAUTION = "No clear success: always naming the commonest class (good) would be right for 90.2%"
+SKILL = {"ordinary": 0.9, "two": 0.96, "many": 0.72, "awkward": 0.7, "probe": 1.0, "bare": 1.0,
+         "lopsided": 0.9}  # fmt: skip
 
 
 def make_run(folder: Path, kind: str = "ordinary", *, seed: int = 0) -> Path:
@@ -49,8 +56,8 @@ def make_run(folder: Path, kind: str = "ordinary", *, seed: int = 0) -> Path:
         write_json(folder / "run.json", run | {"state": "started", "seconds": {}})
         return folder
     evaluated = test or counts["val"]
-    evaluation = _evaluation(classes, evaluated, SKILL[kind], "test" if test else "val", rng)
-    run["result"] = {k: evaluation[k] for k in ("accuracy", "interval", "n", "split")}
+    evaluation = _evaluation(kind, evaluated, "test" if test else "val", rng)
+    run["result"] = {k: evaluation[k] for k in RESULT}
     lower = evaluation["accuracy"] - (0 if kind == "probe" else 0.02)
     run["baseline"] = {
         "name": "linear-probe",
@@ -63,6 +70,8 @@ def make_run(folder: Path, kind: str = "ordinary", *, seed: int = 0) -> Path:
         if kind == "probe"
         else "retraining beats the baseline by 2.0 points, more than the measurement's uncertainty"
     )
+    if evaluation["caution"]:
+        run["verdict"] = f"{CAUTION}. Training beat the linear baseline"
     write_json(folder / "run.json", run)
     write_json(folder / "audit.json", _audit(kind, classes))
     write_json(folder / "split.json", {"train": [], "val": [], "test": [], "how": _how(kind)})
@@ -257,11 +266,12 @@ def _race(kind: str, rng: np.random.Generator) -> dict:
     }  # fmt: skip
 
 
-def _evaluation(
-    classes: Sequence[str], n: int, skill: float, split: str, rng: np.random.Generator
-) -> dict:
+def _evaluation(kind: str, n: int, split: str, rng: np.random.Generator) -> dict:
+    classes, skill = NAMES[kind], SKILL[kind]
     k = len(classes)
     true = np.sort(rng.integers(0, k, n))
+    if kind == "lopsided":
+        true = (np.arange(n) >= 0.9 * n).astype(int)
     sure = np.clip(rng.beta(8, 1.1, n), 1 / k + 0.02, 0.9996)
     right = rng.random(n) < (np.clip(sure + skill - 0.88, 0, 1) if skill < 1 else 1)
     wrong = (true + rng.choice([1, 1, 1, 2, max(1, k - 1)], n)) % k
@@ -279,20 +289,20 @@ def _evaluation(
             "f1": 2 * hit / (called + there) if called + there else None,
             "count": there,
         })  # fmt: skip
-    bins = []
-    for low in np.arange(15) / 15:
-        inside = (sure > low) & (sure <= low + 1 / 15)
-        some = bool(inside.any())
-        bins.append({
-            "low": low, "high": low + 1 / 15, "count": inside.sum(),
-            "confidence": sure[inside].mean() if some else None,
-            "accuracy": (predicted == true)[inside].mean() if some else None,
-        })  # fmt: skip
-    gaps = [b["count"] * abs(b["confidence"] - b["accuracy"]) for b in bins if b["count"]]
+    diagram = reliability(sure, predicted == true)
+    error = calibration_error(diagram)
+    most = int(matrix.sum(axis=1).argmax())
+    recalls = [row["recall"] for row in per_class if row["recall"] is not None]
+    scores = [row["f1"] for row in per_class if row["f1"] is not None]
     known, accuracy = sure >= 0.62, float((predicted == true).mean())
     return {
         "split": split, "n": n, "accuracy": accuracy, "interval": wilson(accuracy, n),
-        "ece": sum(gaps) / n, "per_class": per_class, "reliability": bins,
+        "majority": {"label": classes[most], "accuracy": matrix[most].sum() / n},
+        "balanced_accuracy": np.mean(recalls), "macro_f1": np.mean(scores),
+        "caution": CAUTION if kind == "lopsided" else None,
+        "ece": error.value, "ece_interval": error.interval, "ece_by_chance": error.by_chance,
+        "confidence_says": "it says 91.0% on average and is right for 90.2%",
+        "per_class": per_class, "reliability": [asdict(row) for row in diagram],
         "confusion": {"labels": list(classes), "matrix": matrix},
         "calibration": {
             "temperature": 1.31, "unknown_below": 0.62, "coverage": known.mean(),

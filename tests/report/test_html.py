@@ -69,6 +69,17 @@ def test_the_first_sentence_is_the_result(run):
     ) in text
 
 
+def test_the_headline_says_where_the_commonest_class_would_do_as_well(run):
+    folder = run("lopsided")
+    write_html(folder)
+    text = Page(folder / "report.html").text
+    headline = text[text.index("On 153 pictures") : text.index("For comparison")]
+    assert "No clear success: always naming the commonest class (good)" in headline
+    assert headline.count("No clear success") == 1
+    assert "would be right for 90.2%. With every class counted alike" in text
+    assert "always saying good" in text
+
+
 def test_all_parts_of_the_records_are_shown(run):
     folder = run()
     write_html(folder)

@@ -65,8 +65,21 @@ def _summary(result: "Evaluation") -> list[Text]:
             (f"{result.accuracy:.1%}", "bold"),
             f" ({right} of {result.n} pictures; 95% interval {low:.1%} to {high:.1%}).",
         ),
-        Text(f"Calibration error {result.ece:.1%}: {_verdict(result)}"),
     ]
+    if result.majority is not None:
+        lines.append(
+            Text(
+                f"Always naming the commonest class ({result.majority.label}) would reach "
+                f"{result.majority.accuracy:.1%}; balanced accuracy "
+                f"{_percent(result.balanced_accuracy)}, macro-F1 {_percent(result.macro_f1)}."
+            )
+        )
+    if result.caution:
+        lines.append(Text(f"{result.caution}.", "bold yellow"))
+    if (error := result.calibration_error) is not None:
+        low, high = error.interval
+        about = f"Calibration error {error.value:.1%} (95% interval {low:.1%} to {high:.1%}): "
+        lines.append(Text(f"{about}{result.confidence_says}."))
     below = result.calibration.unknown_below
     if below > 0:
         rest = "; none is known"
@@ -75,16 +88,6 @@ def _summary(result: "Evaluation") -> list[Text]:
         unknown = 1 - (result.coverage or 0)
         lines.append(Text(f'"Unknown" (confidence below {below:.1%}): {unknown:.1%}{rest}.'))
     return lines
-
-
-def _verdict(result: "Evaluation") -> str:
-    """Whether confidence exceeds accuracy, in words."""
-    rows = [row for row in result.reliability if row.count]
-    said = sum(row.count * (row.confidence or 0) for row in rows) / result.n
-    low, high = result.interval
-    if low <= said <= high:
-        return f"it says {said:.1%} on average, which agrees with its accuracy."
-    return f"it says {said:.1%} on average, so it is {'over' if said > high else 'under'}confident."
 
 
 def _classes(result: "Evaluation") -> Table:

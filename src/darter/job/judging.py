@@ -64,6 +64,7 @@ def judge(run: Run, start: Start, trained: Trained) -> None:
         part=part,
         steps=fitted.history[-1]["step"] if fitted.history else None,
         best_epoch=fitted.best_epoch if fitted.history else None,
+        caution=found.caution,
     )
     result = {**_figures(found), "n": found.n, "split": part}
     baseline = {"name": "linear-probe", **_figures(probe)}
@@ -103,7 +104,12 @@ def _answers(session: Session, sources: list[Scanned], names: list[str], progres
 
 
 def _figures(found: Judged) -> dict[str, Any]:
-    return {"measure": found.measure, "accuracy": found.score, "interval": found.interval}
+    return {
+        "measure": found.measure,
+        "accuracy": found.score,
+        "interval": found.interval,
+        **found.beside,
+    }
 
 
 def _baseline(start: Start, sources: list[Scanned], indices: tuple[int, ...]) -> Judged:
@@ -128,7 +134,14 @@ def _result_sentence(result: dict[str, Any]) -> str:
         said = f"right for {figure} of {n} {part} pictures"
     else:
         said = f"{result['measure']} {figure} on {n} {part} pictures"
-    return f"{said} (95% interval {low:.1%} to {high:.1%})"
+    said += f" (95% interval {low:.1%} to {high:.1%})"
+    if result.get("majority"):
+        said += (
+            f"\nalways naming the commonest class, {result['majority']['label']}: "
+            f"{result['majority']['accuracy']:.1%}; balanced accuracy "
+            f"{result['balanced_accuracy']:.1%}, macro-F1 {result['macro_f1']:.1%}"
+        )
+    return said
 
 
 def _card(run: Run, trained: Trained) -> dict[str, Any]:

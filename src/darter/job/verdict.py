@@ -42,12 +42,29 @@ def verdict(
     part: str = "test",
     steps: int | None = None,
     best_epoch: int | None = None,
+    caution: str | None = None,
 ) -> str:
-    """A sentence for a person who has never trained a network.
+    """A sentence or two for a person who has never trained a network.
 
     accuracy, baseline: means over the pictures of what `measure` names.
+    caution: why the accuracy is less than it looks; it is said first.
     steps, best_epoch: of the training, where known; epoch 0 is its start, a linear classifier.
     """
+    praise = _praise(strategy, accuracy, baseline, found, measure, part, steps, best_epoch)
+    return praise if caution is None else f"{caution}. {praise}"
+
+
+def _praise(
+    strategy: str,
+    accuracy: float,
+    baseline: float,
+    found: Margin,
+    measure: str,
+    part: str,
+    steps: int | None,
+    best_epoch: int | None,
+) -> str:
+    """How it compares with the baseline."""
     reached = f"It is right for {accuracy:.1%} of the {part} pictures"
     if measure != "accuracy":
         reached = f"Its {measure} is {accuracy:.1%} on the {part} pictures"

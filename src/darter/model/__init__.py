@@ -1,17 +1,24 @@
 """How to run a whole net: load a model file, predict, evaluate; needs no PyTorch."""
 
+from darter.model.confidence import (
+    CalibrationError,
+    ReliabilityBin,
+    calibration_error,
+    choose_unknown_threshold,
+    coverage,
+    fit_temperature,
+    reliability,
+)
 from darter.model.evaluate import Evaluation, Judged, evaluate, evaluate_as, evaluate_samples
 from darter.model.info import Calibration, ModelInfo, read_info, write_info
 from darter.model.metrics import (
     ClassScore,
-    ReliabilityBin,
-    choose_unknown_threshold,
+    Majority,
+    balanced_accuracy,
     confusion_matrix,
-    coverage,
-    expected_calibration_error,
-    fit_temperature,
+    macro_f1,
+    majority,
     per_class,
-    reliability,
     softmax,
     wilson,
 )
@@ -25,10 +32,12 @@ from darter.model.tasks import TASKS, Classify, Multilabel, Task, get_task
 __all__ = [
     "TASKS",
     "Calibration",
+    "CalibrationError",
     "ClassScore",
     "Classify",
     "Evaluation",
     "Judged",
+    "Majority",
     "ModelInfo",
     "Multilabel",
     "MultilabelEvaluation",
@@ -38,6 +47,8 @@ __all__ = [
     "Session",
     "Signature",
     "Task",
+    "balanced_accuracy",
+    "calibration_error",
     "choose_unknown_threshold",
     "confusion_matrix",
     "coverage",
@@ -45,10 +56,11 @@ __all__ = [
     "evaluate_as",
     "evaluate_multilabel",
     "evaluate_samples",
-    "expected_calibration_error",
     "fit_temperature",
     "get_task",
     "load",
+    "macro_f1",
+    "majority",
     "per_class",
     "read_info",
     "read_signature",

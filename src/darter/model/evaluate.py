@@ -9,12 +9,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from darter.errors import DataError, ShapeError
+from darter.model import confidence as trust
 from darter.model import metrics
+from darter.model.confidence import CalibrationError, ReliabilityBin
 from darter.model.info import Calibration
-from darter.model.metrics import ClassScore, ReliabilityBin
+from darter.model.metrics import ClassScore, Majority
 from darter.model.multilabel_evaluation import MultilabelEvaluation, evaluate_multilabel
 from darter.model.predict import stream_logits
 from darter.model.tasks import Classify, get_task
+from darter.model.words import accuracy_caution, confidence_words
 
 if TYPE_CHECKING:
     from darter.dataset import Sample
@@ -27,9 +30,11 @@ TOP = 5  # classes listed per picture in `Evaluation.predictions`
 class Evaluation:
     """What was measured on n pictures. A figure that has no pictures behind it is None.
 
-    interval: Wilson's 95% interval of the accuracy.   confusion: rows true, columns predicted.
-    ece: expected calibration error.   coverage: share of pictures that get an answer and not
-    "unknown".   accuracy_when_known: accuracy of those.   predictions: one dict per picture.
+    interval: Wilson's 95% interval of the accuracy.   majority: what always naming the commonest
+    class would reach.   balanced_accuracy, macro_f1: with every class counted alike.
+    confusion: rows true, columns predicted.   calibration_error, reliability: of the confidence.
+    coverage: share of pictures that get an answer and not "unknown".   accuracy_when_known:
+    accuracy of those.   predictions: one dict per picture.
     unreadable: pictures that are not among the n, with the reason.
     """
 
@@ -37,9 +42,12 @@ class Evaluation:
     n: int
     accuracy: float | None
     interval: tuple[float, float]
+    majority: Majority | None
+    balanced_accuracy: float | None
+    macro_f1: float | None
     per_class: tuple[ClassScore, ...]
     confusion: NDArray[np.int64]
-    ece: float | None
+    calibration_error: CalibrationError | None
     reliability: tuple[ReliabilityBin, ...]
     calibration: Calibration
     coverage: float | None
@@ -58,17 +66,51 @@ class Evaluation:
         """How right each of `predictions` is: 1 or 0."""
         return np.array([p["predicted"] == p["label"] for p in self.predictions], np.float64)
 
+    @property
+    def beside(self) -> dict[str, Any]:
+        """What belongs beside the accuracy wherever it is told."""
+        return {
+            "majority": self.majority and asdict(self.majority),
+            "balanced_accuracy": self.balanced_accuracy,
+            "macro_f1": self.macro_f1,
+            "caution": self.caution,
+        }
+
+    @property
+    def ece(self) -> float | None:
+        """Expected calibration error."""
+        return None if self.calibration_error is None else self.calibration_error.value
+
+    @property
+    def caution(self) -> str | None:
+        """Why the accuracy is less than it looks, where it is."""
+        if self.accuracy is None:
+            return None
+        return accuracy_caution(self.interval, self.majority, self.balanced_accuracy, self.accuracy)
+
+    @property
+    def confidence_says(self) -> str | None:
+        """Whether the confidence may be believed, in words."""
+        return confidence_words(self.calibration_error, self.reliability, self.accuracy)
+
     def to_json(self, *, split: str | None = None, predictions: bool = True) -> dict[str, Any]:
         """Plain values for a JSON file: the run folder's evaluation.json."""
+        error = self.calibration_error
         record: dict[str, Any] = {
             "split": split,
             "n": self.n,
             "accuracy": self.accuracy,
             "interval": list(self.interval),
+            **self.beside,
             "ece": self.ece,
+            "ece_interval": error and list(error.interval),
+            "ece_by_chance": error and error.by_chance,
+            "confidence_says": self.confidence_says,
             "per_class": [asdict(row) for row in self.per_class],
             "confusion": {"labels": list(self.classes), "matrix": self.confusion.tolist()},
-            "reliability": [asdict(row) for row in self.reliability],
+            "reliability": [
+                {**asdict(row), "interval": list(row.interval)} for row in self.reliability
+            ],
             "calibration": {
                 **asdict(self.calibration),
                 "thresholds": list(self.calibration.thresholds),
@@ -105,17 +147,21 @@ def evaluate(
     predicted = probabilities.argmax(axis=1)
     confidence, correct = probabilities.max(axis=1), predicted == labels
     confusion = metrics.confusion_matrix(labels, predicted, len(classes))
-    known, right_when_known = metrics.coverage(confidence, correct, calibration.unknown_below)
+    known, right_when_known = trust.coverage(confidence, correct, calibration.unknown_below)
+    diagram, scores = trust.reliability(confidence, correct), metrics.per_class(confusion, classes)
     n = len(labels)
     return Evaluation(
         classes=classes,
         n=n,
         accuracy=float(correct.mean()) if n else None,
         interval=metrics.wilson(int(correct.sum()), n),
-        per_class=metrics.per_class(confusion, classes),
+        majority=metrics.majority(confusion, classes),
+        balanced_accuracy=metrics.balanced_accuracy(confusion),
+        macro_f1=metrics.macro_f1(scores),
+        per_class=scores,
         confusion=confusion,
-        ece=metrics.expected_calibration_error(confidence, correct),
-        reliability=metrics.reliability(confidence, correct),
+        calibration_error=trust.calibration_error(diagram),
+        reliability=diagram,
         calibration=calibration,
         coverage=known,
         accuracy_when_known=right_when_known,

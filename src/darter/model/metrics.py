@@ -1,7 +1,7 @@
-"""How good predictions are, and how far to trust their confidence: pure numpy.
+"""How good predictions are, in figures that a lopsided test cannot flatter: pure numpy.
 
-Confidences are probabilities of the predicted class, `correct` is a boolean per picture, labels
-and predictions are class indices. Every function takes arrays of one length n.
+Labels and predictions are class indices, in arrays of one length n. Confidences have a module of
+their own, `darter.model.confidence`.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 from darter.errors import ShapeError
 
 NORMAL_95 = 1.959963984540054  # the normal distribution's two-sided 95% quantile
-TEMPERATURES = (0.05, 20.0)  # beyond these, confidences are all one or all equal
 
 
 def softmax(logits: ArrayLike, temperature: float = 1.0) -> NDArray[np.float64]:
@@ -40,7 +39,7 @@ def wilson(successes: int, n: int, z: float = NORMAL_95) -> tuple[float, float]:
 def confusion_matrix(labels: ArrayLike, predicted: ArrayLike, classes: int) -> NDArray[np.int64]:
     """Counts (classes, classes): rows are the true class, columns the predicted one."""
     labels, predicted = np.asarray(labels, np.int64), np.asarray(predicted, np.int64)
-    _same_length("confusion_matrix", labels=labels, predicted=predicted)
+    same_length("confusion_matrix", labels=labels, predicted=predicted)
     counts = np.bincount(labels * classes + predicted, minlength=classes * classes)
     return counts.reshape(classes, classes)
 
@@ -66,9 +65,9 @@ def per_class(confusion: NDArray[np.int64], classes: tuple[str, ...]) -> tuple[C
     return tuple(
         ClassScore(
             label=label,
-            precision=_ratio(right[k], called[k]),
-            recall=_ratio(right[k], true[k]),
-            f1=_ratio(2 * right[k], true[k] + called[k]),
+            precision=ratio(right[k], called[k]),
+            recall=ratio(right[k], true[k]),
+            f1=ratio(2 * right[k], true[k] + called[k]),
             count=int(true[k]),
         )
         for k, label in enumerate(classes)
@@ -76,118 +75,44 @@ def per_class(confusion: NDArray[np.int64], classes: tuple[str, ...]) -> tuple[C
 
 
 @dataclass(frozen=True)
-class ReliabilityBin:
-    """Pictures whose confidence lies in (low, high]: what was promised and what came true."""
+class Majority:
+    """What always naming the commonest class would reach: the share of pictures that are it."""
 
-    low: float
-    high: float
-    confidence: float | None
-    accuracy: float | None
-    count: int
+    label: str
+    accuracy: float
 
 
-def reliability(
-    confidence: ArrayLike, correct: ArrayLike, bins: int = 15
-) -> tuple[ReliabilityBin, ...]:
-    """The reliability diagram: bins of equal width over (0, 1]; an empty bin has no figures."""
-    edges, count, promised, right = _binned(confidence, correct, bins)
-    return tuple(
-        ReliabilityBin(
-            low=float(edges[k]),
-            high=float(edges[k + 1]),
-            confidence=_ratio(promised[k], count[k]),
-            accuracy=_ratio(right[k], count[k]),
-            count=int(count[k]),
-        )
-        for k in range(bins)
-    )
+def majority(confusion: NDArray[np.int64], classes: tuple[str, ...]) -> Majority | None:
+    """Of the commonest true class of `confusion_matrix`, the first of equals; None without any."""
+    counts = confusion.sum(axis=1)
+    if not counts.sum():
+        return None
+    most = int(counts.argmax())
+    return Majority(classes[most], float(counts[most] / counts.sum()))
 
 
-def expected_calibration_error(
-    confidence: ArrayLike, correct: ArrayLike, bins: int = 15
-) -> float | None:
-    """Mean |confidence - accuracy| over the bins of `reliability`, weighted by count; 0 is best.
+def balanced_accuracy(confusion: NDArray[np.int64]) -> float | None:
+    """Mean recall of the classes that have pictures: every class counts alike.
 
-    None without pictures. Source: Guo et al., arXiv:1706.04599 (15 bins).
+    Source: Brodersen et al., "The balanced accuracy and its posterior distribution", ICPR 2010.
     """
-    _, count, promised, right = _binned(confidence, correct, bins)
-    return _ratio(np.abs(promised - right).sum(), count.sum())
+    counts = confusion.sum(axis=1)
+    there = counts > 0
+    return float((np.diag(confusion)[there] / counts[there]).mean()) if there.any() else None
 
 
-def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
-    """The temperature that makes confidences of held-out pictures honest (least log loss).
-
-    logits: (n, classes).   labels: (n,).   Returns a value within TEMPERATURES; 1 without pictures.
-    The targets are Platt's, (n+1)/(n+2) for the true class instead of 1, so that a few pictures,
-    all of them right, do not promise certainty. The loss is convex in 1/temperature, so bisection
-    of its slope finds the minimum. Sources: Guo et al., arXiv:1706.04599; Platt, 1999.
-    """
-    logits, labels = np.asarray(logits, np.float64), np.asarray(labels, np.int64)
-    _same_length("fit_temperature", logits=logits, labels=labels)
-    n = len(labels)
-    if n == 0 or logits.shape[1] < 2:
-        return 1.0
-    miss = 1 / (n + 2)
-    rest = (logits.sum(axis=1) - logits[np.arange(n), labels]) / (logits.shape[1] - 1)
-    wanted = np.mean((1 - miss) * logits[np.arange(n), labels] + miss * rest)
-
-    def slope(inverse: float) -> float:
-        expected = (softmax(logits, 1 / inverse) * logits).sum(axis=1)
-        return float(np.mean(expected) - wanted)
-
-    low, high = (np.log(1 / t) for t in reversed(TEMPERATURES))
-    for _ in range(50):
-        middle = (low + high) / 2
-        low, high = (middle, high) if slope(np.exp(middle)) < 0 else (low, middle)
-    return float(np.exp(-(low + high) / 2))
+def macro_f1(scores: tuple[ClassScore, ...]) -> float | None:
+    """Mean F1 of the classes that have one, from `per_class`."""
+    values = [score.f1 for score in scores if score.f1 is not None]
+    return float(np.mean(values)) if values else None
 
 
-def choose_unknown_threshold(
-    confidence: ArrayLike, correct: ArrayLike, *, keep: float = 0.98, at_most: float = 0.9
-) -> float:
-    """The confidence below which an answer should be "unknown", from held-out pictures.
-
-    The largest threshold that lets `keep` of the right answers pass, which refuses as many wrong
-    answers and foreign pictures as that allows. At the k-th smallest of m confidences of right
-    answers, a new one passes with probability 1 - k/(m+1) or more (split conformal prediction);
-    fewer than 49 right answers cannot promise 0.98, and then k is 1. Never above `at_most`: a
-    shift in brightness must not turn every answer into "unknown".
-    Returns 0 (answer always) where nothing was right. Source: Papadopoulos et al., 2002.
-    """
-    confidence, correct = np.asarray(confidence, np.float64), np.asarray(correct, bool)
-    _same_length("choose_unknown_threshold", confidence=confidence, correct=correct)
-    right = np.sort(confidence[correct])
-    if not len(right):
-        return 0.0
-    k = max(1, int((1 - keep) * (len(right) + 1)))
-    return min(float(right[k - 1]), at_most)
-
-
-def coverage(
-    confidence: ArrayLike, correct: ArrayLike, unknown_below: float
-) -> tuple[float | None, float | None]:
-    """How many pictures get an answer, and how many of those answers are right; None if none."""
-    known = np.asarray(confidence, np.float64) >= unknown_below
-    right = np.asarray(correct, bool) & known
-    return _ratio(known.sum(), known.size), _ratio(right.sum(), known.sum())
-
-
-def _binned(confidence: ArrayLike, correct: ArrayLike, bins: int) -> tuple[NDArray, ...]:
-    """Edges of the bins; per bin the count, the sum of confidences and the right answers."""
-    confidence, correct = np.asarray(confidence, np.float64), np.asarray(correct, bool)
-    _same_length("reliability", confidence=confidence, correct=correct)
-    edges = np.arange(bins + 1) / bins
-    which = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
-    count = np.bincount(which, minlength=bins)
-    promised = np.bincount(which, confidence, minlength=bins)
-    return edges, count, promised, np.bincount(which, correct, minlength=bins)
-
-
-def _ratio(part: float, whole: float) -> float | None:
+def ratio(part: float, whole: float) -> float | None:
+    """None where nothing was measured."""
     return float(part / whole) if whole else None
 
 
-def _same_length(function: str, **arrays: NDArray) -> None:
+def same_length(function: str, **arrays: NDArray) -> None:
     lengths = {len(array) for array in arrays.values()}
     if len(lengths) > 1:
         given = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())

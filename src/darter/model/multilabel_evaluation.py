@@ -58,6 +58,12 @@ class MultilabelEvaluation:
     unreadable: tuple[tuple[str, str], ...] = ()
 
     measure = "mean average precision"
+    caution = None  # no single answer can be right for all pictures by being common
+
+    @property
+    def beside(self) -> dict[str, Any]:
+        """What belongs beside the score wherever it is told."""
+        return {}
 
     @property
     def score(self) -> float | None:

@@ -161,15 +161,14 @@ def curves(
 def reliability(bins: Sequence[Row], width: int) -> str:
     """Confidence against accuracy: on the diagonal, the model is as sure as it is right.
 
-    bins: {"low", "high", "confidence", "accuracy", "count"}; empty ones are left out. A dot's
-    stalk is its gap from the diagonal, the bars below count the pictures.
+    bins: {"confidence", "accuracy", "interval", "count"}; empty ones are left out. A dot's stalk
+    is the 95% interval of its accuracy.
     """
     side = float(min(width - 80, 340))
     left, top = 54.0, 30.0
-    bottom, floor = top + side, top + side + 96
+    bottom = top + side
     x, y = scale(0, 1, left, left + side), scale(0, 1, bottom, top)
     full = [b for b in bins if b["count"]]
-    most = max((b["count"] for b in full), default=1)
     parts = [_grid(y, [0, 0.25, 0.5, 0.75, 1], left, left + side, lambda v: f"{v:.0%}")]
     parts += [text(x(v), bottom + 18, f"{v:.0%}", class_="tick middle") for v in (0, 0.5, 1)]
     parts.append(text(x(0.5), bottom + 36, "how sure the model was", class_="tick middle"))
@@ -180,23 +179,12 @@ def reliability(bins: Sequence[Row], width: int) -> str:
             f"{count(b['count'], 'picture')} given {percent(b['confidence'])} on average: "
             f"{percent(b['accuracy'])} right"
         )
-        at, right, said = x(b["confidence"]), y(b["accuracy"]), y(b["confidence"])
-        radius = 3.5 + 5 * math.sqrt(b["count"] / most)
-        tall = max(1.5, 40 * b["count"] / most)
-        parts.append(
-            element(
-                "g",
-                title(about)
-                + line(at, said, at, right, "gap")
-                + element("circle", cx=at, cy=right, r=radius, class_="dot best")
-                + element("rect", x=x(b["low"]) + 0.75, y=floor - tall, height=tall, class_="bar",
-                          width=max(1.0, x(b["high"]) - x(b["low"]) - 1.5)),
-            )
-        )  # fmt: skip
-    parts.append(line(left, floor, left + side, floor, "axis"))
-    parts.append(text(left, floor + 18, f"pictures per step (at most {most:,})", class_="tick"))
+        at, (low, high, _) = x(b["confidence"]), _ends(b)
+        dot = element("circle", cx=at, cy=y(b["accuracy"]), r=5, class_="dot best")
+        stalk = line(at, y(low), at, y(high), "whisker best")
+        parts.append(element("g", title(about) + stalk + dot))
     about = f"Reliability diagram over {count(sum(b['count'] for b in full), 'picture')}."
-    return drawing(left + side + 20, floor + 26, about, *parts)
+    return drawing(left + side + 20, bottom + 44, about, *parts)
 
 
 def confusion(labels: Sequence[str], matrix: Sequence[Sequence[int]], width: int) -> str:

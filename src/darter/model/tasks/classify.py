@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from darter.model.confidence import choose_unknown_threshold, fit_temperature
 from darter.model.info import Calibration, ModelInfo
-from darter.model.metrics import choose_unknown_threshold, fit_temperature, softmax
+from darter.model.metrics import softmax
 from darter.model.prediction import Prediction, ranked
 from darter.model.tasks.task import Floats
 

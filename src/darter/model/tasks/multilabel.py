@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from darter.model.confidence import TEMPERATURES
 from darter.model.info import Calibration, ModelInfo
-from darter.model.metrics import TEMPERATURES
 from darter.model.prediction import Prediction, ranked
 from darter.model.tasks.task import Floats
 

@@ -1,0 +1,36 @@
+"""What each section of the page says: from records to the values that its template names.
+
+A section returns {"missing": sentence} where its record is absent, else {"missing": None, …}.
+Figures are taken from the records as they are; here they are only sorted, grouped and counted.
+"""
+
+from darter.report.sections.classes import classes, confusion
+from darter.report.sections.confidence import confidence
+from darter.report.sections.facts import limits, making
+from darter.report.sections.head import result
+from darter.report.sections.labels import labels
+from darter.report.sections.mistakes import mistakes
+from darter.report.sections.pictures import pictures, split
+from darter.report.sections.race import cell, growth, race
+from darter.report.sections.speed import speed
+from darter.report.sections.training import training
+from darter.report.sections.use import use
+
+__all__ = [
+    "cell",
+    "classes",
+    "confidence",
+    "confusion",
+    "growth",
+    "labels",
+    "limits",
+    "making",
+    "mistakes",
+    "pictures",
+    "race",
+    "result",
+    "speed",
+    "split",
+    "training",
+    "use",
+]

@@ -1,0 +1,43 @@
+"""The head of the page: how good the model is."""
+
+import shlex
+
+from darter.report.records import Record, Records
+from darter.report.sections.shared import data_name, kept, shown, title
+
+
+def result(records: Records) -> Record:
+    """The head of the page."""
+    run = records.run
+    found = run.get("result")
+    baseline = run.get("baseline")
+    winner = kept(records)
+    rows = []
+    if found:
+        rows.append({**found, "title": "this model", "mark": "best"})
+    if baseline and baseline["name"] != winner:
+        rows.append({**baseline, "title": f"baseline: {title(records, baseline['name'])}"})
+    majority, caution = (found or {}).get("majority"), (found or {}).get("caution")
+    if majority:
+        always = f"always saying {majority['label']}"
+        rows.append({"title": always, "accuracy": majority["accuracy"], "mark": "out"})
+    return {
+        "name": data_name(records),
+        "started": run.get("started", "")[:10],
+        "state": run.get("state", "unknown"),
+        "found": found,
+        "measure": (found or {}).get("measure", "accuracy"),
+        "right": round(found["accuracy"] * found["n"]) if found else None,
+        "unseen": found is not None and found.get("split") == "test",
+        "majority": majority,
+        "caution": caution,  # the verdict begins with it, and the headline says it already
+        "verdict": (run.get("verdict") or "").removeprefix(f"{caution}. "),
+        "baseline": baseline,
+        "is_baseline": baseline is not None and baseline["name"] == winner,
+        "rows": rows,
+        "classes": run.get("classes") or (records.audit or {}).get("classes") or [],
+        "speed": (records.speed or {}).get("milliseconds", {}).get("batch_1"),
+        "megabytes": (records.speed or {}).get("file_megabytes"),
+        "seconds": sum((run.get("seconds") or {}).values()) or None,
+        "resume": f"darter train --resume {shlex.quote(shown(records.folder))}",
+    }
