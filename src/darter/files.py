@@ -3,18 +3,24 @@
 import errno
 import json
 import os
-import tempfile
+import secrets
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from darter.errors import DataError
+from darter.names import to_json, visible
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
+ASIDE = ".darter-part"  # ends the name of a file that is being written
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:
     """Write a file so that readers see the old content or the new, never half of it.
 
+    Its permissions are what the user's umask leaves of rw-rw-rw-. What a killed process has left
+    aside is removed by `clean`.
     Raises DataError where the folder cannot be written or the disk is full.
     """
     path = Path(path)
@@ -22,47 +28,87 @@ def write_atomic(path: Path, content: bytes | str) -> None:
     data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        aside = path.with_name(f".{path.name[:32]}.{secrets.token_hex(6)}{ASIDE}")
         try:
+            descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(aside).chmod(0o644)
-            Path(aside).replace(path)
+            aside.replace(path)
         except BaseException:
-            Path(aside).unlink(missing_ok=True)
+            with suppress(OSError):
+                aside.unlink(missing_ok=True)
             raise
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise cannot_write(path, error) from error
 
 
-def cannot_write(path: Path, error: OSError) -> DataError:
+def clean(folder: Path, *, older_than: float = 0.0) -> None:
+    """Remove what killed writes have left in a folder, hours old where others may be writing too.
+
+    older_than: seconds since the last change; 0 is for a folder that nobody else writes to.
+    """
+    with suppress(OSError):
+        for aside in Path(folder).glob(f".*{ASIDE}"):
+            with suppress(OSError):
+                if time.time() - aside.stat().st_mtime >= older_than:
+                    aside.unlink()
+
+
+def check_writable(path: Path) -> None:
+    """Raise now the DataError that `write_atomic` would raise after the work."""
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        probe = path.with_name(f".{path.name[:32]}.{secrets.token_hex(6)}{ASIDE}")
+        os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        probe.unlink()
+    except (OSError, ValueError) as error:
+        raise cannot_write(path, error) from error
+
+
+def cannot_write(path: Path, error: OSError | ValueError) -> DataError:
     """What to tell a user whose file could not be written."""
-    remedy = "Free some space" if error.errno in FULL else "Check its permissions"
-    reason = error.strerror or error
-    return DataError(f"cannot write {path}: {reason}. {remedy}, or choose another folder.")
+    number = getattr(error, "errno", None)
+    remedy = "Check its permissions, or choose another folder"
+    if number in FULL:
+        remedy = "Free some space, or choose another folder"
+    elif number in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG):
+        remedy = "Choose another name"
+    reason = getattr(error, "strerror", None) or error
+    return DataError(f"cannot write {visible(path)}: {reason}. {remedy}.")
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as JSON; numpy scalars and arrays, paths and tuples are accepted."""
-    write_atomic(path, json.dumps(value, indent=1, default=_plain, ensure_ascii=False) + "\n")
+    write_atomic(path, to_json(value, indent=1, default=_plain) + "\n")
 
 
 def read_json(path: Path) -> Any:
     """Read JSON. Raises DataError that names the file where it is missing or damaged."""
     try:
-        return json.loads(Path(path).read_text())
+        return json.loads(Path(path).read_bytes())
     except FileNotFoundError:
-        raise DataError(f"{path} is missing") from None
+        raise DataError(f"{visible(path)} is missing") from None
+    except RecursionError:
+        raise DataError(f"cannot read {visible(path)}: it is nested too deeply") from None
     except (OSError, ValueError) as error:
-        raise DataError(f"cannot read {path}: {error}") from error
+        raise DataError(f"cannot read {visible(path)}: {error}") from error
 
 
-def user_cache(name: str) -> Path:
-    """A folder for what can be computed again: $XDG_CACHE_HOME (or ~/.cache)/darter/NAME."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "darter" / name
+def user_cache(name: str) -> Path | None:
+    """A folder for what can be computed again: $XDG_CACHE_HOME (or ~/.cache)/darter/NAME.
+
+    None where this user has no such place.
+    """
+    base = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return Path(base or Path.home() / ".cache") / "darter" / name
+    except RuntimeError:  # no home
+        return None
 
 
 def _plain(value: Any) -> Any:

@@ -3,8 +3,10 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import pytest
+from PIL import Image
 
 from darter import __version__
 from darter.cli import app as cli
@@ -115,6 +117,51 @@ def test_reader_that_goes_away_is_quiet():
     done.stdout.close()
     assert done.stderr.read() == ""
     assert done.wait() == 141
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", [("--version",), ("--help",), ("audit", "photos", "--json")])
+def test_output_that_cannot_be_written_is_a_sentence(tmp_path, arguments, unbuffered):
+    write_pictures(tmp_path / "photos")
+    environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run(
+            [*DARTER, *arguments],
+            stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=environment,
+        )  # fmt: skip
+    assert done.stderr.strip() == "darter: cannot write the output: No space left on device."
+    assert done.returncode == 2
+
+
+def test_closed_output_is_a_sentence(tmp_path):
+    write_pictures(tmp_path / "photos")
+    command = f"{sys.executable} -m darter audit photos >&-"
+    done = subprocess.run(command, shell=True, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    assert done.stderr == "darter: the output is closed; nothing can be written to it\n"
+    assert done.returncode == 2
+
+
+def write_pictures(root):
+    for number, color in enumerate(("red", "green", "blue", "white")):
+        (root / "ab"[number % 2]).mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (40, 30), color).save(root / "ab"[number % 2] / f"{number}.png")
+
+
+def test_an_error_cannot_forge_another_line(monkeypatch, capfd):
+    def command() -> None:
+        raise DataError("no picture: a\x1b[2J\ndarter: all is well\u202e.jpg")
+
+    assert ends_with(monkeypatch, capfd, command) == (
+        2, "darter: no picture: a\\x1b[2J\\ndarter: all is well\\u202e.jpg\n"
+    )  # fmt: skip
+
+
+def test_a_warning_is_one_line(monkeypatch, capfd):
+    def command() -> None:
+        warnings.warn("the cache is full", stacklevel=1)
+        raise DataError("end")
+
+    assert ends_with(monkeypatch, capfd, command)[1] == "note: the cache is full\ndarter: end\n"
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)

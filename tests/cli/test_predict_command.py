@@ -199,3 +199,37 @@ def test_a_folder_that_cannot_be_searched_stops_nothing(capfd, model, folder):
     assert status == 0
     assert [json.loads(line)["label"] for line in out.splitlines()] == ["red"]
     assert "deep is left out: Permission denied" in err
+
+
+HOSTILE = (b"=cmd|'x'!A1.png", b"caf\xe9.png", b"a\x1b[2J\ndarter: fine.png", b"\xc2\x9b2J.png")
+
+
+def hostile_folder(root):
+    root.mkdir()
+    for name in HOSTILE:
+        picture(root / "plain.png", "red")
+        (root / "plain.png").rename(root / os.fsdecode(name))
+    return root
+
+
+def test_hostile_names_reach_no_terminal(capfd, model, tmp_path, monkeypatch):
+    folder = hostile_folder(tmp_path / "new")
+    monkeypatch.chdir(folder)
+    for how in ((), ("--json",)):
+        status, out, _ = run(capfd, model, *map(os.fsdecode, HOSTILE), *how)
+        assert status == 0 and len(out.splitlines()) == len(HOSTILE)
+        assert not set(out) & set("\x1b\x9b\r\x7f")
+        assert "caf\\udce9.png" in out
+
+
+def test_names_survive_csv_and_json(capfd, model, tmp_path, monkeypatch):
+    """What `predict` says of the pictures is a list of them."""
+    folder = hostile_folder(tmp_path / "new")
+    monkeypatch.chdir(folder)
+    names = {os.fsdecode(name) for name in HOSTILE}
+    _, out, _ = run(capfd, model, *names, "--json")
+    assert {json.loads(line)["path"] for line in out.splitlines()} == names
+    _, out, _ = run(capfd, model, *names, "--csv")
+    rows = list(csv.DictReader(io.StringIO(out, newline="")))
+    assert {row["label"] for row in rows} == {"red"}
+    assert not any(row["path"].startswith(("=", "+", "-", "@")) for row in rows)

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from darter.errors import DataError, OptionError
-from darter.files import read_json
+from darter.files import ASIDE, read_json
 from darter.job.run_folder import RunFolder, new_run_path
 
 
@@ -56,6 +56,13 @@ def test_two_processes_never_share_a_run(tmp_path):
     assert "another process is working" in second.stderr
     folder.release()
     assert subprocess.run(command, capture_output=True).returncode == 0
+
+
+def test_what_a_killed_write_left_is_gone_at_the_next_start(tmp_path):
+    folder = RunFolder.create(tmp_path / "run", {})
+    (folder.path / f".model.onnx.1a2b{ASIDE}").write_bytes(b"half")
+    folder.claim()
+    assert sorted(entry.name for entry in folder.path.iterdir()) == [".lock", "run.json"]
 
 
 def test_run_json_says_what_made_it(tmp_path):

@@ -1,7 +1,6 @@
 """Predictions as they come: JSON lines, CSV, or a table for people. Nothing is kept."""
 
 import csv
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from itertools import islice
 from rich.cells import cell_len
 
 from darter.model import Prediction
+from darter.names import to_cell, to_json, visible
 
 FIRST = 16  # the table's columns are laid out for this many rows
 
@@ -34,13 +34,17 @@ def json_lines(predictions: Iterable[Prediction], top: int) -> Tally:
     """One object a line; keys as in `Prediction.to_json`."""
     tally = Tally()
     for prediction in tally.watch(predictions):
-        print(json.dumps(prediction.to_json(), ensure_ascii=False), flush=True)
+        print(to_json(prediction.to_json()), flush=True)
     return tally
 
 
 def csv_rows(predictions: Iterable[Prediction], top: int) -> Tally:
-    """A header, then path, label, confidence, unknown, error and the `top` likeliest classes."""
+    """A header, then path, label, confidence, unknown, error and the `top` likeliest classes.
+
+    Names are as `darter.names.to_cell` spells them; on a terminal, as `visible` does.
+    """
     tally, out = Tally(), csv.writer(sys.stdout, lineterminator="\n")
+    on_screen = sys.stdout.isatty()
     ranks = [f"{what}_{rank}" for rank in range(1, top + 1) for what in ("label", "confidence")]
     out.writerow(["path", "label", "confidence", "unknown", "error", *ranks])
     for prediction in tally.watch(predictions):
@@ -50,7 +54,10 @@ def csv_rows(predictions: Iterable[Prediction], top: int) -> Tally:
         if prediction.error:
             known[2:4] = ["", ""]
         ranked = [value for pair in row["top"] for value in pair]
-        out.writerow([*known, *ranked, *[""] * (len(ranks) - len(ranked))])
+        cells = [to_cell(value) for value in (*known, *ranked)]
+        if on_screen:
+            cells = [visible(cell) if isinstance(cell, str) else cell for cell in cells]
+        out.writerow([*cells, *[""] * (len(ranks) - len(ranked))])
         sys.stdout.flush()
     return tally
 
@@ -59,8 +66,8 @@ def table(predictions: Iterable[Prediction], top: int) -> Tally:
     """Aligned columns; in color and cut to the window's width on a terminal."""
     tally, coming = Tally(), iter(predictions)
     first = list(islice(coming, FIRST))
-    paths = max((cell_len(_visible(p.source)) for p in first), default=0)
-    labels = max((cell_len(_visible(_answer(p))) for p in first), default=0)
+    paths = max((cell_len(visible(p.source)) for p in first), default=0)
+    labels = max((cell_len(visible(_answer(p))) for p in first), default=0)
     if not sys.stdout.isatty():
         for prediction in tally.watch(_chain(first, coming)):
             print("".join(text for text, _ in _row(prediction, paths, labels)).rstrip(), flush=True)
@@ -82,15 +89,15 @@ def table(predictions: Iterable[Prediction], top: int) -> Tally:
 
 def _row(prediction: Prediction, paths: int, labels: int) -> list[tuple[str, str]]:
     """A table row as (text, style), with columns of at least these widths."""
-    cells = [(_fill(_visible(prediction.source), paths) + "  ", "")]
+    cells = [(_fill(visible(prediction.source), paths) + "  ", "")]
     if prediction.error is not None:
-        return [*cells, (_visible(prediction.error), "red")]
+        return [*cells, (visible(prediction.error), "red")]
     style = "yellow" if prediction.unknown else "bold green"
     rest = [pair for pair in prediction.top if pair[0] not in prediction.labels]
-    others = ", ".join(f"{_visible(name)} {p:.1%}" for name, p in rest)
+    others = ", ".join(f"{visible(name)} {p:.1%}" for name, p in rest)
     return [
         *cells,
-        (_fill(_visible(_answer(prediction)), labels), style),
+        (_fill(visible(_answer(prediction)), labels), style),
         (f"  {prediction.confidence:6.1%}  ", ""),
         (f"{'perhaps ' if prediction.unknown else ''}{others}", "dim"),
     ]
@@ -107,11 +114,6 @@ def _chain(first: list[Prediction], rest: Iterator[Prediction]) -> Iterator[Pred
     while first:
         yield first.pop(0)
     yield from rest
-
-
-def _visible(text: str) -> str:
-    """Text that cannot move the cursor or break a row, whatever a file or class is called."""
-    return "".join(letter if letter.isprintable() else "�" for letter in text)
 
 
 def _fill(text: str, width: int) -> str:

@@ -1,19 +1,23 @@
 """The command `darter`: one table of commands, and what becomes of errors.
 
-Exit status: 0 done; 2 a mistake of the user or unusable input (a DarterError or a wrong option);
-130 stopped with Ctrl-C; 141 the reader of the output went away; 1 with a traceback: a defect.
+Exit status: 0 done; 2 a mistake of the user or unusable input (a DarterError or a wrong option), or
+an output that cannot be written; 130 stopped with Ctrl-C; 141 the reader of the output went away;
+1 with a traceback: a defect.
 """
 
+import errno
 import functools
 import io
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 from darter.errors import DarterError
+from darter.names import visible
 
 # name: (module:function, what `darter --help` says). Only the command that is asked for is
 # imported, so that help, typing errors and small commands answer at once.
@@ -29,6 +33,9 @@ COMMANDS = {
     "report": ("darter.cli.report:report", "Write the page of a training run again."),
 }
 
+# What writing raises where it fails; an error in opening a file has the file's name with it.
+_NOT_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+
 ABOUT = """From a folder of pictures to an accurate, small, fast CNN, on the computer you have.
 
 darter train photos/ makes a model and a report; darter predict model.onnx new.jpg uses it."""
@@ -41,11 +48,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # otherwise before they load; where anything else wants a core, all becomes many times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # A file name may hold bytes that are no text: print them as \udcff, which JSON reads back.
-        sys.stdout.reconfigure(errors="backslashreplace")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Letters that a terminal's encoding lacks are spelled; see also darter.names.
+            stream.reconfigure(errors="backslashreplace")
+    warnings.showwarning = _note
     with _ends():
-        _app(arguments)(args=arguments, prog_name="darter")
+        try:
+            _app(arguments)(args=arguments, prog_name="darter")
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
 
 
 def _app(arguments: Sequence[str]) -> Any:
@@ -91,10 +104,16 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
         with _ends():
+            if sys.stdout is None:
+                raise OutputError("the output is closed; nothing can be written to it")
             command(*args, **kwargs)
             sys.stdout.flush()
 
     return run
+
+
+class OutputError(DarterError):
+    """Standard output takes nothing."""
 
 
 @contextmanager
@@ -103,13 +122,33 @@ def _ends() -> Iterator[None]:
     try:
         yield
     except DarterError as error:
-        print(f"darter: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
+        _fail(str(error))
     except KeyboardInterrupt as stop:
         if str(stop):  # what was saved, and how to go on
-            print(f"\ndarter: {stop}", file=sys.stderr)
+            print(f"\ndarter: {visible(stop)}", file=sys.stderr)
         raise SystemExit(130) from None
     except BrokenPipeError:
-        # The interpreter flushes stdout once more at exit; let it write into the void.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         raise SystemExit(141) from None
+    except OSError as error:
+        if error.filename is not None or error.errno not in _NOT_WRITTEN:
+            raise
+        _drop_output()
+        _fail(f"cannot write the output: {error.strerror or error}.")
+
+
+def _fail(message: str) -> NoReturn:
+    with suppress(OSError):
+        print(f"darter: {visible(message)}", file=sys.stderr)
+    raise SystemExit(2) from None
+
+
+def _drop_output() -> None:
+    """The interpreter flushes stdout once more at exit; let it write into the void."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _note(message: Warning | str, *_: Any, **__: Any) -> None:
+    """A warning is one line for a person, without the place in the code that gives it."""
+    with suppress(OSError):
+        print(f"note: {visible(message)}", file=sys.stderr)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from darter.names import to_json, visible
 from darter.picture import LEFT_OUT
 
 if TYPE_CHECKING:
@@ -40,9 +41,7 @@ def audit(
     if out is not None:
         write_json(out, found.to_json())
     if json:
-        import json as json_text
-
-        print(json_text.dumps(found.to_json(), indent=1))
+        print(to_json(found.to_json(), indent=1))
     else:
         _print(found)
         if out is not None:
@@ -79,12 +78,12 @@ def _print(found: "Audit") -> None:
         _print_some(console, title, named)
     _print_some(console, "Two labels", [", ".join(c.paths) for c in found.conflicts])
     for line in found.summary():
-        console.print(line, markup=False)
+        console.print(visible(line), markup=False)
 
 
 def _print_some(console, title: str, lines: list[str]) -> None:
     for line in lines[:EXAMPLES]:
-        console.print(f"{title}: {line}", markup=False)
+        console.print(f"{title}: {visible(line)}", markup=False)
     if len(lines) > EXAMPLES:
         console.print(f"{title}: {len(lines) - EXAMPLES} more groups", markup=False)
 
@@ -99,7 +98,7 @@ def _classes(found: "Audit"):
     for column in table.columns[1:]:
         column.justify = "right"
     for label, row in counts.items():
-        table.add_row(escape(label), *(str(row[split]) for split in splits))
+        table.add_row(escape(visible(label)), *(str(row[split]) for split in splits))
     return table
 
 
@@ -109,7 +108,7 @@ def _left_out(found: "Audit"):
 
     table = Table("left out", "kind", "why")
     for finding in found.left_out[:LISTED]:
-        table.add_row(escape(finding.path), finding.kind, escape(finding.detail))
+        table.add_row(escape(visible(finding.path)), finding.kind, escape(visible(finding.detail)))
     return table
 
 
@@ -124,5 +123,5 @@ def _others(found: "Audit"):
     counts = Counter((f.action, f.kind) for f in others)
     for (action, kind), count in sorted(counts.items(), key=lambda c: (c[0][0], -c[1])):
         first = next(f for f in others if f.kind == kind)
-        table.add_row(action, kind, str(count), escape(f"{first.path}: {first.detail}"))
+        table.add_row(action, kind, str(count), escape(visible(f"{first.path}: {first.detail}")))
     return table

@@ -22,6 +22,7 @@ from darter.bench import (
 from darter.errors import OptionError
 from darter.kernels import measure_peak, set_threads
 from darter.model import read_signature
+from darter.names import visible
 from darter.net import read_model
 from darter.report import table
 
@@ -118,7 +119,7 @@ def whole_nets(plan: Plan, *, out: Path | None, plot: Path | None) -> None:
         from darter.bench import plot_speedups
 
         plot_speedups(speedups, plot)
-        print(f"Drawn: {plot}")
+        print(f"Drawn: {visible(plot)}")
 
 
 def show(found: Comparison) -> None:
@@ -130,5 +131,5 @@ def show(found: Comparison) -> None:
     pictures = "1 picture" if ours.batch == 1 else f"{ours.batch} pictures"
     print(table(rows, columns=COLUMNS, title=f"{ours.net}, {pictures}"))
     for name, why in found.left_out.items():
-        print(f"{name} is left out: {why}")
+        print(f"{name} is left out: {visible(why)}")
     sys.stdout.flush()

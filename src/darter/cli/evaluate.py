@@ -1,6 +1,5 @@
 """`darter evaluate`: measure a model on labelled pictures."""
 
-import json as json_text
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ import typer
 
 from darter.cli import options
 from darter.errors import DataError, OptionError
+from darter.names import to_json, visible
 
 if TYPE_CHECKING:
     from darter.dataset import Listing, Sample
@@ -75,7 +75,7 @@ def evaluate(
             session, samples, batch_size=batch_size, calibration=calibration, progress=progress
         )
     if json:
-        print(json_text.dumps(result.to_json(split=used, predictions=False), ensure_ascii=False))
+        print(to_json(result.to_json(split=used, predictions=False)))
         return
     from darter.cli import scores
 
@@ -112,8 +112,8 @@ def _warn_if_trained_on(card: dict[str, Any], folder: str) -> None:
     if name is None or name != Path(folder).resolve().name:
         return
     typer.echo(
-        f"note: this model was trained on pictures of a folder called {name}. If they are these, "
-        "it knows most of them already, and the figures below flatter it.",
+        f"note: this model was trained on pictures of a folder called {visible(name)}. If they are "
+        "these, it knows most of them already, and the figures below flatter it.",
         err=True,
     )
 

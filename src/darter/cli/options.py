@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from darter.errors import OptionError
+from darter.names import visible
 
 if TYPE_CHECKING:
     from darter.model import Session
@@ -71,7 +72,7 @@ def open_model(
             std=_numbers("--std", std),
         )
     for note in (*(str(each.message) for each in caught), *session.notes):
-        typer.echo(f"note: {note}", err=True)
+        typer.echo(f"note: {visible(note)}", err=True)
     return session
 
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from darter.names import visible
+
 LISTED = 20  # files left out that are listed one by one
 
 
@@ -57,9 +59,10 @@ def pack(
     shards = "1 shard" if made.shards == 1 else f"{made.shards} shards"
     megabytes = f"{made.bytes / 1e6:.1f} MB"
     console.print(
-        f"{made.pictures} pictures in {shards}, {megabytes}{shrunk}: {made.root}", markup=False
+        f"{made.pictures} pictures in {shards}, {megabytes}{shrunk}: {visible(made.root)}",
+        markup=False,
     )
     for name, reason in made.left_out[:LISTED]:
-        console.print(f"left out: {name}: {reason}", markup=False)
+        console.print(f"left out: {visible(name)}: {visible(reason)}", markup=False)
     if len(made.left_out) > LISTED:
         console.print(f"and {len(made.left_out) - LISTED} more files are left out")

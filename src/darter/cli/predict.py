@@ -10,6 +10,7 @@ import typer
 
 from darter.cli import options
 from darter.errors import DataError, OptionError
+from darter.names import visible
 
 
 def predict(
@@ -91,7 +92,8 @@ def _walk(folder: str) -> Iterator[str]:
     suffixes = frozenset().union(*EXTENSIONS.values())
 
     def say(error: OSError) -> None:
-        typer.echo(f"darter: {error.filename} is left out: {error.strerror}", err=True)
+        name = visible(error.filename)
+        typer.echo(f"darter: {name} is left out: {error.strerror}", err=True)
 
     for here, below, names in os.walk(folder, onerror=say):
         if is_pack(Path(here)):

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from darter.names import visible
+
 
 def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a training run.")],
@@ -12,4 +14,4 @@ def report(
     """Write RUN/report.html again from the records in RUN."""
     from darter.report import write_html
 
-    print(write_html(run))
+    print(visible(write_html(run)))

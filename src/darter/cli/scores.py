@@ -7,6 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from darter.names import visible
+
 if TYPE_CHECKING:
     from darter.model import Evaluation, Judged, MultilabelEvaluation
 
@@ -17,7 +19,7 @@ MIXED_UP = 10  # pairs listed where the matrix does not fit
 def show(result: "Evaluation", title: str) -> None:
     """Print a report that reads from the top: how good, how honest, which classes, which mixups."""
     console = Console(highlight=False)
-    console.print(Text(title, "bold"), soft_wrap=True)
+    console.print(Text(visible(title), "bold"), soft_wrap=True)
     console.print()
     for line in _summary(result):
         console.print(line)
@@ -36,7 +38,7 @@ def show(result: "Evaluation", title: str) -> None:
 def show_multilabel(result: "MultilabelEvaluation", title: str) -> None:
     """Print how good the labels are together, then each label, the hardest first."""
     console = Console(highlight=False)
-    console.print(Text(title, "bold"), soft_wrap=True)
+    console.print(Text(visible(title), "bold"), soft_wrap=True)
     console.print()
     low, high = result.interval
     score = _percent(result.mean_average_precision)
@@ -50,7 +52,9 @@ def show_multilabel(result: "MultilabelEvaluation", title: str) -> None:
         table.add_column(name, justify="right")
     for row in sorted(result.per_label, key=lambda r: (r.average_precision or 0.0, r.label)):
         figures = (row.average_precision, row.f1, row.precision, row.recall, row.threshold)
-        table.add_row(Text(row.label), str(row.count), *(_percent(value) for value in figures))
+        table.add_row(
+            Text(visible(row.label)), str(row.count), *(_percent(value) for value in figures)
+        )
     console.print(table)
     if result.unreadable:
         _list_unreadable(console, result)
@@ -97,7 +101,7 @@ def _classes(result: "Evaluation") -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for row in result.per_class:
         ratios = (_percent(value) for value in (row.precision, row.recall, row.f1))
-        table.add_row(Text(row.label), str(row.count), *ratios)
+        table.add_row(Text(visible(row.label)), str(row.count), *ratios)
     return table
 
 
@@ -109,10 +113,10 @@ def _matrix(result: "Evaluation") -> Table:
     table.add_column("", justify="right", style="dim")
     table.add_column("", overflow="ellipsis", max_width=24, no_wrap=True)
     for head in result.classes if by_name else numbers:
-        table.add_column(Text(head), justify="right", min_width=3, header_style="dim")
+        table.add_column(Text(visible(head)), justify="right", min_width=3, header_style="dim")
     for k, (label, counts) in enumerate(zip(result.classes, result.confusion, strict=True)):
         cells = (_cell(int(count), on_diagonal=j == k) for j, count in enumerate(counts))
-        table.add_row("" if by_name else numbers[k], Text(label), *cells)
+        table.add_row("" if by_name else numbers[k], Text(visible(label)), *cells)
     return table
 
 
@@ -134,7 +138,7 @@ def _mixups(result: "Evaluation") -> Table:
     for place in order:
         true, called = divmod(int(place), len(wrong))
         if wrong[true, called]:
-            names = (Text(result.classes[true]), Text(result.classes[called]))
+            names = (Text(visible(result.classes[k])) for k in (true, called))
             table.add_row(*names, str(wrong[true, called]))
     return table
 
@@ -143,7 +147,7 @@ def _list_unreadable(console: Console, result: "Judged", most: int = 10) -> None
     count = len(result.unreadable)
     console.print(Text(f"Left out, {count} file{'s' * (count > 1)} that cannot be read:", "yellow"))
     for path, error in result.unreadable[:most]:
-        console.print(Text(f"  {path}: {error}"), soft_wrap=True)
+        console.print(Text(f"  {visible(path)}: {visible(error)}"), soft_wrap=True)
     if count > most:
         console.print(f"  … and {count - most} more")
 

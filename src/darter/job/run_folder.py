@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from darter.errors import DataError, OptionError
-from darter.files import read_json, write_json
+from darter.files import clean, read_json, write_json
 from darter.kernels import available_cpus
 
 DEFAULT_PARENT = "darter-runs"
@@ -89,6 +89,7 @@ class RunFolder:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise DataError(f"another process is working on the run in {self.path}.") from None
+        clean(self.path)
 
     def release(self) -> None:
         self._lock.close()

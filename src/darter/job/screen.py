@@ -14,6 +14,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from darter.names import visible
+
 WIDTH = 9  # of the stage names
 
 
@@ -26,13 +28,13 @@ class Screen:
     def line(self, stage: str, text: str, seconds: float | None = None) -> None:
         """`audit      397 pictures, 2 classes   1.9 s`; further lines of a stage are indented."""
         took = "" if seconds is None else f"  [dim]{seconds:.1f} s[/dim]"
-        first, *more = text.splitlines() or [""]
-        self.console.print(f"[bold]{stage:<{WIDTH}}[/bold]  {escape(first)}{took}", soft_wrap=True)
+        first, *more = (escape(visible(line)) for line in text.split("\n"))
+        self.console.print(f"[bold]{stage:<{WIDTH}}[/bold]  {first}{took}", soft_wrap=True)
         for other in more:
-            self.console.print(f"{'':<{WIDTH}}  {escape(other)}", soft_wrap=True)
+            self.console.print(f"{'':<{WIDTH}}  {other}", soft_wrap=True)
 
     def error(self, text: str) -> None:
-        self.console.print(f"[bold red]darter:[/bold red] {escape(text)}", soft_wrap=True)
+        self.console.print(f"[bold red]darter:[/bold red] {escape(visible(text))}", soft_wrap=True)
 
     def _progress(self, *columns: ProgressColumn) -> Progress:
         """A bar that leaves nothing behind, and nothing at all where no person watches."""

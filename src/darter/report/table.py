@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from darter.names import visible
+
 
 class TerminalTable(Table):
     """A rich table that `str` and the built-in `print` show as plain text."""
@@ -40,7 +42,7 @@ def table(
         columns if isinstance(columns, Mapping) else {k: k.replace("_", " ") for k in columns}
     )
     drawn = TerminalTable(
-        title=Text(title) if title else None,
+        title=Text(visible(title)) if title else None,
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,
@@ -49,7 +51,7 @@ def table(
     for key, heading in headings.items():
         numeric = all(_is_number(row.get(key)) for row in rows if row.get(key) is not None)
         drawn.add_column(
-            Text(heading), justify="right" if rows and numeric else "left", overflow="fold"
+            Text(visible(heading)), justify="right" if rows and numeric else "left", overflow="fold"
         )
     for row in rows:
         drawn.add_row(*(Text(_show(row.get(key))) for key in headings))
@@ -79,4 +81,4 @@ def _show(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, list | tuple):
         return ", ".join(_show(item) for item in value)
-    return str(value)
+    return visible(value)
