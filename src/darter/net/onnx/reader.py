@@ -12,7 +12,7 @@ from darter.net.onnx.tensors import to_array
 if TYPE_CHECKING:
     from onnx import AttributeProto, ModelProto, NodeProto
 
-OLDEST_OPSET = 11
+OLDEST_OPSET = 8
 DOMAINS = ("", "ai.onnx")
 NO_VALUES: Mapping[int, memoryview] = MappingProxyType({})
 

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from darter.errors import ModelFileError
 from darter.net.graph import Node
 
@@ -41,6 +44,16 @@ def integers(
     if count is not None and len(value) != count:
         raise _wrong(node, name, f"{count} numbers", value)
     return value
+
+
+def listed(node: Node, name: str) -> NDArray[np.int64] | None:
+    """Whole numbers of any size, which later versions of an operation take as an input."""
+    value = node.attributes.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, tuple) or not all(isinstance(each, int) for each in value):
+        raise _wrong(node, name, "whole numbers", value)
+    return np.array(value, np.int64)
 
 
 def _wrong(node: Node, name: str, expected: str, value: Any) -> ModelFileError:

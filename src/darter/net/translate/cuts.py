@@ -5,7 +5,7 @@ import numpy as np
 from darter.errors import ModelFileError, UnsupportedError
 from darter.net.graph import Node
 from darter.net.shapes import check_axis
-from darter.net.translate.attributes import integer
+from darter.net.translate.attributes import integer, listed
 from darter.net.translate.context import Translation, unite
 
 MOST_PLACES = 2**16  # of an axis that are gathered
@@ -38,6 +38,8 @@ def split(net: Translation, source: Node) -> None:
 def slice_(net: Translation, source: Node) -> None:
     """One Slice per axis; whole axes are left out."""
     starts, ends, axes, steps = (net.constant(source, i) for i in range(1, 5))
+    if net.opset < 10:
+        starts, ends, axes = (listed(source, name) for name in ("starts", "ends", "axes"))
     if starts is None or ends is None:
         raise ModelFileError("does not say from where to where")
     count = starts.size
@@ -68,7 +70,7 @@ def slice_(net: Translation, source: Node) -> None:
         if step >= last - first > 0:  # one place; a damaged file's step may be any number
             last, step = first + 1, 1
         if (first, last, step) != (0, size, 1):
-            cut = {"axis": axis, "start": first, "stop": last, "step": step}
+            cut: dict[str, object] = {"axis": axis, "start": first, "stop": last, "step": step}
             cuts.append(("Slice", cut))
     for part, (op, attributes) in enumerate(cuts, 1):
         output = source.output if part == len(cuts) else net.between(source, f"part{part}")

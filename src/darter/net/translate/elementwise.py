@@ -45,10 +45,13 @@ def swish(net: Translation, source: Node) -> None:
 
 
 def clip(net: Translation, source: Node) -> None:
-    """Bounds are inputs; either may be left out."""
-    low, high = net.constant(source, 1), net.constant(source, 2)
-    a = -np.inf if low is None else float(_one(low))
-    b = np.inf if high is None else float(_one(high))
+    """Bounds are inputs, before version 11 attributes; either may be left out."""
+    if net.opset < 11:
+        a, b = number(source, "min", -np.inf), number(source, "max", np.inf)
+    else:
+        low, high = net.constant(source, 1), net.constant(source, 2)
+        a = -np.inf if low is None else _one(low)
+        b = np.inf if high is None else _one(high)
     _activation(net, source, Activation("clip", a, b))
 
 
@@ -96,6 +99,8 @@ def batch_normalization(net: Translation, source: Node) -> None:
     """y = (x - mean) / sqrt(variance + epsilon) * gamma + beta, as one scale and one shift."""
     if integer(source, "training_mode", 0) or any(source.outputs[1:]):
         raise UnsupportedError("is in training mode; export the net in evaluation mode")
+    if not integer(source, "spatial", 1):
+        raise UnsupportedError("normalizes each pixel for itself (spatial = 0)")
     values = [net.constant(source, place) for place in range(1, 5)]
     gamma, beta, mean, variance = (np.asarray(v, np.float64) for v in values)
     if len({v.shape for v in (gamma, beta, mean, variance)}) != 1:

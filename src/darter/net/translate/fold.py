@@ -89,6 +89,9 @@ def _squeeze(inputs: Any, node: Node, opset: int) -> Any:
 
 
 def _slice(inputs: Any, node: Node, opset: int) -> Any:
+    if opset < 10:
+        given = node.attributes
+        inputs = [inputs[0], given["starts"], given["ends"], given.get("axes")]
     x, starts, ends, *rest = inputs
     axes = rest[0] if rest and rest[0] is not None else range(len(starts))
     steps = rest[1] if len(rest) > 1 and rest[1] is not None else [1] * len(starts)
@@ -164,6 +167,10 @@ def _flatten(inputs: Any, node: Node, opset: int) -> Any:
 
 
 def _clip(inputs: Any, node: Node, opset: int) -> Any:
+    if opset < 11:
+        given = node.attributes
+        bounds = (given.get("min", -np.inf), given.get("max", np.inf))
+        return np.clip(inputs[0], *bounds).astype(inputs[0].dtype)
     x, low, high = (*inputs, None, None)[:3]
     x = x if low is None else np.maximum(x, low.ravel()[0])
     return x if high is None else np.minimum(x, high.ravel()[0])

@@ -1,11 +1,13 @@
 """What makes pictures larger or smaller: pad and resize."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from darter.errors import ModelFileError, UnsupportedError
 from darter.net.graph import Node
 from darter.net.shapes import check_axis
-from darter.net.translate.attributes import integer, number, text
+from darter.net.translate.attributes import integer, listed, number, text
 from darter.net.translate.context import Translation, unite
 
 COORDINATES = (
@@ -21,6 +23,8 @@ ROUNDINGS = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
 def pad(net: Translation, source: Node) -> None:
     x = net.dims(source.inputs[0])[0]
     pads, value, axes = (net.constant(source, place) for place in (1, 2, 3))
+    if net.opset < 11:
+        pads, value = listed(source, "pads"), np.array(number(source, "value", 0.0))
     if pads is None:
         raise ModelFileError("does not say how far")
     amounts = [int(each) for each in pads.ravel()]
@@ -44,7 +48,32 @@ def pad(net: Translation, source: Node) -> None:
     )
 
 
+def upsample(net: Translation, source: Node) -> None:
+    """Resize as it was before version 11, and Upsample, as today's Resize.
+
+    Pixels were placed by their corners; "nearest" rounded up where a picture shrinks, else down.
+    """
+    if len(source.inputs) < 2:  # Upsample before version 9
+        scales = np.array(source.attributes.get("scales", ()), np.float32)
+        source = replace(source, inputs=(source.inputs[0], net.weight(source, "scales", scales)))
+    given = net.constant(source, 1)
+    factors = () if given is None else tuple(given.ravel().tolist())
+    shrinks = min(factors, default=1) < 1
+    mode = text(source, "mode", "nearest")
+    if shrinks and max(factors) > 1 and mode == "nearest":
+        raise UnsupportedError("makes one side larger and the other smaller")
+    newer = source.with_attributes(
+        mode=mode,
+        coordinate_transformation_mode="asymmetric",
+        nearest_mode="ceil" if shrinks else "floor",
+    )
+    resize(net, replace(newer, inputs=(source.inputs[0], "", source.inputs[1])))
+
+
 def resize(net: Translation, source: Node) -> None:
+    if net.opset < 11 and len(source.inputs) == 2:
+        upsample(net, source)
+        return
     shape = net.shape(source.inputs[0])
     if len(shape) != 4:
         raise UnsupportedError(f"works on (N, C, H, W) only; its input has rank {len(shape)}")

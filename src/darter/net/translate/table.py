@@ -66,4 +66,5 @@ TRANSLATIONS: dict[str, Callable[[Translation, Node], None]] = {
     "Gather": cuts.gather,
     "Pad": resample.pad,
     "Resize": resample.resize,
+    "Upsample": resample.upsample,
 }
