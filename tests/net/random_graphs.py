@@ -237,6 +237,14 @@ def cut(d: Draft, x: str) -> None:
     d.add("Slice", [x], out, axis=axis + 1, start=start, stop=stop, step=step)
 
 
+def take(d: Draft, x: str) -> None:
+    shape = d.shapes[x]
+    axis = int(d.rng.integers(len(shape)))
+    places = tuple(d.rng.integers(0, shape[axis], int(d.rng.integers(1, 6))).tolist())
+    out = (*shape[:axis], len(places), *shape[axis + 1 :])
+    d.add("Take", [x], out, axis=axis + 1, places=places)
+
+
 def split(d: Draft, x: str) -> None:
     shape = d.shapes[x]
     axis = int(d.rng.integers(len(shape)))
@@ -319,8 +327,8 @@ MAKERS: tuple[tuple[tuple[int, ...], Maker], ...] = (
         for m in (conv, conv, conv, pool, global_pool, per_channel, lrn, resize, pad, channels)
     ),
     *((ANY, m) for m in (gemm, gemm, gemm, layer_norm, softmax, reduce, activate, prelu)),
-    *((ANY, m) for m in (eltwise, eltwise, transpose, transpose, reshape, reshape, cut, split)),
-    (ANY, concat),
+    *((ANY, m) for m in (eltwise, eltwise, transpose, transpose, reshape, reshape, cut, take)),
+    *((ANY, m) for m in (split, concat)),
     *(((2, 3, 4), m) for m in (matmul, broadcast)),
 )
 
