@@ -8,7 +8,15 @@ import pytest
 
 from darter import files
 from darter.errors import DataError
-from darter.files import check_writable, clean, read_json, user_cache, write_atomic, write_json
+from darter.files import (
+    cannot_write,
+    check_writable,
+    clean,
+    read_json,
+    user_cache,
+    write_atomic,
+    write_json,
+)
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o002, 0o077])
@@ -98,3 +106,20 @@ def test_a_user_without_a_home_has_no_cache(monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(Path, "home", homeless)
     assert user_cache("features") is None
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, "Free some space"),
+        (errno.EDQUOT, "Free some space"),
+        (errno.EACCES, "Check its permissions"),
+        (errno.EROFS, "nothing can be written to this disk"),
+        (errno.EIO, "Choose another folder"),
+    ],
+)
+def test_the_remedy_fits_what_failed(number, remedy):
+    words = str(cannot_write(Path("x/report.html"), OSError(number, os.strerror(number))))
+    assert words.startswith(f"cannot write x/report.html: {os.strerror(number)}. ")
+    assert remedy in words
+    assert ("permissions" in words) == (number == errno.EACCES)

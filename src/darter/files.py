@@ -12,8 +12,23 @@ from typing import Any
 from darter.errors import DataError
 from darter.names import to_json, visible
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
 ASIDE = ".darter-part"  # ends the name of a file that is being written
+SPACE, PERMISSIONS, NAME = (
+    "Free some space, or choose another folder",
+    "Check its permissions, or choose another folder",
+    "Choose another name",
+)
+REMEDIES = {
+    errno.ENOSPC: SPACE,
+    errno.EDQUOT: SPACE,
+    errno.EACCES: PERMISSIONS,
+    errno.EPERM: PERMISSIONS,
+    errno.EISDIR: NAME,
+    errno.ENOTDIR: NAME,
+    errno.EEXIST: NAME,
+    errno.ENAMETOOLONG: NAME,
+    errno.EROFS: "Choose another folder: nothing can be written to this disk",
+}
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:
@@ -72,12 +87,7 @@ def check_writable(path: Path) -> None:
 
 def cannot_write(path: Path, error: OSError | ValueError) -> DataError:
     """What to tell a user whose file could not be written."""
-    number = getattr(error, "errno", None)
-    remedy = "Check its permissions, or choose another folder"
-    if number in FULL:
-        remedy = "Free some space, or choose another folder"
-    elif number in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG):
-        remedy = "Choose another name"
+    remedy = REMEDIES.get(getattr(error, "errno", None) or 0, "Choose another folder")
     reason = getattr(error, "strerror", None) or error
     return DataError(f"cannot write {visible(path)}: {reason}. {remedy}.")
 

@@ -173,3 +173,16 @@ def test_every_command_explains_itself_without_torch(name):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert name in done.stdout
+
+
+@pytest.mark.parametrize("command", [["doctor", "."], ["train", "."], ["demo"]])
+def test_what_needs_torch_says_so_where_it_is_absent(command, tmp_path):
+    code = (
+        f"import sys; sys.modules['torch'] = None\nfrom darter.cli import main; main({command!r})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("darter: ") and 'pip install "darter[train]"' in done.stderr
+    assert done.stderr.count("\n") == 1

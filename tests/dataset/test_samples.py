@@ -50,7 +50,7 @@ def test_folders_beside_the_splits_are_noted(tmp_path):
     listing = find_samples(tmp_path)
     assert listing.classes == ("ant", "bee") and len(listing.samples) == 2
     assert listing.notes == (
-        "raw/ beside the splits: left aside", "test/ is left aside: 1 files, no class folder",
+        "left aside, beside the splits: raw/", "left aside: test/, 1 file, no class folder",
     )  # fmt: skip
 
 
@@ -80,7 +80,7 @@ def test_given_test_folder_gives_way_to_the_option(tmp_path):
     make(tmp_path, "train/ant/1.jpg", "train/bee/1.jpg", "val/ant/2.jpg", "test/ant/3.jpg")
     listing = find_samples(tmp_path, test="val")
     assert "test/ant/3.jpg" not in [name for name, _, _ in rows(listing)]
-    assert listing.notes == ("1 files of the given test split are left aside: test is val",)
+    assert listing.notes == ("left aside: 1 file of the given test split; test is val",)
 
 
 def test_links_that_loop_are_harmless(tmp_path):

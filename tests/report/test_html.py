@@ -80,6 +80,19 @@ def test_the_headline_says_where_the_commonest_class_would_do_as_well(run):
     assert "always saying good" in text
 
 
+def test_a_kind_of_task_that_cannot_be_told_marks_no_cell(run):
+    folder = run()
+    race = json.loads((folder / "race.json").read_text())
+    race["cell"] |= {"similarity": "unknown", "last_layer_share": None, "inner_layer_gap": None,
+                     "reasons": ["few pictures", "Cannot tell: one measured"]}  # fmt: skip
+    (folder / "race.json").write_text(json.dumps(race))
+    write_html(folder)
+    page = Page(folder / "report.html")
+    assert "Cannot tell: one measured." in page.text
+    assert "your pictures" not in [a.get("class") for a in page.all("td")]
+    assert "pin" not in [a.get("class") for a in page.all("span")]
+
+
 def test_all_parts_of_the_records_are_shown(run):
     folder = run()
     write_html(folder)

@@ -232,6 +232,13 @@ def test_very_few_pictures(counts):
     json.dumps(choice.to_json())
 
 
+def test_chance_is_the_share_of_the_commonest_class():
+    labels = np.repeat([0, 1], (10, 30))
+    rows = np.random.default_rng(0).normal(size=(40, 5)).astype(np.float32)
+    choice = choose(examined(Features(rows, {"stem": rows[:, :2]}), labels, classes=2), Stub())
+    assert choice.to_json()["chance"] == 0.75
+
+
 def test_wrong_arguments():
     found, labels = table(30)
     with pytest.raises(ShapeError, match=r"30 rows of features, 29 targets"):

@@ -41,10 +41,11 @@ def test_a_curve_that_gets_worse_promises_nothing():
     assert "change little" in advice(points([0.1, 0.11, 0.12]))
 
 
-def put(per_class, last, every, best):
+def put(per_class, last, every, best, *, chance=0.1, surely=None, compared=4):
     return place(
-        pictures_per_class=per_class, classes=10, last_layer=last, all_layers=every,
-        best=best, best_name="fine-tune-all", more_data="More would help.",
+        pictures_per_class=per_class, chance=chance, last_layer=last, all_layers=every,
+        best=best, best_name="fine-tune-all", best_surely=best if surely is None else surely,
+        compared=compared, more_data="More would help.",
     )  # fmt: skip
 
 
@@ -72,5 +73,17 @@ def test_in_trouble_gets_real_help():
 
 def test_last_layer_share_is_measured_above_chance():
     assert put(20, 0.55, None, 0.7).last_layer_share == pytest.approx(0.45 / 0.6)
-    assert put(20, 0.05, None, 0.1).last_layer_share == 0
-    assert np.isfinite(put(20, 0.1, None, 0.1).last_layer_share)
+    assert put(20, 0.05, None, 0.2).last_layer_share == 0
+    assert np.isfinite(put(20, 0.1, None, 0.1001).last_layer_share)
+
+
+def test_one_strategy_alone_cannot_tell_the_kind_of_task():
+    found = put(300, 0.9, None, 0.9, compared=1)
+    assert (found.amount, found.similarity, found.last_layer_share) == ("plenty", "unknown", None)
+    assert "Cannot tell" in found.reasons[-1] and "only one strategy" in found.reasons[-1]
+
+
+def test_where_nothing_learned_the_kind_of_task_cannot_be_told():
+    found = put(20, 0.88, 0.89, 0.92, chance=0.9, surely=0.87)
+    assert found.similarity == "unknown"
+    assert "nothing learned" in found.reasons[-1] and "90.0%" in found.reasons[-1]

@@ -69,7 +69,8 @@ def _print(found: "Audit") -> None:
             console.print(table)
     more = len(found.left_out) - LISTED
     if more > 0:
-        console.print(f"{more} more files are left out; --json lists all")
+        files = "1 more file is" if more == 1 else f"{more} more files are"
+        console.print(f"{files} left out; --json lists all")
     for title, groups in (
         ("Exact copies", found.duplicates),
         ("Near-duplicates", found.near_duplicates),
@@ -85,7 +86,8 @@ def _print_some(console, title: str, lines: list[str]) -> None:
     for line in lines[:EXAMPLES]:
         console.print(f"{title}: {visible(line)}", markup=False)
     if len(lines) > EXAMPLES:
-        console.print(f"{title}: {len(lines) - EXAMPLES} more groups", markup=False)
+        more = len(lines) - EXAMPLES
+        console.print(f"{title}: {more} more group{'s' * (more > 1)}", markup=False)
 
 
 def _classes(found: "Audit"):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from darter.dataset.audit import count
 from darter.dataset.csv_list import read_csv
 from darter.dataset.packed import open_pack
 from darter.dataset.sample import SPLIT_NAMES, Sample, shown
@@ -85,7 +86,10 @@ def _with_test(listing: Listing, test: Path | str) -> Listing:
     keep = [s for s in listing.samples if s.split != "test"]
     if len(keep) < len(listing.samples):
         aside = len(listing.samples) - len(keep)
-        notes = (*notes, f"{aside} files of the given test split are left aside: test is {test}")
+        notes = (
+            *notes,
+            f"left aside: {count(aside, 'file')} of the given test split; test is {test}",
+        )
     if inner is not None:
         found = _below_classes(listing.root / inner, "test")
     else:
@@ -137,8 +141,10 @@ def _list(root: Path, leave_out: str | None) -> Listing:
             split = SPLIT_NAMES[folder.name.lower()]
             found = _below_classes(folder, split)
             if not found:
-                count = sum(1 for _ in _files_below(folder, set()))
-                notes.append(f"{shown(folder.name)}/ is left aside: {count} files, no class folder")
+                number = sum(1 for _ in _files_below(folder, set()))
+                notes.append(
+                    f"left aside: {shown(folder.name)}/, {count(number, 'file')}, no class folder"
+                )
             samples += found
     else:
         samples = _below_classes(root, None, leave_out)
@@ -147,10 +153,8 @@ def _list(root: Path, leave_out: str | None) -> Listing:
     kind = "splits" if splits else "classes"
     if files:
         beside = {"splits": "split", "classes": "class"}[kind]
-        number = "1 file" if len(files) == 1 else f"{len(files)} files"
-        notes.append(
-            f"{number} beside the {beside} folders left aside, e.g. {shown(files[0].name)}"
-        )
+        some = count(len(files), "file")
+        notes.append(f"{some} beside the {beside} folders left aside, e.g. {shown(files[0].name)}")
     samples.sort(key=lambda sample: str(sample.path))
     return Listing(root, kind, tuple(samples), tuple(notes))
 
@@ -173,7 +177,7 @@ def _split_folders(folders: list[Path]) -> tuple[list[Path], list[str]]:
     if not nested:
         return [], []
     names = ", ".join(f"{shown(f.name)}/" for f in others)
-    return splits, [f"{names} beside the splits: left aside"] if others else []
+    return splits, [f"left aside, beside the splits: {names}"] if others else []
 
 
 def _empty(parents: list[Path], labels: set[str], leave_out: str | None) -> list[str]:
@@ -231,7 +235,8 @@ def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
                     files.append(folder / entry.name)
     except OSError as error:
         raise DataError(
-            f"cannot list the folder {folder}: {error.strerror}. Check its permissions."
+            f"cannot list the folder {folder}: {error.strerror}."
+            + (" Check its permissions." if isinstance(error, PermissionError) else "")
         ) from error
     return sorted(folders), sorted(files)
 

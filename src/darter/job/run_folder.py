@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from darter.errors import DataError, OptionError
-from darter.files import clean, read_json, write_json
+from darter.files import cannot_write, clean, read_json, write_json
 from darter.kernels import available_cpus
 
 DEFAULT_PARENT = "darter-runs"
@@ -84,7 +84,10 @@ class RunFolder:
 
     def claim(self) -> None:
         """Keep other processes out of this run until `release`, or until this process ends."""
-        self._lock = (self.path / ".lock").open("w")
+        try:
+            self._lock = (self.path / ".lock").open("w")
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

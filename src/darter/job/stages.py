@@ -109,7 +109,7 @@ def _input_size(
     """The recipe's size, or one that is measured once for a run: size.json."""
     recipe, train = run.recipe, list(material.split.train)
     if recipe.size != "auto":
-        return SizeChoice(int(recipe.size), "named in the recipe")
+        return SizeChoice(int(recipe.size), "as asked for")
     if run.folder.has("size"):
         return SizeChoice.from_json(run.folder.read("size"))
     choice = choose_size(
@@ -139,7 +139,10 @@ def decide(run: Run, start: Start) -> Chosen:
             folder.record("race", replace(choice, sizes=start.sizes.records).to_json())
     race = folder.read("race")
     winner = race["winner"]
-    run.say("choose", f"{winner['strategy']}: {winner['why']}", stage="race")
+    said = f"{winner['strategy']}: {winner['why']}"
+    if race.get("chance") is not None:
+        said += f"\nwithout looking, by naming the commonest class: {race['chance']:.1%}"
+    run.say("choose", said, stage="race")
     strategy = replace(strategies.get(winner["strategy"]), layers=winner["layers"])
     return Chosen(strategy, winner["learning_rate"], race["mirror"]["safe"], winner["why"])
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from darter.files import write_atomic
+from darter.files import cannot_write, write_atomic
 
 CURVES = {
     "loss": "loss/train",
@@ -50,8 +50,11 @@ class Recorder:
     def epoch(self, record: dict[str, Any]) -> None:
         if self._metrics is None or self._writer is None:
             return
-        with self._metrics.open("a") as file:
-            file.write(_line(record))
+        try:
+            with self._metrics.open("a") as file:
+                file.write(_line(record))
+        except OSError as error:
+            raise cannot_write(self._metrics, error) from error
         for name, tag in CURVES.items():
             if record[name] is not None:
                 self._writer.add_scalar(tag, record[name], record["step"])

@@ -42,6 +42,13 @@ class Bench:
     def pictures_per_class(self) -> float:
         return len(self.targets) / self.classes
 
+    @property
+    def chance(self) -> float:
+        """How right the same answer for every picture is: the commonest labels first."""
+        common = self.task.dense(self.targets, self.classes).mean(axis=0)
+        same = np.broadcast_to(common, (len(self.targets), self.classes))
+        return float(self.task.rightness(same, self.targets).mean())
+
     def strength(self, layers: str, pictures: int) -> float:
         """The probe's penalty for so many pictures: found once, weaker the more there are."""
         train, _ = self.folds[0]

@@ -138,20 +138,24 @@ def choose(
         spent_seconds=bench.journal.spent,
         seconds_per_picture=dict(race.costs),
         challengers=tuple(decide.challengers(racing)) if winner.strategy.is_probe else (),
+        chance=bench.chance,
     )
 
 
 def _cell(examined: Examined, every: list[Candidate]) -> Cell:
     """The cell of the table of data against similarity that these pictures are in."""
-    best = max((c for c in every if c.accuracy is not None), key=lambda c: c.accuracy or 0.0)
+    measured = [c for c in every if c.accuracy is not None]
+    best = max(measured, key=lambda c: c.accuracy or 0.0)
     probes = examined.probes
     return table.place(
         pictures_per_class=examined.bench.pictures_per_class,
-        classes=examined.bench.classes,
+        chance=examined.bench.chance,
         last_layer=probes[0].accuracy or 0.0,
         all_layers=next((c.accuracy for c in probes if c.strategy.layers == "all"), None),
         best=best.accuracy or 0.0,
         best_name=best.label,
+        best_surely=(best.interval or (0.0, 1.0))[0],
+        compared=len({c.strategy.name for c in measured}),
         more_data=examined.advice,
     )
 

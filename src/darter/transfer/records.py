@@ -55,16 +55,20 @@ class Candidate:
         rate = "" if self.strategy.is_probe else f" at rate {self.learning_rate:g}"
         return f"{self.strategy.name}{rate}"
 
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Wilson's 95% interval of the accuracy."""
+        if self.accuracy is None:
+            return None
+        return wilson(round(self.accuracy * self.pictures), self.pictures)
+
     def to_json(self) -> dict[str, Any]:
-        interval = None
-        if self.accuracy is not None:
-            interval = list(wilson(round(self.accuracy * self.pictures), self.pictures))
         return {
             "strategy": self.strategy.name,
             "title": self.strategy.title,
             "learning_rate": self.learning_rate,
             "accuracy": self.accuracy,
-            "interval": interval,
+            "interval": None if self.interval is None else list(self.interval),
             "pictures": self.pictures,
             "seconds": round(self.seconds, 3),
             "rungs": self.rungs,
@@ -76,13 +80,14 @@ class Candidate:
 @dataclass(frozen=True)
 class Cell:
     """A data set's place in the table of transfer learning: amount of data × similarity to the
-    pretraining data, with the measured reasons and the help that fits."""
+    pretraining data ("unknown" where nothing tells), with the measured reasons and the help that
+    fits."""
 
     amount: str
     similarity: str
     pictures_per_class: float
-    last_layer_share: float
-    inner_layer_gap: float
+    last_layer_share: float | None
+    inner_layer_gap: float | None
     reasons: tuple[str, ...]
     advice: str
 
@@ -116,6 +121,7 @@ class Choice:
     mirror_safe: a mirror image keeps its label and does no harm, so that training may flip.
     sizes: what `choose_size` measured, where it was asked.
     challengers: where a probe won, the candidates that deserve a full training all the same.
+    chance: accuracy on the training pictures without looking, by naming the commonest class.
     """
 
     strategy: Strategy
@@ -133,10 +139,12 @@ class Choice:
     seconds_per_picture: dict[str, float]
     sizes: tuple[dict[str, Any], ...] = ()
     challengers: tuple[Candidate, ...] = ()
+    chance: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
             "budget_seconds": self.budget_seconds,
+            "chance": self.chance,
             "spent_seconds": round(self.spent_seconds, 3),
             "candidates": [c.to_json() for c in self.candidates],
             "winner": {

@@ -9,6 +9,7 @@ from darter.transfer.records import Cell
 
 PLENTY = 250  # pictures per class
 SIMILAR_SHARE = 0.9  # of the best accuracy above chance, reached by the frozen last layer
+UNKNOWN = "unknown"
 DIFFERENT_GAP = 0.03  # accuracy that all layers add to the last one
 
 ADVICE = {
@@ -22,27 +23,34 @@ ADVICE = {
 def place(
     *,
     pictures_per_class: float,
-    classes: int,
+    chance: float,
     last_layer: float,
     all_layers: float | None,
     best: float,
     best_name: str,
+    best_surely: float,
+    compared: int,
     more_data: str,
 ) -> Cell:
-    """The cell of a data set, with reasons.
+    """The cell of a data set, with reasons; its similarity is "unknown" where nothing tells it.
 
-    last_layer, all_layers: accuracy of the linear probes; best: of the best candidate, by
-    `best_name`. more_data: the sentence on what more pictures would bring.
+    chance: accuracy without looking.   last_layer, all_layers: of the linear probes.
+    best: of the best candidate, by `best_name`; best_surely: the lower end of its interval.
+    compared: strategies that were measured.   more_data: on what more pictures would bring.
     """
-    chance = 1 / classes
+    amount = "plenty" if pictures_per_class >= PLENTY else "little"
+    much = (
+        f"{pictures_per_class:.0f} training pictures per class; from {PLENTY} on counts as plenty."
+    )
+    if unknown := _cannot_tell(chance, best, best_name, best_surely, compared):
+        return Cell(amount, UNKNOWN, pictures_per_class, None, None, (much, unknown), more_data)
     above = max(best - chance, 1e-9)
     share = min(1.0, max(0.0, (last_layer - chance) / above))
     gap = 0.0 if all_layers is None else all_layers - last_layer
-    amount = "plenty" if pictures_per_class >= PLENTY else "little"
     similar = share >= SIMILAR_SHARE and gap <= DIFFERENT_GAP
     similarity = "similar" if similar else "different"
     reasons = [
-        f"{pictures_per_class:.0f} training pictures per class; from {PLENTY} on counts as plenty.",
+        much,
         f"The frozen last layer reaches {last_layer:.1%}, that is {share:.0%} of the best measured "
         f"accuracy above chance ({best:.1%} by {best_name}); from {SIMILAR_SHARE:.0%} on counts "
         "as similar.",
@@ -54,6 +62,24 @@ def place(
     if (amount, similarity) == ("little", "different"):
         advice = f"{advice} {help_in_trouble(more_data)}"
     return Cell(amount, similarity, pictures_per_class, share, gap, tuple(reasons), advice)
+
+
+def _cannot_tell(
+    chance: float, best: float, best_name: str, best_surely: float, compared: int
+) -> str | None:
+    """Why similarity cannot be told: it shows in what one strategy learns beside another."""
+    if compared < 2:
+        return (
+            "Cannot tell whether the pictures are like those of the pretraining: only one strategy "
+            f"was measured ({best_name}: {best:.1%}), and it shows by comparing several."
+        )
+    if best_surely <= chance:
+        return (
+            "Cannot tell whether the pictures are like those of the pretraining: nothing learned "
+            f"to tell the classes apart. The best, {best_name}, reaches {best:.1%}, and naming the "
+            f"commonest class without looking {chance:.1%}."
+        )
+    return None
 
 
 def help_in_trouble(more_data: str) -> str:

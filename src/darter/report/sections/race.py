@@ -10,7 +10,12 @@ def cell(records: Records) -> Record:
     found = (records.race or {}).get("cell")
     if not found:
         return {"missing": not_raced(records)}
-    return {"missing": None, "cell": found, "reasons": found.get("reasons", [])}
+    return {
+        "missing": None,
+        "cell": found,
+        "known": found["similarity"] != "unknown",
+        "reasons": found.get("reasons", []),
+    }
 
 
 def race(records: Records) -> Record:
@@ -29,6 +34,7 @@ def race(records: Records) -> Record:
         "folds": max((r["folds"] for c in candidates for r in c.get("rungs") or []), default=1),
         "rows": rows,
         "drawn": [row for row in rows if row.get("accuracy") is not None],
+        "chance": found.get("chance"),
         "budget": found.get("budget_seconds"),
         "spent": found.get("spent_seconds"),
         "why": (found.get("winner") or {}).get("why"),
