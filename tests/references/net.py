@@ -171,11 +171,15 @@ def take(given, x):
 
 
 def reshape(given, x):
-    return x.reshape([len(x) if size is None else size for size in given["shape"]])
+    return x.reshape([-1 if size is None else size for size in given["shape"]])
 
 
 def expand(given, x):
-    shape = [len(x) if size is None else size for size in given["shape"]]
+    target = given["shape"]
+    own = (1,) * (len(target) - x.ndim) + x.shape
+    shape = [
+        old if size is None else size for old, size in zip(own[-len(target) :], target, strict=True)
+    ]
     return np.broadcast_to(x, np.broadcast_shapes(x.shape, tuple(shape)))
 
 

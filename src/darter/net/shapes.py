@@ -134,10 +134,17 @@ def take(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
 
 def reshape(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
     (x,), target = inputs, tuple(attributes["shape"])
-    y = tuple(x[0] if size is None else size for size in target)
+    y = _with_rest(x, target)
     if min(y, default=1) < 0 or prod(y) != prod(x):
         raise ShapeError(f"cannot reshape {x} to {y}")
     return [y]
+
+
+def _with_rest(x: Dims, target: tuple[int | None, ...]) -> Dims:
+    """The shape with the size that is left in place of None."""
+    known = prod(size for size in target if size is not None)
+    left = prod(x) // known if known else 0
+    return tuple(left if size is None else size for size in target)
 
 
 def transpose(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
@@ -149,7 +156,10 @@ def transpose(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
 
 def expand(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
     (x,) = inputs
-    return [broadcast(x, tuple(x[0] if s is None else s for s in attributes["shape"]))]
+    target = tuple(attributes["shape"])
+    offset = len(x) - len(target)
+    sizes = (x[i + offset] if s is None and i + offset >= 0 else s for i, s in enumerate(target))
+    return [broadcast(x, tuple(0 if size is None else size for size in sizes))]
 
 
 def pad(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:

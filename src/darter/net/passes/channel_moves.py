@@ -8,6 +8,7 @@ import numpy as np
 from darter.net.graph import Graph, Node, constant, node
 from darter.net.infer import Dims, infer
 from darter.net.ops import attributes
+from darter.net.passes.patterns import pictures_elsewhere
 
 MOST_CHANNELS = 16384  # of a shuffle; lists of channels must not outgrow the net
 Source = tuple[str, int]  # a tensor, and one of its channels
@@ -69,9 +70,11 @@ def order_after_scale(graph: Graph) -> Graph:
 
 def shuffles(graph: Graph) -> Graph:
     """Reshape -> Transpose -> Reshape that only changes the order of channels becomes Channels."""
-    shapes = infer(graph, 2)
+    shapes, elsewhere = infer(graph, 2), pictures_elsewhere(graph)
     replaced: dict[Node, list[Node]] = {}
     for last in graph.nodes:
+        if elsewhere.intersection(last.inputs + last.outputs):
+            continue
         turn = graph.producer(last.inputs[0]) if last.op == "Reshape" else None
         first = graph.producer(turn.inputs[0]) if turn and turn.op == "Transpose" else None
         if turn is None or first is None or first.op != "Reshape":

@@ -1,7 +1,24 @@
 """What passes ask about a node when they look for a pattern."""
 
 from darter.net.graph import Graph, Node
+from darter.net.infer import infer
 from darter.net.ops import Activation
+
+
+def pictures_elsewhere(graph: Graph) -> frozenset[str]:
+    """Tensors whose pictures lie on another axis than the first; axis 1 is not channels there."""
+    if not any(_moves_pictures(each) for each in graph.nodes):
+        return frozenset()
+    one, two = infer(graph, 1), infer(graph, 2)
+    return frozenset(
+        name for name in one if one[name] != two[name] and one[name][:1] == two[name][:1]
+    )
+
+
+def _moves_pictures(each: Node) -> bool:
+    if each.op == "Transpose":
+        return each.attributes["order"][0] != 0
+    return each.op == "Reshape" and each.attributes["shape"][:1] != (None,)
 
 
 def activation_of(node: Node | None) -> Activation | None:

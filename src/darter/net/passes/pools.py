@@ -5,13 +5,16 @@ from dataclasses import replace
 from darter.net.graph import Graph, Node, node
 from darter.net.infer import infer
 from darter.net.ops import attributes
+from darter.net.passes.patterns import pictures_elsewhere
 
 
 def global_pool(graph: Graph) -> Graph:
     """The mean over H and W is a GlobalAveragePool, and so is a window over the whole picture."""
-    shapes = infer(graph, 1)
+    shapes, elsewhere = infer(graph, 1), pictures_elsewhere(graph)
     replaced: dict[Node, list[Node]] = {}
     for each in graph.nodes:
+        if elsewhere.intersection(each.inputs):
+            continue
         x = shapes[each.inputs[0]]
         if each.op == "Reduce" and len(x) == 4:
             if each.attributes["function"] != "mean" or set(each.attributes["axes"]) != {2, 3}:

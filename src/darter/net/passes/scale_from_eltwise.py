@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from darter.net.graph import Graph, Node, constant, node
 from darter.net.infer import infer
+from darter.net.passes.patterns import pictures_elsewhere
 
 
 def scale_from_eltwise(graph: Graph) -> Graph:
@@ -14,11 +15,13 @@ def scale_from_eltwise(graph: Graph) -> Graph:
 
     c: a constant number, or one per channel: (C, 1, 1) beside (N, C, H, W), (C,) beside (N, C).
     """
-    shapes = infer(graph, 1)
+    shapes, elsewhere = infer(graph, 1), pictures_elsewhere(graph)
     replaced: dict[Node, list[Node]] = {}
     weights = {}
     for each in graph.nodes:
         found = _factors(graph, each, shapes) if each.op == "Eltwise" else None
+        if elsewhere.intersection(each.inputs):
+            continue
         if found is None:
             continue
         x, scale, shift = found

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from darter.errors import ModelFileError, ShapeError, UnsupportedError
 from darter.net.graph import Graph, Node, Shape, needed, node
 from darter.net.infer import Dims, infer_node
+from darter.net.translate.apart import check_apart
 
 BATCHES = (2, 3)
 MOST_OF_A_PICTURE = 2**28  # elements of one tensor for one picture: 1 GB
@@ -105,16 +106,8 @@ class Translation:
             shapes.update(infer_node(made, shapes))
         for name in made.outputs:
             check_one_picture(name, self.shape(name))
-        self._check_pictures_stay_apart(made)
+        check_apart(made, self.shape, lambda name: self.dims(name)[0])
         self.nodes.append(made)
-
-    def _check_pictures_stay_apart(self, made: Node) -> None:
-        ranks = [len(self.shape(name)) for name in made.inputs if None in self.shape(name)]
-        if not ranks:
-            return
-        across = made.op in ("Softmax", "LayerNorm") and made.attributes["axis"] in (0, -ranks[0])
-        if across or any(None not in self.shape(name) for name in made.outputs):
-            raise UnsupportedError("computes across pictures; darter runs each for itself")
 
     def weight(self, source: Node, role: str, array: Any) -> str:
         """Name a new constant, e.g. "conv1.bias"."""
@@ -181,18 +174,14 @@ def unite(first: Dims, second: Dims) -> Shape:
         return first
     if len(first) != len(second):
         raise UnsupportedError(f"the rank depends on the batch size: {first}, {second}")
-    shape: list[int | None] = []
-    for axis, sizes in enumerate(zip(first, second, strict=True)):
-        if sizes[0] == sizes[1]:
-            shape.append(sizes[0])
-        elif sizes == BATCHES and axis == 0:
-            shape.append(None)
-        else:
-            raise UnsupportedError(
-                f"{first} for {BATCHES[0]} pictures and {second} for {BATCHES[1]}: "
-                "pictures must stay apart, on the first axis"
-            )
-    return tuple(shape)
+    shape = tuple(a if a == b else None for a, b in zip(first, second, strict=True))
+    different = [pair for pair in zip(first, second, strict=True) if pair[0] != pair[1]]
+    if different != [BATCHES]:
+        raise UnsupportedError(
+            f"{first} for {BATCHES[0]} pictures and {second} for {BATCHES[1]}: "
+            "pictures must stay apart, on an axis of their own"
+        )
+    return shape
 
 
 def check_one_picture(name: str, shape: Shape) -> None:
