@@ -34,6 +34,7 @@ test-all: install
 
 test-core: install
 	tests/sanitized
+	$(BIN)/python -m pytest -m "slow or not slow" tests/kernels/test_thread_pool.py
 	DARTER_ISA=avx2 $(BIN)/python -m pytest tests/kernels tests/conv tests/picture tests/dataset tests/net/plan
 	DARTER_ISA=scalar $(BIN)/python -m pytest tests/kernels tests/conv tests/picture tests/dataset tests/net/plan
 

@@ -53,9 +53,17 @@ def test_unknown_instruction_set_in_the_environment_is_an_error():
     assert "neon9" in done.stderr
 
 
-def test_threads_at_least_one():
-    with pytest.raises(ValueError, match="at least 1"):
-        kernels.set_threads(0)
+@pytest.mark.parametrize("count", [0, 10**9, 2**70, 1.5])
+def test_impossible_numbers_of_threads(count):
+    with pytest.raises(ValueError, match=f"from 1 to 1024, got {count}"):
+        kernels.set_threads(count)
+
+
+def test_limit_of_a_thread_does_not_become_the_pool_size():
+    with kernels.using_threads(4):
+        with kernels.using_at_most(1), kernels.using_threads(3):
+            pass
+        assert kernels.threads() == 4
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])

@@ -1,7 +1,6 @@
 """Batches, and the memory that they are written to again and again."""
 
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darter.errors import OptionError
+from darter.locks import Lock
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -70,7 +70,7 @@ class Slots:
         if pin:
             _check_cuda()
         self.pool: list[NDArray[Any]] = []
-        self.lock = threading.Lock()
+        self.lock = Lock()
         probe = [np.empty(1)]
         self.unused = sys.getrefcount(probe[0])
 

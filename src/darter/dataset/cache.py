@@ -1,13 +1,13 @@
 """Decoded pictures kept in memory, so that a small data set is decoded once."""
 
 import os
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from darter.locks import Lock
 from darter.picture import Encoded, Pixels, open_pixels, size_of
 
 
@@ -23,7 +23,7 @@ class PictureCache:
         self.max_bytes = default_bytes() if max_bytes is None else max_bytes
         self.bytes = 0
         self._kept: dict[tuple[Path, int], NDArray[np.uint8]] = {}
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def __len__(self) -> int:
         return len(self._kept)

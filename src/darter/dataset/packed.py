@@ -1,10 +1,10 @@
 """A pack as the data set that it was made from."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from darter.dataset.sample import Sample
+from darter.locks import cached_property
 from darter.picture import Member, ShardIndex, read_index
 
 

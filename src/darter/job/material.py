@@ -1,7 +1,6 @@
 """What travels from stage to stage of the main job."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 
 from darter.dataset import Audit, PictureCache, PixelStatistics, Sample, Scanned, Split
 from darter.dataset import pixel_statistics as statistics_of
+from darter.locks import cached_property
 from darter.model import Task
 from darter.picture import Augment, Preprocess
 from darter.train import Examples, Fitted, Recipe, make_augment, spell_out, usual_augment

@@ -11,6 +11,8 @@ from numbers import Integral
 from darter.errors import OptionError
 from darter.kernels import _core
 
+MOST_THREADS: int = _core.MOST_THREADS
+
 
 def available_isas() -> list[str]:
     """Instruction sets that this CPU has, from slowest ("scalar") to fastest."""
@@ -49,9 +51,10 @@ def threads() -> int:
 
 
 def set_threads(count: int) -> None:
-    """Let kernels use `count` threads. OptionError below 1."""
-    if not isinstance(count, Integral) or count < 1:
-        raise OptionError(f"threads: expected a number of at least 1, got {count!r}")
+    """Let kernels use `count` threads, or as many as the system gives. OptionError below 1 and
+    above MOST_THREADS."""
+    if not isinstance(count, Integral) or not 1 <= count <= MOST_THREADS:
+        raise OptionError(f"threads: expected a number from 1 to {MOST_THREADS}, got {count!r}")
     _core.set_threads(int(count))
 
 
@@ -73,7 +76,7 @@ def using_at_most(count: int) -> Iterator[None]:
 @contextmanager
 def using_threads(count: int) -> Iterator[None]:
     """Run the block with `count` threads in the kernels' pool."""
-    before = _core.threads()
+    before = _core.pool_threads()
     set_threads(count)
     try:
         yield

@@ -2,12 +2,12 @@
 
 from collections import OrderedDict
 from functools import partial
-from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
 from darter.errors import UnsupportedError
+from darter.locks import Lock
 from darter.model.signature import Signature
 from darter.net import (
     Graph,

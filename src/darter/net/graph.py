@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darter.errors import ModelFileError
+from darter.locks import cached_property
 
 Shape = tuple[int | None, ...]  # None: the number of pictures, not known yet
 Weights = Mapping[str, NDArray[Any]]

@@ -1,11 +1,12 @@
 """Silence Pillow's warnings about single files: darter reports them as findings."""
 
-import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_lock = threading.Lock()
+from darter.locks import Lock
+
+_lock = Lock()
 _inside = 0
 _filter: tuple | None = None
 

@@ -17,7 +17,9 @@ void register_runtime(nb::module_& m) {
     m.def("set_isa", [](const std::string& name) { set_isa(isa_from_name(name)); }, nb::arg("name"));
     m.def("has_avx512_bf16", &has_avx512_bf16);
     m.def("available_cpus", &available_cpus);
+    m.attr("MOST_THREADS") = kMostThreads;
     m.def("threads", &threads);
+    m.def("pool_threads", &pool_threads);
     nb::class_<ThreadLimit>(m, "ThreadLimit").def(nb::init<int>(), nb::arg("most"));
     m.def("set_threads", &set_threads, nb::arg("count"));
     m.def("wake_threads", &wake_threads, nb::call_guard<nb::gil_scoped_release>());

@@ -55,8 +55,13 @@ bool in_virtual_machine() {
 
 class ThreadPool {
 public:
+    // Of fewer threads where the system gives no more (limits of processes or of addresses).
     explicit ThreadPool(int count) : shares_(new Share[count]), beds_(count - 1) {
-        for (int i = 1; i < count; ++i) workers_.emplace_back([this, i] { work(i); });
+        workers_.reserve(count - 1);
+        try {
+            for (int i = 1; i < count; ++i) workers_.emplace_back([this, i] { work(i); });
+        } catch (const std::exception&) {  // system_error, or no memory for the thread's state
+        }
     }
 
     ~ThreadPool() {
@@ -125,7 +130,7 @@ private:
         cpu_set_t taken;
         CPU_ZERO(&taken);
         CPU_SET(sched_getcpu(), &taken);
-        for (size_t i = 0; i < beds_.size(); ++i) {
+        for (size_t i = 0; i < workers_.size(); ++i) {
             Bed& bed = beds_[i];
             if (bed.cpu == kAwake || bed.moved) continue;
             pthread_t worker = workers_[i].native_handle();
@@ -198,24 +203,32 @@ private:
 };
 
 struct Shared {
+    explicit Shared(int count) : threads(count) {}
+
+    // The pool, for who holds `in_use`; null where not one more thread can be had.
+    ThreadPool* ready() {
+        if (pool) return pool.get();
+        try {
+            pool = std::make_unique<ThreadPool>(threads);
+        } catch (const std::bad_alloc&) {
+            return nullptr;
+        }
+        threads = pool->threads();
+        return pool.get();
+    }
+
     std::mutex in_use;  // held by the caller whose work the pool does now
     std::unique_ptr<ThreadPool> pool;
-    int threads = available_cpus();
+    std::atomic<int> threads;  // wanted; once there is a pool, those that it has
 };
 
-Shared*& shared() {
-    // Leaked on purpose: worker threads may still run when static destructors do.
-    static Shared* state = [] {
-        // The child of a fork has no worker threads: forget the pool, make a new one when needed.
-        pthread_atfork(nullptr, nullptr, [] {
-            int threads = shared()->threads;
-            shared() = new Shared;
-            shared()->threads = threads;
-        });
-        return new Shared;
-    }();
-    return state;
-}
+// Leaked on purpose: worker threads may still run when static destructors do. Made while the module
+// is loaded: a fork in the middle of what is made later would leave the child waiting for it.
+Shared* state = [] {
+    // The child of a fork has no worker threads: forget the pool, make a new one when needed.
+    pthread_atfork(nullptr, nullptr, [] { state = new Shared(state->threads); });
+    return new Shared(available_cpus());
+}();
 
 thread_local bool inside_body = false;
 thread_local int most_threads = std::numeric_limits<int>::max();
@@ -232,14 +245,16 @@ int available_cpus() {
     return std::max(1, quota ? std::min(cpus, quota) : cpus);
 }
 
-int threads() { return std::min(shared()->threads, most_threads); }
+int pool_threads() { return state->threads; }
+int threads() { return std::min(pool_threads(), most_threads); }
 
 ThreadLimit::ThreadLimit(int most) : before_(most_threads) { most_threads = std::max(1, most); }
 ThreadLimit::~ThreadLimit() { most_threads = before_; }
 
 void set_threads(int count) {
-    if (count < 1) throw std::invalid_argument("threads must be at least 1, got " + std::to_string(count));
-    Shared* state = shared();
+    if (count < 1 || count > kMostThreads)
+        throw std::invalid_argument("threads: expected a number from 1 to " +
+                                    std::to_string(kMostThreads) + ", got " + std::to_string(count));
     std::lock_guard lock(state->in_use);
     state->threads = count;
     state->pool.reset();
@@ -254,13 +269,13 @@ void wake_threads() {
 }
 
 void parallel_for(size_t count, const std::function<void(size_t)>& body) {
-    Shared* state = shared();
     std::unique_lock lock(state->in_use, std::defer_lock);
-    if (count < 2 || inside_body || threads() == 1 || !lock.try_lock()) {
+    ThreadPool* pool = nullptr;
+    if (count >= 2 && !inside_body && threads() > 1 && lock.try_lock()) pool = state->ready();
+    if (!pool) {
         for (size_t i = 0; i < count; ++i) body(i);
         return;
     }
-    if (!state->pool) state->pool = std::make_unique<ThreadPool>(state->threads);
     std::mutex failing;
     std::exception_ptr failure;  // the first one; the other indices still run
     std::function<void(size_t)> guarded = [&](size_t i) {
@@ -273,7 +288,7 @@ void parallel_for(size_t count, const std::function<void(size_t)>& body) {
         }
         inside_body = false;
     };
-    state->pool->run(count, threads() - 1, guarded);
+    pool->run(count, threads() - 1, guarded);
     if (failure) std::rethrow_exception(failure);
 }
 

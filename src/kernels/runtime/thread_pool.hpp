@@ -6,9 +6,13 @@
 
 namespace darter {
 
+constexpr int kMostThreads = 1024;
+
 int available_cpus();          // affinity mask and cgroup quota respected; at least 1
 int threads();                 // threads that parallel_for uses here, the caller included
-void set_threads(int count);   // throws std::invalid_argument below 1
+int pool_threads();            // without the limit of this thread
+// Throws std::invalid_argument below 1 and above kMostThreads. Where the system gives fewer, those are used.
+void set_threads(int count);
 void wake_threads();           // sleeping threads are awake for some microseconds after this
 
 // While it lives, parallel_for uses at most `most` threads when called from this thread.
@@ -25,7 +29,7 @@ private:
 // Calls body(index) once for every index in [0, count), on several threads; returns when all are
 // done. The caller takes part. Runs on the caller alone where the pool is busy with another
 // caller, or where it is called from inside a body. What a body throws is thrown here, after all
-// have ended.
+// have ended; of several, one.
 void parallel_for(size_t count, const std::function<void(size_t)>& body);
 
 }  // namespace darter

@@ -1,8 +1,10 @@
 """A program as its users meet it: shapes, threads, forks, memory, reports."""
 
 import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Event, Thread, current_thread
 
 import numpy as np
 import pytest
@@ -99,6 +101,29 @@ def test_a_fork_computes_the_same(net):
     child = os.fork()
     if not child:
         os._exit(0 if np.array_equal(program.run(x), truth) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_fork_in_the_middle_of_a_plan_computes_the_same(net):
+    """The planner's locks are held by a thread that the child does not have."""
+    x, planning, go_on = array(1, 3, 24, 24), Event(), Event()
+
+    def make() -> Graph:
+        if current_thread() is planner:
+            planning.set()
+            go_on.wait(60)
+        return net
+
+    programs = Programs(make)
+    planner = Thread(target=programs.run, args=(x,))
+    planner.start()
+    assert planning.wait(10)
+    child = os.fork()
+    if not child:
+        signal.alarm(20)
+        os._exit(0 if np.array_equal(programs.run(x), Programs(lambda: net).run(x)) else 1)
+    go_on.set()
+    planner.join()
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 

@@ -1,6 +1,5 @@
 """Weights as the compiled core wants them: packed once, shared by the plans of all batch sizes."""
 
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -8,6 +7,7 @@ from numpy.typing import NDArray
 
 from darter.conv import ALGORITHMS, ConvSpec
 from darter.kernels import Named, prepare_convolution, steps
+from darter.locks import Lock
 
 
 class Packed:

@@ -3,12 +3,12 @@
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
-from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
 from darter.kernels import available_cpus
+from darter.locks import Lock
 from darter.net.graph import Graph
 from darter.net.plan.packed import Packed
 from darter.net.plan.program import Program
