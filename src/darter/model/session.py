@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from numbers import Integral
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from darter.errors import ModelFileError, OptionError, ShapeError, UnsupportedError
 from darter.kernels import available_cpus
+from darter.locks import Lock
 from darter.model.batches import run_in_batches
 from darter.model.guess import guess_info
 from darter.model.info import ModelInfo, info_from_metadata, metadata
