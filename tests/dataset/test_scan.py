@@ -95,8 +95,8 @@ def test_small_lost_and_uneven_classes_are_noted(tmp_path):
     audit = scan(tmp_path)
     assert audit.notes == (
         "class wasp has no usable picture",
-        "class too small: bee has 2 different pictures; 3 are needed to have one in each of "
-        "train, val and test",
+        "fewer than 4 per class: bee (2); so many different pictures are needed, to have two to "
+        "learn from and one each to validate and to test",
     )
     assert audit.imbalance == 4
     assert "The largest class has 4 times the smallest." in audit.summary()
@@ -106,8 +106,10 @@ def test_nothing_usable_is_an_error_with_the_reasons(tmp_path):
     for label in ("ant", "bee"):
         (tmp_path / label).mkdir()
         (tmp_path / label / "x.jpg").write_bytes(b"")
+    audit = scan(tmp_path)
+    assert [f.kind for f in audit.left_out] == ["empty", "empty"]
     with pytest.raises(DataError, match=r"of 2 files are 2 empty.*darter audit"):
-        scan(tmp_path)
+        split(audit, seed=0)
 
 
 def test_cap_threads_and_progress(tmp_path):

@@ -138,6 +138,14 @@ def test_mistakes_are_sentences_and_leave_nothing_behind(tmp_path, arguments, wo
     assert list(tmp_path.iterdir()) == []
 
 
+def test_fewer_than_4_per_class_is_said_before_the_work(tmp_path):
+    done = darter("train", write_stripes(tmp_path / "few", 3), cwd=tmp_path)
+    assert done.returncode == 2
+    assert "fewer than 4 per class: level (3), upright (3)" in done.stderr
+    assert "features" not in done.stderr
+    assert [entry.name for entry in tmp_path.iterdir()] == ["few"]
+
+
 def test_damaged_weights_leave_no_run_behind(run, tmp_path):
     (tmp_path / "net.pth").write_bytes(b"not weights")
     done = darter("train", run.parent / "stripes", "--weights", "net.pth", cwd=tmp_path)

@@ -10,7 +10,7 @@ from darter.names import to_json, visible
 from darter.picture import LEFT_OUT
 
 if TYPE_CHECKING:
-    from darter.dataset import Audit
+    from darter.dataset import Audit, Listing
 
 EXAMPLES = 3
 LISTED = 50  # files left out that are listed one by one
@@ -29,23 +29,41 @@ def audit(
 ) -> None:
     """Say what is wrong with a folder of pictures: broken and odd files, copies, leaks, labels.
 
-    Nothing is changed.
+    Nothing is changed. What `darter train` would refuse is said at the end; only a folder that
+    cannot be read is an error.
     """
-    from darter.dataset import find_samples, scan
+    from darter.dataset import scan, survey_samples
     from darter.files import write_json
 
-    listing = find_samples(folder, test=test)
+    listing = survey_samples(folder, test=test)
     found = with_progress(
         "reading pictures", lambda progress: scan(listing, threads=threads, progress=progress)
     )
+    refused = _refused(listing, found)
+    record = found.to_json() | {"train_refuses": refused}
     if out is not None:
-        write_json(out, found.to_json())
+        write_json(out, record)
     if json:
-        print(to_json(found.to_json(), indent=1))
+        print(to_json(record, indent=1))
     else:
         _print(found)
+        if refused is not None:
+            print(f"darter train would refuse this: {visible(refused)}")
         if out is not None:
             print(f"written to {out}")
+
+
+def _refused(listing: "Listing", found: "Audit") -> str | None:
+    """Why nothing could be trained on these pictures, if so."""
+    from darter.dataset import check_enough, check_listing, split
+    from darter.errors import DataError
+
+    try:
+        check_listing(listing)
+        check_enough(found, split(found, seed=0))
+    except DataError as error:
+        return str(error)
+    return None
 
 
 def with_progress(title: str, work):
@@ -63,8 +81,7 @@ def _print(found: "Audit") -> None:
     from rich.console import Console
 
     console = Console(highlight=False)
-    console.print(_classes(found))
-    for table in (_left_out(found), _others(found)):
+    for table in (_classes(found), _left_out(found), _others(found)):
         if table.row_count:
             console.print(table)
     more = len(found.left_out) - LISTED
@@ -95,7 +112,7 @@ def _classes(found: "Audit"):
     from rich.table import Table
 
     counts = found.counts
-    splits = list(next(iter(counts.values())))
+    splits = list(next(iter(counts.values()), {}))
     table = Table("class", *({"unassigned": "pictures"}.get(s, s) for s in splits))
     for column in table.columns[1:]:
         column.justify = "right"

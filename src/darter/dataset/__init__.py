@@ -7,9 +7,15 @@ from darter.dataset.loader import Loader
 from darter.dataset.pack import Packed, content_of, pack
 from darter.dataset.packed import open_pack
 from darter.dataset.sample import Sample
-from darter.dataset.samples import Listing, find_samples, list_samples
+from darter.dataset.samples import (
+    Listing,
+    check_listing,
+    find_samples,
+    list_samples,
+    survey_samples,
+)
 from darter.dataset.scan import scan
-from darter.dataset.split import Split, folds, groups_of, split
+from darter.dataset.split import Split, check_audit, check_enough, folds, groups_of, split
 from darter.dataset.statistics import PixelStatistics, pixel_statistics
 
 __all__ = [
@@ -25,6 +31,9 @@ __all__ = [
     "Sample",
     "Scanned",
     "Split",
+    "check_audit",
+    "check_enough",
+    "check_listing",
     "content_of",
     "default_bytes",
     "find_samples",
@@ -36,4 +45,5 @@ __all__ = [
     "pixel_statistics",
     "scan",
     "split",
+    "survey_samples",
 ]

@@ -1,6 +1,7 @@
 """What the scan found: one frozen value that every later room reads."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from darter.dataset.sample import Sample, shown
 from darter.dataset.statistics import PixelStatistics
 from darter.picture import CONVERTED, LEFT_OUT, NOTED
 
+ENOUGH = 4  # different pictures of a class: two to learn from, one to validate, one to test
 IMBALANCED = 3  # from here on the summary mentions it
 SPLITS = ("train", "val", "test")
 
@@ -163,3 +165,9 @@ def relative_name(path: Path, root: Path) -> str:
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """(1, "file") -> "1 file"; (2, "file") -> "2 files"."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def some(items: Sequence[str], most: int = 8) -> str:
+    """The first few, and how many more there are."""
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    return ", ".join(items[:most]) + more

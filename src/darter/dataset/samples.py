@@ -34,8 +34,24 @@ class Listing:
 
 
 def list_samples(root: Path | str) -> Listing:
-    """The labelled files as in `find_samples`, even if they would not do to train on."""
-    return _list(Path(root), None)
+    """The labelled files as in `find_samples`, even if they would not do to train on.
+
+    Raises DataError where there are none.
+    """
+    listing = survey_samples(root)
+    if not listing.samples:
+        raise DataError(_nothing_found(listing.root))
+    return listing
+
+
+def survey_samples(root: Path | str, *, test: Path | str | None = None) -> Listing:
+    """Whatever there is, even no labelled file at all; its notes say what is odd.
+
+    Raises DataError only where the folder, or what `test` names, cannot be read.
+    """
+    root = Path(root)
+    listing = _list(root, _inner_test(root, test))
+    return listing if test is None else _with_test(listing, test)
 
 
 def find_samples(root: Path | str, *, test: Path | str | None = None) -> Listing:
@@ -54,20 +70,24 @@ def find_samples(root: Path | str, *, test: Path | str | None = None) -> Listing
 
     Raises DataError where there is nothing to learn from, and says what to do.
     """
-    root = Path(root)
-    listing = _list(root, _inner_test(root, test))
-    if test is not None:
-        listing = _with_test(listing, test)
+    listing = survey_samples(root, test=test)
+    check_listing(listing)
+    return listing
+
+
+def check_listing(listing: Listing) -> None:
+    """Raise DataError where there is nothing to learn from, whatever the pictures look like."""
+    if not listing.samples:
+        raise DataError(_nothing_found(listing.root))
     known = {n for s in listing.samples if s.split != "test" for n in s.labels}
     strange = sorted(set(listing.classes) - known)
     if strange and known:
         raise DataError(
-            f"{root}: only the test split has the class{_es(strange)} {_names(strange)}; training "
-            f"has {_names(sorted(known))}. Give both the same class names."
+            f"{listing.root}: only the test split has the class{_es(strange)} {_names(strange)}; "
+            f"training has {_names(sorted(known))}. Give both the same class names."
         )
     if len(known) < 2:
         raise DataError(_too_few_classes(listing))
-    return listing
 
 
 def _inner_test(root: Path, test: Path | str | None) -> str | None:
@@ -148,8 +168,9 @@ def _list(root: Path, leave_out: str | None) -> Listing:
             samples += found
     else:
         samples = _below_classes(root, None, leave_out)
-    if not samples:
-        raise DataError(_nothing_found(root, folders, files))
+    if empty := _empty(splits or [root], {s.label for s in samples}, leave_out):
+        named = ", ".join(f"{label}/" for label in empty)
+        notes.append(f"empty class folder{'s' * (len(empty) > 1)}: {named}")
     kind = "splits" if splits else "classes"
     if files:
         beside = {"splits": "split", "classes": "class"}[kind]
@@ -241,7 +262,8 @@ def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
     return sorted(folders), sorted(files)
 
 
-def _nothing_found(root: Path, folders: list[Path], files: list[Path]) -> str:
+def _nothing_found(root: Path) -> str:
+    folders, files = _entries(root) if root.is_dir() else ([], [])
     if files:
         return f"{root} holds {len(files)} files but no class folder with files in it. {LAYOUT}."
     if not folders:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from darter.dataset.audit import Audit, Conflict, Finding, Scanned, relative_name
+from darter.dataset.audit import ENOUGH, Audit, Conflict, Finding, Scanned, relative_name, some
 from darter.dataset.duplicates import (
     connected,
     near_duplicate_groups,
@@ -20,13 +20,11 @@ from darter.dataset.duplicates import (
 from darter.dataset.sample import Sample
 from darter.dataset.samples import Listing, find_samples
 from darter.dataset.statistics import PixelStatistics
-from darter.errors import DataError
-from darter.picture import KINDS, LEFT_OUT, MAX_PIXELS, PictureError, decode, formats
+from darter.picture import KINDS, MAX_PIXELS, PictureError, decode, formats
 
 Progress = Callable[[int, int], None]
 SCAN_SIDE = 512  # JPEGs are scanned at 1/2 .. 1/8 size while the short side stays this long
 VERY_SMALL = 16
-MIN_GROUPS = 3  # one for each of train, val and test
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,8 @@ def scan(
     Nothing is modified. The same picture under two labels is left out under both.
     progress(done, total) is called from this thread.
 
-    Raises DataError where no picture is left for two classes; never for a single file.
+    Raises DataError only where a folder or CSV cannot be read; `check_audit` says whether the
+    pictures are enough to train on.
     """
     listing = source if isinstance(source, Listing) else find_samples(source)
     reads: list[_Read] = []
@@ -116,18 +115,16 @@ def _assemble(listing: Listing, reads: list[_Read]) -> Audit:
     usable = [read for read in usable if read.sample.path not in refused]
     learned = (r.sample for r in usable if r.sample.split != "test")
     classes = tuple(sorted({label for sample in learned for label in sample.labels}))
-    if len(classes) < 2:
-        raise DataError(_nothing_usable(listing, findings))
-    thumbnails = np.stack([read.thumbnail for read in usable])
-    hashes = perceptual_hashes(thumbnails)
+    thumbnails = np.array([read.thumbnail for read in usable])
+    hashes = perceptual_hashes(thumbnails) if usable else ()
     pictures = tuple(
         Scanned(r.sample, *r.size, r.format, r.digest, int(phash), r.grey, r.pixels)
         for r, phash in zip(usable, hashes, strict=True)
     )
     equal = same_digest([read.digest for read in usable])
-    near = _near_duplicates(pictures, equal, thumbnails)
+    near = _near_duplicates(pictures, equal, thumbnails) if usable else []
     findings += _leaks(listing, pictures, equal, near)
-    notes = list(listing.notes) + _lost_classes(listing, classes)
+    notes = list(listing.notes) + _lost_classes(listing, classes, usable)
     notes += _too_small(pictures, (*equal, *near))
     findings, common = _common_to_all(findings, len(usable))
     root = listing.root
@@ -194,9 +191,14 @@ def _leaks(
     return list(findings.values())
 
 
-def _lost_classes(listing: Listing, classes: tuple[str, ...]) -> list[str]:
-    lost = sorted(set(listing.classes) - set(classes))
-    return [f"class {label} has no usable picture" for label in lost]
+def _lost_classes(listing: Listing, classes: tuple[str, ...], usable: list[_Read]) -> list[str]:
+    tested = {label for r in usable if r.sample.split == "test" for label in r.sample.labels}
+    return [
+        f"class {label} has pictures in the test split only, so it cannot be learned"
+        if label in tested
+        else f"class {label} has no usable picture"
+        for label in sorted(set(listing.classes) - set(classes))
+    ]
 
 
 def _too_small(pictures: tuple[Scanned, ...], groups: Sequence[tuple[int, ...]]) -> list[str]:
@@ -205,27 +207,19 @@ def _too_small(pictures: tuple[Scanned, ...], groups: Sequence[tuple[int, ...]])
     for picture, number in zip(pictures, component.tolist(), strict=True):
         for label in picture.sample.labels:
             different.setdefault(label, set()).add(number)
+    few = [f"{label} ({len(found)})" for label, found in sorted(different.items())
+           if len(found) < ENOUGH]  # fmt: skip
+    if not few:
+        return []
     return [
-        f"class too small: {label} has {len(found)} different picture{'s'[: len(found) != 1]}; "
-        f"{MIN_GROUPS} are needed to have one in each of train, val and test"
-        for label, found in sorted(different.items())
-        if len(found) < MIN_GROUPS
+        f"fewer than {ENOUGH} per class: {some(few)}; so many different pictures are needed, to "
+        "have two to learn from and one each to validate and to test"
     ]
 
 
 def _common_to_all(findings: list[_Found], usable: int) -> tuple[list[_Found], list[str]]:
     """Turn what holds for every picture into one note: it is how this collection is."""
     counts = Counter(kind for _, kind, _ in findings)
-    common = [kind for kind in ("grey", "very small") if counts[kind] == usable]
+    common = [kind for kind in ("grey", "very small") if usable and counts[kind] == usable]
     notes = {"grey": "all pictures are grey", "very small": "all pictures are very small"}
     return [f for f in findings if f[1] not in common], [notes[kind] for kind in common]
-
-
-def _nothing_usable(listing: Listing, findings: list[_Found]) -> str:
-    counts = Counter(kind for _, kind, _ in findings if KINDS[kind].action == LEFT_OUT)
-    reasons = ", ".join(f"{count} {kind}" for kind, count in counts.most_common(5))
-    return (
-        f"{listing.root}: fewer than two classes have a usable picture; of "
-        f"{len(listing.samples)} files are {reasons or 'none usable'}. Run `darter audit "
-        f"{listing.root}` to see each file, and replace the bad ones."
-    )

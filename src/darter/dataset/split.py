@@ -1,11 +1,12 @@
 """Divide pictures into train, val and test, or into folds; what belongs together stays together."""
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from darter.dataset.audit import Audit
+from darter.dataset.audit import ENOUGH, Audit, count, some
 from darter.dataset.duplicates import connected
 from darter.dataset.labels import membership
 from darter.errors import DataError, OptionError
@@ -47,7 +48,7 @@ def split(audit: Audit, *, seed: int, val: float = 0.15, test: float = 0.15) -> 
     has = membership([p.sample for p in audit.pictures], audit.classes)
     if audit.task == "multilabel":  # pictures without labels get their share, too
         has = np.concatenate((has, ~has.any(axis=1, keepdims=True)), axis=1)
-    _check_classes(audit)
+    check_audit(audit)
     groups = groups_of(audit)
     sides = np.array([name or "train" for name in given], dtype=object)
     pool = has[sides == "train"].sum(axis=0)
@@ -69,13 +70,38 @@ def split(audit: Audit, *, seed: int, val: float = 0.15, test: float = 0.15) -> 
 _PARTS = ("train", "val", "test")
 
 
-def _check_classes(audit: Audit) -> None:
+def check_audit(audit: Audit) -> None:
+    """Raise DataError where the usable pictures are too few to train on and be measured on."""
+    if len(audit.classes) < 2:
+        kinds = Counter(finding.kind for finding in audit.left_out).most_common(5)
+        files = len(audit.pictures) + len({finding.path for finding in audit.left_out})
+        reasons = ", ".join(f"{number} {kind}" for kind, number in kinds) or "too few"
+        raise DataError(
+            f"{audit.root}: fewer than two classes have a usable picture; of "
+            f"{count(files, 'file')} are {reasons}. Run `darter audit {audit.root}` to "
+            "see each file, and replace the bad ones."
+        )
     if audit.lonely:
         more = f" (and {len(audit.lonely) - 1} more classes)" if len(audit.lonely) > 1 else ""
         raise DataError(
             f"{audit.root}: class {audit.lonely[0]}{more} has fewer than two usable pictures; two "
             "are needed, one to learn from and one to measure on. Add pictures or remove the class."
         )
+
+
+def check_enough(audit: Audit, parts: Split) -> None:
+    """Raise DataError where the training part is too small to compare anything within it."""
+    different = len(np.unique(groups_of(audit)[list(parts.train)]))
+    if different >= ENOUGH:
+        return
+    counts = Counter(label for p in audit.pictures for label in p.sample.labels)
+    few = some([f"{label} ({counts[label]})" for label in audit.classes])
+    raise DataError(
+        f"{audit.root}: fewer than {ENOUGH} per class: {few}. "
+        f"{count(different, 'different picture')} would be left to learn from, too few to "
+        "compare ways to train. Add pictures: "
+        f"{ENOUGH} different ones of each class at least, better 50."
+    )
 
 
 def _draw(

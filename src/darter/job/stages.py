@@ -4,7 +4,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from darter.dataset import Listing, PictureCache, find_samples, groups_of, scan, split
+from darter.dataset import (
+    Listing,
+    PictureCache,
+    check_enough,
+    find_samples,
+    groups_of,
+    scan,
+    split,
+)
 from darter.errors import DataError
 from darter.files import user_cache
 from darter.job.material import Chosen, Material, Start
@@ -48,6 +56,7 @@ def look(run: Run, listing: Listing) -> Material:
     with run.stage("audit") as progress:
         audit = scan(listing, progress=progress)
         parts = split(audit, seed=run.recipe.seed)
+        check_enough(audit, parts)
     task = get_task(audit.task)
     targets = task.targets([p.sample.labels for p in audit.pictures], audit.classes)
     material = Material(audit, parts, task, targets, groups_of(audit))
