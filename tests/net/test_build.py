@@ -178,10 +178,10 @@ def test_padding_is_resolved_as_onnx_means_it(tmp_path, attributes):
     [
         ({"group": 2}, ShapeError, r"Conv 'Conv_0': 2 groups of 3 channels"),
         ({"group": 10**9}, ShapeError, "groups"),
-        ({"strides": [0, 1]}, ModelFileError, "not positive"),
+        ({"strides": [0, 1]}, ModelFileError, r"strides must be 1 or more, got \(0, 1\)"),
         ({"strides": [1]}, ModelFileError, "strides must be 2 numbers"),
         ({"strides": [2**62, 1]}, ModelFileError, "strides must be whole numbers"),
-        ({"pads": [-1, 0, 0, 0]}, ShapeError, "pads .* not negative"),
+        ({"pads": [-1, 0, 0, 0]}, ModelFileError, "pads must be 0 or more"),
         ({"pads": [10**9] * 4}, ShapeError, "above the limit of 4096"),
         ({"dilations": [100, 100]}, ShapeError, "exceeds"),
         ({"kernel_shape": [5, 5]}, ModelFileError, "differs from the filters'"),

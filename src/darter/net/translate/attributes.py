@@ -1,5 +1,11 @@
-"""Attributes of ONNX nodes, checked: a damaged file may hold any type and any number of them."""
+"""Attributes of ONNX nodes, checked: a damaged file may hold any type and any number of them.
 
+`VALUES` is the one list of which values ONNX allows; which names and types an operation takes is
+known to ONNX itself.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -9,6 +15,146 @@ from darter.errors import ModelFileError
 from darter.net.graph import Node
 
 LARGEST = 2**31 - 1
+
+
+Rule = Callable[[Any, int], str | None]  # value, rank of the first input -> what is expected
+
+
+def check_attributes(node: Node, opset: int, rank: int) -> None:
+    """Raise ModelFileError for an attribute that ONNX does not allow, by name, type or value.
+
+    rank: of the node's first input.
+    """
+    known = _known(node.op, opset)
+    for name, value in node.attributes.items():
+        if known is not None and name not in known:
+            raise ModelFileError(f"has no attribute {name[:60]!r} in version {opset} of ONNX")
+        expected = None if known is None else _mistyped(known[name], value)
+        rule = VALUES.get(f"{node.op}.{name}", VALUES.get(name))
+        if expected is None and rule is not None and value is not None:
+            expected = rule(value, rank)
+        if expected is not None:
+            raise _wrong(node, name, expected, value)
+
+
+@cache
+def _known(op: str, opset: int) -> Mapping[str, str] | None:
+    """name -> kind (INT, FLOATS, ...) of each attribute of an operation; None if ONNX lacks it."""
+    from onnx import defs
+
+    if not defs.has(op):
+        return None
+    try:
+        schema = defs.get_schema(op, min(opset, defs.onnx_opset_version()), "")
+    except defs.SchemaError:  # newer than the file says: exporters write LayerNormalization so
+        schema = defs.get_schema(op)
+    return {
+        name: str(attribute.type).rpartition(".")[2]
+        for name, attribute in schema.attributes.items()
+    }
+
+
+def _mistyped(kind: str, value: Any) -> str | None:
+    """What an attribute of this kind must be, where the value is something else."""
+    if kind == "INT":
+        return None if isinstance(value, int) else "a whole number"
+    if kind == "FLOAT":
+        return None if isinstance(value, float | int) else "a number"
+    if kind == "STRING":
+        return None if isinstance(value, str) else "a text"
+    if kind == "INTS":
+        whole = isinstance(value, tuple) and all(isinstance(each, int) for each in value)
+        return None if whole else "whole numbers"
+    return None
+
+
+def distinct_axes(axes: Iterable[int], rank: int) -> tuple[int, ...]:
+    """The axes from 0 on, in their order; ModelFileError where one is absent or named twice."""
+    axes = tuple(int(axis) for axis in axes)
+    expected = _axes(axes, rank)
+    if expected is not None:
+        raise ModelFileError(f"axes must be {expected}, got {axes[:9]}")
+    return tuple(axis % max(rank, 1) for axis in axes)
+
+
+def _flag(value: Any, rank: int) -> str | None:
+    return None if value in (0, 1) else "0 or 1"
+
+
+def _one_of(*choices: str) -> Rule:
+    return lambda value, rank: None if value in choices else " or ".join(choices)
+
+
+def _at_least(least: int) -> Rule:
+    def rule(value: Any, rank: int) -> str | None:
+        values = value if isinstance(value, tuple) else (value,)
+        return None if all(each >= least for each in values) else f"{least} or more"
+
+    return rule
+
+
+def _axis(value: Any, rank: int) -> str | None:
+    rank = max(rank, 1)
+    return None if -rank <= value < rank else f"an axis of {rank}"
+
+
+def _axis_or_end(value: Any, rank: int) -> str | None:
+    return None if -rank <= value <= rank else f"between {-rank} and {rank}"
+
+
+def _axes(value: Any, rank: int) -> str | None:
+    rank = max(rank, 1)
+    inside = all(-rank <= axis < rank for axis in value)
+    distinct = len({axis % rank for axis in value}) == len(value)
+    return None if inside and distinct else f"different axes of {rank}"
+
+
+def _order(value: Any, rank: int) -> str | None:
+    return None if sorted(value) == list(range(rank)) else f"an order of {rank} axes"
+
+
+POSITIVE = _at_least(1)
+# "Operation.name" goes before "name".
+VALUES: dict[str, Rule] = {
+    "allowzero": _flag,
+    "antialias": _flag,
+    "approximate": _one_of("none", "tanh"),
+    "auto_pad": _one_of("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"),
+    "axes": _axes,
+    "Unsqueeze.axes": lambda value, rank: _axes(value, rank + len(value)),
+    "axis": _axis,
+    "Flatten.axis": _axis_or_end,
+    "ceil_mode": _flag,
+    "coordinate_transformation_mode": _one_of(
+        *("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners"),
+        *("asymmetric", "tf_half_pixel_for_nn", "tf_crop_and_resize"),
+    ),
+    "count_include_pad": _flag,
+    "dilations": POSITIVE,
+    "exclude_outside": _flag,
+    "fmod": _flag,
+    "group": POSITIVE,
+    "keepdims": _flag,
+    "keep_aspect_ratio_policy": _one_of("stretch", "not_larger", "not_smaller"),
+    "kernel_shape": POSITIVE,
+    "Pad.mode": _one_of("constant", "reflect", "edge", "wrap"),
+    "Resize.mode": _one_of("nearest", "linear", "cubic"),
+    "Upsample.mode": _one_of("nearest", "linear"),
+    "nearest_mode": _one_of("round_prefer_floor", "round_prefer_ceil", "floor", "ceil"),
+    "noop_with_empty_axes": _flag,
+    "num_outputs": POSITIVE,
+    "pads": _at_least(0),
+    "Pad.pads": _at_least(-LARGEST),
+    "perm": _order,
+    "LRN.size": POSITIVE,
+    "spatial": _flag,
+    "Split.split": _at_least(0),
+    "storage_order": _flag,
+    "strides": POSITIVE,
+    "training_mode": _flag,
+    "transA": _flag,
+    "transB": _flag,
+}
 
 
 def integer(node: Node, name: str, default: int) -> int:

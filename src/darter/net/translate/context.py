@@ -102,6 +102,9 @@ class Translation:
         return inputs
 
     def _add(self, made: Node) -> None:
+        for name in made.inputs:
+            if name in self.weights and not self.weights[name].size and made.op != "Eltwise":
+                raise UnsupportedError(f"the constant {name[:60]!r} is empty")
         for shapes in self._shapes:
             shapes.update(infer_node(made, shapes))
         for name in made.outputs:
@@ -148,7 +151,8 @@ class Translation:
             return
         first, second = self.values[name]
         if first is not second and not np.array_equal(first, second):
-            raise UnsupportedError(f"the constant {name[:60]!r} depends on the batch size")
+            why = "depends on the batch size" if first.size else "is empty"
+            raise UnsupportedError(f"the constant {name[:60]!r} {why}")
         if first.dtype.kind not in "fiub":
             raise UnsupportedError(f"constants of type {first.dtype} are not supported")
         # The file's own bytes where they lie as the compiled core wants them.

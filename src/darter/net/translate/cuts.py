@@ -1,38 +1,64 @@
 """What cuts tensors and joins them: split, slice, gather, concat."""
 
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
 import numpy as np
+from numpy.typing import NDArray
 
 from darter.errors import ModelFileError, UnsupportedError
 from darter.net.graph import Node
 from darter.net.shapes import check_axis
-from darter.net.translate.attributes import integer, listed
+from darter.net.shapes import concat as joined
+from darter.net.translate.attributes import distinct_axes, integer, listed
 from darter.net.translate.context import Translation, unite
 
 MOST_PLACES = 2**16  # of an axis that are gathered
 
 
 def concat(net: Translation, source: Node) -> None:
-    axis = integer(source, "axis", 1)
     inputs = tuple(name for name in source.inputs if name)
     if not inputs:
         raise ModelFileError("has no inputs")
-    net.emit("Concat", source, inputs, source.output, axis=check_axis(axis, net.dims(inputs[0])[0]))
+    axis = check_axis(integer(source, "axis", 1), net.dims(inputs[0])[0])
+    for shapes in zip(*(net.dims(name) for name in inputs), strict=True):
+        joined({"axis": axis}, list(shapes))
+    full = tuple(name for name in inputs if net.shape(name)[axis] != 0)
+    if len(full) == 1:
+        net.alias(replace(source, inputs=full))
+    else:
+        net.emit("Concat", source, full or inputs, source.output, axis=axis)
 
 
 def split(net: Translation, source: Node) -> None:
     x = net.dims(source.inputs[0])[0]
     axis = check_axis(integer(source, "axis", 0), x)
     given = net.constant(source, 1)
-    listed = source.attributes.get("split") if given is None else tuple(map(int, given.ravel()))
+    listed = source.attributes.get("split") if given is None else given.ravel()
+    sizes = split_sizes(x[axis], len(source.outputs), listed)
+    for name, size in zip(source.outputs, sizes, strict=True):
+        if name and not size:
+            net.know(
+                name, *(_nothing(dims, {axis: range(0)}) for dims in net.dims(source.inputs[0]))
+            )
+    parts = [(name, size) for name, size in zip(source.outputs, sizes, strict=True) if size]
+    if len(parts) == 1:
+        net.alias(replace(source, outputs=(parts[0][0],)))
+    elif parts:
+        names, full = zip(*parts, strict=True)
+        net.emit_many("Split", source, source.inputs[:1], names, axis=axis, sizes=full)
+
+
+def split_sizes(size: int, count: int, listed: Iterable[int] | None) -> tuple[int, ...]:
+    """How much each of `count` parts gets: as listed, or alike, the last one what is left."""
     if listed is None:
-        each = -(-x[axis] // len(source.outputs))
-        full = [each] * (len(source.outputs) - 1)
-        listed = (*full, x[axis] - sum(full))
-    if len(listed) != len(source.outputs):
-        raise ModelFileError(f"splits into {len(listed)} parts but names {len(source.outputs)}")
-    net.emit_many(
-        "Split", source, source.inputs[:1], source.outputs, axis=axis, sizes=tuple(listed)
-    )
+        each = -(-size // count)
+        sizes = tuple(max(0, min(each, size - i * each)) for i in range(count))
+    else:
+        sizes = tuple(int(each) for each in listed)
+    if len(sizes) != count or min(sizes) < 0 or sum(sizes) != size:
+        raise ModelFileError(f"cannot split {size} into {count} parts of {sizes[:9]}")
+    return sizes
 
 
 def slice_(net: Translation, source: Node) -> None:
@@ -44,39 +70,57 @@ def slice_(net: Translation, source: Node) -> None:
         raise ModelFileError("does not say from where to where")
     count = starts.size
     axes = np.arange(count) if axes is None else axes
+    axes = np.array(distinct_axes(axes.ravel(), len(net.dims(source.inputs[0])[0])), np.int64)
     steps = np.ones(count, np.int64) if steps is None else steps
     if not ends.size == axes.size == steps.size == count:
         raise ModelFileError("starts, ends, axes and steps differ in number")
-    name = source.inputs[0]
-    shape = net.shape(name)
-    cuts: list[tuple[str, dict[str, object]]] = []
+    name, places = source.inputs[0], {}
     for start, end, axis, step in zip(
         *(v.ravel().tolist() for v in (starts, ends, axes, steps)), strict=True
     ):
-        axis = check_axis(axis, net.dims(name)[0])
-        if not step:
-            raise ModelFileError("slices with step 0")
-        size = shape[axis]
-        if size is None:
-            if start or end < 2**31 - 1 or step != 1:
-                raise UnsupportedError("takes some of the pictures only")
+        taken = _taken(net.shape(name)[axis], start, end, step)
+        if taken is not None:
+            places[axis] = taken
+    if not all(places.values()):
+        net.know(source.output, *(_nothing(dims, places) for dims in net.dims(name)))
+        return
+    for part, (axis, taken) in enumerate(places.items(), 1):
+        output = source.output if part == len(places) else net.between(source, f"part{part}")
+        if taken.step < 0:
+            name = net.emit("Take", source, (name,), output, axis=axis, places=tuple(taken))
             continue
-        if step < 0:
-            stop = None if end < -size else end  # ONNX's "before the first"
-            places = tuple(range(*slice(start, stop, step).indices(size)))
-            cuts.append(("Take", {"axis": axis, "places": places}))
-            continue
-        first, last, step = slice(start, end, step).indices(size)
-        if step >= last - first > 0:  # one place; a damaged file's step may be any number
-            last, step = first + 1, 1
-        if (first, last, step) != (0, size, 1):
-            cut: dict[str, object] = {"axis": axis, "start": first, "stop": last, "step": step}
-            cuts.append(("Slice", cut))
-    for part, (op, attributes) in enumerate(cuts, 1):
-        output = source.output if part == len(cuts) else net.between(source, f"part{part}")
-        name = net.emit(op, source, (name,), output, **attributes)
-    if not cuts:
+        step = taken.step if len(taken) > 1 else 1  # a damaged file's may be any number
+        cut = {"start": taken.start, "stop": taken[-1] + 1, "step": step}
+        name = net.emit("Slice", source, (name,), output, axis=axis, **cut)
+    if not places:
         net.alias(source)
+
+
+def _taken(size: int | None, start: int, end: int, step: int) -> range | None:
+    """The places that a slice takes of an axis (None: of the pictures); None where it is all."""
+    if size is None:
+        if start or end < 2**31 - 1 or step != 1:
+            raise UnsupportedError("takes some of the pictures only")
+        return None
+    taken = slice_places(size, start, end, step)
+    return None if taken == range(size) else taken
+
+
+def slice_places(size: int, start: int, end: int, step: int) -> range:
+    """ONNX's rule is Python's, but backwards: what lies before the first place is the first."""
+    if not step:
+        raise ModelFileError("slices with step 0")
+    if step > 0:
+        return range(*slice(start, end, step).indices(size))
+    stop = None if end < -size else end
+    return range(*slice(max(start, -size), stop, step).indices(size))
+
+
+def _nothing(dims: tuple[int, ...], places: Mapping[int, range]) -> NDArray[np.float32]:
+    """What is left where some axis keeps no place: a constant, as nothing depends on pictures."""
+    return np.zeros(
+        [len(places.get(axis, range(size))) for axis, size in enumerate(dims)], np.float32
+    )
 
 
 def gather(net: Translation, source: Node) -> None:

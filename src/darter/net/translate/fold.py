@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from darter.errors import ModelFileError, ShapeError, UnsupportedError
 from darter.net.graph import Node
 from darter.net.onnx.tensors import TYPES
+from darter.net.translate.attributes import distinct_axes
+from darter.net.translate.cuts import slice_places, split_sizes
 
 MOST_ELEMENTS = 2**26  # of a constant that is computed
 Inputs = list[NDArray[Any] | None]
@@ -28,6 +30,8 @@ def fold(node: Node, inputs: Inputs, opset: int) -> list[NDArray[Any]]:
     try:
         with np.errstate(all="ignore"):
             result = FOLDS[node.op](inputs, node, opset)
+    except ModelFileError as error:
+        raise ModelFileError(f"{node}: {error}") from None
     except (ArithmeticError, AttributeError, IndexError, LookupError, TypeError, ValueError) as e:
         if isinstance(e, ShapeError):
             raise ShapeError(f"{node}: {e}") from None
@@ -63,12 +67,15 @@ def _divide(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
 
 def _axes(inputs: Inputs, node: Node, rank: int) -> tuple[int, ...]:
     given = inputs[1] if len(inputs) > 1 and inputs[1] is not None else node.attributes.get("axes")
-    return tuple(range(rank)) if given is None else tuple(int(a) for a in np.ravel(given))
+    return distinct_axes(range(rank) if given is None else np.ravel(given), rank)
 
 
 def _reduce(function: Callable[..., Any]) -> Fold:
     def compute(inputs: Inputs, node: Node, opset: int) -> Any:
-        axes = _axes(inputs, node, inputs[0].ndim)  # type: ignore[union-attr]
+        rank = inputs[0].ndim  # type: ignore[union-attr]
+        axes = _axes(inputs, node, rank)
+        if not axes and not node.attributes.get("noop_with_empty_axes", 0):
+            axes = tuple(range(rank))
         keep = bool(node.attributes.get("keepdims", 1))
         return function(inputs[0], axis=axes, keepdims=keep).astype(inputs[0].dtype)  # type: ignore[union-attr]
 
@@ -84,7 +91,7 @@ def _reshape(inputs: Any, node: Node, opset: int) -> Any:
 def _squeeze(inputs: Any, node: Node, opset: int) -> Any:
     x = inputs[0]
     ones = [axis for axis, size in enumerate(x.shape) if size == 1]
-    given = len(inputs) > 1 or "axes" in node.attributes
+    given = (len(inputs) > 1 and inputs[1] is not None) or "axes" in node.attributes
     return np.squeeze(x, _axes(inputs, node, x.ndim) if given else tuple(ones))
 
 
@@ -96,9 +103,10 @@ def _slice(inputs: Any, node: Node, opset: int) -> Any:
     axes = rest[0] if rest and rest[0] is not None else range(len(starts))
     steps = rest[1] if len(rest) > 1 and rest[1] is not None else [1] * len(starts)
     parts = [slice(None)] * x.ndim
-    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
-        stop = None if step < 0 and int(end) < -x.shape[axis] else int(end)
-        parts[int(axis)] = slice(int(start), stop, int(step))
+    for axis, *cut in zip(distinct_axes(axes, x.ndim), starts, ends, steps, strict=True):
+        places = slice_places(x.shape[axis], *map(int, cut))
+        stop = None if places.stop < 0 else places.stop
+        parts[axis] = slice(places.start, stop, places.step) if places else slice(0)
     return x[tuple(parts)]
 
 
@@ -133,9 +141,11 @@ def _concat(inputs: Any, node: Node, opset: int) -> Any:
 
 
 def _split(inputs: Any, node: Node, opset: int) -> Any:
-    axis, count = node.attributes.get("axis", 0), len(node.outputs)
-    sizes = inputs[1] if len(inputs) > 1 else node.attributes.get("split")
-    return np.split(inputs[0], count if sizes is None else np.cumsum(sizes)[:-1], axis=axis)
+    axis, listed = node.attributes.get("axis", 0), node.attributes.get("split")
+    if len(inputs) > 1 and inputs[1] is not None:
+        listed = inputs[1].ravel()
+    sizes = split_sizes(inputs[0].shape[axis], len(node.outputs), listed)
+    return np.split(inputs[0], np.cumsum(sizes)[:-1], axis=axis)
 
 
 def _expand(inputs: Any, node: Node, opset: int) -> Any:
@@ -150,15 +160,20 @@ def _tile(inputs: Any, node: Node, opset: int) -> Any:
 
 
 def _unsqueeze(inputs: Any, node: Node, opset: int) -> Any:
-    axes = _axes(inputs, node, 0)
-    if len(axes) > 8:
-        raise ShapeError(f"{len(axes)} axes cannot be meant")
-    return np.expand_dims(inputs[0], axes)
+    given = inputs[1] if len(inputs) > 1 else node.attributes.get("axes", ())
+    if np.size(given) > 8:
+        raise ShapeError(f"{np.size(given)} axes cannot be meant")
+    return np.expand_dims(
+        inputs[0], distinct_axes(np.ravel(given), inputs[0].ndim + np.size(given))
+    )
 
 
 def _matmul(inputs: Any, node: Node, opset: int) -> Any:
-    check(*inputs[0].shape[:-1], *inputs[1].shape[-1:])
-    return inputs[0] @ inputs[1]
+    """numpy's rule for products is ONNX's: axes but the last two are batches and broadcast."""
+    a, b = inputs
+    batches = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    check(*batches, *a.shape[-2:-1], *(b.shape[-1:] if b.ndim > 1 else ()))
+    return a @ b
 
 
 def _flatten(inputs: Any, node: Node, opset: int) -> Any:
@@ -181,7 +196,7 @@ FOLDS: dict[str, Fold] = {
     "Sub": _arithmetic(np.subtract),
     "Mul": _arithmetic(np.multiply),
     "Div": _arithmetic(_divide),
-    "Mod": _arithmetic(np.mod),
+    "Mod": lambda i, n, o: _arithmetic(np.fmod if n.attributes.get("fmod") else np.mod)(i, n, o),
     "Pow": _arithmetic(np.power),
     "Min": _arithmetic(lambda *each: np.minimum.reduce(np.broadcast_arrays(*each))),
     "Max": _arithmetic(lambda *each: np.maximum.reduce(np.broadcast_arrays(*each))),

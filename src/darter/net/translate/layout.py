@@ -4,8 +4,7 @@ import numpy as np
 
 from darter.errors import ModelFileError, ShapeError, UnsupportedError
 from darter.net.graph import Node
-from darter.net.shapes import check_axis
-from darter.net.translate.attributes import integer, integers
+from darter.net.translate.attributes import distinct_axes, integer, integers
 from darter.net.translate.context import Translation, unite
 
 Dims = tuple[int, ...]
@@ -59,7 +58,8 @@ def squeeze(net: Translation, source: Node) -> None:
     axes = _axes(net, source)
     both = []
     for x in net.dims(source.inputs[0]):
-        gone = {check_axis(a, x) for a in axes} if axes else {i for i, s in enumerate(x) if s == 1}
+        ones = (i for i, size in enumerate(x) if size == 1)
+        gone = set(distinct_axes(axes, len(x)) if axes else ones)
         if any(x[axis] != 1 for axis in gone):
             raise ShapeError(f"axes {axes} of {x} are not 1")
         both.append(tuple(size for axis, size in enumerate(x) if axis not in gone))
@@ -71,9 +71,7 @@ def unsqueeze(net: Translation, source: Node) -> None:
     both = []
     for x in net.dims(source.inputs[0]):
         rank = len(x) + len(axes)
-        places = {check_axis(axis, (1,) * rank) for axis in axes}
-        if len(places) != len(axes):
-            raise ModelFileError(f"axes {axes} name a place twice")
+        places = distinct_axes(axes, rank)
         rest = iter(x)
         both.append(tuple(1 if axis in places else next(rest) for axis in range(rank)))
     _emit_reshape(net, source, *both)
@@ -84,7 +82,11 @@ def expand(net: Translation, source: Node) -> None:
     if sizes is None:
         raise ModelFileError("does not say to which shape")
     x = net.dims(source.inputs[0])
-    target = unite(*(np.broadcast_shapes(old, new) for old, new in zip(x, sizes, strict=True)))
+    both = [np.broadcast_shapes(old, new) for old, new in zip(x, sizes, strict=True)]
+    if 0 in both[0]:
+        net.know(source.output, *(np.zeros(shape, np.float32) for shape in both))
+        return
+    target = unite(*both)
     if target == net.shape(source.inputs[0]):
         net.alias(source)
     else:

@@ -1,18 +1,21 @@
 """Fully connected layers and what normalizes over an axis."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from darter.errors import ModelFileError, UnsupportedError
 from darter.net.graph import Node
-from darter.net.translate.attributes import integer, number
+from darter.net.translate.attributes import distinct_axes, integer, number
 from darter.net.translate.context import Translation
 
 
 def gemm(net: Translation, source: Node) -> None:
     """alpha * x * w + beta * c; the weights are kept as (outputs, inputs)."""
     w = net.constant(source, 1)
-    if w is None or w.ndim != 2:
-        raise ModelFileError("its weights must have two axes")
+    if w is None or w.ndim != 2 or len(net.shape(source.inputs[0])) != 2:
+        raise ModelFileError("multiplies matrices: both inputs must have two axes")
     if integer(source, "transA", 0):
         raise UnsupportedError("transA is not supported: it mixes pictures")
     alpha, beta = number(source, "alpha", 1.0), number(source, "beta", 1.0)
@@ -33,19 +36,48 @@ def gemm(net: Translation, source: Node) -> None:
 
 
 def matmul(net: Translation, source: Node) -> None:
-    """A product with constant weights (inputs, outputs) is a Gemm; of two tensors, a MatMul."""
+    """A product with constant weights (inputs, outputs) is a Gemm; of two tensors, a MatMul.
+
+    A constant vector is a matrix of one column, or of one row, whose axis is dropped again.
+    """
     if len(source.inputs) != 2:
         raise ModelFileError(f"needs 2 inputs, got {len(source.inputs)}")
     left, right = source.inputs
-    constant = right in net.values
-    if constant and len(net.shape(right)) == 2 and len(net.shape(left)) >= 2:
-        w = net.constant(source, 1)
-        assert w is not None
-        name = net.weight(source, "weight", w.T)
-        bias = net.weight(source, "bias", np.zeros(w.shape[1]))
-        net.emit("Gemm", source, (left, name, bias), source.output)
+    shapes = [net.shape(name) for name in source.inputs]
+    if min(map(len, shapes)) < 1:
+        raise ModelFileError("multiplies by a single number")
+    if len(shapes[0]) > 1 and len(shapes[1]) > 1:
+        _product(net, source, left, right, source.output)
+        return
+    computed = (name not in net.values for name in source.inputs)
+    if any(made and len(shape) == 1 for made, shape in zip(computed, shapes, strict=True)):
+        raise UnsupportedError("multiplies by a vector that is computed")
+    if len(shapes[1]) == 1:
+        right = net.weight(source, "column", np.reshape(_vector(net, source, 1), (-1, 1)))
+        target = shapes[0][:-1]
     else:
-        net.emit("MatMul", source, source.inputs, source.output)
+        left = net.weight(source, "row", np.reshape(_vector(net, source, 0), (1, -1)))
+        target = (*shapes[1][:-2], shapes[1][-1])
+    product = net.between(source, "product")
+    _product(net, source, left, right, product)
+    net.emit("Reshape", source, (product,), source.output, shape=target)
+
+
+def _vector(net: Translation, source: Node, number: int) -> NDArray[Any]:
+    vector = net.constant(source, number)
+    assert vector is not None
+    return vector
+
+
+def _product(net: Translation, source: Node, left: str, right: str, output: str) -> None:
+    constant = right in net.values and left not in net.values
+    if not constant or len(net.shape(right)) != 2:
+        net.emit("MatMul", source, (left, right), output)
+        return
+    w, _ = net.values[right]
+    name = net.weight(source, "weight", w.T)
+    bias = net.weight(source, "bias", np.zeros(w.shape[1]))
+    net.emit("Gemm", source, (left, name, bias), output)
 
 
 def softmax(net: Translation, source: Node) -> None:
@@ -108,7 +140,7 @@ def reduce(function: str):
         if listed == () and integer(source, "noop_with_empty_axes", 0):
             net.alias(source)
             return
-        axes = tuple(range(rank)) if not listed else tuple(sorted(axis % rank for axis in listed))
+        axes = tuple(sorted(distinct_axes(listed or range(rank), rank)))
         keep = bool(integer(source, "keepdims", 1))
         x = source.inputs[:1]
         net.emit("Reduce", source, x, source.output, function=function, axes=axes, keep_dims=keep)

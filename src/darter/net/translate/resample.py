@@ -6,8 +6,7 @@ import numpy as np
 
 from darter.errors import ModelFileError, UnsupportedError
 from darter.net.graph import Node
-from darter.net.shapes import check_axis
-from darter.net.translate.attributes import integer, listed, number, text
+from darter.net.translate.attributes import distinct_axes, integer, listed, number, text
 from darter.net.translate.context import Translation, unite
 
 COORDINATES = (
@@ -17,7 +16,6 @@ COORDINATES = (
     "align_corners",
     "asymmetric",
 )
-ROUNDINGS = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
 
 
 def pad(net: Translation, source: Node) -> None:
@@ -28,7 +26,7 @@ def pad(net: Translation, source: Node) -> None:
     if pads is None:
         raise ModelFileError("does not say how far")
     amounts = [int(each) for each in pads.ravel()]
-    places = range(len(x)) if axes is None else [check_axis(int(a), x) for a in axes.ravel()]
+    places = distinct_axes(range(len(x)) if axes is None else axes.ravel(), len(x))
     if len(amounts) != 2 * len(places):
         raise ModelFileError(f"{len(amounts)} pads for {len(places)} axes")
     full = [0] * (2 * len(x))
@@ -107,8 +105,6 @@ def resize(net: Translation, source: Node) -> None:
         raise UnsupportedError(f"coordinates {coordinates[:30]!r} are not supported for {factors}")
     mode = text(source, "mode", "nearest")
     nearest = text(source, "nearest_mode", "round_prefer_floor")
-    if mode not in ("nearest", "linear", "cubic") or nearest not in ROUNDINGS:
-        raise ModelFileError(f"mode {mode[:30]!r} with {nearest[:30]!r} does not exist")
     net.emit(
         "Resize",
         source,

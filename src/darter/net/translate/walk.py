@@ -8,6 +8,7 @@ import numpy as np
 
 from darter.errors import ModelFileError, ShapeError, UnsupportedError
 from darter.net.graph import Graph, Node, Shape
+from darter.net.translate.attributes import check_attributes
 from darter.net.translate.context import Translation
 from darter.net.translate.fold import FOLDS, fold, part_of_shape
 from darter.net.translate.table import TRANSLATIONS
@@ -62,6 +63,7 @@ def _without_unread(source: Node, read: set[str]) -> Node:
 
 
 def _one(net: Translation, source: Node) -> None:
+    _check_attributes(net, source)
     if source.op == "Constant":
         net.know(source.output, _constant(source))
     elif source.op in ("Shape", "Size") and source.inputs and source.inputs[0] not in net.values:
@@ -77,6 +79,15 @@ def _one(net: Translation, source: Node) -> None:
         _translate_one(net, source)
     else:
         _check_known(source)
+
+
+def _check_attributes(net: Translation, source: Node) -> None:
+    first = source.inputs[0] if source.inputs else ""
+    rank = len(net.dims(first)[0]) if first else 0
+    try:
+        check_attributes(source, net.opset, rank)
+    except ModelFileError as error:
+        raise ModelFileError(f"{source}: {error}") from None
 
 
 def _check_known(source: Node) -> None:

@@ -46,15 +46,14 @@ def global_max_pool(net: Translation, source: Node) -> None:
 
 
 def lrn(net: Translation, source: Node) -> None:
-    size = integer(source, "size", 0)
-    if size < 1 or len(net.shape(source.inputs[0])) < 2:
-        raise ModelFileError(f"size must be 1 or more, got {size}")
+    if len(net.shape(source.inputs[0])) < 2:
+        raise ModelFileError("has no channels to look at")
     net.emit(
         "LRN",
         source,
         source.inputs,
         source.output,
-        size=size,
+        size=integer(source, "size", 0),
         alpha=number(source, "alpha", 1e-4),
         beta=number(source, "beta", 0.75),
         bias=number(source, "bias", 1.0),
@@ -89,20 +88,14 @@ def _window(net: Translation, source: Node, kernel: tuple[int, ...]) -> dict[str
         )
     strides = integers(source, "strides", (1, 1), 2)
     dilations = integers(source, "dilations", (1, 1), 2)
-    if min(*strides, *dilations, *kernel) < 1:
-        raise ModelFileError(
-            f"window {kernel}, strides {strides}, dilations {dilations} are not positive"
-        )
     auto = text(source, "auto_pad", "NOTSET")
     if auto == "NOTSET":
         pads = integers(source, "pads", (0, 0, 0, 0), 4)
     elif auto == "VALID":
         pads = (0, 0, 0, 0)
-    elif auto in ("SAME_UPPER", "SAME_LOWER"):
+    else:
         hw = net.dims(source.inputs[0])[0][2:]
         pads = _same(hw, kernel, strides, dilations, upper=auto == "SAME_UPPER")
-    else:
-        raise ModelFileError(f"auto_pad must be NOTSET, VALID or SAME_…, got {auto[:30]!r}")
     return {"strides": strides, "pads": pads, "dilations": dilations}
 
 
