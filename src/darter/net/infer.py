@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from math import prod
 
 from darter.errors import ShapeError, UnsupportedError
-from darter.net.graph import Graph, Node
+from darter.net.graph import Graph, Node, Weights
 from darter.net.ops import OPS, attributes
 
 Dims = tuple[int, ...]
@@ -16,13 +16,19 @@ def infer(graph: Graph, batch: int) -> dict[str, Dims]:
 
     Raises ShapeError that says which node, its operation and the shapes it was given.
     """
-    shapes: dict[str, Dims] = {name: array.shape for name, array in graph.weights.items()}
+    shapes: dict[str, Dims] = dict(shapes_of(graph.weights))
     for name, shape in graph.inputs.items():
         shapes[name] = tuple(batch if size is None else size for size in shape)
         check_size(name, shapes[name])
     for node in graph.nodes:
         shapes.update(infer_node(node, shapes))
     return shapes
+
+
+def shapes_of(weights: Weights) -> Mapping[str, Dims]:
+    """Of all weights, also of those that a plan has let go (`plan.weights`)."""
+    known = getattr(weights, "shapes", None)
+    return {name: array.shape for name, array in weights.items()} if known is None else known
 
 
 def pictures_axes(graph: Graph) -> tuple[int, ...]:

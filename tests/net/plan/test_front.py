@@ -5,7 +5,7 @@ import pytest
 
 from darter.net.graph import Graph, needed, node
 from darter.net.ops import Activation
-from darter.net.plan import Options, Program
+from darter.net.plan import Options, Packed, Program
 from darter.net.plan.front import crossing, front
 from tests.references.net import run_graph
 
@@ -37,10 +37,10 @@ def narrowing(side: int) -> Graph:
 
 def test_the_cut_lies_where_weights_outgrow_tensors():
     graph = narrowing(64)
-    cut = front(graph, 8, Options(2))
+    cut = front(graph, 8, Options(2), Packed())
     assert [n.name for n in graph.nodes[:cut]] == ["a", "b"]
     assert crossing(graph, cut) == ["b"]
-    assert front(graph, 1, Options(2)) == 0
+    assert front(graph, 1, Options(2), Packed()) == 0
 
 
 @pytest.mark.parametrize("threads", [1, 2, 4])
@@ -65,6 +65,6 @@ def test_nodes_that_mix_pictures_end_it():
         node("Reduce", "y", ["b"], "y", function="mean", axes=(2, 3), keep_dims=True),
     )
     graph = Graph(nodes, {"x": (None, 3, 8, 8)}, ("y",), {})
-    assert front(graph, 4, Options(2)) <= 1
+    assert front(graph, 4, Options(2), Packed()) <= 1
     x = array(4, 3, 8, 8)
     np.testing.assert_allclose(Program(graph, 4).run(x), run_graph(graph, x)[0], atol=1e-6)

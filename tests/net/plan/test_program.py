@@ -14,6 +14,7 @@ from darter.kernels import active_isa, has_avx512_bf16
 from darter.net.graph import Graph, needed, node
 from darter.net.ops import Activation
 from darter.net.plan import Packed, Program, Programs
+from darter.net.plan.weights import Weights
 
 RNG = np.random.default_rng(3)
 RELU = Activation("relu")
@@ -77,12 +78,50 @@ def test_plans_of_batch_sizes_are_kept_with_a_bound(net):
     assert programs.program(1) is not first
 
 
-def test_weights_are_let_go_as_they_are_packed(net):
-    weights, calls = dict(net.weights), []
-    program = Program(replace(net, weights=weights), 1, release=lambda: calls.append(len(weights)))
+def test_weights_are_let_go_as_they_are_packed(net, monkeypatch):
+    monkeypatch.setattr("darter.net.plan.weights.SMALL", 0)
+    kept = Weights(net.weights, lambda: net.weights)
+    calls = []
+    program = Program(replace(net, weights=kept), 1, release=lambda: calls.append(kept.held))
     assert calls == [6, 4, 2, 0]
     x = array(1, 3, 24, 24)
     assert np.array_equal(program.run(x), Program(net, 1).run(x))
+
+
+def test_another_batch_size_needs_no_weights_again(net, monkeypatch):
+    monkeypatch.setattr("darter.net.plan.weights.SMALL", 0)
+    made = []
+    programs = Programs(lambda: made.append(1) or net)
+    for batch in (1, 2):  # algorithms for one picture, and for several
+        programs.program(batch)
+    before = len(made)
+    for batch in (3, 5, 8, 2, 1):
+        x = array(batch, 3, 24, 24)
+        assert np.array_equal(programs.run(x), Program(net, batch).run(x))
+    assert len(made) == before <= 2
+
+
+def test_a_known_size_does_not_wait_for_another_to_be_planned(net):
+    planning, go_on = Event(), Event()
+
+    def make():
+        planning.set()
+        go_on.wait(10)
+        return net
+
+    go_on.set()
+    programs = Programs(make)
+    x = array(1, 3, 24, 24)
+    truth = programs.run(x)
+    planning.clear(), go_on.clear()
+    programs._graph = None  # the next plan has to make it again
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(programs.program, 7)
+        assert planning.wait(10)
+        assert np.array_equal(programs.run(x), truth)  # while the other is still planned
+        assert not other.done()
+        go_on.set()
+        assert other.result(10).inputs["x"][0] == 7
 
 
 def test_many_threads_get_the_answers_of_one(net):

@@ -12,10 +12,10 @@ Dims = tuple[int, ...]
 TUNING_SECONDS = 0.2  # for each convolution that this machine has not timed yet
 
 
-def algorithm_of(node: Node, spec: ConvSpec, options: Options) -> str:
-    """Of a Conv: a key of ALGORITHMS, or what the core calls depthwise ones with such a border."""
-    border = attributes(node.op, node.attributes)["border"]
-    return algorithm_for(spec, options) if border == "zeros" else f"depthwise-{border}"
+def border_algorithm(node: Node) -> str | None:
+    """What the core calls depthwise convolutions with such a border; None where it is zeros."""
+    border = attributes(node.op, node.attributes).get("border", "zeros")
+    return None if border == "zeros" else f"depthwise-{border}"
 
 
 def spec_of(node: Node, shapes: Mapping[str, Dims]) -> ConvSpec:

@@ -22,7 +22,7 @@ def emitted(
 ) -> Builder:
     """The steps of a plan; `release` is called when weights have been dropped (see `Program`)."""
     build = Builder(graph, batch, options, packed)
-    cut = front(graph, batch, options)
+    cut = front(graph, batch, options, packed)
     if cut:
         _emit_front(build, cut, batch, release)
     _emit(build, build, range(cut, len(graph.nodes)), release)

@@ -26,6 +26,7 @@ from darter.net.plan.storage import (
     canonical,
     floats_of,
 )
+from darter.net.plan.weights import Weights
 
 
 @dataclass(frozen=True)
@@ -166,15 +167,14 @@ class Builder:
 
     def let_go(self) -> bool:
         """Drop the weights that no later node reads; whether there were any."""
-        assert isinstance(self.graph.weights, dict), "these weights are not ours to drop"
-        done = [
-            name
-            for name in set(self._node.inputs if self._node else ())
-            if name in self.graph.weights and self._last_use[name] == self._number
-        ]
-        for name in done:
-            del self.graph.weights[name]
-        return bool(done)
+        weights = self.graph.weights
+        assert isinstance(weights, Weights), "these weights are not ours to drop"
+        read = set(self._node.inputs if self._node else ())
+        dropped = 0
+        for name in read:
+            if self._last_use.get(name) == self._number:
+                dropped += weights.drop(name)
+        return dropped > 0
 
     def weight(self, name: str) -> NDArray[np.float32]:
         return np.asarray(self.graph.weights[name], np.float32)

@@ -11,14 +11,15 @@ from math import prod
 from darter.conv import ALGORITHMS
 from darter.net.graph import Graph, Node
 from darter.net.infer import infer
-from darter.net.plan.algorithm import algorithm_for, spec_of
+from darter.net.plan.algorithm import spec_of
 from darter.net.plan.options import Options
+from darter.net.plan.packed import Packed
 
 Dims = tuple[int, ...]
 NORMALIZING = ("Softmax", "LayerNorm", "LRN")
 
 
-def front(graph: Graph, batch: int, options: Options) -> int:
+def front(graph: Graph, batch: int, options: Options, packed: Packed) -> int:
     """How many of the first nodes to run picture by picture: as saves most bytes from memory."""
     if batch < 2 or options.memory_cap is not None:
         return 0
@@ -29,7 +30,7 @@ def front(graph: Graph, batch: int, options: Options) -> int:
             break
         if _mixes_pictures(node):
             break
-        saved += _tensor_bytes(node, graph, one) - _weight_bytes(node, one, options)
+        saved += _tensor_bytes(node, graph, one) - _weight_bytes(node, one, options, packed)
         carried = crossing(graph, number + 1)
         if all(len(one[name]) in (2, 4) for name in carried):
             net = saved - sum(4 * prod(one[name]) for name in carried)
@@ -59,8 +60,8 @@ def _tensor_bytes(node: Node, graph: Graph, shapes: Mapping[str, Dims]) -> int:
     return 4 * sum(prod(shapes[name]) for name in names)
 
 
-def _weight_bytes(node: Node, shapes: Mapping[str, Dims], options: Options) -> int:
+def _weight_bytes(node: Node, shapes: Mapping[str, Dims], options: Options, packed: Packed) -> int:
     if node.op == "Conv":
         spec = spec_of(node, shapes)
-        return ALGORITHMS[algorithm_for(spec, options)].weight_bytes(spec)
+        return ALGORITHMS[packed.algorithm(spec, options)].weight_bytes(spec)
     return 4 * prod(shapes[node.inputs[1]]) if node.op == "Gemm" else 0

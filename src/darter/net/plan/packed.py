@@ -1,5 +1,7 @@
 """Weights as the compiled core wants them: packed once, shared by the plans of all batch sizes."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +10,10 @@ from numpy.typing import NDArray
 from darter.conv import ALGORITHMS, ConvSpec
 from darter.kernels import Named, prepare_convolution, steps
 from darter.locks import Lock
+from darter.net.plan.algorithm import algorithm_for
+from darter.net.plan.options import Options
+
+SEVERAL = 8  # pictures, for which algorithms of all batches above 1 are chosen
 
 
 class Packed:
@@ -15,56 +21,60 @@ class Packed:
 
     def __init__(self) -> None:
         self._kept: dict[tuple[Any, ...], Any] = {}
+        self._chosen: dict[tuple[ConvSpec, Options], str] = {}
         self._lock = Lock()
+
+    def algorithm(self, spec: ConvSpec, options: Options) -> str:
+        """Which algorithm computes a convolution: chosen once for a single picture, once for all
+        larger batches, so that these share their packed weights."""
+        typical = replace(spec, x=(1 if spec.x[0] == 1 else SEVERAL, *spec.x[1:]))
+        key = (typical, options)
+        if key not in self._chosen:
+            self._chosen[key] = algorithm_for(typical, options)
+        return self._chosen[key]
 
     def convolution(
         self,
-        names: tuple[str, ...],
+        names: tuple[str, str],
         algorithm: str,
         spec: ConvSpec,
-        w: NDArray[np.float32],
-        b: NDArray[np.float32],
+        weight: Callable[[str], NDArray[np.float32]],
         activation: Named,
     ) -> Any:
         """The core's convolution for some batch size: `placed` makes it one for another.
 
-        names: of the weights, which tell nodes of the same shape apart.   algorithm: see
-        `algorithm_of`.
+        names: of the filters and biases, which tell nodes of the same shape apart.   algorithm: a
+        key of ALGORITHMS, or a `border_algorithm`.   weight: name -> array, asked only for what is
+        not packed yet.
         """
+
+        def pack() -> Any:
+            w, b = (np.ascontiguousarray(weight(name), np.float32) for name in names)
+            core = ALGORITHMS[algorithm].core if algorithm in ALGORITHMS else algorithm
+            return prepare_convolution(core, spec.numbers(), w.reshape(spec.w), b, activation)
+
         geometry = (spec.x[1:], spec.stride, spec.padding, spec.dilation, spec.groups)
-        key = ("conv", names, algorithm, geometry, activation)
-        return self._make(
-            key,
-            lambda: prepare_convolution(
-                ALGORITHMS[algorithm].core if algorithm in ALGORITHMS else algorithm,
-                spec.numbers(),
-                np.ascontiguousarray(w, np.float32),
-                np.ascontiguousarray(b, np.float32),
-                activation,
-            ),
-        )
+        return self._make(("conv", names, algorithm, geometry, activation), pack)
 
     def fully_connected(
         self,
-        names: tuple[str, ...],
-        w: NDArray[np.float32],
-        b: NDArray[np.float32],
+        names: tuple[str, str],
+        weight: Callable[[str], NDArray[np.float32]],
         activation: Named,
         bfloat16: bool,
     ) -> Any:
-        """w: (K, C) with any trailing axes of size 1."""
-        k, c = w.shape[:2]
-        return self._make(
-            ("fc", names, activation, bfloat16),
-            lambda: steps.pack_fully_connected(
-                c,
-                k,
-                np.ascontiguousarray(w, np.float32).reshape(k, c),
-                np.ascontiguousarray(b, np.float32),
-                activation,
-                bfloat16,
-            ),
-        )
+        """Likewise of a matrix (K, C) with any trailing axes of size 1."""
+
+        def pack() -> Any:
+            w, b = (np.ascontiguousarray(weight(name), np.float32) for name in names)
+            k, c = w.shape[:2]
+            return steps.pack_fully_connected(c, k, w.reshape(k, c), b, activation, bfloat16)
+
+        return self._make(("fc", names, activation, bfloat16), pack)
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._kept
 
     @property
     def bytes(self) -> int:

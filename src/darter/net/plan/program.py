@@ -57,8 +57,8 @@ class Program:
 
     graph: after the passes.   batch: pictures per run.   threads: by default every CPU that this
     process may use.   precision: "float32" or "bfloat16" (see `Options`).   packed: weights that
-    programs of other batch sizes share.   release: where given, the graph's weights, a dict, are
-    emptied while they are packed, and this is called to let go of the memory behind them.
+    programs of other batch sizes share.   release: where given, the graph's weights, `Weights`,
+    are dropped once they are packed, and this is called to let go of the memory behind them.
     Runs are equal to the bit. Raises UnsupportedError that lists every node that cannot run.
     """
 
@@ -75,12 +75,14 @@ class Program:
         release: Callable[[], None] | None = None,
     ) -> None:
         self.options = Options(threads or available_cpus(), precision, tune, memory_cap)
+        packed = packed or Packed()
         with using_at_most(self.options.threads):
             check_operations(graph)
-            check_weights(graph, batch, self.options)
+            if packed.is_empty:
+                check_weights(graph, batch, self.options)
             if memory_cap is not None:
                 self.options = _within_cap(graph, batch, self.options)
-            build = emitted(graph, batch, self.options, packed or Packed(), release)
+            build = emitted(graph, batch, self.options, packed, release)
         self.inputs = {name: build.shapes[name] for name in graph.inputs}
         self.outputs = tuple((name, build.shapes[name]) for name in graph.outputs)
         self._build = build

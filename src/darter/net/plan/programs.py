@@ -12,6 +12,7 @@ from darter.locks import Lock
 from darter.net.graph import Graph
 from darter.net.plan.packed import Packed
 from darter.net.plan.program import Program
+from darter.net.plan.weights import Weights
 
 MOST_KEPT = 4  # plans; a fifth batch size makes the one used longest ago be forgotten
 
@@ -23,9 +24,13 @@ def nothing() -> None:
 class Programs:
     """Plans a net for each number of pictures that comes, and keeps the last few plans.
 
-    make: gives the graph, again for every plan: its weights are let go one by one as they are
-    packed, so that they are not held twice.   release: called meanwhile, to let go of the file's
-    pages.   Other arguments as for `Program`. Safe to use from several threads.
+    The graph is kept without its large weights. Algorithms are chosen, and weights packed, once
+    for a single picture and once for several; another number of pictures then takes milliseconds.
+
+    make: gives the graph, the same each time; again where weights are to be packed anew.
+    release: called after weights have been packed, to let go of the file's pages.
+    Other arguments as for `Program`. Safe to use from several threads: while one plans, the others
+    run what is planned.
     """
 
     def __init__(
@@ -46,8 +51,9 @@ class Programs:
             "memory_cap": memory_cap,
         }
         self._packed = Packed()
+        self._graph: Graph | None = None
         self._kept: OrderedDict[int, Program] = OrderedDict()
-        self._lock = Lock()
+        self._keeping, self._planning = Lock(), Lock()
 
     def run(self, x: NDArray[np.float32]) -> NDArray[np.float32] | list[NDArray[np.float32]]:
         """The net's outputs for x, (N, ...) for any N."""
@@ -55,24 +61,40 @@ class Programs:
 
     def program(self, batch: int) -> Program:
         """The plan for this many pictures, made now or kept from before."""
-        with self._lock:
-            if batch not in self._kept:
-                self._kept[batch] = self._planned(batch)
-            self._kept.move_to_end(batch)
+        found = self._known(batch)
+        if found is not None:
+            return found
+        with self._planning:
+            found = self._known(batch)  # another thread may have planned it meanwhile
+            if found is None:
+                found = self._planned(batch)
+                self._keep(batch, found)
+            return found
+
+    def _known(self, batch: int) -> Program | None:
+        with self._keeping:
+            if batch in self._kept:
+                self._kept.move_to_end(batch)
+            return self._kept.get(batch)
+
+    def _keep(self, batch: int, program: Program) -> None:
+        with self._keeping:
+            self._kept[batch] = program
             while len(self._kept) > MOST_KEPT:
                 self._kept.popitem(last=False)
-            return self._kept[batch]
 
     def _planned(self, batch: int) -> Program:
-        return Program(
-            _owned(self._make()),
+        if self._graph is None:
+            graph = self._make()
+            weights = Weights(graph.weights, lambda: self._make().weights)
+            self._graph = replace(graph, weights=weights)
+        assert isinstance(self._graph.weights, Weights)
+        program = Program(
+            self._graph,
             batch,
             packed=self._packed,
             release=self._release,
             **self.settings,  # type: ignore[arg-type]
         )
-
-
-def _owned(graph: Graph) -> Graph:
-    """The same graph with a dict of weights of its own, which a program empties."""
-    return replace(graph, weights=dict(graph.weights))
+        self._graph.weights.drop_all()  # also what nodes had packed before
+        return program

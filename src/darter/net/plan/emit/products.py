@@ -7,7 +7,7 @@ import numpy as np
 from darter.conv import ConvSpec
 from darter.kernels import NO_ACTIVATION, steps
 from darter.net.graph import Node
-from darter.net.plan.algorithm import algorithm_for, algorithm_of, spec_of
+from darter.net.plan.algorithm import border_algorithm, spec_of
 from darter.net.plan.builder import Builder, named, strides_of
 from darter.net.plan.storage import Value
 from darter.net.shapes import broadcast
@@ -66,13 +66,8 @@ def _convolution(
     given = build.attributes(node)
     activation, after = named(given["activation"]), given["activation_after_residual"]
     added = residual[0] if residual and (after or activation == NO_ACTIVATION) else None
-    algorithm = (
-        algorithm_of(node, spec, build.options)
-        if node.op == "Conv"
-        else algorithm_for(spec, build.options)
-    )
-    w, b = (build.weight(name) for name in names)
-    layer = build.packed.convolution(names, algorithm, spec, w.reshape(spec.w), b, activation)
+    algorithm = border_algorithm(node) or build.packed.algorithm(spec, build.options)
+    layer = build.packed.convolution(names, algorithm, spec, build.weight, activation)
     source = build.channels_first(x, axis) if layer.plain_input else build.blocked(x, axis)
     reads = [source]
     if layer.plain_output:
@@ -107,9 +102,8 @@ def _fully_connected(
 ) -> None:
     given = build.attributes(node)
     activation, after = named(given["activation"]), given["activation_after_residual"]
-    w, b = (build.weight(name) for name in names)
     layer = build.packed.fully_connected(
-        names, w, b, activation, build.options.precision == "bfloat16"
+        names, build.weight, activation, build.options.precision == "bfloat16"
     )
     added = residual[0] if residual and (after or activation == NO_ACTIVATION) else None
     assert x.axis is not None
@@ -122,7 +116,7 @@ def _fully_connected(
     core = steps.fully_connected_step(
         layer, added is not None, x.shape[0], x.of_blocks, target.of_blocks
     )
-    build.emit(core, reads, [target], "fully connected", x.shape[0] * w.size)
+    build.emit(core, reads, [target], "fully connected", x.shape[0] * prod(build.shapes[names[0]]))
     if residual and not added:
         _add(build, node, target, build.blocked(residual[0], x.axis))
 
