@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from darter.cli.app import main
-from darter.dataset import pack
+from darter.dataset import find_samples, pack
 from tests.tiny_models import COLORS, color_model, darter_model, picture, save
 
 
@@ -223,7 +223,7 @@ def test_hostile_names_reach_no_terminal(capfd, model, tmp_path, monkeypatch):
 
 
 def test_names_survive_csv_and_json(capfd, model, tmp_path, monkeypatch):
-    """What `predict` says of the pictures is a list of them."""
+    """What `predict` says of pictures is a list of them, which `find_samples` reads."""
     folder = hostile_folder(tmp_path / "new")
     monkeypatch.chdir(folder)
     names = {os.fsdecode(name) for name in HOSTILE}
@@ -233,3 +233,5 @@ def test_names_survive_csv_and_json(capfd, model, tmp_path, monkeypatch):
     rows = list(csv.DictReader(io.StringIO(out, newline="")))
     assert {row["label"] for row in rows} == {"red"}
     assert not any(row["path"].startswith(("=", "+", "-", "@")) for row in rows)
+    (folder / "list.csv").write_text(out.replace("red", "a", 2), newline="")
+    assert {sample.path.name for sample in find_samples(folder / "list.csv").samples} == names

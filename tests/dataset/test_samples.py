@@ -1,4 +1,5 @@
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -178,3 +179,54 @@ def test_folder_that_cannot_be_listed(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(DataError, match=r"cannot list the folder .*bee: Permission denied"):
         find_samples(tmp_path)
+
+
+def test_a_link_to_itself_is_one_file(tmp_path):
+    make(tmp_path, "ant/1.jpg", "bee/1.jpg")
+    (tmp_path / "ant" / "self.jpg").symlink_to("self.jpg")
+    listing = find_samples(tmp_path)
+    assert [name for name, _, _ in rows(listing)] == ["ant/1.jpg", "ant/self.jpg", "bee/1.jpg"]
+
+
+def test_folders_within_folders_have_no_limit(tmp_path):
+    make(tmp_path, "ant/1.jpg", "bee/1.jpg")
+    here = os.open(tmp_path / "bee", os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    try:
+        assert len(find_samples(tmp_path).samples) == 2
+    finally:  # shutil.rmtree, which pytest uses, has a limit
+        subprocess.run(["rm", "-rf", str(tmp_path / "bee")], check=True)
+
+
+def test_empty_class_folders_are_named(tmp_path):
+    make(tmp_path, "train/ant/1.jpg", "train/bee/1.jpg", "val/ant/2.jpg")
+    for empty in ("train/wasp", "val/wasp", "val/bee", "train/fly\n"):
+        (tmp_path / empty).mkdir()
+    assert find_samples(tmp_path).notes == ("empty class folders: fly/, wasp/",)
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_a_class_that_training_lacks_is_refused(tmp_path, split):
+    make(
+        tmp_path, "train/ant/1.jpg", "train/bee/1.jpg", f"{split}/wasp/1.jpg", f"{split}/ant/2.jpg"
+    )
+    with pytest.raises(DataError, match=rf"only the {split} split has the class wasp; .*cannot be"):
+        find_samples(tmp_path)
+
+
+def test_folders_that_are_one_class_are_noted(tmp_path):
+    make(tmp_path, "caf\u00e9/1.jpg", "cafe\u0301/2.jpg", "tea/1.jpg")
+    listing = find_samples(tmp_path)
+    assert listing.classes == ("caf\u00e9", "tea")
+    assert listing.notes == ("the folders 'cafe\\u0301', 'caf\\xe9' are one class, caf\u00e9",)
+
+
+def test_folders_that_are_no_text_are_classes_of_their_own(tmp_path):
+    for name in (b"caf\xe9", b"caf\xe8"):
+        make(tmp_path, os.fsdecode(name) + "/1.jpg")
+    assert find_samples(tmp_path).classes == ("caf\\udce8", "caf\\udce9")

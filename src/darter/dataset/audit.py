@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from darter.dataset.sample import Sample, shown
+from darter.dataset.sample import Sample
 from darter.dataset.statistics import PixelStatistics
 from darter.picture import CONVERTED, LEFT_OUT, NOTED
 
@@ -135,7 +135,7 @@ class Audit:
             return [[self.name(index) for index in group] for group in groups]
 
         return {
-            "root": shown(self.root),
+            "root": self.root,
             "kind": self.kind,
             "task": self.task,
             "classes": list(self.classes),
@@ -159,7 +159,7 @@ def _counted(kinds: Counter[str]) -> str:
 def relative_name(path: Path, root: Path) -> str:
     """`path` as a person names it: below root (a CSV file's folder), with forward slashes."""
     base = root.parent if root.suffix.lower() in (".csv", ".tsv") else root
-    return shown(path.relative_to(base).as_posix() if path.is_relative_to(base) else str(path))
+    return path.relative_to(base).as_posix() if path.is_relative_to(base) else str(path)
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:

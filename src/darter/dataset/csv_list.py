@@ -1,94 +1,104 @@
 """Read lists as spreadsheets write them: `path,label[,split][,group]`, or `labels` for several."""
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
+from darter.dataset.csv_labels import flag_columns, not_classes
+from darter.dataset.csv_paths import Paths
+from darter.dataset.csv_text import Rows, read_rows
 from darter.dataset.labels import COLUMN as LABELS
 from darter.dataset.labels import split_labels
 from darter.dataset.sample import SPLIT_NAMES, Sample
 from darter.errors import DataError
+from darter.names import encodable, one_form, visible
 
 COLUMNS = ("path", "label", "labels", "split", "group")
 
 
 def read_csv(file: Path) -> tuple[list[Sample], list[str]]:
-    """(samples sorted by path, notes). Comma, semicolon or tab; a byte-order mark is fine.
+    """(samples sorted by path, notes). See `read_rows` for encodings and delimiters.
 
-    Relative paths are relative to the CSV file. A file that is not there is left to `scan`, which
-    names it, unless none is there.
+    Relative paths are relative to the CSV file; see `Paths` for how names are matched. A file that
+    is not there is left to `scan`, which names it, unless none is there.
     Raises DataError with the line number for a missing column or label, a path given twice or an
-    unknown split.
+    unknown split; and where the labels are no classes.
     """
-    rows = _rows(file)
-    header = [name.strip().lower() for name in rows[0][1]] if rows else []
-    lacking = [] if "path" in header else ["path"]
-    if "label" not in header and LABELS not in header:
-        lacking.append("label")
-    if lacking:
-        raise DataError(
-            f"{file}: the first line must name the columns path and label (split and group may "
-            f"follow; labels instead of label where pictures have several, as cat|dog); "
-            f"{' and '.join(lacking)} not found in: {', '.join(header) or 'nothing'}."
-        )
-    if "label" in header and LABELS in header:
-        raise DataError(f"{file} has both columns, label and labels. Keep the one that is meant.")
-    position = {name: header.index(name) for name in COLUMNS if name in header}
+    name = visible(file)
+    rows = read_rows(file, lambda cells: not _lacking(_named(cells)))
+    header = _named(rows[0][1]) if rows else []
+    _check_header(name, header, rows[1:])
+    position = {column: header.index(column) for column in COLUMNS if column in header}
     samples: list[Sample] = []
-    line_of: dict[Path, int] = {}
+    seen: dict[Path, tuple[int, Sample]] = {}
+    paths = Paths(file.parent)
     for line, row in rows[1:]:
-        cell = {name: row[at].strip() if at < len(row) else "" for name, at in position.items()}
-        sample = _sample(file, line, cell)
-        if sample.path in line_of:
-            raise DataError(
-                f"{file}: lines {line_of[sample.path]} and {line} name the same file "
-                f"{cell['path']}. Keep one of them."
-            )
-        line_of[sample.path] = line
+        cell = {column: row[at].strip() if at < len(row) else "" for column, at in position.items()}
+        sample = _sample(f"{name}, line {line}", cell, paths)
+        if sample.path in seen:
+            raise DataError(_twice(name, cell["path"], *seen[sample.path], line, sample))
+        seen[sample.path] = line, sample
         samples.append(sample)
     if not samples:
-        raise DataError(f"{file} lists no pictures. Add lines with path and label.")
+        raise DataError(f"{name} lists no pictures. Add lines with path and label.")
     if not any(sample.path.exists() for sample in samples):
         raise DataError(
-            f"{file}: none of its {len(samples)} files is there, e.g. {samples[0].path}. "
-            f"Paths are taken relative to {file.parent.absolute()}."
+            f"{name}: none of its {len(samples)} files is there, e.g. {visible(samples[0].path)}. "
+            f"Paths are taken relative to {visible(file.parent.absolute())}."
         )
-    ignored = [name for name in header if name and name not in COLUMNS]
+    if "label" in header:
+        reason = not_classes([sample.label for sample in samples])
+        if reason:
+            raise DataError(f"{name}: {reason}")
+    ignored = [column for column in header if column and column not in COLUMNS]
     notes = [f"columns not used: {', '.join(ignored)}"] if ignored else []
     return sorted(samples, key=lambda sample: str(sample.path)), notes
 
 
-def _sample(file: Path, line: int, cell: dict[str, str]) -> Sample:
-    for name in ("path", "label"):
-        if not cell.get(name, name):
-            raise DataError(f"{file}, line {line}: the {name} is empty.")
+def _named(cells: Sequence[str]) -> list[str]:
+    return [cell.strip().lower() for cell in cells]
+
+
+def _lacking(header: Sequence[str]) -> list[str]:
+    lacking = [] if "path" in header else ["path"]
+    return lacking if "label" in header or LABELS in header else [*lacking, "label"]
+
+
+def _check_header(name: str, header: Sequence[str], rows: Rows) -> None:
+    lacking = _lacking(header)
+    flags = flag_columns(header, [row for _, row in rows]) if "label" in lacking else []
+    if len(flags) > 1:
+        raise DataError(
+            f"{name} has a column of 0 and 1 for each class ({', '.join(flags[:5])}). Write the "
+            f"names of a picture's classes into one column instead: label for one, or {LABELS} for "
+            "several, as cat|dog."
+        )
+    if lacking:
+        raise DataError(
+            f"{name}: the first line must name the columns path and label (split and group may "
+            f"follow; labels instead of label where pictures have several, as cat|dog); "
+            f"{' and '.join(lacking)} not found in: {', '.join(header) or 'nothing'}."
+        )
+    if "label" in header and LABELS in header:
+        raise DataError(f"{name} has both columns, label and labels. Keep the one that is meant.")
+
+
+def _twice(name: str, path: str, line: int, first: Sample, other: int, second: Sample) -> str:
+    if first.target == second.target:
+        return f"{name}: lines {line} and {other} name the same file {path}. Keep one of them."
+    return (
+        f"{name}: lines {line} and {other} name the same file {path}, as {first.label} and as "
+        f"{second.label}. Keep the right one; where both are right, write both into one line, in a "
+        f"column {LABELS}, as {first.label}|{second.label}."
+    )
+
+
+def _sample(where: str, cell: dict[str, str], paths: Paths) -> Sample:
+    for column in ("path", "label"):
+        if not cell.get(column, column):
+            raise DataError(f"{where}: the {column} is empty.")
     split = cell.get("split", "").lower()
     if split and split not in SPLIT_NAMES:
-        raise DataError(
-            f"{file}, line {line}: the split is {split!r}; expected train, val, test or nothing."
-        )
-    path = file.parent / cell["path"]
-    if "\\" in cell["path"] and not path.exists():  # written on Windows
-        path = file.parent / cell["path"].replace("\\", "/")
-    target = split_labels(cell[LABELS]) if LABELS in cell else cell["label"]
-    return Sample(path, target, SPLIT_NAMES.get(split), cell.get("group") or None)
-
-
-def _rows(file: Path) -> list[tuple[int, Sequence[str]]]:
-    """(line number, cells) of the lines that are not blank."""
-    try:
-        text = file.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{file} is not UTF-8 text: {error.reason}. Save it as CSV UTF-8."
-        ) from error
-    except OSError as error:
-        raise DataError(f"cannot read {file}: {error.strerror}.") from error
-    first = text.partition("\n")[0]
-    delimiter = max(",;\t", key=first.count)
-    reader = csv.reader(io.StringIO(text), delimiter=delimiter)
-    try:
-        return [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
-    except csv.Error as error:
-        raise DataError(f"{file}, line {reader.line_num}: {error}.") from error
+        raise DataError(f"{where}: the split is {split!r}; expected train, val, test or nothing.")
+    label, group = (one_form(encodable(cell.get(name, ""))) for name in ("label", "group"))
+    target = split_labels(one_form(encodable(cell[LABELS]))) if LABELS in cell else label
+    return Sample(paths.find(cell["path"]), target, SPLIT_NAMES.get(split), group or None)

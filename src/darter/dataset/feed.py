@@ -63,9 +63,10 @@ class Feed:
         self._until = dict(zip(order.tolist(), (reach + 1 + AHEAD).tolist(), strict=False))
         self._members, self._changed = members, threading.Condition()
         self._content: dict[int, bytes | OSError] = {}
+        self._failure: BaseException | None = None  # of the thread, apart from its pictures
         self._allowed = AHEAD + min(buffer, len(self._reading))
         self._closed = False
-        self._thread = threading.Thread(target=self._read, name="darter feed", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="darter feed", daemon=True)
         self._thread.start()
 
     def take(self, index: int) -> bytes:
@@ -73,8 +74,10 @@ class Feed:
         with self._changed:
             self._allowed = max(self._allowed, self._until[index])
             self._changed.notify_all()
-            while index not in self._content and not self._closed:
+            while index not in self._content and not self._closed and self._failure is None:
                 self._changed.wait()
+            if index not in self._content and self._failure is not None:
+                raise self._failure
             content = self._content.pop(index, OSError(0, "reading was stopped"))
         if isinstance(content, OSError):
             raise PictureError("unreadable", content.strerror or str(content)) from content
@@ -86,6 +89,14 @@ class Feed:
             self._closed = True
             self._changed.notify_all()
         self._thread.join()
+
+    def _work(self) -> None:
+        try:
+            self._read()
+        except BaseException as caught:  # raised again in those who wait, by `take`
+            with self._changed:
+                self._failure = caught
+                self._changed.notify_all()
 
     def _read(self) -> None:
         for at, index in enumerate(self._reading):

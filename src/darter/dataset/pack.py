@@ -6,6 +6,8 @@ so that reading them in their order mixes the classes.
 """
 
 import io
+import tarfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from darter.dataset.audit import relative_name
-from darter.dataset.sample import shown
+from darter.dataset.pack_names import Names
 from darter.dataset.samples import Listing, find_samples
 from darter.dataset.shards import ShardWriter
 from darter.errors import DataError, OptionError
 from darter.files import cannot_write, write_json
+from darter.names import visible
 from darter.picture import INDEX, VERSION, PictureError, decode, read
 
 SHARD_BYTES = 100_000_000
@@ -54,8 +56,8 @@ def pack(
         quality where that makes them smaller.
     shard_bytes: a shard is closed when it has reached this size.
 
-    A shard gets its name when it is whole, and the index is written last: an interrupted pack has
-    no index and is not read. Raises DataError where `out` holds anything else.
+    A shard gets its name when it is whole. All are read back, and the index is written last: an
+    interrupted pack has no index and is not read. Raises DataError where `out` holds anything else.
     """
     if max_side is not None and max_side < 16:
         raise OptionError(f"pack: max_side must be at least 16 pixels, got {max_side}")
@@ -67,9 +69,10 @@ def pack(
         raise DataError(f"{out} is inside {listing.root}, which is packed. Give another folder.")
     _clear(out)
     order = np.random.Generator(np.random.Philox(0)).permutation(len(listing.samples))
-    names = _names(listing)
+    names = Names(listing)
     classes = list(listing.classes)
     rows: dict[int, list[Any]] = {}
+    checksums: dict[int, int] = {}
     left_out: list[tuple[str, str]] = []
     shrunk = 0
     try:
@@ -82,17 +85,49 @@ def pack(
                     left_out.append((names[number], f"{error.kind}: {error.detail}"))
                 else:
                     shrunk += bool(suffix)
-                    name = _named(names[number], suffix)
+                    name = names.as_jpeg(number) if suffix else names[number]
                     number_of = [classes.index(label) for label in sample.labels]
                     label = number_of[0] if isinstance(sample.target, str) else number_of
                     place = shards.add(number, sample, name, label, content, suffix)
                     rows[number] = [name, label, sample.split, sample.group, *place]
+                    checksums[number] = zlib.crc32(content)
                 if progress:
                     progress(done, len(order))
+        _read_back(out, shards.written, rows, checksums, len(order) - len(left_out))
     except OSError as error:
         raise cannot_write(out, error) from error
     total = _write_index(out, shards.written, classes, [rows[number] for number in sorted(rows)])
     return Packed(out, len(rows), len(shards.written), total, shrunk, tuple(left_out))
+
+
+def _read_back(
+    out: Path,
+    shards: list[tuple[Path, int]],
+    rows: dict[int, list[Any]],
+    checksums: dict[int, int],
+    expected: int,
+) -> None:
+    """Read every shard as a tar, and hold what is in it against the rows of the index.
+
+    expected: pictures. Raises DataError where a picture is lost, doubled or changed.
+    """
+    places = {(row[4], row[5]): number for number, row in rows.items()}
+    found = set()
+    for shard, (path, _) in enumerate(shards):
+        with tarfile.open(path) as tar:
+            for member in tar:
+                number = places.get((shard, member.offset_data))
+                content = tar.extractfile(member)
+                if number is None or content is None or rows[number][6] != member.size:
+                    continue
+                if zlib.crc32(content.read()) == checksums[number]:
+                    found.add(number)
+    names = {row[0] for row in rows.values()}
+    if not len(found) == len(names) == len(rows) == expected:
+        raise DataError(
+            f"{visible(out)}: of {expected} pictures {len(found)} can be read back from the "
+            f"shards, under {len(names)} names. Pack again, on another disk if it happens again."
+        )
 
 
 def _write_index(
@@ -126,7 +161,8 @@ def _clear(out: Path) -> None:
     others = [f for f in out.iterdir() if f not in leftovers]
     if others:
         raise DataError(
-            f"{out} is not empty: it holds {shown(others[0].name)}. Give a new folder for the pack."
+            f"{visible(out)} is not empty: it holds {visible(others[0].name)}. Give a new folder "
+            "for the pack."
         )
     for file in leftovers:
         file.unlink()
@@ -135,21 +171,6 @@ def _clear(out: Path) -> None:
 def _is_leftover(name: str) -> bool:
     shard = name.startswith("shard-") and name.endswith((".tar", ".part"))
     return shard or name.startswith(f".{INDEX}.")
-
-
-def _names(listing: Listing) -> list[str]:
-    """The names by which the pictures go in the pack: below the root, or a number where outside."""
-    names = [relative_name(sample.path, listing.root) for sample in listing.samples]
-    for number, name in enumerate(names):
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            names[number] = f"outside/{number:08}-{Path(name).name}"
-    return names
-
-
-def _named(name: str, suffix: str | None) -> str:
-    """The name of a picture that became a file of another kind."""
-    kept = suffix is None or name.lower().endswith((".jpg", ".jpeg"))
-    return name if kept else f"{name}{suffix}"
 
 
 def content_of(

@@ -33,8 +33,3 @@ class Sample:
     def label(self) -> str:
         """Its one label, or all of them for a reader."""
         return self.target if isinstance(self.target, str) else ", ".join(self.target)
-
-
-def shown(name: str | Path) -> str:
-    """A file name that can be printed and encoded, whatever bytes it is made of."""
-    return str(name).encode("utf-8", "surrogateescape").decode("utf-8", "replace")

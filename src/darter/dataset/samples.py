@@ -1,7 +1,6 @@
 """Find labelled pictures: a folder per class, train/val/test above that, or a CSV file."""
 
 import os
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,8 +8,9 @@ from pathlib import Path
 from darter.dataset.audit import count
 from darter.dataset.csv_list import read_csv
 from darter.dataset.packed import open_pack
-from darter.dataset.sample import SPLIT_NAMES, Sample, shown
+from darter.dataset.sample import SPLIT_NAMES, Sample
 from darter.errors import DataError
+from darter.names import encodable, one_form, visible
 from darter.picture import INDEX, is_pack
 
 IGNORED_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
@@ -79,15 +79,12 @@ def check_listing(listing: Listing) -> None:
     """Raise DataError where there is nothing to learn from, whatever the pictures look like."""
     if not listing.samples:
         raise DataError(_nothing_found(listing.root))
-    known = {n for s in listing.samples if s.split != "test" for n in s.labels}
-    strange = sorted(set(listing.classes) - known)
-    if strange and known:
-        raise DataError(
-            f"{listing.root}: only the test split has the class{_es(strange)} {_names(strange)}; "
-            f"training has {_names(sorted(known))}. Give both the same class names."
-        )
-    if len(known) < 2:
-        raise DataError(_too_few_classes(listing))
+    learned = {name for s in listing.samples if s.split in (None, "train") for name in s.labels}
+    strange = sorted(set(listing.classes) - learned)
+    if strange and learned:
+        raise DataError(_not_learned(listing, strange, sorted(learned)))
+    if len(learned) < 2:
+        raise DataError(_too_few_classes(listing, sorted(learned)))
 
 
 def _inner_test(root: Path, test: Path | str | None) -> str | None:
@@ -163,19 +160,19 @@ def _list(root: Path, leave_out: str | None) -> Listing:
             if not found:
                 number = sum(1 for _ in _files_below(folder, set()))
                 notes.append(
-                    f"left aside: {shown(folder.name)}/, {count(number, 'file')}, no class folder"
+                    f"left aside: {visible(folder.name)}/, {count(number, 'file')}, no class folder"
                 )
             samples += found
     else:
         samples = _below_classes(root, None, leave_out)
-    if empty := _empty(splits or [root], {s.label for s in samples}, leave_out):
-        named = ", ".join(f"{label}/" for label in empty)
-        notes.append(f"empty class folder{'s' * (len(empty) > 1)}: {named}")
+    notes += _odd_folders(splits or [root], {s.label for s in samples}, leave_out)
     kind = "splits" if splits else "classes"
     if files:
         beside = {"splits": "split", "classes": "class"}[kind]
         some = count(len(files), "file")
-        notes.append(f"{some} beside the {beside} folders left aside, e.g. {shown(files[0].name)}")
+        notes.append(
+            f"{some} beside the {beside} folders left aside, e.g. {visible(files[0].name)}"
+        )
     samples.sort(key=lambda sample: str(sample.path))
     return Listing(root, kind, tuple(samples), tuple(notes))
 
@@ -197,18 +194,31 @@ def _split_folders(folders: list[Path]) -> tuple[list[Path], list[str]]:
         return [], []
     if not nested:
         return [], []
-    names = ", ".join(f"{shown(f.name)}/" for f in others)
+    names = ", ".join(f"{visible(f.name)}/" for f in others)
     return splits, [f"left aside, beside the splits: {names}"] if others else []
 
 
-def _empty(parents: list[Path], labels: set[str], leave_out: str | None) -> list[str]:
-    """Class folders that hold nothing in any split."""
+def _odd_folders(parents: list[Path], used: set[str], leave_out: str | None) -> list[str]:
+    """Notes on class folders that hold nothing in any split, and on those that are one class."""
     names = {f.name for parent in parents for f in _entries(parent)[0]} - {leave_out}
-    return sorted({_label(name) for name in names} - labels)
+    folders: dict[str, list[str]] = {}
+    for name in sorted(names):
+        folders.setdefault(_label(name), []).append(name)
+    empty = sorted(set(folders) - used)
+    notes = []
+    if empty:
+        named = ", ".join(f"{visible(label)}/" for label in empty)
+        notes.append(f"empty class folder{'s' * (len(empty) > 1)}: {named}")
+    for label, same in folders.items():
+        if len(same) > 1 and label in used:
+            spelled = ", ".join(ascii(name) for name in same)
+            notes.append(f"the folders {spelled} are one class, {visible(label)}")
+    return notes
 
 
 def _label(name: str) -> str:
-    return unicodedata.normalize("NFC", shown(name)).strip()
+    """The class that a folder means; letters with accents in one form, whoever wrote them."""
+    return encodable(one_form(name)).strip()
 
 
 def _below_classes(folder: Path, split: str | None, leave_out: str | None = None) -> list[Sample]:
@@ -225,14 +235,16 @@ def _below_classes(folder: Path, split: str | None, leave_out: str | None = None
 
 def _files_below(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
     """All files below a folder; a link back to a folder already seen is not followed."""
-    identity = _identity(folder)
-    if identity in seen:
-        return
-    seen.add(identity)
-    folders, files = _entries(folder)
-    yield from files
-    for inner in folders:
-        yield from _files_below(inner, seen)
+    waiting = [folder]
+    while waiting:
+        here = waiting.pop()
+        identity = _identity(here)
+        if identity in seen:
+            continue
+        seen.add(identity)
+        folders, files = _entries(here)
+        yield from files
+        waiting += reversed(folders)
 
 
 def _identity(folder: Path) -> tuple[int, int]:
@@ -249,7 +261,7 @@ def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
                 low = entry.name.lower()
                 if low.startswith("."):
                     continue
-                if entry.is_dir():
+                if _is_folder(entry):
                     if low not in IGNORED_FOLDERS:
                         folders.append(folder / entry.name)
                 elif low not in IGNORED_FILES:
@@ -262,29 +274,49 @@ def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
     return sorted(folders), sorted(files)
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry leads to a folder; what leads nowhere is a file that `scan` names."""
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
 def _nothing_found(root: Path) -> str:
     folders, files = _entries(root) if root.is_dir() else ([], [])
     if files:
         return f"{root} holds {len(files)} files but no class folder with files in it. {LAYOUT}."
     if not folders:
         return f"{root} is empty. {LAYOUT}."
-    return f"{root} holds only empty folders, e.g. {shown(folders[0].name)}/. {LAYOUT}."
+    return f"{root} holds only empty folders, e.g. {visible(folders[0].name)}/. {LAYOUT}."
 
 
-def _too_few_classes(listing: Listing) -> str:
-    labels = sorted({n for s in listing.samples if s.split != "test" for n in s.labels})
-    if not labels:
-        return f"{listing.root} holds a test split only; there is nothing to train on. {LAYOUT}."
-    message = f"{listing.root} holds one class only ({labels[0]}); at least two are needed."
-    inner = listing.root / labels[0]
+def _not_learned(listing: Listing, strange: list[str], learned: list[str]) -> str:
+    found = {s.split or "" for s in listing.samples if not set(strange).isdisjoint(s.labels)}
+    sides = " and ".join(sorted(found))
+    verb = "split has" if len(found) == 1 else "splits have"
+    return (
+        f"{visible(listing.root)}: only the {sides} {verb} the class{_es(strange)} "
+        f"{_names(strange)}; training has {_names(learned)}. A class without training pictures "
+        "cannot be learned: give all splits the same class names, or leave out what training lacks."
+    )
+
+
+def _too_few_classes(listing: Listing, learned: list[str]) -> str:
+    root = visible(listing.root)
+    if not learned:
+        have = " and ".join(sorted({s.split or "" for s in listing.samples}))
+        return f"{root} holds a {have} split only; there is nothing to train on. {LAYOUT}."
+    message = f"{root} holds one class only ({visible(learned[0])}); at least two are needed."
+    inner = listing.root / learned[0]
     if listing.kind == "classes" and inner.is_dir() and len(_entries(inner)[0]) > 1:
-        message += f" Perhaps you mean {inner}?"
+        message += f" Perhaps you mean {visible(inner)}?"
     return message
 
 
 def _names(labels: list[str], most: int = 5) -> str:
     more = f" and {len(labels) - most} more" if len(labels) > most else ""
-    return ", ".join(labels[:most]) + more
+    return ", ".join(map(visible, labels[:most])) + more
 
 
 def _es(items: list[str]) -> str:

@@ -6,7 +6,7 @@ import os
 import tarfile
 from pathlib import Path
 
-from darter.dataset.sample import Sample, shown
+from darter.dataset.sample import Sample
 
 _NAME = "shard-{:05}.tar"
 
@@ -46,7 +46,7 @@ class ShardWriter:
         key = f"{number:08}-{_plain(Path(name).stem)}"
         self._add(key + (suffix or _plain_suffix(name)), content)
         offset = self._tar.offset - (-(-len(content) // 512) * 512)
-        about = {"path": shown(name), "label": sample.target, "split": sample.split}
+        about = {"path": name, "label": sample.target, "split": sample.split}
         self._add(f"{key}.cls", str(label).encode())
         self._add(f"{key}.json", json.dumps({**about, "group": sample.group}).encode())
         self._count += 1
@@ -84,4 +84,4 @@ def _plain(stem: str) -> str:
 
 def _plain_suffix(name: str) -> str:
     suffix = _plain(Path(name).suffix.lower().removeprefix("."))
-    return f".{suffix or 'bin'}"
+    return f".{'bin' if suffix in ('', 'cls', 'json') else suffix}"  # those two are ours

@@ -6,11 +6,12 @@ before, below the pack's folder: `packed/ants/1.jpg` can be decoded as if the fi
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from darter.errors import DataError
 from darter.files import read_json
+from darter.names import visible
 
 INDEX = "index.json"
 VERSION = 1
@@ -96,26 +97,61 @@ def _read(root: Path) -> ShardIndex:
                 f"{root / INDEX} is of version {ours['version']}, this darter reads version "
                 f"{VERSION}. Pack the pictures again."
             )
-        shards = tuple(_shard(root, entry) for entry in index["shardlist"])
-        entries = tuple(_entry(root, shards, ours["classes"], row) for row in ours["pictures"])
-    except (KeyError, TypeError, IndexError, ValueError) as error:
+        shards = [_shard(root, entry) for entry in index["shardlist"]]
+        classes = [_text(name) for name in ours["classes"]]
+        entries = tuple(_entry(root, shards, classes, row) for row in ours["pictures"])
+        members = {entry.path: entry.member for entry in entries}
+        if len(members) < len(entries):
+            raise ValueError("two pictures have one name")
+    except (KeyError, TypeError, IndexError, ValueError, AttributeError) as error:
         raise DataError(
-            f"{root / INDEX} is not an index that `darter pack` has written ({error!r})."
+            f"{visible(root / INDEX)} is not an index that `darter pack` has written ({error}). "
+            "Copy or pack it again."
         ) from error
-    return ShardIndex(root, entries, {entry.path: entry.member for entry in entries}, shards)
+    return ShardIndex(root, entries, members, tuple(path for path, _ in shards))
 
 
-def _shard(root: Path, entry: dict[str, Any]) -> Path:
-    path, expected = root / Path(entry["url"]).name, entry["filesize"]
+def _shard(root: Path, entry: dict[str, Any]) -> tuple[Path, int]:
+    """(file, bytes) of a shard that is as long as the index says."""
+    name, expected = _text(entry["url"]), _number(entry["filesize"], 1 << 62)
+    if name != PurePosixPath(name).name or name in ("", ".."):
+        raise ValueError(f"the shard {name!r} is not in the folder of the index")
+    path = root / name
     size = path.stat().st_size if path.is_file() else None
     if size != expected:
         found = "is missing" if size is None else f"has {size} bytes"
-        raise DataError(f"{path} {found}, its index says {expected}. Copy or pack it again.")
-    return path
+        raise DataError(
+            f"{visible(path)} {found}, its index says {expected}. Copy or pack it again."
+        )
+    return path, expected
 
 
-def _entry(root: Path, shards: tuple[Path, ...], classes: list[str], row: list[Any]) -> Entry:
+def _entry(root: Path, shards: list[tuple[Path, int]], classes: list[str], row: list[Any]) -> Entry:
+    """A row of the index whose name leads out of no folder and whose bytes lie in their shard."""
     name, label, split, group, shard, offset, size = row
-    member = Member(shards[shard], int(offset), int(size))
-    target = classes[label] if isinstance(label, int) else tuple(classes[k] for k in label)
-    return Entry(root / name, target, split, group, member)
+    path = PurePosixPath(_text(name))
+    if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in name:
+        raise ValueError(f"the name {name!r} leads out of the pack")
+    file, length = shards[_number(shard, len(shards) - 1)]
+    member = Member(file, _number(offset, length), _number(size, length))
+    if member.offset + member.size > length:
+        raise ValueError(f"{name!r} lies beyond the end of {file.name}")
+    if split not in (None, "train", "val", "test"):
+        raise ValueError(f"{name!r} is in no split, but in {split!r}")
+    several = isinstance(label, list)
+    labels = [classes[_number(k, len(classes) - 1)] for k in (label if several else [label])]
+    target = tuple(labels) if several else labels[0]
+    return Entry(root / path, target, split, None if group is None else _text(group), member)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} stands where a name should be")
+    return value
+
+
+def _number(value: Any, most: int) -> int:
+    """A whole number from 0 to `most`."""
+    if type(value) is not int or not 0 <= value <= most:
+        raise ValueError(f"{value!r} is no whole number from 0 to {most}")
+    return value
