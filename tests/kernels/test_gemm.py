@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from darter import kernels
 from darter.errors import OptionError, ShapeError
+from darter.kernels import _core
 from tests.references.convolution import round_to_bfloat16
 
 EPSILON = 2.0**-24
@@ -90,3 +91,16 @@ def test_gemm_says_what_it_wants():
         kernels.gemm(a, a.T, algorithm="strassen", precision="bfloat16")
     with pytest.raises(ShapeError, match=r"out must be \(2, 2\), got \(3, 2\)"):
         kernels.gemm(a, a.T, out=np.zeros((3, 2), np.float32))
+
+
+@pytest.mark.skipif("amx" not in kernels.available_isas(), reason="needs AMX")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_tiles_of_others_are_survived_and_ours_are_released(threads):
+    a = np.random.default_rng(0).standard_normal((70, 96), np.float32)
+    b = np.random.default_rng(1).standard_normal((96, 80), np.float32)
+    with kernels.using_isa("amx"), kernels.using_threads(threads):
+        truth = kernels.gemm(a, b, precision="bfloat16")
+        assert not _core.tiles_in_use()
+        _core.load_foreign_tiles()
+        np.testing.assert_array_equal(kernels.gemm(a, b, precision="bfloat16"), truth)
+        assert not _core.tiles_in_use()

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from darter import kernels
+from darter.kernels import _core
+from darter.names import visible
 
 
 def product_is_right(seed: int) -> bool:
@@ -44,13 +46,65 @@ def test_environment_forces_an_instruction_set(name):
     assert done.stdout.strip() == name
 
 
-def test_unknown_instruction_set_in_the_environment_is_an_error():
+KNOWN = "scalar, avx2, avx512, amx"
+
+
+@pytest.mark.parametrize("odd", ["neon9", "AVX2", " ", "scalar,avx2", "\udcff\n"])
+def test_odd_instruction_set_in_the_environment_is_one_sentence(odd):
     done = subprocess.run(
-        [sys.executable, "-c", "import darter.kernels"], env={**os.environ, "DARTER_ISA": "neon9"},
-        capture_output=True, text=True,
+        [sys.executable, "-m", "darter", "predict", "no.onnx", "no.jpg"],
+        env={**os.environ, "DARTER_ISA": odd}, capture_output=True, text=True,
     )  # fmt: skip
-    assert done.returncode != 0
-    assert "neon9" in done.stderr
+    assert done.returncode == 2
+    shown = visible(odd)
+    assert done.stderr == (
+        f"darter: DARTER_ISA={shown}: unknown instruction set '{shown}'; known: {KNOWN}. "
+        "Unset it for the fastest.\n"
+    )
+
+
+def test_odd_instruction_set_is_an_error_of_darter_at_import():
+    code = (
+        "from darter.errors import DarterError\n"
+        "try: import darter.kernels\n"
+        "except DarterError as error: print(error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "DARTER_ISA": "neon9"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert KNOWN in done.stdout
+
+
+# Positions in CPUID and XCR0, Intel's manual, volumes 1 and 2A.
+ZEN_5 = {
+    "leaf1_ecx": 1 << 12 | 1 << 27 | 1 << 28 | 1 << 29,  # FMA, OSXSAVE, AVX, F16C
+    "leaf7_ebx": 1 << 5 | 1 << 16 | 1 << 17 | 1 << 30 | 1 << 31,  # AVX2, AVX-512 F, DQ, BW, VL
+    "leaf7_edx": 0,
+    "leaf7_1_eax": 1 << 5,  # AVX-512 BF16
+    "xcr0": 0xE7,  # x87, SSE, AVX, AVX-512
+}
+SAPPHIRE_RAPIDS = {**ZEN_5, "leaf7_edx": 1 << 22 | 1 << 24, "xcr0": 0xE7 | 3 << 17}
+
+
+@pytest.mark.parametrize(
+    ("register", "position", "left"),
+    [
+        *(("leaf1_ecx", position, "scalar") for position in (12, 27, 28, 29)),
+        ("leaf7_ebx", 5, "scalar"),
+        *(("leaf7_ebx", position, "avx2") for position in (16, 17, 30, 31)),
+        *(("leaf7_edx", position, "avx512") for position in (22, 24)),
+        ("leaf7_1_eax", 5, "avx512"),
+        *(("xcr0", position, "scalar") for position in (1, 2)),
+        *(("xcr0", position, "avx2") for position in (5, 6, 7)),
+        *(("xcr0", position, "avx512") for position in (17, 18)),
+    ],
+)
+def test_an_instruction_set_needs_each_of_its_bits(register, position, left):
+    assert _core.isas_of(**SAPPHIRE_RAPIDS)[-1] == "amx"
+    assert _core.isas_of(**ZEN_5)[-1] == "avx512"
+    less = {**SAPPHIRE_RAPIDS, register: SAPPHIRE_RAPIDS[register] & ~(1 << position)}
+    assert _core.isas_of(**less)[-1] == left
 
 
 @pytest.mark.parametrize("count", [0, 10**9, 2**70, 1.5])

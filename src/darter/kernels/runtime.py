@@ -1,15 +1,17 @@
 """Which instruction set the kernels use, and how many threads.
 
 `DARTER_ISA=scalar|avx2|avx512|amx` in the environment forces an instruction set for a whole
-process.
+process; one that this CPU lacks is an OptionError at import.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Integral
 
 from darter.errors import OptionError
 from darter.kernels import _core
+from darter.names import visible
 
 MOST_THREADS: int = _core.MOST_THREADS
 
@@ -31,13 +33,32 @@ def has_avx512_bf16() -> bool:
 
 @contextmanager
 def using_isa(name: str) -> Iterator[None]:
-    """Run the block with one instruction set, in every thread; ValueError if the CPU lacks it."""
+    """Run the block with one instruction set, in every thread; OptionError if the CPU lacks it."""
     before = _core.active_isa()
-    _core.set_isa(name)
+    _set_isa(name)
     try:
         yield
     finally:
         _core.set_isa(before)
+
+
+def _set_isa(name: str) -> None:
+    try:
+        _core.set_isa(visible(name))
+    except ValueError as error:
+        raise OptionError(str(error)) from None
+
+
+def _obey_environment() -> None:
+    forced = os.environ.get("DARTER_ISA")
+    if not forced:
+        return
+    try:
+        _set_isa(forced)
+    except OptionError as error:
+        raise OptionError(
+            f"DARTER_ISA={visible(forced)}: {error}. Unset it for the fastest."
+        ) from None
 
 
 def available_cpus() -> int:
@@ -82,3 +103,6 @@ def using_threads(count: int) -> Iterator[None]:
         yield
     finally:
         _core.set_threads(before)
+
+
+_obey_environment()

@@ -6,10 +6,8 @@
 
 namespace darter {
 namespace scalar { extern const ActivationKernel activate; }
-#if defined(__x86_64__)
 namespace avx2 { extern const ActivationKernel activate; }
 namespace avx512 { extern const ActivationKernel activate; }
-#endif
 
 float Activation::low() const {
     if (kind == relu) return 0;
@@ -20,12 +18,13 @@ float Activation::high() const {
     return kind == clip ? b : std::numeric_limits<float>::infinity();
 }
 
-ActivationKernel activation_kernel() {
-#if defined(__x86_64__)
-    if (active_isa() >= Isa::avx512) return avx512::activate;
-    if (active_isa() == Isa::avx2) return avx2::activate;
-#endif
-    return scalar::activate;
-}
+namespace {
+
+constexpr Dispatch<const ActivationKernel*> kActivate{
+    &scalar::activate, X86_ONLY(&avx2::activate), X86_ONLY(&avx512::activate)};
+
+}  // namespace
+
+ActivationKernel activation_kernel() { return *kActivate.active(); }
 
 }  // namespace darter

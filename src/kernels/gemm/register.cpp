@@ -29,6 +29,12 @@ void register_gemm(nb::module_& m) {
         },
         nb::arg("a"), nb::arg("b"), nb::arg("out"), nb::arg("strassen_levels"),
         nb::arg("bfloat16"));
+#if defined(__x86_64__)
+    if (available_isas().back() == Isa::amx) {
+        m.def("load_foreign_tiles", &amx::load_foreign_tiles);
+        m.def("tiles_in_use", &amx::tiles_in_use);
+    }
+#endif
 }
 
 }  // namespace darter

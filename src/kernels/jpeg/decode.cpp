@@ -8,13 +8,7 @@
 namespace darter::jpeg {
 namespace {
 
-const Rows& rows_of_cpu() {
-#if defined(__x86_64__)
-    return *Dispatch<const Rows*>{&scalar_rows, &avx2_rows, &avx2_rows}.active();
-#else
-    return scalar_rows;
-#endif
-}
+constexpr Dispatch<const Rows*> kRows{&scalar_rows, X86_ONLY(&avx2_rows), X86_ONLY(&avx2_rows)};
 
 // Place in the block of each coefficient in the order of the file; what a damaged file puts beyond
 // the last one goes to a 65th place.
@@ -78,7 +72,7 @@ class Decoder {
 public:
     Decoder(const uint8_t* data, size_t size, const Header& header, const Window& window)
         : header_(header), window_(window), next_(data + header.scan), end_(data + size),
-          rows_(rows_of_cpu()) {
+          rows_(*kRows.active()) {
         // A pixel more on each side: chroma is smoothed with its neighbors.
         int w = header.mcu_width(), h = header.mcu_height();
         across_ = ceil_divide(header.width, w), down_ = ceil_divide(header.height, h);

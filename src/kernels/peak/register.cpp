@@ -10,20 +10,15 @@
 
 namespace darter {
 namespace scalar { extern const PeakKernels peak_kernels; }
-#if defined(__x86_64__)
 namespace avx2 { extern const PeakKernels peak_kernels; }
 namespace avx512 { extern const PeakKernels peak_kernels; }
-#endif
 
 namespace {
 
-const PeakKernels& active_kernels() {
-#if defined(__x86_64__)
-    if (active_isa() >= Isa::avx512) return avx512::peak_kernels;
-    if (active_isa() == Isa::avx2) return avx2::peak_kernels;
-#endif
-    return scalar::peak_kernels;
-}
+constexpr Dispatch<const PeakKernels*> kKernels{
+    &scalar::peak_kernels, X86_ONLY(&avx2::peak_kernels), X86_ONLY(&avx512::peak_kernels)};
+
+const PeakKernels& active_kernels() { return *kKernels.active(); }
 
 // Seconds of the fastest of some runs of `body` on every thread at once.
 template <typename Body>

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "product/product.hpp"
+#include "runtime/tiles.hpp"
 #include "simd/avx512.hpp"
 
 namespace darter::avx512 {
@@ -46,12 +47,14 @@ private:
 };
 
 // Loading a configuration takes as long as multiplying for three steps, looking at it does not.
-// Others on this thread (PyTorch) load their own.
+// Others on this thread (PyTorch) load their own; released tiles look like none.
 void configure(int rows) {
     const Configuration wanted(rows);
     Configuration now(rows);
     _tile_storeconfig(&now);
-    if (std::memcmp(&now, &wanted, sizeof now)) _tile_loadconfig(&wanted);
+    if (std::memcmp(&now, &wanted, sizeof now) == 0) return;
+    _tile_loadconfig(&wanted);
+    release_tiles = [] { _tile_release(); };
 }
 
 template <bool two_halves, bool two_blocks>
@@ -126,5 +129,16 @@ const Bfloat16Kernels bfloat16_kernels = {
     [](const float* from, uint16_t* to, int64_t count) {
         avx512::bfloat16_kernels.round(from, to, count);
     }};
+
+void load_foreign_tiles() {
+    const Configuration other(3);
+    _tile_loadconfig(&other);
+}
+
+bool tiles_in_use() {
+    uint32_t low, high;
+    __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(1));  // what differs from its state at start
+    return low >> 17 & 3;
+}
 
 }  // namespace darter::amx

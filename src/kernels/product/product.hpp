@@ -59,4 +59,11 @@ struct Bfloat16Kernels {
 
 const Bfloat16Kernels* bfloat16_kernels(Isa isa);  // null where the CPU has none for `isa`
 
+// For tests, where the CPU has tiles: what another library may leave behind; whether this thread's
+// tiles hold anything.
+namespace amx {
+void load_foreign_tiles();
+bool tiles_in_use();
+}
+
 }  // namespace darter

@@ -12,22 +12,36 @@ std::string isa_name(Isa isa);
 Isa isa_from_name(const std::string& name);  // throws std::invalid_argument, naming the choices
 
 std::vector<Isa> available_isas();  // from slowest to fastest
-Isa active_isa();                   // the fastest one, unless DARTER_ISA or set_isa chose another
+Isa active_isa();                   // the fastest one, unless set_isa chose another
 void set_isa(Isa isa);              // throws std::invalid_argument where the CPU lacks it
 bool has_avx512_bf16();             // bfloat16 dot products; only meaningful from Isa::avx512 on
 
-// One slot per instruction set; a family fills the slots that its folder has sources for.
+// One slot per instruction set; a family fills those that its folder has sources for:
+//
+//     constexpr Dispatch<const Kernels*> kKernels{
+//         &scalar::kernels, X86_ONLY(&avx2::kernels), X86_ONLY(&avx512::kernels)};
+//     kKernels.active()->...
 template <typename Function>
 struct Dispatch {
     Function scalar, avx2, avx512;
-    Function active() const {
-        switch (active_isa()) {
-            case Isa::amx:
+    Function amx = avx512;
+
+    Function of(Isa isa) const {
+        switch (isa) {
+            case Isa::amx: return amx;
             case Isa::avx512: return avx512;
             case Isa::avx2: return avx2;
             default: return scalar;
         }
     }
+    Function active() const { return of(active_isa()); }
 };
+
+// Sources of instruction sets are compiled for x86-64 alone.
+#if defined(__x86_64__)
+#define X86_ONLY(kernels) kernels
+#else
+#define X86_ONLY(kernels) nullptr
+#endif
 
 }  // namespace darter

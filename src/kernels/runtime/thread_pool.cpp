@@ -15,11 +15,14 @@
 #include <limits>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include "runtime/tiles.hpp"
 
 namespace darter {
 namespace {
@@ -52,6 +55,15 @@ bool in_virtual_machine() {
     return false;
 #endif
 }
+
+// Around a thread's share of a loop: gives back the tiles that it took.
+struct TileScope {
+    TileScope() = default;
+    TileScope(const TileScope&) = delete;
+    ~TileScope() {
+        if (release_tiles) std::exchange(release_tiles, nullptr)();
+    }
+};
 
 class ThreadPool {
 public:
@@ -98,6 +110,7 @@ private:
 
     // Its own share first, then what is left of the others'.
     void take_indices(size_t member) {
+        TileScope tiles;
         for (size_t i = 0; i < members_; ++i) {
             Share& share = shares_[(member + i) % members_];
             for (size_t k = share.next.fetch_add(1); k < share.last; k = share.next.fetch_add(1))
@@ -235,6 +248,8 @@ thread_local int most_threads = std::numeric_limits<int>::max();
 
 }  // namespace
 
+constinit thread_local ReleaseTiles release_tiles = nullptr;
+
 int available_cpus() {
     cpu_set_t set;
     CPU_ZERO(&set);
@@ -273,6 +288,8 @@ void parallel_for(size_t count, const std::function<void(size_t)>& body) {
     ThreadPool* pool = nullptr;
     if (count >= 2 && !inside_body && threads() > 1 && lock.try_lock()) pool = state->ready();
     if (!pool) {
+        std::optional<TileScope> tiles;
+        if (!inside_body) tiles.emplace();
         for (size_t i = 0; i < count; ++i) body(i);
         return;
     }

@@ -12,13 +12,7 @@ namespace {
 
 constexpr int kGrid = 17;  // points along each side at which a map is surveyed
 
-const Rows& rows_of_cpu() {
-#if defined(__x86_64__)
-    return *Dispatch<const Rows*>{&scalar_rows, &avx2_rows, &avx512_rows}.active();
-#else
-    return scalar_rows;
-#endif
-}
+constexpr Dispatch<const Rows*> kRows{&scalar_rows, X86_ONLY(&avx2_rows), X86_ONLY(&avx512_rows)};
 
 // NaN becomes low.
 double clamp(double value, double low, double high) {
@@ -452,7 +446,7 @@ Box reach(int64_t width, int64_t height, const Output& out, const Map& map, Bord
 
 void warp(const Picture& picture, const Output& out, const Map& map, const Color& color,
           Border border, const uint8_t fill[3]) {
-    const Rows& rows = rows_of_cpu();
+    const Rows& rows = *kRows.active();
     if (is_straight(map)) return warp_straight(picture, out, map, color, border, fill, rows);
 
     Extent across, down;

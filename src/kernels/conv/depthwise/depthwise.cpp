@@ -9,22 +9,17 @@
 
 namespace darter {
 namespace scalar { extern const DepthwiseKernel depthwise_row; }
-#if defined(__x86_64__)
 namespace avx2 { extern const DepthwiseKernel depthwise_row; }
 namespace avx512 { extern const DepthwiseKernel depthwise_row; }
-#endif
 
 namespace {
 
 constexpr int64_t kLargePixels = 128;  // of a batch's outputs: split by rows
 
-DepthwiseKernel active_kernel() {
-#if defined(__x86_64__)
-    if (active_isa() >= Isa::avx512) return avx512::depthwise_row;
-    if (active_isa() == Isa::avx2) return avx2::depthwise_row;
-#endif
-    return scalar::depthwise_row;
-}
+constexpr Dispatch<const DepthwiseKernel*> kRow{
+    &scalar::depthwise_row, X86_ONLY(&avx2::depthwise_row), X86_ONLY(&avx512::depthwise_row)};
+
+DepthwiseKernel active_kernel() { return *kRow.active(); }
 
 // The pixel that fills each place of a padded line.
 std::vector<int64_t> filled_from(int64_t before, int64_t size, int64_t after, Border border) {

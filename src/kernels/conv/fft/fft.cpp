@@ -10,18 +10,17 @@
 
 namespace darter {
 namespace scalar { extern const FftKernels fft_kernels; }
-#if defined(__x86_64__)
 namespace avx2 { extern const FftKernels fft_kernels; }
 namespace avx512 { extern const FftKernels fft_kernels; }
-#endif
 
-const FftKernels& active_fft_kernels() {
-#if defined(__x86_64__)
-    if (active_isa() >= Isa::avx512) return avx512::fft_kernels;
-    if (active_isa() == Isa::avx2) return avx2::fft_kernels;
-#endif
-    return scalar::fft_kernels;
-}
+namespace {
+
+constexpr Dispatch<const FftKernels*> kKernels{
+    &scalar::fft_kernels, X86_ONLY(&avx2::fft_kernels), X86_ONLY(&avx512::fft_kernels)};
+
+}  // namespace
+
+const FftKernels& active_fft_kernels() { return *kKernels.active(); }
 
 TileTransform fft_transform(int side, int64_t r, int64_t s) {
     for (const FftTile& tile : active_fft_kernels().all)

@@ -7,18 +7,17 @@
 
 namespace darter {
 namespace scalar { extern const LayoutKernels layout_kernels; }
-#if defined(__x86_64__)
 namespace avx2 { extern const LayoutKernels layout_kernels; }
 namespace avx512 { extern const LayoutKernels layout_kernels; }
-#endif
 
-const LayoutKernels& layout_kernels() {
-#if defined(__x86_64__)
-    if (active_isa() >= Isa::avx512) return avx512::layout_kernels;
-    if (active_isa() == Isa::avx2) return avx2::layout_kernels;
-#endif
-    return scalar::layout_kernels;
-}
+namespace {
+
+constexpr Dispatch<const LayoutKernels*> kKernels{
+    &scalar::layout_kernels, X86_ONLY(&avx2::layout_kernels), X86_ONLY(&avx512::layout_kernels)};
+
+}  // namespace
+
+const LayoutKernels& layout_kernels() { return *kKernels.active(); }
 
 namespace {
 

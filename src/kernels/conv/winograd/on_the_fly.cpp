@@ -8,23 +8,19 @@
 
 namespace darter {
 namespace scalar { extern const winograd::OnTheFlyKernels on_the_fly_kernels; }
-#if defined(__x86_64__)
 namespace avx2 { extern const winograd::OnTheFlyKernels on_the_fly_kernels; }
 namespace avx512 { extern const winograd::OnTheFlyKernels on_the_fly_kernels; }
-#endif
 
 namespace winograd {
 namespace {
 
 constexpr int64_t kChannels = 32;  // whose filters stay in L1: 18 KiB
 
-const OnTheFlyKernels& active_kernels() {
-#if defined(__x86_64__)
-    if (active_isa() >= Isa::avx512) return avx512::on_the_fly_kernels;
-    if (active_isa() == Isa::avx2) return avx2::on_the_fly_kernels;
-#endif
-    return scalar::on_the_fly_kernels;
-}
+constexpr Dispatch<const OnTheFlyKernels*> kKernels{
+    &scalar::on_the_fly_kernels, X86_ONLY(&avx2::on_the_fly_kernels),
+    X86_ONLY(&avx512::on_the_fly_kernels)};
+
+const OnTheFlyKernels& active_kernels() { return *kKernels.active(); }
 
 // Filters lie as [block of 16][channel][3 rows][3][16].
 class OnTheFlyTiles final : public Tiled {

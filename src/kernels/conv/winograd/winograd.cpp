@@ -9,29 +9,26 @@
 
 namespace darter {
 namespace scalar { extern const WinogradKernels winograd_kernels; }
-#if defined(__x86_64__)
 namespace avx2 { extern const WinogradKernels winograd_kernels; }
 namespace avx512 {
 extern const WinogradKernels winograd_kernels;
 extern const Bfloat16Inputs winograd_bfloat16_inputs;
 }
-#endif
 
 namespace {
 
-const WinogradKernels& active_kernels() {
-#if defined(__x86_64__)
-    if (active_isa() >= Isa::avx512) return avx512::winograd_kernels;
-    if (active_isa() == Isa::avx2) return avx2::winograd_kernels;
-#endif
-    return scalar::winograd_kernels;
-}
+constexpr Dispatch<const WinogradKernels*> kKernels{
+    &scalar::winograd_kernels, X86_ONLY(&avx2::winograd_kernels),
+    X86_ONLY(&avx512::winograd_kernels)};
+
+const WinogradKernels& active_kernels() { return *kKernels.active(); }
+
+constexpr Dispatch<const Bfloat16Inputs*> kBfloat16Inputs{
+    nullptr, nullptr, X86_ONLY(&avx512::winograd_bfloat16_inputs)};
 
 const Bfloat16Inputs& active_bfloat16_inputs() {
-#if defined(__x86_64__)
-    if (bfloat16_kernels(active_isa())) return avx512::winograd_bfloat16_inputs;
-#endif
-    return active_kernels().rounded;
+    const Bfloat16Inputs* inputs = kBfloat16Inputs.active();
+    return inputs && has_avx512_bf16() ? *inputs : active_kernels().rounded;
 }
 
 // G of F(m, n - m + 1).
