@@ -1,9 +1,19 @@
+import os
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darter.dataset import PixelStatistics, find_samples, scan, split
+from darter.dataset import (
+    PixelStatistics,
+    check_unchanged,
+    find_samples,
+    pack,
+    scan,
+    split,
+)
 from darter.errors import DataError
 from darter.files import read_json, write_json
 from tests.picture.odd_files import encoded, jpeg, picture
@@ -19,19 +29,90 @@ def write(root, label, count, seed, split=""):
     return images
 
 
-def test_leaks_between_given_splits_are_reported_not_moved(tmp_path):
+def write_parts(root, **counts):
+    """Different pictures of two classes in each of these parts."""
+    for seed, (part, count) in enumerate(counts.items()):
+        for number, label in enumerate(("ant", "bee")):
+            write(root, label, count, 10 * seed + number, part)
+
+
+def copy(root, source, *targets):
+    for target in targets:
+        (root / target).parent.mkdir(parents=True, exist_ok=True)
+        (root / target).write_bytes((root / source).read_bytes())
+
+
+def test_copies_of_test_pictures_are_taken_out_of_training(tmp_path):
+    write_parts(tmp_path, train=8, val=3, test=3)
+    copy(tmp_path, "test/ant/00.jpg", "train/ant/x.jpg", "train/ant/y.jpg", "val/ant/x.jpg")
+    copy(tmp_path, "val/bee/01.jpg", "train/bee/x.jpg")
+    audit = scan(tmp_path)
+    assert [(f.path, f.kind, f.action, f.detail) for f in audit.findings] == [
+        ("train/ant/x.jpg", "leak", "left out", "a copy of test/ant/00.jpg, which is in test"),
+        ("train/ant/y.jpg", "leak", "left out", "a copy of test/ant/00.jpg, which is in test"),
+        ("train/bee/x.jpg", "leak", "left out", "a copy of val/bee/01.jpg, which is in val"),
+        ("val/ant/x.jpg", "leak", "left out", "a copy of test/ant/00.jpg, which is in test"),
+    ]
+    assert audit.copies_left_out == 4 and not audit.alike
+    parts = split(audit, seed=0)
+    assert [len(part) for part in (parts.train, parts.val, parts.test)] == [16, 6, 6]
+    assert parts.how.endswith("near-duplicates and groups stay on one side.")
+    assert any(line.startswith("4 pictures left out of your training") for line in audit.summary())
+
+
+def test_a_test_named_apart_is_kept_apart(tmp_path):
+    write_parts(tmp_path / "mine", **{"": 8})
+    write_parts(tmp_path / "new", **{"": 2})  # the same seeds: all of them are copies
+    audit = scan(find_samples(tmp_path / "mine", test=tmp_path / "new"))
+    assert audit.copies_left_out == 4
+    assert [p.sample.split for p in audit.pictures].count("test") == 4
+    assert all("mine" in f.path or "new" not in f.path for f in audit.findings)
+
+
+def test_near_duplicates_of_test_pictures_stay_and_are_said(tmp_path):
     images = write(tmp_path, "ant", 8, 0, "train")
     write(tmp_path, "bee", 8, 1, "train")
-    write(tmp_path, "ant", 3, 2, "test")
-    write(tmp_path, "bee", 3, 3, "test")
-    (tmp_path / "test" / "ant" / "leak.png").write_bytes(encoded(images[4], "PNG"))
+    write_parts(tmp_path, test=3)
+    (tmp_path / "test" / "ant" / "leak.jpg").write_bytes(jpeg(images[4].resize((40, 30))))
     audit = scan(tmp_path)
-    assert [(f.path, f.kind, f.detail) for f in audit.findings] == [
-        ("test/ant/leak.png", "leak", "also in train as train/ant/04.jpg"),
-        ("train/ant/04.jpg", "leak", "also in test as test/ant/leak.png"),
-    ]
-    assert len(split(audit, seed=0).test) == 7
-    assert audit.counts == {"ant": {"train": 8, "test": 4}, "bee": {"train": 8, "test": 3}}
+    assert [(f.path, f.kind, f.detail) for f in audit.findings if f.kind == "near leak"] == [
+        (
+            "test/ant/leak.jpg", "near leak",
+            "nearly the same as train/ant/04.jpg, which is in train",
+        ),
+    ]  # fmt: skip
+    parts = split(audit, seed=0)
+    assert [audit.name(index) for index in audit.alike] == ["test/ant/leak.jpg"]
+    assert set(audit.alike) <= set(parts.test)
+    assert parts.how.endswith("in your own parts 1 near-duplicate is on two sides.")
+    words = " ".join(audit.summary())
+    assert "1 picture of your validation and test parts is nearly the same as" in words
+    assert "stays on one side" not in words
+
+
+def test_divided_groups_are_said(tmp_path):
+    write_parts(tmp_path, **{"": 6})
+    rows = ["path,label,split,group"]
+    for label in ("ant", "bee"):
+        rows += [f"{label}/0{k}.jpg,{label},{'test' if k < 2 else ''},g{k % 4}" for k in range(6)]
+    (tmp_path / "list.csv").write_text("\n".join(rows))
+    audit = scan(tmp_path / "list.csv")
+    assert audit.divided == 2  # g0 and g1: pictures 0 and 1 are in test, 4 and 5 are not
+    assert split(audit, seed=0).how.endswith("in your own parts 2 groups are on two sides.")
+
+
+@pytest.mark.parametrize("part", ["val", "test"])
+def test_a_class_whose_training_pictures_are_all_copies_cannot_be_learned(tmp_path, part):
+    write_parts(tmp_path, train=8, **{part: 3})
+    write(tmp_path, "wasp", 2, 77, part)
+    for name in ("00.jpg", "01.jpg"):
+        copy(tmp_path, f"{part}/wasp/{name}", f"train/wasp/{name}")
+    audit = scan(tmp_path)
+    assert (
+        f"class wasp has pictures in the {part} split only, so it cannot be learned" in audit.notes
+    )
+    with pytest.raises(DataError, match="no usable picture to train on in wasp"):
+        split(audit, seed=0)
 
 
 def test_exact_copies_are_a_group_and_stay_together(tmp_path):
@@ -154,3 +235,28 @@ def test_statistics_sample_large_pictures_evenly(shape):
     found = PixelStatistics.of(np.repeat(plane[:, :, None], 3, axis=2))
     assert 500 < found.count < 10_000
     np.testing.assert_allclose(found.mean, 0.5, atol=0.01)
+
+
+def test_a_picture_that_was_replaced_after_the_audit_is_noticed(tmp_path):
+    images = write(tmp_path, "ant", 3, 0)
+    write(tmp_path, "bee", 3, 1)
+    pictures = scan(tmp_path).pictures
+    check_unchanged(pictures)
+    os.utime(tmp_path / "ant" / "00.jpg", ns=(1, 1))
+    check_unchanged(pictures)  # touched, but the same
+    (tmp_path / "ant" / "01.jpg").write_bytes(jpeg(images[2]))
+    with pytest.raises(DataError, match=r"ant/01\.jpg was replaced by another picture since the"):
+        check_unchanged(pictures)
+    (tmp_path / "ant" / "01.jpg").unlink()
+    with pytest.raises(DataError, match=r"ant/01\.jpg is missing since the audit"):
+        check_unchanged(pictures)
+
+
+def test_packed_pictures_are_unchanged_while_their_shard_is(tmp_path, monkeypatch):
+    write(tmp_path / "in", "ant", 3, 0)
+    write(tmp_path / "in", "bee", 3, 1)
+    pack(tmp_path / "in", tmp_path / "out")
+    pictures = scan(tmp_path / "out").pictures
+    scanner = sys.modules["darter.dataset.scan"]
+    monkeypatch.setattr(scanner, "_read", lambda *_: pytest.fail("read again"))
+    check_unchanged(pictures)

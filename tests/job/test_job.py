@@ -112,6 +112,52 @@ def test_a_run_whose_pictures_changed_does_not_go_on(run, tmp_path):
     assert "have changed" in done.stderr
 
 
+def test_a_run_whose_picture_was_replaced_does_not_go_on(run, tmp_path):
+    import shutil
+
+    copy, stripes = tmp_path / "run", run.parent / "stripes"
+    shutil.copytree(run, copy)
+    write_json(copy / "run.json", read_json(run / "run.json") | {"state": "interrupted"})
+    picture = stripes / "level" / "3.png"
+    before = picture.read_bytes()
+    Image.fromarray(np.full((80, 80, 3), 7, np.uint8)).save(picture)
+    try:
+        done = darter("train", "--resume", copy)
+    finally:
+        picture.write_bytes(before)
+    assert done.returncode == 2
+    assert "(level/3.png was replaced)" in done.stderr
+
+
+@pytest.mark.slow
+def test_leaks_of_given_parts_are_counted_everywhere(tmp_path):
+    """Exact copies leave training; a recompressed one stays, and the headline says so."""
+    import shutil
+
+    stripes = write_stripes(tmp_path / "all", per_class=20)
+    for number, path in enumerate(sorted(stripes.rglob("*.png"))):
+        part = ("train", "train", "val", "test")[number % 4]
+        target = tmp_path / "data" / part / path.parent.name / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    tests = sorted((tmp_path / "data" / "test" / "level").iterdir())
+    shutil.copy(tests[0], tmp_path / "data" / "train" / "level" / "copy.png")
+    with Image.open(tests[1]) as picture:
+        picture.save(tmp_path / "data" / "train" / "level" / "again.jpg")
+    done = darter("train", tmp_path / "data", "--out", tmp_path / "run", *QUICK)
+    assert done.returncode == 0, done.stderr
+    records = read_json(tmp_path / "run" / "run.json")
+    assert records["leaks"]["copies"] == 1 and records["leaks"]["alike"] >= 1
+    assert "nearly the same as pictures that were learned from" in records["verdict"]
+    assert "1 picture was left out, as a copy of it is in a later part" in records["verdict"]
+    train = read_json(tmp_path / "run" / "split.json")["train"]
+    assert "train/level/copy.png" not in train and "train/level/again.jpg" in train
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "it had never seen" not in page
+    assert "nearly the same as pictures that were learned from" in page
+    assert "1 picture left out of your training" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from darter.errors import DataError, MissingExtraError
+from darter.files import read_json, write_json
 from darter.report import html, write_html
 from darter.report.records import read_records
 from darter.report.words import interval, percent
@@ -67,6 +68,26 @@ def test_the_first_sentence_is_the_result(run):
         f"On {evaluation['n']} pictures it had never seen, this model is right for {right}: "
         f"{percent(evaluation['accuracy'])} ({interval(evaluation['interval'])})"
     ) in text
+
+
+def test_the_headline_never_says_unseen_of_what_was_nearly_seen(run):
+    folder = run("ordinary")
+    records = read_json(folder / "run.json")
+    caution = "7 of the 153 test pictures are nearly the same as pictures that were learned from"
+    records["leaks"] = {"copies": 2, "alike": 7, "caution": caution}
+    records["verdict"] = f"{caution}. Training beat it. 2 pictures were left out."
+    write_json(folder / "run.json", records)
+    audit = read_json(folder / "audit.json")
+    audit["findings"].append(
+        {"path": "a", "kind": "near leak", "action": "noted", "detail": "nearly the same as b"}
+    )
+    write_json(folder / "audit.json", audit)
+    write_html(folder)
+    text = Page(folder / "report.html").text
+    assert "it had never seen" not in text and "it had not learned from" in text
+    assert text.count(caution) == 1
+    assert "Copies stay on one side" in text  # of exact copies
+    assert "1 picture of your own validation and test parts is nearly the same" in text
 
 
 def test_the_headline_says_where_the_commonest_class_would_do_as_well(run):

@@ -14,7 +14,7 @@ from darter.dataset.samples import (
     list_samples,
     survey_samples,
 )
-from darter.dataset.scan import scan
+from darter.dataset.scan import check_unchanged, scan
 from darter.dataset.split import Split, check_audit, check_enough, folds, groups_of, split
 from darter.dataset.statistics import PixelStatistics, pixel_statistics
 
@@ -34,6 +34,7 @@ __all__ = [
     "check_audit",
     "check_enough",
     "check_listing",
+    "check_unchanged",
     "content_of",
     "default_bytes",
     "find_samples",

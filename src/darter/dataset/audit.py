@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from darter.dataset.leaks import alike
 from darter.dataset.sample import Sample
 from darter.dataset.statistics import PixelStatistics
 from darter.picture import CONVERTED, LEFT_OUT, NOTED
@@ -31,6 +32,7 @@ class Scanned:
     width, height: of the full picture, upright.   format: as Pillow names it.
     digest: of the decoded pixels (JPEGs at the scale that the scan uses, see `scan`).
     phash: 64-bit perceptual hash.   grey: without color.   pixels: color statistics.
+    stamp: size and time of its file when it was read, see `check_unchanged`.
     """
 
     sample: Sample
@@ -41,6 +43,7 @@ class Scanned:
     phash: int
     grey: bool
     pixels: PixelStatistics = field(compare=False, repr=False)
+    stamp: tuple[int, int] = field(default=(0, 0), compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,29 @@ class Audit:
     def left_out(self) -> tuple[Finding, ...]:
         return tuple(f for f in self.findings if f.action == LEFT_OUT)
 
+    @property
+    def copies_left_out(self) -> int:
+        """Pictures of a given part that stand in a later one, too; only that one keeps them."""
+        return sum(finding.kind == "leak" for finding in self.findings)
+
+    @property
+    def alike(self) -> dict[int, int]:
+        """Given val and test pictures, by index -> one that is nearly the same in an earlier part.
+
+        Such a picture was, almost, learned from: it flatters the model.
+        """
+        return alike([picture.sample for picture in self.pictures], self.near_duplicates)
+
+    @property
+    def divided(self) -> int:
+        """The user's groups that stand in several of the user's own splits."""
+        sides: dict[str, set[str]] = {}
+        for picture in self.pictures:
+            sample = picture.sample
+            if sample.group is not None:
+                sides.setdefault(sample.group, set()).add(sample.split or "train")
+        return sum(len(of_group) > 1 for of_group in sides.values())
+
     def summary(self) -> list[str]:
         """The whole audit in a few sentences."""
         used, out = len(self.pictures), len({f.path for f in self.left_out})
@@ -116,7 +142,9 @@ class Audit:
         if self.near_duplicates:
             similar = sum(len(group) for group in self.near_duplicates)
             groups = count(len(self.near_duplicates), "group")
-            lines.append(f"{similar} near-duplicates, in {groups}; each stays on one side.")
+            stay = "" if self.alike else "; each stays on one side"
+            lines.append(f"{similar} near-duplicates, in {groups}{stay}.")
+        lines += self._leaks()
         if self.conflicts:
             lines.append(
                 f"{count(len(self.conflicts), 'picture')} under two labels, not used: "
@@ -125,6 +153,28 @@ class Audit:
         if self.imbalance >= IMBALANCED:
             lines.append(f"The largest class has {self.imbalance:.0f} times the smallest.")
         return lines + [f"{note[:1].upper()}{note[1:]}." for note in self.notes]
+
+    def _leaks(self) -> list[str]:
+        """What stands in several of the user's own splits."""
+        lines = []
+        if copies := self.copies_left_out:
+            lines.append(
+                f"{count(copies, 'picture')} left out of your training or validation part: "
+                f"{'a copy stands' if copies == 1 else 'copies stand'} in a later part, which "
+                "stays as it is."
+            )
+        if found := len(self.alike):
+            lines.append(
+                f"{count(found, 'picture')} of your validation and test parts {is_are(found)} "
+                "nearly the same as pictures that are learned from: the results will flatter. See "
+                '"near leak".'
+            )
+        if self.divided:
+            lines.append(
+                f"{count(self.divided, 'group')} {is_are(self.divided)} divided among your own "
+                "splits, though pictures of a group should stay on one side."
+            )
+        return lines
 
     def name(self, index: int) -> str:
         """Path of a picture as findings name it."""
@@ -160,6 +210,10 @@ def relative_name(path: Path, root: Path) -> str:
     """`path` as a person names it: below root (a CSV file's folder), with forward slashes."""
     base = root.parent if root.suffix.lower() in (".csv", ".tsv") else root
     return path.relative_to(base).as_posix() if path.is_relative_to(base) else str(path)
+
+
+def is_are(number: int) -> str:
+    return "is" if number == 1 else "are"
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:

@@ -1,7 +1,7 @@
 """Read every picture once: what is usable, what is not and why, what is there twice."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +17,13 @@ from darter.dataset.duplicates import (
     same_digest,
     thumbnail,
 )
+from darter.dataset.leaks import alike, copies_to_leave
 from darter.dataset.sample import Sample
 from darter.dataset.samples import Listing, find_samples
 from darter.dataset.statistics import PixelStatistics
-from darter.picture import KINDS, MAX_PIXELS, PictureError, decode, formats
+from darter.errors import DataError
+from darter.names import visible
+from darter.picture import KINDS, MAX_PIXELS, PictureError, decode, formats, locate
 
 Progress = Callable[[int, int], None]
 SCAN_SIDE = 512  # JPEGs are scanned at 1/2 .. 1/8 size while the short side stays this long
@@ -39,6 +42,7 @@ class _Read:
     grey: bool = False
     thumbnail: np.ndarray = field(default_factory=lambda: np.empty(0))
     pixels: PixelStatistics = field(default_factory=lambda: PixelStatistics.merge(()))
+    stamp: tuple[int, int] = (0, 0)
 
 
 def scan(
@@ -77,6 +81,7 @@ def _read_all(samples: Sequence[Sample], max_pixels: int, threads: int | None) -
 
 
 def _read(sample: Sample, max_pixels: int) -> _Read:
+    stamp = _stamp(sample.path)  # first: what is replaced while it is read is noticed later
     try:
         picture = decode(sample.path, min_side=SCAN_SIDE, max_pixels=max_pixels)
     except PictureError as error:
@@ -94,8 +99,35 @@ def _read(sample: Sample, max_pixels: int) -> _Read:
     return _Read(
         sample, tuple(notes), picture.size, picture.format,
         pixel_digest(picture.pixels, picture.size), grey,
-        thumbnail(picture.pixels), PixelStatistics.of(picture.pixels),
+        thumbnail(picture.pixels), PixelStatistics.of(picture.pixels), stamp,
     )  # fmt: skip
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Size and time of change of a file, or of the shard that it is in; (0, 0) where it is not."""
+    try:
+        member = None if path.exists() else locate(path)
+        status = (path if member is None else member.shard).stat()
+    except (OSError, ValueError, DataError):
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
+
+
+def check_unchanged(pictures: Iterable[Scanned], *, max_pixels: int = MAX_PIXELS) -> None:
+    """Raise DataError that names the first picture that is gone, or another one, since its scan.
+
+    Only files of another size or time are read again, so this costs next to nothing.
+    """
+    for picture in pictures:
+        if _stamp(picture.sample.path) == picture.stamp:
+            continue
+        now = _read(picture.sample, max_pixels)
+        if now.digest != picture.digest:
+            what = "was replaced by another picture" if now.digest else f"is {now.notes[0][0]}"
+            raise DataError(
+                f"{visible(picture.sample.path)} {what} since the audit, so what is known of it "
+                "no longer holds. Put it back, or start a new run."
+            )
 
 
 def _is_grey(pixels: np.ndarray) -> bool:
@@ -113,17 +145,19 @@ def _assemble(listing: Listing, reads: list[_Read]) -> Audit:
     findings += contradicted
     refused = {path for path, _, _ in contradicted}
     usable = [read for read in usable if read.sample.path not in refused]
-    learned = (r.sample for r in usable if r.sample.split != "test")
+    usable, leaked = _without_leaks(listing, usable)
+    findings += leaked
+    learned = (r.sample for r in usable if r.sample.split in (None, "train"))
     classes = tuple(sorted({label for sample in learned for label in sample.labels}))
     thumbnails = np.array([read.thumbnail for read in usable])
     hashes = perceptual_hashes(thumbnails) if usable else ()
     pictures = tuple(
-        Scanned(r.sample, *r.size, r.format, r.digest, int(phash), r.grey, r.pixels)
+        Scanned(r.sample, *r.size, r.format, r.digest, int(phash), r.grey, r.pixels, r.stamp)
         for r, phash in zip(usable, hashes, strict=True)
     )
     equal = same_digest([read.digest for read in usable])
     near = _near_duplicates(pictures, equal, thumbnails) if usable else []
-    findings += _leaks(listing, pictures, equal, near)
+    findings += _similar(listing, pictures, near)
     notes = list(listing.notes) + _lost_classes(listing, classes, usable)
     notes += _too_small(pictures, (*equal, *near))
     findings, common = _common_to_all(findings, len(usable))
@@ -168,34 +202,46 @@ def _near_duplicates(
     return [tuple(sorted(i for index in g for i in copies.get(index, (index,)))) for g in groups]
 
 
-def _leaks(
-    listing: Listing,
-    pictures: tuple[Scanned, ...],
-    equal: list[tuple[int, ...]],
-    near: list[tuple[int, ...]],
+def _without_leaks(listing: Listing, usable: list[_Read]) -> tuple[list[_Read], list[_Found]]:
+    """The reads without those that a later part of the user's has a copy of."""
+    samples = [read.sample for read in usable]
+    leave = copies_to_leave(samples, same_digest([read.digest for read in usable]))
+    findings = []
+    for index, copy in leave.items():
+        name = relative_name(samples[copy].path, listing.root)
+        detail = f"a copy of {name}, which is in {samples[copy].split}"
+        findings.append((samples[index].path, "leak", detail))
+    return [read for index, read in enumerate(usable) if index not in leave], findings
+
+
+def _similar(
+    listing: Listing, pictures: tuple[Scanned, ...], near: list[tuple[int, ...]]
 ) -> list[_Found]:
-    """Groups that stand in two of the user's own splits, or in two classes."""
-    findings: dict[tuple[Path, str], _Found] = {}
-    for group in (*near, *equal):
+    """Near-duplicates that stand in two of the user's own splits, or in two classes."""
+    samples = [picture.sample for picture in pictures]
+    findings: list[_Found] = []
+    for index, other in alike(samples, near).items():
+        name, split = relative_name(samples[other].path, listing.root), samples[other].split
+        detail = f"nearly the same as {name}, which is in {split or 'train'}"
+        findings.append((samples[index].path, "near leak", detail))
+    for group in near:
         for index in group:
-            sample = pictures[index].sample
-            others = [pictures[other].sample for other in group if other != index]
-            for other in others:
-                name = relative_name(other.path, listing.root)
-                if sample.split and other.split and sample.split != other.split:
-                    detail = f"also in {other.split} as {name}"
-                    findings[sample.path, "leak"] = (sample.path, "leak", detail)
-                if sample.label != other.label:
-                    kind = "similar in another class"
-                    findings[sample.path, kind] = (sample.path, kind, f"like {name}")
-    return list(findings.values())
+            others = [k for k in group if samples[k].label != samples[index].label]
+            if others:
+                name = relative_name(samples[others[-1]].path, listing.root)
+                findings.append((samples[index].path, "similar in another class", f"like {name}"))
+    return findings
 
 
 def _lost_classes(listing: Listing, classes: tuple[str, ...], usable: list[_Read]) -> list[str]:
-    tested = {label for r in usable if r.sample.split == "test" for label in r.sample.labels}
+    parts: dict[str, set[str]] = {}
+    for read in usable:
+        for label in read.sample.labels:
+            parts.setdefault(label, set()).add(read.sample.split or "train")
     return [
-        f"class {label} has pictures in the test split only, so it cannot be learned"
-        if label in tested
+        f"class {label} has pictures in the {' and '.join(sorted(parts[label]))} "
+        f"split{'s' * (len(parts[label]) > 1)} only, so it cannot be learned"
+        if label in parts
         else f"class {label} has no usable picture"
         for label in sorted(set(listing.classes) - set(classes))
     ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from darter.dataset.audit import ENOUGH, Audit, count, some
+from darter.dataset.audit import ENOUGH, Audit, count, is_are, some
 from darter.dataset.duplicates import connected
 from darter.dataset.labels import membership
 from darter.errors import DataError, OptionError
@@ -36,10 +36,11 @@ def split(audit: Audit, *, seed: int, val: float = 0.15, test: float = 0.15) -> 
     """Divide the pictures; stratified, from the seed alone.
 
     The user's own splits stand as they are; where there is no val (or test), it is drawn from the
-    train or unassigned pictures. Duplicates, near-duplicates and groups stay on one side, and
-    every class keeps a picture in train. 0 draws none.
+    train or unassigned pictures. Duplicates, near-duplicates and groups stay on one side of what
+    is drawn, and every class keeps a picture in train. 0 draws none.
 
-    Raises DataError where a class has fewer than two pictures to train on and be measured on.
+    Raises DataError where a class has fewer than two pictures to train on and be measured on, or
+    none to train on.
     """
     for name, share in (("val", val), ("test", test)):
         if not 0 <= share < 1 or val + test >= 1:
@@ -63,8 +64,18 @@ def split(audit: Audit, *, seed: int, val: float = 0.15, test: float = 0.15) -> 
             drawn = int((sides == name).sum())
             sentences.append(f"{name} drawn ({drawn} pictures, seed {seed})")
     parts = {name: tuple(np.flatnonzero(sides == name).tolist()) for name in _PARTS}
-    how = f"{'; '.join(sentences)}; by class; near-duplicates and groups stay on one side"
+    how = f"{'; '.join(sentences)}; by class; {_together(audit)}"
     return Split(**parts, how=how.capitalize() + ".")
+
+
+def _together(audit: Audit) -> str:
+    """What is true of near-duplicates and groups, in half a sentence."""
+    near, groups = len(audit.alike), audit.divided
+    if not near and not groups:
+        return "near-duplicates and groups stay on one side"
+    broken = [count(near, "near-duplicate")] if near else []
+    broken += [count(groups, "group")] if groups else []
+    return f"in your own parts {' and '.join(broken)} {is_are(near + groups)} on two sides"
 
 
 _PARTS = ("train", "val", "test")
@@ -80,6 +91,13 @@ def check_audit(audit: Audit) -> None:
             f"{audit.root}: fewer than two classes have a usable picture; of "
             f"{count(files, 'file')} are {reasons}. Run `darter audit {audit.root}` to "
             "see each file, and replace the bad ones."
+        )
+    lost = {label for p in audit.pictures for label in p.sample.labels} - set(audit.classes)
+    if lost:
+        raise DataError(
+            f"{audit.root}: no usable picture to train on in {some(sorted(lost))}, while other "
+            "parts have some. What cannot be learned cannot be tested: add training pictures, or "
+            "leave these classes out."
         )
     if audit.lonely:
         more = f" (and {len(audit.lonely) - 1} more classes)" if len(audit.lonely) > 1 else ""

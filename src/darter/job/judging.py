@@ -7,6 +7,7 @@ from typing import Any
 from darter.dataset import Scanned
 from darter.errors import DataError
 from darter.files import user_cache
+from darter.job.leaks import leaks_of
 from darter.job.material import Start, Trained
 from darter.job.run import Run
 from darter.job.speed import measure_speed
@@ -48,13 +49,14 @@ def judge(run: Run, start: Start, trained: Trained) -> None:
     """Measure model and baseline on held-out pictures: evaluation.json, the verdict, the card."""
     folder, material, fitted = run.folder, start.material, trained.fitted
     part, indices = material.judged
+    material.check(indices)
     session = load(folder.model)
     with run.stage("evaluate") as progress:
         sources = material.pictures(indices)
         found = _answers(session, sources, material.names(indices), progress)
         folder.record("evaluation", found.to_json(split=part))
         probe = _baseline(start, sources, indices)
-    gain = margin(found.right, probe.right)
+    gain, leaks = margin(found.right, probe.right), leaks_of(material, found.right)
     sentence = verdict(
         trained.chosen.strategy.name,
         float(found.right.mean()),
@@ -64,11 +66,13 @@ def judge(run: Run, start: Start, trained: Trained) -> None:
         part=part,
         steps=fitted.history[-1]["step"] if fitted.history else None,
         best_epoch=fitted.best_epoch if fitted.history else None,
-        caution=found.caution,
+        caution=". ".join(filter(None, (found.caution, leaks.caution()))) or None,
     )
+    sentence = " ".join(filter(None, (sentence, leaks.note())))
     result = {**_figures(found), "n": found.n, "split": part}
     baseline = {"name": "linear-probe", **_figures(probe)}
     folder.save(result=result, baseline=baseline, margin=gain.to_json(), verdict=sentence)
+    folder.save(leaks=leaks.to_json() | {"caution": leaks.caution(), "note": leaks.note()})
     write_info(folder.model, replace(session.info, card=_card(run, trained)))
     run.say("evaluate", _result_sentence(result))
     run.screen.line("", sentence)

@@ -6,7 +6,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from darter.dataset import Audit, PictureCache, PixelStatistics, Sample, Scanned, Split
+from darter.dataset import (
+    Audit,
+    PictureCache,
+    PixelStatistics,
+    Sample,
+    Scanned,
+    Split,
+    check_unchanged,
+)
 from darter.dataset import pixel_statistics as statistics_of
 from darter.locks import cached_property
 from darter.model import Task
@@ -53,6 +61,11 @@ class Material:
     def examples(self, indices: tuple[int, ...]) -> Examples:
         paths = [sample.path for sample in self.samples(indices)]
         return Examples(paths, self.targets[list(indices)], self.task)
+
+    def check(self, *parts: tuple[int, ...]) -> None:
+        """Raise DataError where a picture of these parts is not the one that was audited."""
+        for indices in parts:
+            check_unchanged(self.pictures(indices))
 
     def names(self, indices: tuple[int, ...]) -> list[str]:
         return [self.audit.name(i) for i in indices]

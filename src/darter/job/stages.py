@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from darter.dataset import (
     Listing,
@@ -62,12 +63,10 @@ def look(run: Run, listing: Listing) -> Material:
     material = Material(audit, parts, task, targets, groups_of(audit))
     record = {name: material.names(getattr(parts, name)) for name in PARTS} | {"how": parts.how}
     folder = run.folder
-    if folder.has("split") and folder.read("split") != record:
-        raise DataError(
-            f"the pictures in {run.options.data} have changed since this run began, so it cannot "
-            f"go on. Start a new one: darter train {run.options.data}"
-        )
+    content = {audit.name(k): picture.digest for k, picture in enumerate(audit.pictures)}
+    _check_same(run, record, content)
     folder.record("audit", audit.to_json())
+    folder.record("pictures", content)
     folder.record("split", record)
     counts = {name: len(getattr(parts, name)) for name in PARTS}
     folder.save(classes=list(audit.classes), counts=counts, seed=run.recipe.seed)
@@ -77,6 +76,27 @@ def look(run: Run, listing: Listing) -> Material:
     run.say("audit", "\n".join(lines))
     run.say("split", ", ".join(f"{count} {name}" for name, count in counts.items()))
     return material
+
+
+def _check_same(run: Run, record: dict[str, Any], content: dict[str, str]) -> None:
+    """Raise DataError where a run that goes on finds other pictures than it began with."""
+    before = run.folder.read("pictures") if run.folder.has("pictures") else content
+    reason = None
+    for name, digest in before.items():
+        if content.get(name) != digest:
+            reason = f"{name} {'was replaced' if name in content else 'is gone'}"
+            break
+    else:
+        new = next((name for name in content if name not in before), None)
+        if new is not None:
+            reason = f"{new} is new"
+        elif run.folder.has("split") and run.folder.read("split") != record:
+            reason = "they would be divided otherwise"
+    if reason is not None:
+        raise DataError(
+            f"the pictures in {run.options.data} have changed since this run began ({reason}), so "
+            f"it cannot go on. Start a new one: darter train {run.options.data}"
+        )
 
 
 def describe(run: Run, material: Material) -> Start:

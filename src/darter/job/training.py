@@ -11,6 +11,7 @@ from darter.transfer import Probe, fit_probe
 
 def train(run: Run, start: Start, chosen: Chosen) -> Trained:
     """Train the chosen strategy on the training pictures: recipe.toml, checkpoints, metrics."""
+    start.material.check(start.material.split.train, start.material.split.val)
     recipe_for(start, chosen).save(run.folder.path / "recipe.toml")
     with run.folder.stage("train"):
         left = run.time_left(len(start.material.judged[1]))

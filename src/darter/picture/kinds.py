@@ -39,7 +39,8 @@ KINDS: dict[str, Kind] = {
     "wrong extension": Kind(NOTED, "the file name promises another format"),
     "very small": Kind(NOTED, "shorter side below 16 pixels"),
     "grey": Kind(NOTED, "no color, while other pictures have some"),
-    "leak": Kind(NOTED, "the same or nearly the same picture stands in another split"),
+    "leak": Kind(LEFT_OUT, "a copy stands in the validation or test part, which keeps it"),
+    "near leak": Kind(NOTED, "nearly the same picture stands in another split"),
     "similar in another class": Kind(NOTED, "a near-duplicate stands under another label"),
     "class too small": Kind(NOTED, "too few pictures to have some in each split"),
 }

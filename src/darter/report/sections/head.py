@@ -17,7 +17,9 @@ def result(records: Records) -> Record:
         rows.append({**found, "title": "this model", "mark": "best"})
     if baseline and baseline["name"] != winner:
         rows.append({**baseline, "title": f"baseline: {title(records, baseline['name'])}"})
-    majority, caution = (found or {}).get("majority"), (found or {}).get("caution")
+    majority, leaks = (found or {}).get("majority"), run.get("leaks") or {}
+    cautions = ((found or {}).get("caution"), leaks.get("caution"))
+    caution = ". ".join(filter(None, cautions)) or None
     if majority:
         always = f"always saying {majority['label']}"
         rows.append({"title": always, "accuracy": majority["accuracy"], "mark": "out"})
@@ -28,7 +30,8 @@ def result(records: Records) -> Record:
         "found": found,
         "measure": (found or {}).get("measure", "accuracy"),
         "right": round(found["accuracy"] * found["n"]) if found else None,
-        "unseen": found is not None and found.get("split") == "test",
+        "tested": found is not None and found.get("split") == "test",
+        "unseen": not leaks.get("alike"),
         "majority": majority,
         "caution": caution,  # the verdict begins with it, and the headline says it already
         "verdict": (run.get("verdict") or "").removeprefix(f"{caution}. "),

@@ -34,6 +34,7 @@ def pictures(records: Records) -> Record:
         "duplicates": audit.get("duplicates", []),
         "near_duplicates": audit.get("near_duplicates", []),
         "conflicts": audit.get("conflicts", []),
+        "leaking": sum(f["kind"] == "near leak" for f in findings),
         "notes": audit.get("notes", []),
         "listed": FILES_LISTED,
     }
