@@ -11,6 +11,7 @@ darter such a name has one form, in which no text file and no terminal trips ove
 """
 
 import json
+import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -42,8 +43,28 @@ def one_form(text: str) -> str:
 
 
 def to_json(value: Any, **options: Any) -> str:
-    """JSON with its letters readable; what `visible` would escape is escaped as JSON does it."""
-    return _escaped(json.dumps(value, ensure_ascii=False, **options), _json_escape, keep="\n")
+    """JSON with its letters readable; what `visible` would escape is escaped as JSON does it.
+
+    JSON has no NaN and no infinity: they become null.
+    """
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, **options)
+    except ValueError:  # a number that JSON has no word for
+        text = json.dumps(_finite(value, options.get("default")), ensure_ascii=False, **options)
+    return _escaped(text, _json_escape, keep="\n")
+
+
+def _finite(value: Any, default: Callable[[Any], Any] | None) -> Any:
+    """The value with null instead of NaN and infinite numbers."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: _finite(each, default) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each, default) for each in value]
+    if default is None or value is None or isinstance(value, str | int):
+        return value
+    return _finite(default(value), default)
 
 
 def to_cell(value: Any) -> Any:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from darter.errors import DarterError, ModelFileError, OptionError
 from darter.files import write_atomic
+from darter.names import to_json as text_of
 from darter.net import read_model, read_whole
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def write_info(model: "ModelProto | Path | str", info: ModelInfo) -> None:
         write_atomic(Path(model), proto.SerializeToString(deterministic=True))
         return
     kept = [(p.key, p.value) for p in model.metadata_props if not p.key.startswith(PREFIX)]
-    ours = [(key, json.dumps(value, ensure_ascii=False)) for key, value in to_json(info).items()]
+    ours = [(key, text_of(value)) for key, value in to_json(info).items()]
     del model.metadata_props[:]
     for key, value in (*kept, *ours):
         model.metadata_props.add(key=key, value=value)
@@ -133,7 +134,7 @@ def info_from_metadata(entries: Mapping[str, str], path: Path | str) -> ModelInf
         get_task(task)
     except ModelFileError:
         raise
-    except (DarterError, TypeError, ValueError, KeyError) as error:
+    except (DarterError, ArithmeticError, TypeError, ValueError, KeyError) as error:
         raise ModelFileError(f"{path}: metadata darter.* is damaged: {error}") from error
     if calibration.thresholds and len(calibration.thresholds) != len(classes):
         raise ModelFileError(

@@ -25,6 +25,7 @@ class OnnxRuntime:
                 'ONNX Runtime is not installed; to run such files: pip install "darter[ort]"'
             ) from error
         self.batch, self.outputs = signature.batch, outputs
+        onnxruntime.disable_telemetry_events()
         axes = {output.name: output.axis for output in signature.outputs}
         self.axes = tuple(axes[name] for name in outputs)
         options = onnxruntime.SessionOptions()

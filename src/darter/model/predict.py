@@ -46,9 +46,16 @@ def stream_logits(
             images = [x for x in ready if not isinstance(x, str)]
             scores = iter(run(np.stack(images)) if images else ())
             for name, x in zip(names, ready, strict=True):
-                yield name, x if isinstance(x, str) else next(scores)
+                yield name, x if isinstance(x, str) else _checked(next(scores))
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _checked(scores: NDArray) -> NDArray | str:
+    """The scores of one picture, or why they are no answer."""
+    if np.isnan(scores).any() or not np.isfinite(scores.max()):
+        return "the model's scores are no numbers (NaN or infinite); its weights may be damaged"
+    return scores
 
 
 def _named(source: Picturelike, number: int) -> tuple[str, Any]:

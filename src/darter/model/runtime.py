@@ -6,8 +6,16 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from darter.errors import MissingExtraError, OptionError, UnsupportedError
+from darter.errors import (
+    DarterError,
+    MissingExtraError,
+    ModelFileError,
+    OptionError,
+    ShapeError,
+    UnsupportedError,
+)
 from darter.kernels import available_cpus
+from darter.model.fallback import why_not_by_itself
 from darter.model.signature import Signature, read_signature
 from darter.net import ModelFile, model_in_memory
 
@@ -46,7 +54,8 @@ def choose_runtime(
     """The runtime called `name`; "auto" is darter's own wherever it can run the file.
 
     outputs: what is wanted of the graph; the rest is not computed.   size: see `DarterRuntime`.
-    Where it cannot, "auto" takes ONNX Runtime after a warning that says why.
+    Where it cannot, "auto" takes ONNX Runtime after a warning that says why, unless the file has
+    loops, branches or tensors of unknown size (`fallback`).
     Raises OptionError for an unknown name; UnsupportedError where nothing installed can run the
     file, with what to install; MissingExtraError where ONNX Runtime is asked for and absent.
     """
@@ -58,15 +67,34 @@ def choose_runtime(
 
     try:
         return DarterRuntime(model, signature, outputs, threads, precision, size)
-    except UnsupportedError as error:
+    except (UnsupportedError, ShapeError) as error:
         if name == "darter":
             raise
-        try:
-            other = _onnxruntime(model, signature, outputs, threads, "float32")
-        except MissingExtraError as missing:
-            raise UnsupportedError(f"{error}. {missing}") from None
+        other = _instead(error, model, signature, outputs, threads)
         warnings.warn(f"{error}; it runs on ONNX Runtime instead", RuntimeWarning, stacklevel=3)
         return other
+
+
+def _instead(
+    error: DarterError,
+    model: ModelFile,
+    signature: Signature,
+    outputs: tuple[str, ...],
+    threads: int,
+) -> Runtime:
+    """ONNX Runtime, for a file that darter cannot run; an error where that would be unwise."""
+    reason = why_not_by_itself(model)
+    if reason is not None:
+        raise type(error)(
+            f"{error}. ONNX Runtime may run it, but {reason}: if you trust the file, ask for it by "
+            "--runtime onnxruntime"
+        ) from None
+    try:
+        return _onnxruntime(model, signature, outputs, threads, "float32")
+    except MissingExtraError as missing:
+        raise type(error)(f"{error}. {missing}") from None
+    except ModelFileError:  # neither runs it; what darter says is the better sentence
+        raise error from None
 
 
 def runtime_of(proto: "ModelProto", name: str, *, threads: int | None = None) -> Runtime:

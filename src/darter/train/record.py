@@ -1,11 +1,11 @@
 """What a run writes down as it goes: metrics.jsonl, and TensorBoard events of the same figures."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from darter.files import cannot_write, write_atomic
+from darter.names import to_json
 
 CURVES = {
     "loss": "loss/train",
@@ -66,7 +66,7 @@ class Recorder:
 
 
 def _line(record: dict[str, Any]) -> str:
-    return json.dumps(record) + "\n"
+    return to_json(record) + "\n"
 
 
 def _events(folder: Path, step: int, epoch_step: int) -> list[tuple[str, float, int, float]]:

@@ -4,6 +4,7 @@ Decisions of the race depend on measurements alone, times included. A journal th
 replays them: the same plan follows, and only what is missing is measured.
 """
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -48,7 +49,8 @@ class Journal:
             return entry if timed else entry | {"seconds": float(trial.seconds)}
 
         entry = self.measure(key, compute)
-        return Trial(_read(entry["correct"]), entry["seconds"], entry["loss"])
+        loss = math.inf if entry["loss"] is None else entry["loss"]  # of a training that diverged
+        return Trial(_read(entry["correct"]), entry["seconds"], loss)
 
 
 def _written(correct: NDArray[np.float64]) -> str | list[float]:

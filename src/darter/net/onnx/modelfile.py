@@ -155,11 +155,15 @@ def _check_external(model: Path, tensor: "TensorProto") -> None:
     where = f"{model}: weights {tensor.name[:60]!r} are said to lie in {location[:200]!r}"
     if not location or "\0" in location:
         raise ModelFileError(f"{where}, which is no file name")
-    file = (folder / location).resolve()
-    if not file.is_relative_to(folder):
-        raise ModelFileError(f"{where}, outside the model's folder; it may be hostile")
-    if not file.is_file():
-        raise ModelFileError(f"{where}, but there is no such file; copy it next to the model")
+    try:
+        file = (folder / location).resolve()
+        if not file.is_relative_to(folder):
+            raise ModelFileError(f"{where}, outside the model's folder; it may be hostile")
+        if not file.is_file():
+            raise ModelFileError(f"{where}, but there is no such file; copy it next to the model")
+    except (OSError, RuntimeError, ValueError) as error:  # too long, a loop of links, ...
+        reason = getattr(error, "strerror", None) or error
+        raise ModelFileError(f"{where}, which is no usable file name: {reason}") from None
     try:
         offset, length = int(entries.get("offset", 0)), int(entries.get("length", 0))
     except ValueError as error:

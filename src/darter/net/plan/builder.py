@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from darter.errors import ModelFileError
 from darter.kernels import BLOCK, NO_ACTIVATION, Named, steps
 from darter.net.graph import Graph, Node
 from darter.net.infer import infer
@@ -177,7 +178,13 @@ class Builder:
         return dropped > 0
 
     def weight(self, name: str) -> NDArray[np.float32]:
-        return np.asarray(self.graph.weights[name], np.float32)
+        array = np.asarray(self.graph.weights[name], np.float32)
+        if np.isnan(array.min(initial=0.0)):  # the least of numbers and NaN is NaN
+            raise ModelFileError(
+                f"weights {name[:60]!r} hold NaN, so every answer would be no number: the training "
+                "has diverged, or the file is damaged"
+            )
+        return array
 
     # --- steps ---
 

@@ -18,6 +18,7 @@ from darter.net.infer import Dims, infer_node
 from darter.net.translate.apart import check_apart
 
 BATCHES = (2, 3)
+MOST_CONSTANT_BYTES = 1 << 30  # of all that is folded
 MOST_OF_A_PICTURE = 2**28  # elements of one tensor for one picture: 1 GB
 Values = tuple[NDArray[Any], NDArray[Any]]  # for either number of pictures; often the same object
 
@@ -35,6 +36,7 @@ class Translation:
         self.nodes: list[Node] = []
         self.weights: dict[str, NDArray[np.float32]] = {}
         self.values: dict[str, Values] = {}
+        self._constant_bytes = 0
         self.flat: dict[str, str] = {}  # all pictures as one row -> what they are a row of
         self._same: dict[str, str] = {}  # tensor -> the one that it is another name of
         self._shapes: tuple[dict[str, Dims], dict[str, Dims]] = ({}, {})
@@ -123,8 +125,21 @@ class Translation:
         return name
 
     def know(self, name: str, first: NDArray[Any], second: NDArray[Any] | None = None) -> None:
-        """Record a constant, for either number of pictures if they differ."""
+        """Record a constant, for either number of pictures if they differ.
+
+        Raises ModelFileError where all that was worked out takes more memory than can be meant.
+        """
         self.values[name] = (first, first if second is None else second)
+        self._constant_bytes += first.nbytes + (0 if second is None else second.nbytes)
+        if self._constant_bytes > MOST_CONSTANT_BYTES:
+            raise ModelFileError(
+                f"its constants take more than {MOST_CONSTANT_BYTES >> 30} GiB when they are "
+                "worked out; that cannot be meant"
+            )
+
+    def know_weight(self, name: str, array: NDArray[Any]) -> None:
+        """Record a constant that the file holds: it takes no more than the file does."""
+        self.values[name] = (array, array)
 
     def alias(self, source: Node) -> None:
         """The node does nothing: its readers read its input instead."""

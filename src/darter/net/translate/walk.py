@@ -33,7 +33,7 @@ def translate(
     read = {name for source in graph.nodes for name in source.inputs} | set(outputs)
     net = Translation(inputs, graph.opset, written)
     for name, array in graph.weights.items():
-        net.know(name, array)
+        net.know_weight(name, array)
     refused: list[str] = []
     unknown: set[str] = set()  # outputs of refused nodes; what needs them cannot be judged
     for source in graph.nodes:
