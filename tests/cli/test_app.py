@@ -186,3 +186,17 @@ def test_what_needs_torch_says_so_where_it_is_absent(command, tmp_path):
     assert done.returncode == 2
     assert done.stderr.startswith("darter: ") and 'pip install "darter[train]"' in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def completions(line):
+    environment = os.environ | {
+        "_DARTER_COMPLETE": "complete_bash", "COMP_WORDS": line,
+        "COMP_CWORD": str(len(line.split()) - (not line.endswith(" "))),
+    }  # fmt: skip
+    return run(env=environment).stdout.split()
+
+
+def test_a_shell_can_ask_what_comes_next():
+    assert "darter" in run("--show-completion", "bash").stdout
+    assert {"train", "predict"} <= set(completions("darter "))
+    assert "--strategy" in completions("darter train --st")

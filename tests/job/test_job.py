@@ -1,6 +1,7 @@
 """The main job from end to end, with the real backbone, on small generated pictures."""
 
 import csv
+import json
 import random
 import subprocess
 import sys
@@ -88,8 +89,15 @@ def test_the_card_in_the_file_says_where_it_came_from(run):
 
 def test_a_finished_run_is_not_trained_again(run):
     before = (run / "model.onnx").read_bytes()
-    done = darter("train", "--resume", run)
+    done = darter("train", "--resume", run, "--quiet")
     assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    for words in ("result     right for", "verdict", f"look at    {run / 'report.html'}",
+                  f"next       darter predict {run / 'model.onnx'} new.jpg"):  # fmt: skip
+        assert words in done.stdout
+    told = json.loads(darter("train", "--resume", run, "--json").stdout)
+    assert (told["state"], told["model"]) == ("done", str(run / "model.onnx"))
+    assert told["result"] == read_json(run / "run.json")["result"]
     assert (run / "model.onnx").read_bytes() == before
     again = darter("train", run.parent / "stripes", "--out", run)
     assert again.returncode == 2

@@ -36,6 +36,8 @@ COMMANDS = {
 # What writing raises where it fails; an error in opening a file has the file's name with it.
 _NOT_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
+COMPLETION = "_DARTER_COMPLETE"  # set where a shell asks what could come next
+
 ABOUT = """From a folder of pictures to an accurate, small, fast CNN, on the computer you have.
 
 darter train photos/ makes a model and a report; darter predict model.onnx new.jpg uses it."""
@@ -67,7 +69,6 @@ def _app(arguments: Sequence[str]) -> Any:
     app = typer.Typer(
         help=ABOUT,
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
@@ -82,11 +83,19 @@ def _app(arguments: Sequence[str]) -> Any:
             print(f"darter {darter.__version__}")
             raise typer.Exit
 
-    wanted = next((a for a in arguments if not a.startswith("-")), None)
+    wanted = next((a for a in _words(arguments) if not a.startswith("-")), None)
     for name, (where, about) in COMMANDS.items():
         command = _load(where) if name == wanted else _unused
         app.command(name, help=None if name == wanted else about)(command)
     return app
+
+
+def _words(arguments: Sequence[str]) -> Sequence[str]:
+    """What is on the command line; a shell that asks for completions tells it by a variable."""
+    for name in ("_TYPER_COMPLETE_ARGS", "COMP_WORDS"):
+        if COMPLETION in os.environ and os.environ.get(name):
+            return os.environ[name].split()[1:]
+    return arguments
 
 
 def _load(where: str) -> Callable[..., None]:

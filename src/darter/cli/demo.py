@@ -14,6 +14,7 @@ def demo(
 ) -> None:
     """Write scikit-learn's 1,797 handwritten digits as a folder, train on it, and predict."""
     from darter.cli.train import parse_seconds
-    from darter.job import Screen, run_demo
+    from darter.job import Screen, run_demo, show_outcome
 
-    run_demo(out, parse_seconds(time), Screen())
+    run, picture = run_demo(out, parse_seconds(time), Screen())
+    show_outcome(run, Screen.of_results(), picture=picture)

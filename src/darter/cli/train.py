@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from darter.errors import OptionError
+from darter.names import to_json
 
 if TYPE_CHECKING:
     from darter.train import Recipe
@@ -64,15 +65,22 @@ def train(
     resume: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Go on with a run that was interrupted.")
     ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the result as one JSON object.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress: the result and errors only.")
+    ] = False,
 ) -> None:
     """Make a classifier from labelled pictures: audit, split, choose, train, prove, report.
 
-    Ends with a folder that holds model.onnx and report.html.
+    Ends with a folder that holds model.onnx and report.html. Progress goes to stderr, the result
+    to stdout.
     """
-    from darter.job import JobOptions, Screen, resume_job, run_job
+    from darter.job import JobOptions, Screen, outcome, resume_job, run_job, show_outcome
     from darter.train import Recipe
 
-    screen = Screen()
+    screen = Screen(quiet=quiet)
     given = {
         "strategy": strategy,
         "backbone": backbone,
@@ -94,13 +102,17 @@ def train(
                 f"--resume RUN goes on with its own options; leave {', '.join(named)} out, or "
                 "start a new run with them."
             )
-        resume_job(resume, screen)
-        return
-    if data is None:
+        folder = resume_job(resume, screen)
+    elif data is None:
         raise OptionError("name a folder of pictures, e.g. darter train photos/")
-    base = Recipe() if recipe is None else Recipe.load(recipe)
-    chosen = with_options(base, given)
-    run_job(JobOptions(str(data), test, parse_seconds(time or DEFAULT_TIME), chosen), out, screen)
+    else:
+        base = Recipe() if recipe is None else Recipe.load(recipe)
+        chosen, seconds = with_options(base, given), parse_seconds(time or DEFAULT_TIME)
+        folder = run_job(JobOptions(str(data), test, seconds, chosen), out, screen)
+    if json:
+        print(to_json(outcome(folder), indent=1))
+    else:
+        show_outcome(folder, Screen.of_results())
 
 
 def with_options(base: "Recipe", given: dict[str, Any]) -> "Recipe":

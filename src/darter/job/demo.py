@@ -1,6 +1,5 @@
 """The whole way on real handwritten digits: write them, train, predict."""
 
-import sys
 from pathlib import Path
 
 from darter.job.digits import write_digits
@@ -13,10 +12,10 @@ from darter.model import load
 SHOWN = 5  # predictions at the end
 
 
-def run_demo(folder: Path, seconds: float, screen: Screen) -> RunFolder:
+def run_demo(folder: Path, seconds: float, screen: Screen) -> tuple[RunFolder, Path]:
     """Write the digits to FOLDER/digits, train into FOLDER/run, and predict some test pictures.
 
-    An interrupted demo goes on where it was.
+    An interrupted demo goes on where it was. Returns the run and the first of those pictures.
     """
     digits, out = folder / "digits", folder / "run"
     screen.line("pictures", f"{digits}: 1,797 handwritten digits that come with scikit-learn")
@@ -31,6 +30,4 @@ def run_demo(folder: Path, seconds: float, screen: Screen) -> RunFolder:
     for name, answer in zip(shown, answers, strict=True):
         label = answer.label or "unknown"
         screen.line("predict", f"{name}  is a {label} ({answer.confidence:.0%})")
-    screen.line("look at", f"{run.path / 'report.html'}")
-    screen.line("try", f"{Path(sys.argv[0])} predict {run.model} {digits / shown[0]}")
-    return run
+    return run, digits / shown[0]

@@ -43,8 +43,8 @@ def resume_job(path: Path, screen: Screen) -> RunFolder:
     """Go on with a run that was interrupted; a finished one is only reported again."""
     folder = RunFolder.open(path)
     if folder.run["state"] == "done":
-        screen.line("done", f"this run is finished: {folder.run['verdict']}")
-        screen.line("report", str(write_html(folder.path)))
+        screen.line("done", "this run was finished; its page is written again")
+        write_html(folder.path)
         return folder
     options = JobOptions.from_dict(folder.run["options"])
     return _run(Run(options, folder, screen), stages.find(options))
@@ -62,7 +62,7 @@ def _run(run: Run, listing: Listing) -> RunFolder:
         judging.judge(run, start, trained)
         folder.save(state="done")
         _say_if_late(run)
-        page = write_html(folder.path)
+        write_html(folder.path)
     except KeyboardInterrupt:
         folder.save(state="interrupted")
         raise Interrupted(
@@ -70,7 +70,6 @@ def _run(run: Run, listing: Listing) -> RunFolder:
         ) from None
     finally:
         folder.release()
-    run.screen.line("report", f"{page}")
     return folder
 
 

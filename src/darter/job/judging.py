@@ -74,8 +74,6 @@ def judge(run: Run, start: Start, trained: Trained) -> None:
     folder.save(result=result, baseline=baseline, margin=gain.to_json(), verdict=sentence)
     folder.save(leaks=leaks.to_json() | {"caution": leaks.caution(), "note": leaks.note()})
     write_info(folder.model, replace(session.info, card=_card(run, trained)))
-    run.say("evaluate", _result_sentence(result))
-    run.screen.line("", sentence)
     explain(run, start, trained, found)
     with folder.stage("speed"):
         folder.record("speed", measure_speed(folder.model, fitted.model))
@@ -129,23 +127,6 @@ def _baseline(start: Start, sources: list[Scanned], indices: tuple[int, ...]) ->
         material.audit.classes,
         paths=material.names(indices),
     )
-
-
-def _result_sentence(result: dict[str, Any]) -> str:
-    (low, high), n, part = result["interval"], result["n"], result["split"]
-    figure = f"{result['accuracy']:.1%}"
-    if result["measure"] == "accuracy":
-        said = f"right for {figure} of {n} {part} pictures"
-    else:
-        said = f"{result['measure']} {figure} on {n} {part} pictures"
-    said += f" (95% interval {low:.1%} to {high:.1%})"
-    if result.get("majority"):
-        said += (
-            f"\nalways naming the commonest class, {result['majority']['label']}: "
-            f"{result['majority']['accuracy']:.1%}; balanced accuracy "
-            f"{result['balanced_accuracy']:.1%}, macro-F1 {result['macro_f1']:.1%}"
-        )
-    return said
 
 
 def _card(run: Run, trained: Trained) -> dict[str, Any]:

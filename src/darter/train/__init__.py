@@ -22,7 +22,7 @@ from darter.train.loss import CrossEntropy
 from darter.train.optimizer import settle_recipe, settle_strategy
 from darter.train.pictures import make_augment, make_preprocess, usual_augment
 from darter.train.plan import Plan
-from darter.train.progress import TrainingBar
+from darter.train.progress import TrainingBar, clock
 from darter.train.recipe import Recipe, spell_out
 from darter.train.step import Diverged, Step
 from darter.train.stop import Interrupted, StopSignal
@@ -44,6 +44,7 @@ __all__ = [
     "Trials",
     "candidate_precisions",
     "choose_device",
+    "clock",
     "explain",
     "export",
     "fit",

@@ -4,13 +4,19 @@ from types import TracebackType
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task
+from rich.table import Column
+from rich.text import Text
 
 from darter.train.plan import Plan
 
+ROOMY, WIDE = 76, 120  # columns: from here on the line has a name, and epoch and validation, too
+
 
 class TrainingBar:
-    """Shows pictures/s, time left, loss and accuracy; nothing where no person watches.
+    """One line: bar, time left, pictures/s, loss, accuracy. Nothing where no person watches.
+
+    A figure appears when it is known. The line fits 60 columns; more room brings more figures.
 
     >>> with TrainingBar() as bar:
     ...     fit(…, progress=bar)
@@ -18,18 +24,14 @@ class TrainingBar:
 
     def __init__(self, console: Console | None = None) -> None:
         console = console or Console()
+        bar = BarColumn(None, table_column=Column(ratio=1, min_width=6))
         self._bar = Progress(
-            TextColumn("training"),
-            BarColumn(),
-            TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
-            TextColumn("{task.fields[speed]:.0f} pictures/s"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(elapsed_when_finished=False),
-            TextColumn("loss {task.fields[loss]:.3f}  accuracy {task.fields[accuracy]:.1%}"),
-            TextColumn("{task.fields[val]}"),
+            *([_Name()] if console.width >= ROOMY else []),
+            bar,
+            _Figures(wide=console.width >= WIDE),
             console=console,
             disable=not console.is_terminal,
+            expand=True,
         )
         self._task: Any = None
         self._plan: Plan | None = None
@@ -38,9 +40,7 @@ class TrainingBar:
         """A run starts, goes on after an interruption at `step`, or changes its plan."""
         self._plan = plan
         if self._task is None:
-            self._task = self._bar.add_task(
-                "", epoch=1, epochs=plan.epochs, speed=0.0, loss=0.0, accuracy=0.0, val=""
-            )
+            self._task = self._bar.add_task("", epoch=1)
         self._bar.update(self._task, total=plan.steps, completed=step, epochs=plan.epochs)
 
     def step(self, step: int, loss: float, accuracy: float, pictures_per_second: float) -> None:
@@ -56,8 +56,7 @@ class TrainingBar:
         )
 
     def epoch(self, record: dict[str, Any]) -> None:
-        if record["val_accuracy"] is not None:
-            self._bar.update(self._task, val=f"validation {record['val_accuracy']:.1%}")
+        self._bar.update(self._task, val=record["val_accuracy"])
 
     def __enter__(self) -> "TrainingBar":
         self._bar.start()
@@ -70,3 +69,47 @@ class TrainingBar:
         _trace: TracebackType | None,
     ) -> None:
         self._bar.stop()
+
+
+class _Name(ProgressColumn):
+    def get_table_column(self) -> Column:
+        return Column(no_wrap=True)
+
+    def render(self, task: Task) -> Text:
+        return Text("training")
+
+
+class _Figures(ProgressColumn):
+    """What is known so far, two spaces apart."""
+
+    def __init__(self, *, wide: bool) -> None:
+        super().__init__(Column(no_wrap=True))
+        self.wide = wide
+
+    def render(self, task: Task) -> Text:
+        return Text("  ".join(figures(task.fields, task.time_remaining, wide=self.wide)))
+
+
+def figures(known: dict[str, Any], seconds_left: float | None, *, wide: bool) -> list[str]:
+    """The figures of the line, in its order; what is not known yet has no place."""
+    told = []
+    if wide and known.get("epochs"):
+        told.append(f"epoch {known['epoch']}/{known['epochs']}")
+    if seconds_left is not None:
+        told.append(f"{clock(seconds_left)} left")
+    if known.get("speed"):
+        told.append(f"{known['speed']:.0f} pictures/s")
+    if known.get("loss") is not None:
+        told.append(f"loss {known['loss']:.2f}")
+    if known.get("accuracy") is not None:
+        told.append(f"accuracy {known['accuracy']:.0%}")
+    if wide and known.get("val") is not None:
+        told.append(f"validation {known['val']:.1%}")
+    return told
+
+
+def clock(seconds: float) -> str:
+    """42 -> "0:42"; 754 -> "12:34"; 7323 -> "2:02:03"."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
