@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from darter.net.graph import Graph, Node, needed, node
 from darter.net.ops import Activation
-from darter.net.passes import PASSES, improve, merge_siblings
+from darter.net.passes import PASSES, improve
 from darter.net.passes.fuse_activation import fuse_activation
 from tests.references.net import run_graph
 
@@ -298,15 +298,6 @@ def test_channels_that_are_normalized_one_by_one_are_one_scale():
         weights |= {f"m{channel}": array(), f"a{channel}": array()}
     nodes.append(node("Concat", "y", parts, "y", axis=1))
     improved(net(*nodes, **weights), "Scale")
-
-
-def test_parallel_pointwise_convolutions_merge():
-    names = ("a", "c", "d")
-    nodes = [conv("x", name, f"w{name}", f"b{name}") for name in names]
-    weights = {f"w{name}": array(size, 4, 1, 1) for size, name in enumerate(names, 2)}
-    weights |= {f"b{name}": array(size) for size, name in enumerate(names, 2)}
-    graph = net(*nodes, node("Concat", "y", names, "y", axis=1), **weights)
-    after(merge_siblings, graph, "Conv", "Split", "Concat")
 
 
 @pytest.mark.parametrize("mode", ["reflect", "edge"])

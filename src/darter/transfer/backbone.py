@@ -42,8 +42,6 @@ class Backbone:
     taps: name of an inner block -> width of its pooled output.
     size: side of the square input in pixels. resize: short side before the center crop.
     fixed_size: the net takes no other size (most transformers).
-    map_module: the module whose output is the last feature map before pooling, for heat maps;
-        None where there is no such map.
     """
 
     name: str
@@ -57,7 +55,6 @@ class Backbone:
     std: tuple[float, float, float]
     source: str
     fixed_size: bool = False
-    map_module: str | None = None
 
     def width(self, layers: str = "last") -> int:
         """Number of features that a head sees when it reads the "last" layer or "all" layers."""

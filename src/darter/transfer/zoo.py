@@ -206,32 +206,10 @@ def build(
     )
     backbone.taps = {block.name: 0 for block in blocks[:-1] if block.tap is not None}
     with torch.no_grad():
-        x = torch.zeros(1, 3, size, size)
-        inner, last = backbone.read_each(x)
-        backbone.map_module = _last_map(net, x)
+        inner, last = backbone.read_each(torch.zeros(1, 3, size, size))
     backbone.feature_dim = last.shape[1]
     backbone.taps = {name: value.shape[1] for name, value in inner.items()}
     return backbone
-
-
-def _last_map(net: nn.Module, x: torch.Tensor) -> str | None:
-    """The module that returns last a map with positions; None where tokens follow it."""
-    found: list[str | None] = [None]
-
-    def note(name: str):
-        def hook(_module: nn.Module, _inputs: object, output: object) -> None:
-            if isinstance(output, torch.Tensor) and output.dim() == 4 and output.shape[-1] > 1:
-                found.append(name)
-            elif isinstance(output, torch.Tensor) and output.dim() == 3:
-                found.append(None)
-
-        return hook
-
-    handles = [m.register_forward_hook(note(n)) for n, m in net.named_modules() if n]
-    net(x)
-    for handle in handles:
-        handle.remove()
-    return found[-1]
 
 
 def _unknown(name: str) -> str:

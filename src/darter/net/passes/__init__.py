@@ -27,7 +27,6 @@ from darter.net.passes.pools import (
 )
 from darter.net.passes.reshapes import drop_idle_moves, merge_moves
 from darter.net.passes.scale_from_eltwise import scale_from_eltwise
-from darter.net.passes.siblings import merge_siblings
 
 Pass = Callable[[Graph], Graph]
 
@@ -64,7 +63,6 @@ PASSES: tuple[Pass, ...] = (
     fuse_activation,
     fuse_residual,
 )
-OPTIONAL: tuple[Pass, ...] = (merge_siblings,)  # no net was found that it makes faster
 
 
 def improve(graph: Graph) -> Graph:
