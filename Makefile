@@ -27,10 +27,10 @@ demo: install
 	$(BIN)/darter demo
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 test-all: install
-	$(BIN)/python -m pytest -m "slow or not slow"
+	$(BIN)/python -m pytest -n auto -m "slow or not slow"
 
 test-core: install
 	tests/sanitized
