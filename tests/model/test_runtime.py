@@ -20,7 +20,7 @@ ONE = np.ones((1, 3, 8, 8), np.float32)
 @pytest.fixture
 def unsupported(tmp_path):
     """A model with an operation that darter lacks and ONNX Runtime has."""
-    return save(color_model(tail=("Selu",)), tmp_path / "selu.onnx")
+    return save(color_model(tail=("Hardmax",)), tmp_path / "hardmax.onnx")
 
 
 def test_darter_runs_what_it_can_without_a_word(tmp_path):
@@ -38,20 +38,22 @@ def test_both_give_the_same_answer(tmp_path, runtime):
 
 
 def test_auto_warns_and_names_the_nodes_before_it_takes_onnxruntime(unsupported):
-    with pytest.warns(RuntimeWarning, match=r"selu.onnx: Selu '.*no such operation; it runs on O"):
+    with pytest.warns(
+        RuntimeWarning, match=r"max.onnx: needs Hardmax, which darter has not; it runs on O"
+    ):
         session = darter.load(unsupported)
     assert session.runtime == "onnxruntime"
-    np.testing.assert_allclose(session.run(ONE), [[10.507] * 3], rtol=1e-4)
+    np.testing.assert_allclose(session.run(ONE), [[1, 0, 0]], rtol=1e-4)
 
 
 def test_darter_alone_refuses_with_the_list(unsupported):
-    with pytest.raises(UnsupportedError, match="Selu 'Selu_3': darter has no such operation"):
+    with pytest.raises(UnsupportedError, match="needs Hardmax, which darter has not"):
         darter.load(unsupported, runtime="darter")
 
 
 def test_without_onnxruntime_the_remedy_is_named(unsupported, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(UnsupportedError, match=r'Selu .* pip install "darter\[ort\]"'):
+    with pytest.raises(UnsupportedError, match=r'Hardmax.* pip install "darter\[ort\]"'):
         darter.load(unsupported)
     with pytest.raises(MissingExtraError, match=r'pip install "darter\[ort\]"'):
         darter.load(unsupported, runtime="onnxruntime")

@@ -10,6 +10,7 @@ from darter.errors import ShapeError
 from darter.net import Graph, Node
 from darter.net.graph import needed, node
 from darter.net.ops import ACTIVATIONS, OPS, Activation
+from tests.net import more_operations as more
 
 LARGEST = 6000  # elements of a tensor, for one picture
 CHANNELS = (1, 2, 3, 4, 5, 8, 12, 16, 17, 24, 32, 40, 64)
@@ -371,4 +372,7 @@ MAKERS: tuple[tuple[tuple[int, ...], Maker], ...] = (
     *((ANY, m) for m in (eltwise, eltwise, transpose, transpose, reshape, reshape, cut, take)),
     *((ANY, m) for m in (split, concat, expand)),
     *(((2, 3, 4), m) for m in (matmul, broadcast, elsewhere)),
+    *((ANY, m) for m in (more.group_norm, more.where)),
+    ((3,), more.depth_to_space),
+    *(((2,), m) for m in (more.recurrent, more.recurrent)),
 )

@@ -146,8 +146,9 @@ def eltwise(given, a, b):
     functions = {
         "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide,
         "pow": np.power, "min": np.minimum, "max": np.maximum,
+        "less": np.less, "less_equal": np.less_equal, "equal": np.equal,
     }  # fmt: skip
-    return activate(given["activation"], functions[given["function"]](a, b))
+    return activate(given["activation"], functions[given["function"]](a, b).astype(a.dtype))
 
 
 def scale(given, x, factor, shift):
@@ -213,6 +214,58 @@ def channel_norm(given, x, factor, shift):
     return np.moveaxis(last, -1, 1)
 
 
+def group_norm(given, x, factor, shift):
+    grouped = x.reshape(len(x), given["groups"], -1)
+    centered = grouped - grouped.mean(-1, keepdims=True)
+    deviation = np.sqrt((centered**2).mean(-1, keepdims=True) + given["epsilon"])
+    per_channel = (-1,) + (1,) * (x.ndim - 2)
+    normal = (centered / deviation).reshape(x.shape)
+    return normal * factor.reshape(per_channel) + shift.reshape(per_channel)
+
+
+def depth_to_space(given, x):
+    (n, c, h, w), (a, b) = x.shape, given["square"]
+    k = c // (a * b)
+    if given["channels_first"]:
+        apart = x.reshape(n, k, a, b, h, w).transpose(0, 1, 4, 2, 5, 3)
+    else:
+        apart = x.reshape(n, a, b, k, h, w).transpose(0, 3, 4, 1, 5, 2)
+    return apart.reshape(n, k, a * h, b * w)
+
+
+def arg(given, x):
+    axis, x = given["axis"], -x if given["least"] else x
+    if given["last"]:
+        best = x.shape[axis] - 1 - np.flip(x, axis).argmax(axis, keepdims=True)
+    else:
+        best = x.argmax(axis, keepdims=True)
+    return (best if given["keep_dims"] else best.squeeze(axis)).astype(x.dtype)
+
+
+def recurrent(given, gates, r, bias):
+    n, steps, _ = gates.shape
+    size = r.shape[1]
+    h, c = np.zeros((n, size)), np.zeros((n, size))
+    y = np.zeros((n, steps, size), gates.dtype)
+    for t in reversed(range(steps)) if given["backward"] else range(steps):
+        z = gates[:, t]
+        if given["kind"] == "lstm":
+            i, o, f, g = np.split(z + h @ r.T, 4, axis=1)
+            c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+            h = sigmoid(o) * np.tanh(c)
+        else:
+            z_update, z_reset, z_next = np.split(z, 3, axis=1)
+            r_update, r_reset, r_next = np.split(r, 3)
+            update, reset = sigmoid(z_update + h @ r_update.T), sigmoid(z_reset + h @ r_reset.T)
+            if given["kind"] == "gru_reset_after":
+                h_next = np.tanh(z_next + reset * (h @ r_next.T + bias))
+            else:
+                h_next = np.tanh(z_next + (reset * h) @ r_next.T)
+            h = (1 - update) * h_next + update * h
+        y[:, t] = h
+    return y
+
+
 def softmax(given, x):
     logits = x - x.max(given["axis"], keepdims=True)
     logs = logits - np.log(np.exp(logits).sum(given["axis"], keepdims=True))
@@ -223,6 +276,10 @@ def reduce(given, x):
     function = {
         "mean": np.mean, "sum": np.sum, "max": np.max, "min": np.min,
         "l2": lambda x, **how: np.sqrt(np.sum(x**2, **how)),
+        "l1": lambda x, **how: np.sum(np.abs(x), **how), "prod": np.prod,
+        "sum_square": lambda x, **how: np.sum(x**2, **how),
+        "log_sum": lambda x, **how: np.log(np.sum(x, **how)),
+        "log_sum_exp": lambda x, **how: np.log(np.sum(np.exp(x), **how)),
     }[given["function"]]  # fmt: skip
     return function(x, axis=tuple(given["axes"]), keepdims=given["keep_dims"])
 
@@ -311,6 +368,11 @@ FUNCTIONS = {
     "LRN": lrn,
     "LayerNorm": layer_norm,
     "ChannelNorm": channel_norm,
+    "GroupNorm": group_norm,
+    "DepthToSpace": depth_to_space,
+    "Where": lambda given, condition, a, b: np.where(condition != 0, a, b),
+    "Arg": arg,
+    "Recurrent": recurrent,
     "Softmax": softmax,
     "Reduce": reduce,
     "MatMul": lambda given, a, b: a @ b,

@@ -87,7 +87,8 @@ OPS: dict[str, Op] = {
     ),
     "GlobalAveragePool": Op("x", shapes.global_pool),  # (N, C, H, W) -> (N, C, 1, 1)
     "GlobalMaxPool": Op("x", shapes.global_pool),
-    # function: add, sub, mul, div, pow, min, max; numpy's broadcasting; either may be a weight
+    # function: add, sub, mul, div, pow, min, max; less, less_equal, equal, which give 1 or 0;
+    # numpy's broadcasting; either may be a weight
     "Eltwise": Op("a b", shapes.eltwise, (), {"function": REQUIRED, "activation": None}),
     "Activation": Op("x", shapes.same, (), {"activation": REQUIRED}),
     "PRelu": Op("x slope", shapes.eltwise, ("slope",)),  # slope broadcasts to x
@@ -131,6 +132,33 @@ OPS: dict[str, Op] = {
     ),
     # (N, C, H, W): each pixel's channels are normalized; scale (C,), shift (C,)
     "ChannelNorm": Op("x scale shift", shapes.scale, ("scale", "shift"), {"epsilon": 1e-5}),
+    # (N, C, ...): each of so many groups of channels is normalized over all its pixels
+    "GroupNorm": Op(
+        "x scale shift",
+        shapes.group_norm,
+        ("scale", "shift"),
+        {"groups": REQUIRED, "epsilon": 1e-5},
+    ),
+    # (N, C a b, H, W) -> (N, C, a H, b W), square (a, b); channels_first: x is (N, C, a, b, H, W)
+    # and not (N, a, b, C, H, W)
+    "DepthToSpace": Op(
+        "x", shapes.depth_to_space, (), {"square": REQUIRED, "channels_first": False}
+    ),
+    # a where the condition is not 0, else b; numpy's broadcasting
+    "Where": Op("condition a b", shapes.eltwise),
+    # the place of the largest value, or least, along an axis; of equals the first, or last
+    "Arg": Op(
+        "x", shapes.arg, (), {"axis": REQUIRED, "keep_dims": True, "least": False, "last": False}
+    ),
+    # gates (N, T, G H), the input's part of them with all biases, r (G H, H) -> (N, T, H); it
+    # begins in a state of zeros. kind: lstm (gates i, o, f, c), gru (z, r, h), or gru_reset_after,
+    # whose h has a bias (H,) of its own within the reset
+    "Recurrent": Op(
+        "gates r bias",
+        shapes.recurrent,
+        ("r", "bias"),
+        {"kind": REQUIRED, "backward": False},
+    ),
     "Softmax": Op("x", shapes.same, (), {"axis": -1, "log": False}),
     # function: mean, sum, max, min, prod, l2, ...
     "Reduce": Op(

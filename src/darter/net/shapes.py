@@ -196,6 +196,36 @@ def reduce(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
     return [tuple(size for i, size in enumerate(x) if i not in axes)]
 
 
+def group_norm(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
+    (y,) = scale(attributes, inputs)
+    if attributes["groups"] < 1 or y[1] % attributes["groups"]:
+        raise ShapeError(f"{attributes['groups']} groups of the channels of {y}")
+    return [y]
+
+
+def depth_to_space(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
+    (x,), (rows, columns) = inputs, attributes["square"]
+    image(x)
+    if min(rows, columns) < 1 or x[1] % (rows * columns):
+        raise ShapeError(f"{x[1]} channels are no squares of {rows} × {columns} pixels")
+    return [(x[0], x[1] // (rows * columns), rows * x[2], columns * x[3])]
+
+
+def arg(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
+    axis = check_axis(attributes["axis"], inputs[0])
+    if not inputs[0][axis]:
+        raise ShapeError(f"nothing along axis {axis} of {inputs[0]}")
+    return reduce({"axes": (axis,), "keep_dims": attributes["keep_dims"]}, inputs)
+
+
+def recurrent(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
+    gates, r, bias = inputs
+    count = 4 if attributes["kind"] == "lstm" else 3
+    if len(gates) != 3 or r != (gates[2], gates[2] // count) or bias != r[1:] or gates[2] % count:
+        raise ShapeError(f"gates {gates} of {count} kinds with r {r} and bias {bias}")
+    return [(*gates[:2], r[1])]
+
+
 def window(hw: Dims, kernel: Dims, attributes: Attributes) -> Dims:
     """How many windows fit on both axes."""
     strides, pads, dilations = (attributes[k] for k in ("strides", "pads", "dilations"))

@@ -61,6 +61,9 @@ Binary scalar_function(const std::string& name) {
         {"min", [](float a, float b) { return b < a ? b : a; }},
         {"max", [](float a, float b) { return b > a ? b : a; }},
         {"pow", [](float a, float b) { return std::pow(a, b); }},
+        {"less", [](float a, float b) { return a < b ? 1.0f : 0.0f; }},
+        {"less_equal", [](float a, float b) { return a <= b ? 1.0f : 0.0f; }},
+        {"equal", [](float a, float b) { return a == b ? 1.0f : 0.0f; }},
         {"prelu", [](float x, float slope) { return x < 0 ? x * slope : x; }}};
     for (const auto& [each, function] : known)
         if (name == each) return function;

@@ -6,6 +6,7 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <optional>
 #include <stdexcept>
 #include <tuple>
@@ -13,6 +14,7 @@
 #include "activation/named.hpp"
 #include "net/fully_connected.hpp"
 #include "net/program.hpp"
+#include "net/recurrent.hpp"
 #include "net/steps.hpp"
 #include "register.hpp"
 
@@ -115,6 +117,26 @@ void register_product_steps(nb::module_& m) {
           nb::arg("n"), nb::arg("x_blocks"), nb::arg("y_blocks"));
 }
 
+void register_recurrent_steps(nb::module_& m) {
+    nb::class_<Recurrence>(m, "Recurrence").def_prop_ro("weight_bytes", &Recurrence::weight_bytes);
+    m.def(
+        "pack_recurrent",
+        [](const std::string& kind, int64_t hidden, const Input& r, const Input& bias) {
+            const char* names[] = {"lstm", "gru", "gru_reset_after"};
+            const auto* found = std::find(std::begin(names), std::end(names), kind);
+            if (found == std::end(names)) throw std::invalid_argument("no recurrence " + kind);
+            auto which = static_cast<Recurrence::Kind>(found - std::begin(names));
+            int64_t gates = which == Recurrence::lstm ? 4 : 3;
+            if (static_cast<int64_t>(r.size()) != gates * hidden * hidden ||
+                static_cast<int64_t>(bias.size()) != hidden)
+                throw std::invalid_argument("r must be (gates * hidden, hidden), bias (hidden)");
+            return std::make_shared<Recurrence>(which, hidden, r.data(), bias.data());
+        },
+        nb::arg("kind"), nb::arg("hidden"), nb::arg("r"), nb::arg("bias"));
+    m.def("recurrent_step", &recurrent_step, nb::arg("layer"), nb::arg("n"), nb::arg("steps"),
+          nb::arg("backward"));
+}
+
 void register_blocked_steps(nb::module_& m) {
     m.def("pool_step",
           [](const Array& x, const Array& y, const Numbers& shape, bool mean, bool count_padding) {
@@ -139,6 +161,14 @@ void register_blocked_steps(nb::module_& m) {
     m.def("layer_norm_step", [](const Array& x, const Array& y, float epsilon) {
         return layer_norm_step(blocked(x), blocked(y), epsilon);
     });
+    m.def("group_norm_step",
+          [](const Array& x, const Array& y, int64_t groups, float epsilon) {
+              return group_norm_step(blocked(x), blocked(y), groups, epsilon);
+          });
+    m.def("depth_to_space_step",
+          [](const Array& x, const Array& y, bool channels_first) {
+              return depth_to_space_step(blocked(x), blocked(y), channels_first);
+          });
     m.def("lrn_step", [](const Array& x, const Array& y, int64_t size, float alpha, float beta,
                          float bias) {
         return lrn_step(blocked(x), blocked(y), size, alpha, beta, bias);
@@ -162,6 +192,8 @@ void register_plain_steps(nb::module_& m) {
         return broadcast_step(function, sizes, a_strides, b_strides, activation_of(activation));
     });
     m.def("softmax_step", &softmax_step);
+    m.def("select_step", &select_step);
+    m.def("arg_step", &arg_step);
     m.def("reduce_step", &reduce_step);
     m.def("matmul_step", &matmul_step);
 }
@@ -173,6 +205,7 @@ void register_net(nb::module_& core) {
     nb::class_<Step>(m, "Step").def_prop_ro("weight_bytes", &Step::weight_bytes);
     register_program(m);
     register_product_steps(m);
+    register_recurrent_steps(m);
     register_blocked_steps(m);
     register_plain_steps(m);
 }

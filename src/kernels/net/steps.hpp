@@ -24,6 +24,11 @@ class Program;
 StepPointer repeat_step(std::shared_ptr<const Program> program, int64_t times,
                         std::vector<int64_t> x_floats, std::vector<int64_t> y_floats);
 
+// (n, steps, gates * hidden) -> (n, steps, hidden), plain
+class Recurrence;
+StepPointer recurrent_step(std::shared_ptr<const Recurrence> layer, int64_t n, int64_t steps,
+                           bool backward);
+
 struct PoolShape {
     int64_t kernel_h, kernel_w, stride_h, stride_w, pad_top, pad_left, pad_bottom, pad_right;
     int64_t dilation_h, dilation_w;
@@ -48,8 +53,14 @@ StepPointer from_blocked_step(const Blocked& x);  // and back
 
 // x, scale, shift -> y; over all channels of a pixel.
 StepPointer layer_norm_step(const Blocked& x, const Blocked& y, float epsilon);
+// x, scale, shift -> y; over the pixels of all channels of a group.
+StepPointer group_norm_step(const Blocked& x, const Blocked& y, int64_t groups, float epsilon);
 StepPointer lrn_step(const Blocked& x, const Blocked& y, int64_t size, float alpha, float beta,
                      float bias);
+
+// y (n, c, a * h, b * w) of x (n, c * a * b, h, w); channels_first: the a * b places of a channel lie
+// side by side in x, else the channels of a place.
+StepPointer depth_to_space_step(const Blocked& x, const Blocked& y, bool channels_first);
 
 // Each output row is a weighted sum of `taps` input rows, and likewise columns: resize and pad.
 // An index of -1 is a pixel of zeros.
@@ -67,7 +78,13 @@ struct Part {
     std::vector<int64_t> sizes, x_strides, y_strides;
 };
 StepPointer move_step(std::vector<Part> parts);
-// function: those of eltwise_step, and pow.
+// y = c ? a : b, c being true where it is not 0
+StepPointer select_step(std::vector<int64_t> sizes, std::vector<int64_t> c_strides,
+                        std::vector<int64_t> a_strides, std::vector<int64_t> b_strides);
+// x: (outer, axis, inner) -> the place of the largest, or least, along the axis; of equals the
+// first, or last.
+StepPointer arg_step(int64_t outer, int64_t axis, int64_t inner, bool least, bool last);
+// function: those of eltwise_step, pow, and comparisons, which give 1 or 0.
 StepPointer broadcast_step(const std::string& function, std::vector<int64_t> sizes,
                            std::vector<int64_t> a_strides, std::vector<int64_t> b_strides,
                            const Activation& activation);

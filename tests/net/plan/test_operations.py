@@ -340,3 +340,69 @@ def test_every_instruction_set_agrees(isa):
         test_global_pools("GlobalMaxPool")
         for kind in ACTIVATIONS:
             test_activations(kind, True)
+
+
+@pytest.mark.parametrize("isa", available_isas())
+@pytest.mark.parametrize("kind", ["lstm", "gru", "gru_reset_after"])
+@given(
+    n=st.integers(1, 5),
+    steps=st.integers(1, 6),
+    size=st.integers(1, 40),
+    backward=st.booleans(),
+)
+@settings(max_examples=15, deadline=None)
+def test_recurrent_layers(isa, kind, n, steps, size, backward):
+    gates = (4 if kind == "lstm" else 3) * size
+    made = node("Recurrent", "y", ["x", "r", "b"], "y", kind=kind, backward=backward)
+    weights = {"r": array(gates, size) / size**0.5, "b": array(size)}
+    with using_isa(isa):
+        check(net(made, shape=(steps, gates), **weights), batches=(n,))
+
+
+@pytest.mark.parametrize("isa", available_isas())
+@given(
+    c=st.sampled_from([1, 5, 16, 24, 36]),
+    groups=st.sampled_from([1, 2, 4, "all"]),
+    pixels=st.sampled_from([(1, 1), (7, 3), (20, 30)]),
+    far=st.sampled_from([0, 100]),
+)
+@settings(max_examples=15, deadline=None)
+def test_group_normalization(isa, c, groups, pixels, far):
+    groups = c if groups == "all" or c % groups else groups
+    nodes = (
+        node("Eltwise", "f", ["x", "far"], "f", function="add"),
+        node("GroupNorm", "y", ["f", "s", "t"], "y", groups=groups, epsilon=1e-2),
+    )
+    weights = {"far": np.float32(far), "s": array(c), "t": array(c)}
+    with using_isa(isa):
+        check(net(*nodes, shape=(c, *pixels), **weights), tolerance=2e-5 * (1 + far))
+
+
+@pytest.mark.parametrize("channels_first", [False, True])
+@pytest.mark.parametrize("square", [(1, 2), (2, 2), (3, 1)])
+@pytest.mark.parametrize("c", [1, 5, 16, 40])
+def test_depth_to_space(channels_first, square, c):
+    made = node("DepthToSpace", "y", ["x"], "y", square=square, channels_first=channels_first)
+    check(net(made, shape=(c * square[0] * square[1], 3, 4)), tolerance=0)
+
+
+@pytest.mark.parametrize("least", [False, True])
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize("axis", [1, 2, -1])
+def test_the_place_of_the_largest(least, last, keep, axis):
+    nodes = (
+        node("Activation", "r", ["x"], "r", activation=Activation("relu")),
+        node("Arg", "y", ["r"], "y", axis=axis, least=least, last=last, keep_dims=keep),
+    )
+    check(net(*nodes), tolerance=0)
+
+
+@pytest.mark.parametrize("function", ["less", "less_equal", "equal"])
+def test_comparisons(function):
+    nodes = (
+        node("Activation", "r", ["x"], "r", activation=Activation("relu")),
+        node("Eltwise", "c", ["r", "z"], "c", function=function),
+        node("Where", "y", ["c", "x", "z"], "y"),
+    )
+    check(net(*nodes, z=np.zeros((1, 7))), tolerance=0)

@@ -82,6 +82,8 @@ def _value(entry: "AttributeProto", folder: Path) -> Any:
         return tuple(entry.floats)
     if kind == entry.INTS:
         return tuple(entry.ints)
+    if kind == entry.STRINGS:
+        return tuple(each.decode(errors="replace") for each in entry.strings)
     return None
 
 

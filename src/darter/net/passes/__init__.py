@@ -18,6 +18,7 @@ from darter.net.passes.fuse_activation import fuse_activation
 from darter.net.passes.fuse_residual import fuse_residual
 from darter.net.passes.gates import gates, hard_sigmoid
 from darter.net.passes.gelu import gelu
+from darter.net.passes.group_norm import group_norm, scale_into_norm
 from darter.net.passes.layer_norm import layer_norm
 from darter.net.passes.pools import (
     border_into_depthwise,
@@ -40,6 +41,7 @@ PASSES: tuple[Pass, ...] = (
     gates,
     gelu,
     layer_norm,
+    group_norm,
     channels_first,
     merge_moves,
     drop_idle_moves,
@@ -52,6 +54,7 @@ PASSES: tuple[Pass, ...] = (
     fold_bias,
     scale_from_eltwise,
     merge_scales,
+    scale_into_norm,
     order_after_scale,
     drop_idle_channels,
     channel_affine,

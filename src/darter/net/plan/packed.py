@@ -76,6 +76,15 @@ class Packed:
     def is_empty(self) -> bool:
         return not self._kept
 
+    def recurrent(
+        self, names: tuple[str, ...], kind: str, r: NDArray[np.float32], b: NDArray[np.float32]
+    ) -> Any:
+        """r: (gates * hidden, hidden), b: (hidden,)"""
+        arrays = (np.ascontiguousarray(each, np.float32) for each in (r, b))
+        return self._make(
+            ("recurrent", names, kind), lambda: steps.pack_recurrent(kind, r.shape[1], *arrays)
+        )
+
     @property
     def bytes(self) -> int:
         return sum(layer.weight_bytes for layer in self._kept.values())

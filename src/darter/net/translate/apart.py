@@ -12,7 +12,7 @@ ALIGNED = ("Activation", "Eltwise", "PRelu", "Where", "Expand", "Gemm", "MatMul"
 # These work along one axis, or along all from it on.
 ALONG = ("Concat", "Split", "Slice", "Take", "Softmax")
 FROM = ("LayerNorm",)
-FREE = ("Transpose", "Reduce")  # a reduction over the pictures leaves none
+FREE = ("Transpose", "Reduce", "Arg")  # a reduction over the pictures leaves none
 
 
 def check_apart(made: Node, shape: Callable[[str], Shape], dims: Callable[[str], Dims]) -> None:

@@ -38,6 +38,7 @@ class Translation:
         self.values: dict[str, Values] = {}
         self._constant_bytes = 0
         self.flat: dict[str, str] = {}  # all pictures as one row -> what they are a row of
+        self.whole: set[str] = set()  # computed tensors whose values are whole numbers
         self._same: dict[str, str] = {}  # tensor -> the one that it is another name of
         self._shapes: tuple[dict[str, Dims], dict[str, Dims]] = ({}, {})
         for number, batch in enumerate(BATCHES):
@@ -143,7 +144,13 @@ class Translation:
 
     def alias(self, source: Node) -> None:
         """The node does nothing: its readers read its input instead."""
-        (name, *_), output = source.inputs, source.output
+        self.rename(source, source.inputs[0])
+
+    def rename(self, source: Node, name: str) -> None:
+        """Readers of the node's output read this tensor instead."""
+        output = source.output
+        if name in self.whole:
+            self.whole.add(output)
         if name in self.values:
             self.know(output, *self.values[name])
             return

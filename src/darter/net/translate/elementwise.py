@@ -9,6 +9,7 @@ from darter.net.translate.attributes import integer, number, text
 from darter.net.translate.context import Translation
 
 FLOATS = (1, 10, 11)  # ONNX's numbers of float32, float16 and float64
+WHOLE = (2, 3, 4, 5, 6, 7, 9, 12, 13)  # and of whole numbers and truth values
 
 
 def plain(kind: str):
@@ -42,6 +43,52 @@ def swish(net: Translation, source: Node) -> None:
     if number(source, "alpha", 1.0) != 1:
         raise UnsupportedError("x sigmoid(a x) is supported for a = 1 only")
     _activation(net, source, Activation("swish"))
+
+
+def selu(net: Translation, source: Node) -> None:
+    """gamma * elu(x, alpha)"""
+    alpha = number(source, "alpha", 1.67326319217681884765625)
+    gamma = number(source, "gamma", 1.05070102214813232421875)
+    bent = net.between(source, "elu")
+    net.emit("Activation", source, source.inputs[:1], bent, activation=Activation("elu", alpha))
+    _times(net, source, bent, gamma, source.output)
+
+
+def celu(net: Translation, source: Node) -> None:
+    """alpha * elu(x / alpha)"""
+    alpha = number(source, "alpha", 1.0)
+    if not alpha:
+        raise ModelFileError("alpha must not be 0")
+    grown, bent = net.between(source, "x"), net.between(source, "elu")
+    _times(net, source, source.inputs[0], 1 / alpha, grown)
+    net.emit("Activation", source, (grown,), bent, activation=Activation("elu", 1.0))
+    _times(net, source, bent, alpha, source.output)
+
+
+def absolute(net: Translation, source: Node) -> None:
+    x, minus = source.inputs[0], net.between(source, "minus")
+    _times(net, source, x, -1.0, minus)
+    net.emit("Eltwise", source, (x, minus), source.output, function="max")
+
+
+def softsign(net: Translation, source: Node) -> None:
+    """x / (1 + |x|)"""
+    x = source.inputs[0]
+    minus, size, plus = (net.between(source, role) for role in ("minus", "size", "plus"))
+    _times(net, source, x, -1.0, minus)
+    net.emit("Eltwise", source, (x, minus), size, function="max")
+    one = net.weight(source, "one", 1.0)
+    net.emit("Eltwise", source, (size, one), plus, function="add")
+    net.emit("Eltwise", source, (x, plus), source.output, function="div")
+
+
+def mean(net: Translation, source: Node) -> None:
+    """Of several tensors."""
+    left, *others = source.inputs
+    for part, right in enumerate(others):
+        total = net.between(source, f"sum{part}")
+        left = net.emit("Eltwise", source, (left, right), total, function="add")
+    _times(net, source, left, 1 / len(source.inputs), source.output)
 
 
 def clip(net: Translation, source: Node) -> None:
@@ -91,8 +138,7 @@ def power(net: Translation, source: Node) -> None:
 
 
 def negate(net: Translation, source: Node) -> None:
-    minus = net.weight(source, "minus", -1.0)
-    net.emit("Eltwise", source, (source.inputs[0], minus), source.output, function="mul")
+    _times(net, source, source.inputs[0], -1.0, source.output)
 
 
 def batch_normalization(net: Translation, source: Node) -> None:
@@ -118,9 +164,15 @@ def batch_normalization(net: Translation, source: Node) -> None:
 
 def cast(net: Translation, source: Node) -> None:
     """Numbers stay float32 throughout, so a change of precision is nothing to do."""
-    if integer(source, "to", 0) not in FLOATS:
+    kind = integer(source, "to", 0)
+    if kind not in FLOATS and not (source.inputs[0] in net.whole and kind in WHOLE):
         raise UnsupportedError("makes whole numbers of what is computed from pictures")
     net.alias(source)
+
+
+def _times(net: Translation, source: Node, x: str, factor: float, output: str) -> None:
+    constant = net.weight(source, "factor", factor)
+    net.emit("Eltwise", source, (x, constant), output, function="mul")
 
 
 def _activation(net: Translation, source: Node, activation: Activation) -> None:

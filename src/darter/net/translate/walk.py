@@ -11,9 +11,8 @@ from darter.net.graph import Graph, Node, Shape
 from darter.net.translate.attributes import check_attributes
 from darter.net.translate.context import Translation
 from darter.net.translate.fold import FOLDS, fold, part_of_shape
+from darter.net.translate.refusals import MissingError, Refusals
 from darter.net.translate.table import TRANSLATIONS
-
-MOST_LISTED = 20  # of the nodes that an error names
 
 
 def translate(
@@ -27,14 +26,14 @@ def translate(
 
     inputs: the shape of each input, None for the number of pictures.
     written: the number of pictures that the file was written for, if it insists on one.
-    Raises UnsupportedError that lists every node that cannot be translated; ShapeError and
+    Raises UnsupportedError that names the kinds of nodes that cannot be translated; ShapeError and
     ModelFileError at the first node that makes no sense.
     """
     read = {name for source in graph.nodes for name in source.inputs} | set(outputs)
     net = Translation(inputs, graph.opset, written)
     for name, array in graph.weights.items():
         net.know_weight(name, array)
-    refused: list[str] = []
+    refused = Refusals()
     unknown: set[str] = set()  # outputs of refused nodes; what needs them cannot be judged
     for source in graph.nodes:
         try:
@@ -45,12 +44,9 @@ def translate(
             else:
                 _one(net, _without_unread(source, read))
         except UnsupportedError as error:
-            refused.append(f"{source}: {error}")
+            refused.add(source, error)
             unknown.update(source.outputs)
-    if refused:
-        more = len(refused) - MOST_LISTED
-        listed = refused[:MOST_LISTED] + ([f"and {more} more"] if more > 0 else [])
-        raise UnsupportedError("; ".join(listed))
+    refused.check()
     return net.finish(outputs)
 
 
@@ -93,7 +89,9 @@ def _check_attributes(net: Translation, source: Node) -> None:
 def _check_known(source: Node) -> None:
     """UnsupportedError unless darter may be able to run the operation."""
     if source.op not in TRANSLATIONS and source.op not in ("Constant", "Shape", "Size"):
-        only = "works on constants only" if source.op in FOLDS else "darter has no such operation"
+        if source.op not in FOLDS:
+            raise MissingError("darter has no such operation")
+        only = "works on constants only"
         raise UnsupportedError(only)
 
 

@@ -138,11 +138,29 @@ void weigh(const float* const* taps, const float* weights, int64_t count, float*
     }
 }
 
+// Four sums, so that additions need not wait for each other.
+template <class V>
+void accumulate(const float* x, const float* w, int64_t rows, float* y) {
+    constexpr int kChains = 4;
+    for (int part = 0; part < kBlock; part += V::lanes) {
+        V total[kChains];
+        for (V& each : total) each = V::zero();
+        int64_t row = 0;
+        for (; row + kChains <= rows; row += kChains)
+#pragma GCC unroll 4
+            for (int i = 0; i < kChains; ++i)
+                total[i] = fma(V::fill(x[row + i]), V::load(w + (row + i) * kBlock + part), total[i]);
+        for (; row < rows; ++row)
+            total[0] = fma(V::fill(x[row]), V::load(w + row * kBlock + part), total[0]);
+        (V::load(y + part) + ((total[0] + total[1]) + (total[2] + total[3]))).store(y + part);
+    }
+}
+
 template <class V>
 constexpr VectorKernels kernels() {
     return {maximum<V>,       sum<V>,           binary<V, Add>, binary<V, Sub>, binary<V, Mul>,
             binary<V, Div>,   binary<V, Min>,   binary<V, Max>, binary<V, Prelu>, scale<V>,
-            layer_norm<V>,    weigh<V>};
+            layer_norm<V>,    accumulate<V>,    weigh<V>};
 }
 
 }  // namespace darter::vector

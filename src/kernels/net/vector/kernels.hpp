@@ -28,6 +28,9 @@ struct VectorKernels {
     void (*layer_norm)(const float* x, int64_t x_plane, float* y, int64_t y_plane, int64_t channels,
                        int64_t pixels, const float* scale, const float* shift, float epsilon);
 
+    // y += sum over rows of x[row] * w[row]; y and each row of w are 16 floats.
+    void (*accumulate)(const float* x, const float* w, int64_t rows, float* y);
+
     // y = sum over taps of weight[tap] * x[tap]; a tap is a pixel.
     void (*weigh)(const float* const* taps, const float* weights, int64_t count, float* y);
 };

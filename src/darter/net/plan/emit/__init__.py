@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from darter.net.graph import Node
 from darter.net.plan.builder import Builder
-from darter.net.plan.emit import eltwise, moves, normalize, products, windows
+from darter.net.plan.emit import choose, eltwise, moves, normalize, products, windows
 
 EMIT: dict[str, Callable[[Builder, Node], None]] = {
     "Conv": products.conv,
@@ -31,6 +31,11 @@ EMIT: dict[str, Callable[[Builder, Node], None]] = {
     "LRN": normalize.lrn,
     "LayerNorm": normalize.layer_norm,
     "ChannelNorm": normalize.channel_norm,
+    "GroupNorm": normalize.group_norm,
     "Softmax": normalize.softmax,
+    "DepthToSpace": moves.depth_to_space,
+    "Where": choose.where,
+    "Arg": choose.arg,
+    "Recurrent": products.recurrent,
     "Reduce": normalize.reduce,
 }

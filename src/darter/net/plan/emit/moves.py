@@ -164,6 +164,12 @@ def _runs(places: tuple[int, ...]) -> list[tuple[int, int, int, int]]:
     return runs
 
 
+def depth_to_space(build: Builder, node: Node) -> None:
+    x, y = build.blocked(node.inputs[0]), build.new(node.output, 1)
+    first = bool(build.attributes(node)["channels_first"])
+    build.emit(steps.depth_to_space_step(x.array, y.array, first), [x], [y], "copy")
+
+
 def expand(build: Builder, node: Node) -> None:
     source, shape = build.plain(node.inputs[0]), build.shapes[node.output]
     own = (1,) * (len(shape) - len(source.shape)) + source.shape

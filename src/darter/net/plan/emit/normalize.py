@@ -40,6 +40,15 @@ def channel_norm(build: Builder, node: Node) -> None:
     build.emit(core, [source, *constants], [target])
 
 
+def group_norm(build: Builder, node: Node) -> None:
+    given = build.attributes(node)
+    x, factor, shift = node.inputs
+    constants = [build.constant(build.weight(name), 1) for name in (factor, shift)]
+    source, target = build.blocked(x), build.new(node.output, 1)
+    core = steps.group_norm_step(source.array, target.array, given["groups"], given["epsilon"])
+    build.emit(core, [source, *constants], [target])
+
+
 def softmax(build: Builder, node: Node) -> None:
     given = build.attributes(node)
     shape = build.shapes[node.output]

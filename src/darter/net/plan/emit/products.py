@@ -46,6 +46,17 @@ def matmul(build: Builder, node: Node) -> None:
     build.emit(core, reads, [build.new(node.output, None)], "gemm", count)
 
 
+def recurrent(build: Builder, node: Node) -> None:
+    given = build.attributes(node)
+    gates, *names = node.inputs
+    r, b = (build.weight(name) for name in names)
+    layer = build.packed.recurrent(tuple(names), given["kind"], r, b)
+    n, count, _ = build.shapes[gates]
+    core = steps.recurrent_step(layer, n, count, bool(given["backward"]))
+    target = build.new(node.output, None)
+    build.emit(core, [build.plain(gates)], [target], given["kind"], n * count * r.size)
+
+
 def _offsets(outer: tuple[int, ...], shape: tuple[int, ...]) -> list[int]:
     """Where the matrices of an operand begin, for every matrix of the result."""
     own = (1,) * (len(outer) + 2 - len(shape)) + shape
