@@ -32,6 +32,9 @@ OPS = (
     *("Relu", "LeakyRelu", "PRelu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Swish"),
     *("Gelu", "Erf", "Add", "Sub", "Mul", "Div", "Concat", "Split", "Flatten", "Reshape"),
     *("Squeeze", "Unsqueeze", "Transpose", "Dropout", "Identity", "Constant", "Shape"),
+    *("InstanceNormalization", "GroupNormalization", "LpNormalization", "ConvTranspose"),
+    *("DepthToSpace", "SpaceToDepth", "LSTM", "GRU", "Einsum", "Where", "ArgMax", "ArgMin"),
+    *("Selu", "Celu", "ThresholdedRelu", "Softsign", "Abs", "Gather", "Slice"),
 )
 FIRST_OUTPUT = ("BatchNormalization", "Dropout", "LayerNormalization", "MaxPool")
 Run = Callable[..., list[np.ndarray]]

@@ -13,7 +13,7 @@ from darter.net.translate.table import TRANSLATIONS
 
 # Any value of the right type means something.
 FREE = {"Cast.to", "end", "saturate", "seed", "start", "stash_type", "value_int", "value_ints"}
-FREE |= {"round_mode", "value_string"}
+FREE |= {"Einsum.equation", "round_mode", "value_string"}
 WRONG = [
     ("AveragePool", {"ceil_mode": 2}, "0 or 1"),
     ("AveragePool", {"count_include_pad": -1}, "0 or 1"),
@@ -24,6 +24,9 @@ WRONG = [
     ("Conv", {"kernel_shape": (0, 3)}, "1 or more"),
     ("Conv", {"pads": (0, -1, 0, 0)}, "0 or more"),
     ("Conv", {"strides": 2}, "whole numbers"),
+    ("DepthToSpace", {"mode": "RCD"}, "DCR or CRD"),
+    ("LSTM", {"direction": "sideways"}, "forward or reverse or bidirectional"),
+    ("LpNormalization", {"p": 3}, "1 or 2"),
     ("Flatten", {"axis": 5}, "between -4 and 4"),
     ("Gelu", {"approximate": "fast"}, "none or tanh"),
     ("Gemm", {"transB": 2}, "0 or 1"),

@@ -85,6 +85,10 @@ def _one_of(*choices: str) -> Rule:
     return lambda value, rank: None if value in choices else " or ".join(choices)
 
 
+def _one_of_numbers(*choices: int) -> Rule:
+    return lambda value, rank: None if value in choices else " or ".join(map(str, choices))
+
+
 def _at_least(least: int) -> Rule:
     def rule(value: Any, rank: int) -> str | None:
         values = value if isinstance(value, tuple) else (value,)
@@ -119,6 +123,7 @@ VALUES: dict[str, Rule] = {
     "allowzero": _flag,
     "antialias": _flag,
     "approximate": _one_of("none", "tanh"),
+    "blocksize": POSITIVE,
     "auto_pad": _one_of("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"),
     "axes": _axes,
     "Unsqueeze.axes": lambda value, rank: _axes(value, rank + len(value)),
@@ -131,18 +136,30 @@ VALUES: dict[str, Rule] = {
     ),
     "count_include_pad": _flag,
     "dilations": POSITIVE,
+    "direction": _one_of("forward", "reverse", "bidirectional"),
     "exclude_outside": _flag,
     "fmod": _flag,
     "group": POSITIVE,
+    "hidden_size": POSITIVE,
+    "input_forget": _flag,
     "keepdims": _flag,
     "keep_aspect_ratio_policy": _one_of("stretch", "not_larger", "not_smaller"),
     "kernel_shape": POSITIVE,
+    "layout": _flag,
+    "linear_before_reset": _flag,
+    "DepthToSpace.mode": _one_of("DCR", "CRD"),
+    "SpaceToDepth.mode": _one_of("DCR", "CRD"),
     "Pad.mode": _one_of("constant", "reflect", "edge", "wrap"),
     "Resize.mode": _one_of("nearest", "linear", "cubic"),
     "Upsample.mode": _one_of("nearest", "linear"),
     "nearest_mode": _one_of("round_prefer_floor", "round_prefer_ceil", "floor", "ceil"),
     "noop_with_empty_axes": _flag,
+    "num_groups": POSITIVE,
     "num_outputs": POSITIVE,
+    "output_padding": _at_least(0),
+    "output_shape": POSITIVE,
+    "p": _one_of_numbers(1, 2),
+    "select_last_index": _flag,
     "pads": _at_least(0),
     "Pad.pads": _at_least(-LARGEST),
     "perm": _order,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from darter.errors import ModelFileError, UnsupportedError
+from darter.errors import ModelFileError
 from darter.net.graph import Node
 from darter.net.shapes import check_axis
 from darter.net.translate.attributes import integer, number
@@ -40,12 +40,12 @@ def _group_norm(net: Translation, source: Node, groups: int, scale, shift) -> No
 
 
 def lp_normalization(net: Translation, source: Node) -> None:
-    """x / its length along an axis."""
+    """x / its length along an axis; 0 where that is 0."""
     x, order = source.inputs[0], integer(source, "p", 2)
-    if order not in (1, 2):
-        raise UnsupportedError(f"p = {order} is not supported, only 1 and 2")
     axis = check_axis(integer(source, "axis", -1), net.dims(x)[0])
     length = net.between(source, "length")
     function = "l1" if order == 1 else "l2"
     net.emit("Reduce", source, (x,), length, function=function, axes=(axis,), keep_dims=True)
-    net.emit("Eltwise", source, (x, length), source.output, function="div")
+    least = net.weight(source, "least", np.finfo(np.float32).tiny)
+    above = net.emit("Eltwise", source, (length, least), f"{length}.above", function="max")
+    net.emit("Eltwise", source, (x, above), source.output, function="div")

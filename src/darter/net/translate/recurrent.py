@@ -55,10 +55,7 @@ def _check_plain(
 
 
 def _directions(source: Node) -> tuple[bool, ...]:
-    direction = text(source, "direction", "forward")
-    if direction not in DIRECTIONS:
-        raise ModelFileError(f"direction {direction[:30]!r} does not exist")
-    return DIRECTIONS[direction]
+    return DIRECTIONS[text(source, "direction", "forward")]
 
 
 def _recurrent(net: Translation, source: Node, kind: str, gates: int) -> None:

@@ -88,9 +88,9 @@ def _extent(source: Node, hw: list[int], reach: Two, strides: Two) -> tuple[Two,
     else:
         same = tuple(n * s for n, s in zip(hw, strides, strict=True))
         sizes = integers(source, "output_shape", same)[-2:]
-        if any(f < size for f, size in zip(full, sizes, strict=True)):
+        if shape is None and any(f < size for f, size in zip(full, sizes, strict=True)):
             raise UnsupportedError(f"{full} pixels are not enough for {sizes}; runtimes disagree")
-        total = [f - size for f, size in zip(full, sizes, strict=True)]
+        total = [max(0, f - size) for f, size in zip(full, sizes, strict=True)]
         before = tuple(t // 2 if auto == "SAME_UPPER" else t - t // 2 for t in total)
     if min(*before, *sizes, 1) < 0 or not all(0 < size <= LARGEST_SIDE for size in sizes):
         raise ModelFileError(f"gives {sizes} pixels, {before} cut off; that cannot be meant")
@@ -114,8 +114,6 @@ def _filters(
 
 def depth_to_space(net: Translation, source: Node) -> None:
     side, mode = integer(source, "blocksize", 0), text(source, "mode", "DCR")
-    if mode not in ("DCR", "CRD"):
-        raise ModelFileError(f"mode {mode[:30]!r} does not exist")
     net.emit(
         "DepthToSpace",
         source,
@@ -129,7 +127,7 @@ def depth_to_space(net: Translation, source: Node) -> None:
 def space_to_depth(net: Translation, source: Node) -> None:
     """Every side-th pixel from each place of a square on, joined as channels."""
     x, side = source.inputs[0], integer(source, "blocksize", 0)
-    shape = net.shape(x)
+    shape, mode = net.shape(x), text(source, "mode", "DCR")
     if len(shape) != 4 or not 1 <= side <= 64 or any((size or 0) % side for size in shape[2:]):
         raise ModelFileError(f"{shape} cannot be cut into squares of {side} pixels")
     parts = []
@@ -141,4 +139,8 @@ def space_to_depth(net: Translation, source: Node) -> None:
                 cut = {"axis": axis, "start": start, "stop": shape[axis], "step": side}
                 part = net.emit("Slice", source, (part,), name, **cut)
             parts.append(part)
-    net.emit("Concat", source, parts, source.output, axis=1)
+    joined = source.output if mode == "DCR" else net.between(source, "joined")
+    net.emit("Concat", source, parts, joined, axis=1)
+    if mode == "CRD":
+        order = np.arange((shape[1] or 0) * side**2).reshape(side**2, -1).T.ravel().tolist()
+        net.emit("Take", source, (joined,), source.output, axis=1, places=tuple(order))
