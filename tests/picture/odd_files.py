@@ -87,6 +87,21 @@ def with_transparency(rng: np.random.Generator) -> Image.Image:
     return image
 
 
+def bmp(rgba: np.ndarray) -> bytes:
+    """A version 4 BMP of 32 bits with an alpha channel."""
+    height, width = rgba.shape[:2]
+    pixels = rgba[::-1, :, [2, 1, 0, 3]].astype(np.uint8).tobytes()
+    header = struct.pack("<IiiHHIIiiII", 108, width, height, 1, 32, 3, len(pixels), 1, 1, 0, 0)
+    header += struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000) + b"BGRs" + bytes(48)
+    start = 14 + len(header)
+    return b"BM" + struct.pack("<IHHI", start + len(pixels), 0, 0, start) + header + pixels
+
+
+def unfilled_alpha(rng: np.random.Generator) -> bytes:
+    rgb = np.asarray(picture(rng))
+    return bmp(np.dstack((rgb, np.zeros_like(rgb[:, :, 0]))))
+
+
 ODD: dict[str, tuple[tuple[str, ...], Make]] = {  # file name: kinds, content
     # left out
     "empty.jpg": (("empty",), lambda rng: b""),
@@ -145,10 +160,25 @@ ODD: dict[str, tuple[tuple[str, ...], Make]] = {  # file name: kinds, content
     "pages.tif": (("animated",), lambda rng: animation(rng, "TIFF")),
     # noted
     "no_end.jpg": (("no end marker",), lambda rng: jpeg(picture(rng))[:-2]),
+    "garbage_at_end.jpg": (
+        ("extra bytes",), lambda rng: jpeg(picture(rng))[:-2] + bytes(199) + b"\xff\xd9"),
+    "scan_parameters.jpg": (("odd JPEG header",), lambda rng: odd_scan(jpeg(picture(rng)))),
+    "unfilled_alpha.bmp": (("empty alpha",), unfilled_alpha),
+    "invisible.png": (("alpha", "wholly transparent", "grey"), lambda rng: encoded(
+        Image.new("RGBA", (80, 60), (9, 8, 7, 0)), "PNG")),
     "really_a_png.jpg": (("wrong extension",), lambda rng: encoded(picture(rng), "PNG")),
     "stamp.png": (("very small",), lambda rng: encoded(picture(rng, 12, 40), "PNG")),
     "grey.jpg": (("grey",), lambda rng: jpeg(picture(rng).convert("L"))),
 }  # fmt: skip
+
+
+def odd_scan(content: bytes) -> bytes:
+    """Scan parameters that only progressive files use, as some phones write them."""
+    changed = bytearray(content)
+    at = content.index(b"\xff\xda")
+    end = at + 2 + int.from_bytes(content[at + 2 : at + 4], "big")
+    changed[end - 3 : end] = bytes((1, 5, 0x11))
+    return bytes(changed)
 
 
 def huge_jpeg(image: Image.Image) -> bytes:

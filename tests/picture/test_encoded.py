@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from darter.picture import Augment, Encoded, Preprocess, decode, open_pixels
-from darter.picture.decode import PictureError
+from darter.picture import Augment, Encoded, PictureError, Preprocess, decode, open_pixels
 
 
 class Pixels:

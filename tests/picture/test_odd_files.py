@@ -46,9 +46,10 @@ def test_the_odd_folder_covers_the_table_of_kinds():
         "similar in another class",
         "class too small",
     }
+    by_the_range = {"measured range", "beyond the range"}
     shown = {kind for kinds, _ in ODD.values() for kind in kinds}
     shown |= {"not a file", "unreadable", "conflict"}
-    assert shown == set(KINDS) - by_listing_or_split - {"color space"}
+    assert shown == set(KINDS) - by_listing_or_split - by_the_range - {"color space"}
 
 
 def test_actions_decide_who_is_used(odd):

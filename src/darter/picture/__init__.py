@@ -10,7 +10,7 @@ Pillow loads at the first picture that is no ordinary JPEG.
 from darter.picture import formats
 from darter.picture.augment import SETS, TRANSFORMS, Augment, draws, options_of, transform
 from darter.picture.color import jitter, pca_noise
-from darter.picture.decode import MAX_PIXELS, Picture, PictureError, decode, read
+from darter.picture.decode import Picture, decode
 from darter.picture.encoded import Encoded, Pixels, open_pixels, size_of
 from darter.picture.formats import EXTENSIONS
 from darter.picture.geometry import (
@@ -37,6 +37,7 @@ from darter.picture.shard_index import (
     locate,
     read_index,
 )
+from darter.picture.source import MAX_PIXELS, PictureError, ValueRange, read
 from darter.picture.views import Views, views
 from darter.picture.warp import Warp, apply
 
@@ -61,6 +62,7 @@ __all__ = [
     "Pixels",
     "Preprocess",
     "ShardIndex",
+    "ValueRange",
     "Views",
     "Warp",
     "apply",

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darter import kernels
-from darter.picture.decode import MAX_PIXELS, check_size, decode, named, read
-from darter.picture.jpeg import orientation, scale_factor
+from darter.picture.decode import decode
+from darter.picture.decoders import orientation, scale_factor
+from darter.picture.source import MAX_PIXELS, ValueRange, check_size, named, read
 
 Box = tuple[int, int, int, int]
 
@@ -47,7 +48,11 @@ def size_of(pixels: Pixels) -> tuple[int, int]:
 
 
 def open_pixels(
-    source: Path | str | bytes, *, min_side: int | None = None, max_pixels: int = MAX_PIXELS
+    source: Path | str | bytes,
+    *,
+    min_side: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    value_range: ValueRange | None = None,
 ) -> Pixels:
     """What `decode` gives, left encoded where parts of it can be decoded alone.
 
@@ -61,4 +66,6 @@ def open_pixels(
             check_size(*size, max_pixels)
             if scale_factor(size, min_side) == 1 and orientation(content) == 1:
                 return Encoded(content, size, name)
-        return decode(content, min_side=min_side, max_pixels=max_pixels).pixels
+        return decode(
+            content, min_side=min_side, max_pixels=max_pixels, value_range=value_range
+        ).pixels

@@ -1,7 +1,6 @@
 """What a file is, told by its first bytes: formats that are read, refused, or no pictures."""
 
 import struct
-import zlib
 
 READABLE: tuple[tuple[str, int, bytes], ...] = (  # format, offset, magic
     ("JPEG", 0, b"\xff\xd8\xff"),
@@ -16,14 +15,16 @@ READABLE: tuple[tuple[str, int, bytes], ...] = (  # format, offset, magic
     ("TIFF", 0, b"MM\0+"),
     ("JPEG2000", 0, b"\0\0\0\x0cjP  \r\n\x87\n"),
     ("JPEG2000", 0, b"\xff\x4f\xff\x51"),
-    ("AVIF", 4, b"ftypavif"),
-    ("AVIF", 4, b"ftypavis"),
     ("ICO", 0, b"\0\0\1\0"),
     *(("PPM", 0, b"P%d" % n) for n in range(1, 7)),
+    *(("PCX", 0, bytes((10, version, 1))) for version in (0, 2, 3, 5)),
+    ("QOI", 0, b"qoif"),
+    ("SGI", 0, b"\x01\xda"),
 )
+TGA_END = b"TRUEVISION-XFILE.\0"
+HEVC = frozenset((b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs"))
 BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)  # sizes of the header versions
 REFUSED: tuple[tuple[str, int, bytes], ...] = (
-    *(("HEIC", 4, b"ftyp" + brand) for brand in b"heic heix hevc heim heis mif1 msf1".split()),
     ("JPEG XL", 0, b"\xff\x0a"),
     ("JPEG XL", 0, b"\0\0\0\x0cJXL \r\n\x87\n"),
     ("PDF", 0, b"%PDF"),
@@ -72,12 +73,19 @@ EXTENSIONS: dict[str, frozenset[str]] = {  # an unlisted extension promises noth
     "AVIF": frozenset([".avif", ".avifs"]),
     "ICO": frozenset((".ico",)),
     "PPM": frozenset([".ppm", ".pgm", ".pbm", ".pnm"]),
+    "PCX": frozenset((".pcx",)),
+    "QOI": frozenset((".qoi",)),
+    "SGI": frozenset([".sgi", ".rgb", ".rgba", ".bw"]),
+    "TGA": frozenset([".tga", ".icb", ".vda", ".vst"]),
+    "HEIC": frozenset([".heic", ".heif", ".hif"]),
 }
 
 
 def refused(data: bytes) -> tuple[str, str] | None:
     """("unsupported format", reason) where the bytes are a picture that darter does not read."""
     name = _match(REFUSED, data)
+    if brands(data)[:1] in ((b"mif1",), (b"msf1",)) and readable_format(data) is None:
+        name = "HEIF without HEVC or AV1 pictures"
     if name is None and _is_svg(data):
         name = "SVG"
     if name is None:
@@ -91,7 +99,21 @@ def readable_format(data: bytes) -> str | None:
         return None
     if data[:2] == b"BM" and int.from_bytes(data[14:18], "little") not in BMP_HEADERS:
         return None  # a text may begin with BM
-    return _match(READABLE, data)
+    found = brands(data)
+    if b"avif" in found or b"avis" in found:
+        return "AVIF"
+    if HEVC.intersection(found):
+        return "HEIC"
+    return _match(READABLE, data) or ("TGA" if data.endswith(TGA_END) else None)
+
+
+def brands(data: bytes) -> tuple[bytes, ...]:
+    """What a file of the family of MP4 says that it is: the major brand and those it goes with."""
+    if data[4:8] != b"ftyp":
+        return ()
+    end = min(int.from_bytes(data[:4], "big"), 1024, len(data))
+    others = (data[at : at + 4] for at in range(16, end - 3, 4))
+    return (data[8:12], *others)
 
 
 def describe(data: bytes) -> str:
@@ -131,21 +153,6 @@ def ends_early(data: bytes, name: str) -> bool:
     if name == "BMP" and len(data) >= 6:
         return struct.unpack("<I", data[2:6])[0] > len(data)
     return len(data) < 16
-
-
-def png_is_intact(data: bytes) -> bool:
-    """Whether the checksums of all complete chunks that matter are right; True if it is no PNG."""
-    at = 8
-    while data.startswith(b"\x89PNG") and at + 12 <= len(data):
-        end = at + 8 + int.from_bytes(data[at : at + 4], "big")
-        name = data[at + 4 : at + 8]
-        if end + 4 > len(data) or name == b"IEND":
-            break
-        matters = name[:1].isupper()  # so the format marks what a reader must understand
-        if matters and zlib.crc32(data[at + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
-            return False
-        at = end + 4
-    return True
 
 
 def _match(table: tuple[tuple[str, int, bytes], ...], data: bytes) -> str | None:
