@@ -14,9 +14,10 @@ from darter.locks import cached_property
 Shape = tuple[int | None, ...]  # None: the number of pictures, not known yet
 Weights = Mapping[str, NDArray[Any]]
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+LONGEST_NAME = 60  # letters of a name in an error
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Node:
     """One operation. inputs and outputs are names of tensors; an absent optional input is "".
 
@@ -29,6 +30,7 @@ class Node:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    inferred: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)  # by `infer`
 
     @property
     def output(self) -> str:
@@ -38,7 +40,7 @@ class Node:
         return replace(self, attributes=MappingProxyType({**self.attributes, **changed}))
 
     def __str__(self) -> str:
-        return f"{self.op} {self.name!r}"
+        return f"{self.op[:LONGEST_NAME]} {self.name[:LONGEST_NAME]!r}"
 
 
 def node(op: str, name: str, inputs: Iterable[str], output: str, **attributes: Any) -> Node:
@@ -59,6 +61,7 @@ class Graph:
     outputs: tuple[str, ...]
     weights: Weights
     opset: int = 0
+    inferred: dict[int, Any] = field(default_factory=dict, init=False, repr=False)  # by `infer`
 
     @cached_property
     def _producers(self) -> dict[str, Node]:
@@ -72,6 +75,10 @@ class Graph:
                 found.setdefault(name, []).append(node)
         return {name: tuple(nodes) for name, nodes in found.items()}
 
+    @cached_property
+    def _given(self) -> frozenset[str]:
+        return frozenset(self.outputs)
+
     def producer(self, name: str) -> Node | None:
         """The node that makes a tensor; None for an input or a weight."""
         return self._producers.get(name)
@@ -82,7 +89,7 @@ class Graph:
     def only_consumer(self, name: str) -> Node | None:
         """The one node that reads a tensor, if nobody else does and it is no output."""
         found = self.consumers(name)
-        return found[0] if len(found) == 1 and name not in self.outputs else None
+        return found[0] if len(found) == 1 and name not in self._given else None
 
     def weight(self, name: str) -> NDArray[Any] | None:
         return self.weights.get(name)
@@ -102,10 +109,12 @@ class Graph:
         """A graph with some nodes replaced by others (or none), in a runnable order.
 
         weights: new constants.   renamed: tensor -> the tensor that its readers shall read
-        instead. What nobody needs any more is dropped.
+        instead. What nobody needs any more is dropped. The graph itself where nothing changes.
         """
+        if not (replaced or weights or renamed):
+            return self
         nodes = [new for old in self.nodes for new in replaced.get(old, (old,))]
-        target = {name: _last(name, renamed) for name in renamed}
+        target = _ends(renamed)
         nodes = [
             replace(node, inputs=tuple(target.get(name, name) for name in node.inputs))
             if any(name in target for name in node.inputs)
@@ -162,7 +171,13 @@ def constant(array: Any) -> NDArray[np.float32]:
     return np.ascontiguousarray(array, np.float32)
 
 
-def _last(name: str, renamed: Mapping[str, str]) -> str:
-    while name in renamed:
-        name = renamed[name]
-    return name
+def _ends(renamed: Mapping[str, str]) -> dict[str, str]:
+    """Each name -> the last of its chain of names; every link is followed once."""
+    ends: dict[str, str] = {}
+    for start in renamed:
+        chain, name = [], start
+        while name in renamed and name not in ends:
+            chain.append(name)
+            name = renamed[name]
+        ends.update(dict.fromkeys(chain, ends.get(name, name)))
+    return ends

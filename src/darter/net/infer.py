@@ -1,7 +1,9 @@
 """Every shape in a graph, for a number of pictures; refuses sizes that cannot be meant."""
 
 from collections.abc import Mapping
-from math import prod
+from functools import cache
+from math import inf, prod
+from types import MappingProxyType
 
 from darter.errors import ShapeError, UnsupportedError
 from darter.net.graph import Graph, Node, Weights
@@ -11,18 +13,22 @@ Dims = tuple[int, ...]
 MOST_AXES, MOST_ELEMENTS = 8, 2**31 - 1  # of one tensor; a larger one is a damaged file
 
 
-def infer(graph: Graph, batch: int) -> dict[str, Dims]:
+def infer(graph: Graph, batch: int) -> Mapping[str, Dims]:
     """name -> shape of every tensor, weights included, when `batch` pictures are run.
 
     Raises ShapeError that says which node, its operation and the shapes it was given.
     """
+    known = graph.inferred.get(batch)
+    if known is not None:
+        return known
     shapes: dict[str, Dims] = dict(shapes_of(graph.weights))
     for name, shape in graph.inputs.items():
         shapes[name] = tuple(batch if size is None else size for size in shape)
         check_size(name, shapes[name])
     for node in graph.nodes:
         shapes.update(infer_node(node, shapes))
-    return shapes
+    graph.inferred[batch] = MappingProxyType(shapes)
+    return graph.inferred[batch]
 
 
 def shapes_of(weights: Weights) -> Mapping[str, Dims]:
@@ -39,10 +45,20 @@ def pictures_axes(graph: Graph) -> tuple[int, ...]:
 
 
 def infer_node(node: Node, shapes: Mapping[str, Dims]) -> dict[str, Dims]:
-    """name -> shape of what one node gives, from the shapes of what it reads."""
+    """name -> shape of what one node gives, from the shapes of what it reads.
+
+    A node remembers the answers: every pass asks again, mostly for nodes that it left alone.
+    """
+    given = tuple([shapes[name] for name in node.inputs if name])
+    known = node.inferred.get(given)
+    if known is None:
+        known = node.inferred[given] = _inferred(node, [*given])
+    return known
+
+
+def _inferred(node: Node, inputs: list[Dims]) -> dict[str, Dims]:
     if node.op not in OPS:
         raise UnsupportedError(f"{node}: there is no such operation")
-    inputs = [shapes[name] for name in node.inputs if name]
     _check_count(node, len(inputs))
     try:
         outputs = OPS[node.op].shape(attributes(node.op, node.attributes), inputs)
@@ -55,10 +71,18 @@ def infer_node(node: Node, shapes: Mapping[str, Dims]) -> dict[str, Dims]:
 
 
 def _check_count(node: Node, given: int) -> None:
-    names = OPS[node.op].inputs.split()
+    least, most = _counts(node.op)
+    if not least <= given <= most:
+        names = " and ".join(OPS[node.op].inputs.split())
+        raise ShapeError(f"{node}: takes {names}; it has {given} inputs")
+
+
+@cache
+def _counts(op: str) -> tuple[int, float]:
+    """The least and the most inputs of an operation."""
+    names = OPS[op].inputs.split()
     least = sum(not name.endswith(("?", "*")) for name in names)
-    if given < least or (given > len(names) and "*" not in names):
-        raise ShapeError(f"{node}: takes {' and '.join(names)}; it has {given} inputs")
+    return least, inf if "*" in names else len(names)
 
 
 def check_size(name: str, shape: Dims) -> None:

@@ -1,5 +1,6 @@
 """Nodes that only move numbers: merged where two follow each other, dropped where idle."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from math import inf
 
@@ -31,7 +32,7 @@ def drop_idle_moves(graph: Graph) -> Graph:
     return graph.changed(dict.fromkeys(idle, ()), renamed=renamed)
 
 
-def _is_idle(each: Node, shapes: dict[str, tuple[int, ...]]) -> bool:
+def _is_idle(each: Node, shapes: Mapping[str, tuple[int, ...]]) -> bool:
     if each.op in ("Reshape", "Expand"):
         return shapes[each.inputs[0]] == shapes[each.output]
     if each.op == "Transpose":

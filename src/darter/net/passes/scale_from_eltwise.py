@@ -1,5 +1,6 @@
 """Arithmetic with a constant per channel is a Scale, which can then fold into a product."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ def scale_from_eltwise(graph: Graph) -> Graph:
 
 
 def _factors(
-    graph: Graph, each: Node, shapes: dict[str, tuple[int, ...]]
+    graph: Graph, each: Node, shapes: Mapping[str, tuple[int, ...]]
 ) -> tuple[str, NDArray[Any], NDArray[Any]] | None:
     """The tensor, scale and shift that an Eltwise amounts to."""
     left, right = each.inputs

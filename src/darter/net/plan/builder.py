@@ -80,7 +80,7 @@ class Builder:
 
     def define(self, name: str, value: Value) -> None:
         """Say that a tensor lies here (perhaps also elsewhere, in another form)."""
-        value.storage.tensors.add(name)
+        value.storage.holds(name, self._last_use.get(name, -1))
         self._forms.setdefault(name, {})[value.axis] = value
 
     def axis(self, name: str) -> int | None:
@@ -150,7 +150,7 @@ class Builder:
             and not storage.in_parts
             and value.whole
             and name not in self._slots
-            and all(self._last_use.get(each, -1) <= self._number for each in storage.tensors)
+            and storage.last_read <= self._number
         )
         if not free:
             return self.new(name, value.axis)

@@ -1,5 +1,6 @@
 """Joins along channels cost nothing where their inputs are written side by side at once."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -27,10 +28,10 @@ def slots(graph: Graph, shapes: Mapping[str, Dims]) -> dict[str, Slot]:
     joins = [n for n in graph.nodes if n.op == "Concat" and _in_whole_blocks(n, shapes)]
     for node in sorted(joins, key=lambda n: -shapes[n.output][1]):
         outer = found.get(node.output, Slot(node.output, 0))  # a join may lie in a larger one
-        channel = outer.channel
+        channel, times = outer.channel, Counter(node.inputs)
         for name in node.inputs:
             free = name not in found and graph.producer(name) is not None
-            if free and node.inputs.count(name) == 1:
+            if free and times[name] == 1:
                 found[name] = Slot(outer.parent, channel)
             channel += shapes[name][1]
     return found

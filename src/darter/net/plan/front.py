@@ -25,18 +25,49 @@ def front(graph: Graph, batch: int, options: Options, packed: Packed) -> int:
         return 0
     one, all_ = infer(graph, 1), infer(graph, batch)
     best, best_saved, saved = 0, 0, 0
+    carried = _Carried(graph, one)
     for number, node in enumerate(graph.nodes):
         if not all(_is_per_picture(name, one, all_, batch) for name in node.outputs if name):
             break
         if _mixes_pictures(node):
             break
         saved += _tensor_bytes(node, graph, one) - _weight_bytes(node, one, options, packed)
-        carried = crossing(graph, number + 1)
-        if all(len(one[name]) in (2, 4) for name in carried):
-            net = saved - sum(4 * prod(one[name]) for name in carried)
+        carried.step(number, node)
+        if not carried.of_other_ranks:
+            net = saved - carried.bytes
             if net > best_saved:
                 best, best_saved = number + 1, net
     return best
+
+
+class _Carried:
+    """What crosses a cut that moves forward node by node: tensors made before, wanted after it.
+
+    bytes: of all of them.   of_other_ranks: how many cannot be handed over in blocks.
+    """
+
+    def __init__(self, graph: Graph, shapes: Mapping[str, Dims]) -> None:
+        self.bytes = self.of_other_ranks = 0
+        self._shapes = shapes
+        self._last = {name: i for i, node in enumerate(graph.nodes) for name in node.inputs}
+        self._last |= dict.fromkeys(graph.outputs, len(graph.nodes))
+        self._open: set[str] = set()
+
+    def step(self, number: int, node: Node) -> None:
+        """Move the cut from before this node to behind it."""
+        for name in {*node.inputs} & self._open:
+            if self._last[name] <= number:
+                self._open.discard(name)
+                self._count(name, -1)
+        for name in node.outputs:
+            if self._last.get(name, -1) > number:
+                self._open.add(name)
+                self._count(name, 1)
+
+    def _count(self, name: str, sign: int) -> None:
+        shape = self._shapes[name]
+        self.bytes += sign * 4 * prod(shape)
+        self.of_other_ranks += sign * (len(shape) not in (2, 4))
 
 
 def crossing(graph: Graph, cut: int) -> list[str]:

@@ -1,11 +1,13 @@
 """Where tensors lie: storages, views of them, and one arena for all that live at the same time."""
 
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from math import prod
 
 from darter.kernels import BLOCK, Array
 
 Dims = tuple[int, ...]
+MOST_COMPARED = 4096  # storages
 ARENA, INPUT, OUTPUT, CONSTANT = range(4)  # as in src/kernels/net/program.hpp
 
 
@@ -15,6 +17,7 @@ class Storage:
 
     index: its first float in the arena, or the number of the input, output or constant.
     first, last: the steps between which the arena must hold it.   tensors: names of those in it.
+    last_read: the last node that reads any of them.
     in_parts: some values are slices of it.
     """
 
@@ -24,7 +27,13 @@ class Storage:
     first: int = -1
     last: int = -1
     tensors: set[str] = field(default_factory=set)
+    last_read: int = -1
     in_parts: bool = False
+
+    def holds(self, name: str, last_read: int) -> None:
+        """Say that a tensor lies here, too."""
+        self.tensors.add(name)
+        self.last_read = max(self.last_read, last_read)
 
     def touch(self, step: int) -> None:
         self.first = step if self.first < 0 else self.first
@@ -89,8 +98,11 @@ def floats_of(shape: Dims, axis: int | None) -> int:
 def arrange(storages: list[Storage]) -> int:
     """Give every arena storage its index; returns the arena's floats.
 
-    The largest first, each at the lowest place that is free while it lives.
+    The largest first, each at the lowest place that is free while it lives. That compares each
+    with each, so that more than any known net has take turns instead.
     """
+    if len(storages) > MOST_COMPARED:
+        return _take_turns(storages)
     placed: list[Storage] = []
     size = 0
     for storage in sorted(storages, key=lambda s: (-s.floats, s.first)):
@@ -104,4 +116,22 @@ def arrange(storages: list[Storage]) -> int:
         storage.index = at
         placed.append(storage)
         size = max(size, at + room)
+    return size
+
+
+def _take_turns(storages: list[Storage]) -> int:
+    """Likewise in n log n, and looser: a place is only taken by another of the same size."""
+    free: dict[int, list[int]] = {}
+    busy: list[tuple[int, int, int]] = []  # a heap of (last step, place, room)
+    size = 0
+    for storage in sorted(storages, key=lambda s: s.first):
+        room = -(-storage.floats // BLOCK) * BLOCK
+        while busy and busy[0][0] < storage.first:
+            _, place, left = heappop(busy)
+            free.setdefault(left, []).append(place)
+        if free.get(room):
+            storage.index = free[room].pop()
+        else:
+            storage.index, size = size, size + room
+        heappush(busy, (storage.last, storage.index, room))
     return size

@@ -198,6 +198,8 @@ def unite(first: Dims, second: Dims) -> Shape:
     """
     if first == second:
         return first
+    if first[1:] == second[1:] and (first[0], second[0]) == BATCHES:
+        return (None, *first[1:])
     if len(first) != len(second):
         raise UnsupportedError(f"the rank depends on the batch size: {first}, {second}")
     shape = tuple(a if a == b else None for a, b in zip(first, second, strict=True))
