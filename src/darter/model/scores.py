@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from darter.errors import ModelFileError
 from darter.model.signature import Output, Signature
+from darter.net import Node, nodes_of
 
 if TYPE_CHECKING:
-    from onnx import GraphProto
+    from onnx import ModelProto
 
 MOST_CLASSES = 100_000  # more is a damaged file
 LEAST_PROBABILITY = 1e-30  # for the logarithm of an output that is exactly 0
@@ -48,7 +49,7 @@ class Scores:
         return rows
 
 
-def read_scores(graph: "GraphProto", signature: Signature) -> Scores:
+def read_scores(model: "ModelProto", signature: Signature) -> Scores:
     """The first output that is (N, classes); else with 1×1 pixels; else of no said shape.
 
     Raises ModelFileError, with what the graph gives instead, if there is none.
@@ -56,7 +57,9 @@ def read_scores(graph: "GraphProto", signature: Signature) -> Scores:
     for fits in (_is_rows, _is_pixel, _is_open):
         for output in filter(fits, signature.outputs):
             found = Scores(
-                output.name, output.shape[1] if output.shape else None, _last(graph, output.name)
+                output.name,
+                output.shape[1] if output.shape else None,
+                _last(nodes_of(model), output.name),
             )
             _check_classes(found)
             return found
@@ -89,13 +92,13 @@ def _is_open(output: Output) -> bool:
     return output.shape is None and not output.whole
 
 
-def _last(graph: "GraphProto", output: str) -> str:
-    makers = {name: node for node in graph.node for name in node.output}
+def _last(nodes: list[Node], output: str) -> str:
+    makers = {name: node for node in nodes for name in node.outputs}
     for _ in range(len(makers) + 1):
         node = makers.pop(output, None)
         if node is None:
             return ""
-        if node.op_type not in PASSES or not node.input:
-            return node.op_type
-        output = node.input[0]
+        if node.op not in PASSES or not node.inputs:
+            return node.op
+        output = node.inputs[0]
     return ""

@@ -225,7 +225,7 @@ def _scores(model: ModelFile, signature: Signature) -> Scores | ModelFileError:
             raise ModelFileError(
                 f"takes {signature.channels} channels; a picture has 3 (RGB) or 1 (grey)"
             )
-        return read_scores(model.proto.graph, signature)
+        return read_scores(model.proto, signature)
     except ModelFileError as error:
         return ModelFileError(f"{model.path}: {error}")
 

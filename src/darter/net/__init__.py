@@ -7,6 +7,7 @@ Programs(lambda: graph).run(x)                 planned for each number of pictur
 from darter.net.build import build
 from darter.net.graph import Graph, Node
 from darter.net.infer import pictures_axes
+from darter.net.onnx.functions import nodes_of
 from darter.net.onnx.modelfile import ModelFile, model_in_memory, read_model, read_whole
 from darter.net.ops import OPS
 from darter.net.plan import PRECISIONS, Options, Program, Programs, StepReport, refusals
@@ -23,6 +24,7 @@ __all__ = [
     "StepReport",
     "build",
     "model_in_memory",
+    "nodes_of",
     "pictures_axes",
     "read_model",
     "read_whole",

@@ -121,8 +121,11 @@ def _texts(proto: "ModelProto") -> Iterator[str]:
         yield from (entry.key, entry.value)
     for named in (*graph.input, *graph.output, *graph.initializer):
         yield named.name
-    for node in graph.node:
-        yield from (node.op_type, *node.input, *node.output)
+    for function in proto.functions:
+        yield from (function.name, function.domain, *function.input, *function.output)
+    bodies = (function.node for function in proto.functions)
+    for node in (*graph.node, *(node for body in bodies for node in body)):
+        yield from (node.op_type, node.domain, *node.input, *node.output)
     for tensor in _tensors(proto):
         for place in tensor.external_data:
             yield from (place.key, place.value, tensor.name)

@@ -6,14 +6,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from darter.errors import ModelFileError, UnsupportedError
-from darter.net.graph import Graph, Node, in_order
+from darter.net.graph import Graph, in_order
+from darter.net.onnx.functions import DOMAINS, written_out
 from darter.net.onnx.tensors import to_array
 
 if TYPE_CHECKING:
-    from onnx import AttributeProto, ModelProto, NodeProto
+    from onnx import AttributeProto, ModelProto
 
 OLDEST_OPSET = 8
-DOMAINS = ("", "ai.onnx")
 NO_VALUES: Mapping[int, memoryview] = MappingProxyType({})
 
 
@@ -27,9 +27,6 @@ def read_graph(
     Raises ModelFileError for a damaged graph, UnsupportedError for what darter does not read.
     """
     opset = _opset(model)
-    if model.functions:
-        names = ", ".join(function.name for function in model.functions[:3])
-        raise UnsupportedError(f"functions in the file ({names}) are not supported")
     graph = model.graph
     if graph.sparse_initializer:
         raise UnsupportedError("sparse weights are not supported")
@@ -41,7 +38,7 @@ def read_graph(
     outputs = tuple(entry.name for entry in graph.output)
     if not all(outputs):
         raise ModelFileError("an output of the graph has no name")
-    nodes = tuple(_node(node, number, folder) for number, node in enumerate(graph.node))
+    nodes = tuple(written_out(model, lambda entry: _value(entry, folder)))
     _check_names([*weights, *inputs, *(name for n in nodes for name in n.outputs if name)])
     ordered = in_order(nodes, {*weights, *inputs}, outputs)
     return Graph(ordered, inputs, outputs, weights, opset)
@@ -56,15 +53,6 @@ def _opset(model: "ModelProto") -> int:
             f"uses ONNX operations of version {versions[0]}; darter reads {OLDEST_OPSET} and newer"
         )
     return versions[0]
-
-
-def _node(proto: "NodeProto", number: int, folder: Path) -> Node:
-    op = proto.op_type if proto.domain in DOMAINS else f"{proto.domain}.{proto.op_type}"
-    name = proto.name or f"{proto.op_type}_{number}"
-    attributes = {entry.name: _value(entry, folder) for entry in proto.attribute}
-    if not proto.output:
-        raise ModelFileError(f"{op} {name!r} has no output")
-    return Node(op, name, tuple(proto.input), tuple(proto.output), MappingProxyType(attributes))
 
 
 def _value(entry: "AttributeProto", folder: Path) -> Any:

@@ -17,13 +17,16 @@ from darter.net.translate import (
     windows,
 )
 from darter.net.translate.context import Translation
+from darter.net.translate.lines import also_lines
 
 TRANSLATIONS: dict[str, Callable[[Translation, Node], None]] = {
-    "Conv": windows.conv,
-    "MaxPool": windows.max_pool,
-    "AveragePool": windows.average_pool,
-    "GlobalAveragePool": windows.global_average_pool,
-    "GlobalMaxPool": windows.global_max_pool,
+    "Conv": also_lines(windows.conv),
+    "com.microsoft.FusedConv": windows.fused_conv,
+    "com.microsoft.Gelu": elementwise.plain("gelu"),
+    "MaxPool": also_lines(windows.max_pool),
+    "AveragePool": also_lines(windows.average_pool),
+    "GlobalAveragePool": also_lines(windows.global_average_pool),
+    "GlobalMaxPool": also_lines(windows.global_max_pool),
     "LRN": windows.lrn,
     "BatchNormalization": elementwise.batch_normalization,
     "Relu": elementwise.plain("relu"),

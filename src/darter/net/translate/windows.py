@@ -1,9 +1,12 @@
 """Convolutions and pools: what slides a window over a picture."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from darter.errors import ModelFileError, UnsupportedError
 from darter.net.graph import Node
+from darter.net.ops import Activation
 from darter.net.translate.attributes import integer, integers, number, text
 from darter.net.translate.context import Translation
 
@@ -23,6 +26,30 @@ def conv(net: Translation, source: Node) -> None:
         group=integer(source, "group", 1),
         **_window(net, source, w.shape[2:]),
     )
+
+
+def fused_conv(net: Translation, source: Node) -> None:
+    """Conv, a sum with the fourth input, and an activation: what ONNX Runtime saves."""
+    product = net.between(source, "product")
+    conv(net, replace(source, op="Conv", inputs=source.inputs[:3], outputs=(product,)))
+    if len(source.inputs) > 3 and source.inputs[3]:
+        pair, product = (product, source.inputs[3]), net.between(source, "sum")
+        net.emit("Eltwise", source, pair, product, function="add")
+    name, given = text(source, "activation", ""), source.attributes.get("activation_params", ())
+    if name not in FUSED or not isinstance(given, tuple) or len(given) != FUSED[name][1]:
+        raise UnsupportedError(f"activation {name[:30]!r} with {given} is not supported")
+    activation = Activation(FUSED[name][0], *map(float, given))
+    net.emit("Activation", source, (product,), source.output, activation=activation)
+
+
+FUSED = {  # name -> darter's, and how many parameters it has
+    "Relu": ("relu", 0),
+    "Tanh": ("tanh", 0),
+    "Sigmoid": ("sigmoid", 0),
+    "LeakyRelu": ("leaky_relu", 1),
+    "Clip": ("clip", 2),
+    "HardSigmoid": ("hard_sigmoid", 2),
+}
 
 
 def max_pool(net: Translation, source: Node) -> None:
