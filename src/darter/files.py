@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import secrets
 import time
 from contextlib import suppress
@@ -12,6 +13,7 @@ from typing import Any
 from darter.errors import DataError
 from darter.names import to_json, visible
 
+URL = re.compile(r"[a-z][a-z0-9+.-]+:/+\S", re.IGNORECASE)  # Path makes one slash of two
 ASIDE = ".darter-part"  # ends the name of a file that is being written
 SPACE, PERMISSIONS, NAME = (
     "Free some space, or choose another folder",
@@ -90,6 +92,16 @@ def cannot_write(path: Path, error: OSError | ValueError) -> DataError:
     remedy = REMEDIES.get(getattr(error, "errno", None) or 0, "Choose another folder")
     reason = getattr(error, "strerror", None) or error
     return DataError(f"cannot write {visible(path)}: {reason}. {remedy}.")
+
+
+def refuse_url(path: Path | str) -> None:
+    """Raise DataError for what is an address on a network and no file."""
+    if URL.match(str(path)):
+        address = re.sub(":/+", "://", str(path), count=1)
+        raise DataError(
+            f"{visible(address)} is a URL, and darter fetches nothing from a network: download it "
+            "and give the file."
+        )
 
 
 def write_json(path: Path, value: Any) -> None:

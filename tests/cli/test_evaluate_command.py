@@ -1,3 +1,4 @@
+import csv
 import json
 
 import numpy as np
@@ -5,6 +6,7 @@ import pytest
 
 from darter.cli.app import main
 from darter.cli.scores import show
+from darter.files import write_json
 from darter.model import evaluate
 from tests.tiny_models import darter_model, picture
 
@@ -63,7 +65,9 @@ def test_json_is_one_object(capfd, model, photos):
             "error": "empty: the file has 0 bytes",
         }
     ]
-    assert "predictions" not in record
+    assert len(record["predictions"]) == 7
+    wrong = [p for p in record["predictions"] if p["label"] != p["predicted"]]
+    assert [p["path"] for p in wrong] == [str(photos / "val" / "red" / "wrong.png")]
 
 
 @pytest.mark.parametrize("columns", ["40", "80", "120"])
@@ -131,3 +135,75 @@ def test_nothing_readable_is_said(capfd, model, tmp_path):
     status, _, err = run(capfd, model, tmp_path / "bad")
     assert status == 2
     assert "none of the 1 pictures can be read, e.g. " in err
+
+
+def test_one_row_per_picture(capfd, model, photos, tmp_path):
+    (photos / "val" / "blue" / "=1.png").write_bytes(b"")
+    status, _, _ = run(capfd, model, photos, "--csv", tmp_path / "rows.csv")
+    rows = list(csv.DictReader((tmp_path / "rows.csv").open()))
+    assert status == 0 and len(rows) == 8
+    wrong = [row for row in rows if row["right"] == "False"]
+    assert [(row["label"], row["predicted"]) for row in wrong] == [("red", "green")]
+    assert all(0 < float(row["confidence"]) <= 1 for row in rows if not row["error"])
+    assert [row["error"] for row in rows if row["error"]] == ["empty: the file has 0 bytes"]
+
+
+def test_a_page_shows_the_mistakes_with_their_pictures(capfd, model, photos, tmp_path):
+    status, _, _ = run(capfd, model, photos, "--html", tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert status == 0
+    assert page.count('src="data:image/jpeg;base64,') == 1
+    assert "On 7 pictures," in page and "never seen" not in page and "held out" not in page
+    assert 'id="mistakes"' in page and 'id="race"' not in page
+    assert "wrong.png" in page
+
+
+def test_a_page_that_cannot_be_written_is_said_before_the_work(capfd, model, photos, tmp_path):
+    (tmp_path / "file").write_text("")
+    status, out, err = run(capfd, model, photos, "--html", tmp_path / "file" / "page.html")
+    assert (status, out) == (2, "") and "cannot write" in err
+
+
+@pytest.fixture
+def trained(tmp_path, model, photos):
+    """The folder of a run on the photos."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    model.rename(folder / "model.onnx")
+    names = {
+        part: [f"{part}/{color}/{k}.png" for color in ("red", "green") for k in range(2)]
+        for part in ("train", "val")
+    }
+    write_json(folder / "split.json", {**names, "test": [], "how": ""})
+    options = {"data": str(photos), "test": None}
+    write_json(folder / "run.json", {"options": options, "state": "done"})
+    return folder
+
+
+def test_a_run_is_measured_on_its_own_split(capfd, trained):
+    for split, part, pictures in ((None, "val", 4), ("train", "train", 4), ("all", "all", 8)):
+        chosen = () if split is None else ("--split", split)
+        status, out, err = run(capfd, trained, "--json", *chosen)
+        record = json.loads(out)
+        assert (status, record["split"], record["n"]) == (0, part, pictures)
+        assert ("has learned from these" in err) == (part != "val")
+    status, _, err = run(capfd, trained, "--split", "test")
+    assert status == 2 and "used no pictures for test; it has train, val" in err
+
+
+def test_pictures_of_a_run_that_are_gone_are_counted(capfd, trained, photos):
+    (photos / "val" / "red" / "1.png").unlink()
+    status, _, err = run(capfd, trained)
+    assert status == 2 and "1 picture of the val part" in err and "val/red/1.png" in err
+
+
+def test_a_model_alone_knows_no_pictures(capfd, model):
+    status, _, err = run(capfd, model)
+    assert status == 2 and "name the labelled pictures, too" in err
+
+
+def test_a_url_is_not_fetched(capfd, model, photos):
+    for arguments in (("https://host/m.onnx", photos), (model, "https://host/photos")):
+        status, _, err = run(capfd, *arguments)
+        assert status == 2
+        assert "https://host" in err and "fetches nothing from a network" in err

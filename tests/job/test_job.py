@@ -79,6 +79,20 @@ def test_the_model_answers_in_a_process_without_torch(run):
     assert answer["label"] == picture.parent.name
 
 
+def test_a_small_test_shows_validation_mistakes_too(run):
+    shown = read_json(run / "explain.json")["validation"]
+    judged = {p["path"] for p in read_json(run / "evaluation.json")["predictions"]}
+    split = read_json(run / "split.json")
+    assert shown["n"] == len(split["val"])
+    assert {m["path"] for m in shown["mistakes"]} <= set(split["val"]) - judged
+
+
+def test_the_run_can_be_measured_again_on_its_own_split(run):
+    again = json.loads(darter("evaluate", run, "--split", "test", "--json").stdout)
+    first = read_json(run / "evaluation.json")
+    assert (again["n"], again["accuracy"]) == (first["n"], first["accuracy"])
+
+
 def test_the_card_in_the_file_says_where_it_came_from(run):
     from darter.model import read_info
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from darter.errors import DataError, MissingExtraError
 from darter.files import read_json, write_json
-from darter.report import html, write_html
+from darter.report import html, sections, write_html
 from darter.report.records import read_records
 from darter.report.words import interval, percent
 from tests.report.sample_run import AWKWARD, NAMES, make_run
@@ -114,6 +114,17 @@ def test_a_kind_of_task_that_cannot_be_told_marks_no_cell(run):
     assert "pin" not in [a.get("class") for a in page.all("span")]
 
 
+def test_validation_mistakes_are_named_as_such(run):
+    folder = run()
+    explain = json.loads((folder / "explain.json").read_text())
+    assert "Mistakes on the validation pictures" not in Page(write_html(folder)).text
+    explain["validation"] = {"mistakes": explain["mistakes"][:2], "wrong": 5, "n": 60}
+    (folder / "explain.json").write_text(json.dumps(explain))
+    text = Page(write_html(folder)).text
+    assert "2 worst mistakes of 5 among the 60 validation pictures" in text
+    assert "count for no figure on this page" in text
+
+
 def test_all_parts_of_the_records_are_shown(run):
     folder = run()
     write_html(folder)
@@ -137,7 +148,7 @@ def test_all_parts_of_the_records_are_shown(run):
 
 def test_hard_classes_come_first(run):
     folder = run()
-    found = html.sections.classes(read_records(folder))["rows"]
+    found = sections.classes(read_records(folder))["rows"]
     assert [r["f1"] for r in found] == sorted(r["f1"] for r in found)
 
 

@@ -13,6 +13,7 @@ import typer
 
 from darter.cli import options
 from darter.errors import DataError, OptionError
+from darter.files import check_writable, write_atomic
 from darter.names import to_json, visible
 
 if TYPE_CHECKING:
@@ -29,18 +30,27 @@ class Split(StrEnum):
 def evaluate(
     model: options.ModelPath,
     folder: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            help="One folder per class, train/val/test above those, or a CSV file.", metavar="DIR"
+            help="One folder per class, train/val/test above those, or a CSV file. Without it, the "
+            "pictures of the run that MODEL is the folder of.",
+            metavar="[DIR]",
         ),
-    ],
+    ] = None,
     split: Annotated[
         Split | None,
         typer.Option(
-            help="Which of your own splits to measure on.", show_default="test, or val if no test"
+            help="Which of your own splits, or of the run's, to measure on.",
+            show_default="test, or val if no test",
         ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="One JSON object, with one entry per picture.")
+    ] = False,
+    csv: Annotated[
+        Path | None, typer.Option(help="Write a CSV file with one row per picture.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page with the worst mistakes.")] = None,
     unknown_below: options.UnknownBelow = None,
     runtime: options.Runtime = "auto",
     precision: options.Precision = "float32",
@@ -56,16 +66,15 @@ def evaluate(
     Accuracy with its 95% interval, precision, recall and F1 of every class, what is mistaken
     for what, and whether the confidence is honest. Classes are matched by name.
     """
-    from darter.dataset import list_samples
-
-    if folder.lower().endswith(".onnx"):
-        raise OptionError(f"{folder} looks like a model; the model comes first, then the pictures")
-    listing = list_samples(folder)
-    samples, used = _choose(listing, split)
+    for out in (csv, html):
+        if out is not None:
+            check_writable(out)
+    samples, used, shown = _pictures(model, folder, split)
     session = options.open_model(model, threads, classes, size, mean, std, runtime, precision)
+    from darter.cli import scores
     from darter.model import MultilabelEvaluation, evaluate_samples
 
-    if used not in (Split.test, Split.val):
+    if folder is not None and used not in (Split.test, Split.val):
         _warn_if_trained_on(session.info.card, folder)
     calibration = session.info.calibration
     if unknown_below is not None:
@@ -74,16 +83,42 @@ def evaluate(
         result = evaluate_samples(
             session, samples, batch_size=batch_size, calibration=calibration, progress=progress
         )
-    if json:
-        print(to_json(result.to_json(split=used, predictions=False)))
-        return
-    from darter.cli import scores
+    title = f"{model} on {shown}"
+    record = result.to_json(split=used)
+    if csv is not None:
+        write_atomic(csv, scores.rows_as_csv(result))
+    if html is not None:
+        from darter.report import write_evaluation
 
-    title = f"{model} on {folder}" + (f", split {used}" if used else "")
-    if isinstance(result, MultilabelEvaluation):
+        write_evaluation(record, html, title=title, task=session.info.task)
+    if json:
+        print(to_json(record))
+    elif isinstance(result, MultilabelEvaluation):
         scores.show_multilabel(result, title)
     else:
         scores.show(result, title)
+
+
+def _pictures(
+    model: str, folder: str | None, split: Split | None
+) -> tuple[list["Sample"], str | None, str]:
+    """The samples to measure on, the name of their split, and both for a reader."""
+    from darter.dataset import is_run, list_samples, run_samples
+
+    if folder is None:
+        if not is_run(model):
+            raise OptionError(
+                f"name the labelled pictures, too: darter evaluate {visible(model)} labelled/. "
+                "(Only the folder of a training run knows its own.)"
+            )
+        samples, used = run_samples(model, None if split is None else str(split))
+        if used in (Split.train, Split.all):
+            typer.echo("note: the model has learned from these; they flatter it.", err=True)
+        return samples, used, f"the {used} part of its run"
+    if folder.lower().endswith(".onnx"):
+        raise OptionError(f"{folder} looks like a model; the model comes first, then the pictures")
+    samples, named = _choose(list_samples(folder), split)
+    return samples, named, folder + (f", split {named}" if named else "")
 
 
 def _choose(listing: "Listing", wanted: Split | None) -> tuple[list["Sample"], str | None]:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 ABSENT = "For a model not made by darter"
 
-ModelPath = Annotated[str, typer.Argument(help="An ONNX picture classifier.")]
+ModelPath = Annotated[
+    str, typer.Argument(help="An ONNX picture classifier, or a training run's folder.")
+]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads.", show_default="all")]
 Runtime = Annotated[
     str,

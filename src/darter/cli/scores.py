@@ -1,5 +1,7 @@
 """An Evaluation on the terminal: one sentence, then classes, then what is mistaken for what."""
 
+import csv
+from io import StringIO
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -7,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from darter.names import visible
+from darter.names import to_cell, visible
 
 if TYPE_CHECKING:
     from darter.model import Evaluation, Judged, MultilabelEvaluation
@@ -154,3 +156,26 @@ def _list_unreadable(console: Console, result: "Judged", most: int = 10) -> None
 
 def _percent(value: float | None) -> Text:
     return Text("–", "dim") if value is None else Text(f"{value:.1%}")
+
+
+def rows_as_csv(result: "Judged") -> str:
+    """A header, then a row for every picture: what it is, what the model said, how sure it was.
+
+    Names are spelled as `darter.names.to_cell` does. Several labels are joined by |.
+    """
+    file = StringIO()
+    rows = csv.writer(file, lineterminator="\n")
+    rows.writerow(["path", "label", "predicted", "right", "confidence", "unknown", "error"])
+    below = result.calibration.unknown_below
+    for p in result.predictions:
+        true, said = (
+            (p["label"], p["predicted"])
+            if "label" in p
+            else ("|".join(sorted(names)) for names in (p["labels"], p["predicted"]))
+        )
+        sure = p["confidence"]
+        cells = [p["path"], true, said, true == said, f"{sure:.6f}", sure < below, ""]
+        rows.writerow([to_cell(cell) for cell in cells])
+    for path, error in result.unreadable:
+        rows.writerow([to_cell(cell) for cell in (path, "", "", "", "", "", error)])
+    return file.getvalue()

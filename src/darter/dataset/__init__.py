@@ -4,6 +4,7 @@ from darter.dataset.audit import Audit, Conflict, Finding, Scanned
 from darter.dataset.batch import Batch
 from darter.dataset.cache import PictureCache, default_bytes
 from darter.dataset.loader import Loader
+from darter.dataset.own_split import is_run, run_samples
 from darter.dataset.pack import Packed, content_of, pack
 from darter.dataset.packed import open_pack
 from darter.dataset.sample import Sample
@@ -40,10 +41,12 @@ __all__ = [
     "find_samples",
     "folds",
     "groups_of",
+    "is_run",
     "list_samples",
     "open_pack",
     "pack",
     "pixel_statistics",
+    "run_samples",
     "scan",
     "split",
     "survey_samples",

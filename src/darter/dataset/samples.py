@@ -10,6 +10,7 @@ from darter.dataset.csv_list import read_csv
 from darter.dataset.packed import open_pack
 from darter.dataset.sample import SPLIT_NAMES, Sample
 from darter.errors import DataError
+from darter.files import refuse_url
 from darter.names import encodable, one_form, visible
 from darter.picture import INDEX, is_pack
 
@@ -130,6 +131,7 @@ def _with_test(listing: Listing, test: Path | str) -> Listing:
 
 
 def _list(root: Path, leave_out: str | None) -> Listing:
+    refuse_url(root)
     try:
         is_folder, is_file = root.is_dir(), root.is_file()
     except OSError as error:

@@ -1,6 +1,7 @@
 """The stages of the main job after training: the proven file, and what it is worth."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,9 @@ from darter.model import (
 from darter.train import explain as explain_answers
 from darter.train import export, last_block
 from darter.transfer import features
+
+SMALL_TEST = 200  # pictures; smaller tests show validation mistakes, too
+MISTAKES_OF_VALIDATION = 12
 
 
 def prove(run: Run, start: Start, trained: Trained) -> None:
@@ -80,20 +84,49 @@ def judge(run: Run, start: Start, trained: Trained) -> None:
 
 
 def explain(run: Run, start: Start, trained: Trained, found: Judged) -> None:
-    """Draw where the network looked, in its worst mistakes and some right answers: explain.json."""
+    """Draw where the network looked, in its worst mistakes and some right answers: explain.json.
+
+    A small test has few mistakes to learn from, so validation pictures add theirs, as such.
+    """
     material, model = start.material, trained.fitted.model
+    part, indices = material.judged
     with run.stage("explain") as progress:
-        record = explain_answers(
+        draw = partial(
+            explain_answers,
             model,
             last_block(model.backbone),
             start.preprocess_for(trained.chosen.strategy),
-            material.samples(material.judged[1]),
-            found.predictions,
-            run.folder.path,
+            out=run.folder.path,
             classes=material.audit.classes,
             progress=progress,
         )
+        record = draw(material.samples(indices), found.predictions)
+        if part == "test" and found.n < SMALL_TEST and len(material.split.val):
+            held = _validation(start, trained)
+            drawn = draw(
+                material.samples(material.split.val),
+                held.predictions,
+                mistakes=MISTAKES_OF_VALIDATION,
+                correct=0,
+                prefix="validation-",
+            )
+            wrong = len(drawn["mistakes"]) and int((held.right < 1).sum())
+            record["validation"] = {"mistakes": drawn["mistakes"], "wrong": wrong, "n": held.n}
         run.folder.record("explain", record)
+
+
+def _validation(start: Start, trained: Trained) -> Judged:
+    """The trained network's answers on the validation pictures."""
+    material, val = start.material, start.material.split.val
+    logits, targets = trained.fitted.val_logits, material.targets[list(val)]
+    return evaluate_as(
+        material.task.name,
+        logits,
+        targets,
+        material.audit.classes,
+        calibration=material.task.calibrate(logits, targets),
+        paths=material.names(val),
+    )
 
 
 def _answers(session: Session, sources: list[Scanned], names: list[str], progress: Any) -> Judged:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from darter.errors import DarterError, ModelFileError, OptionError
-from darter.files import write_atomic
+from darter.files import refuse_url, write_atomic
 from darter.names import to_json as text_of
 from darter.net import read_model, read_whole
 
@@ -63,8 +63,23 @@ class ModelInfo:
     task: str = "classify"
 
 
+def model_file(path: Path | str) -> Path:
+    """The model of a run folder, or the file itself. Raises ModelFileError for other folders."""
+    refuse_url(path)
+    path = Path(path)
+    if not path.is_dir():
+        return path
+    if not (path / "model.onnx").is_file():
+        raise ModelFileError(
+            f"{path} is a folder without a model.onnx. Name a model file, or the folder of a "
+            "training run that has written one."
+        )
+    return path / "model.onnx"
+
+
 def read_info(path: Path | str) -> ModelInfo:
     """The `darter.*` metadata of a model file. ModelFileError where absent or damaged."""
+    path = model_file(path)
     info = info_from_metadata(metadata(read_model(path).proto), path)
     if info is None:
         raise ModelFileError(

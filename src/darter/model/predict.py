@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darter.errors import DarterError, DataError
+from darter.files import refuse_url
 from darter.kernels import available_cpus
 from darter.model.info import ModelInfo
 
@@ -76,6 +77,8 @@ def _prepare(info: ModelInfo, name: str, source: Any) -> NDArray[np.float32] | s
 
 def _pixels(source: Any) -> Any:
     """What `Preprocess` takes, of anything that may be meant as a picture."""
+    if isinstance(source, (Path, str)):
+        refuse_url(source)
     if isinstance(source, (Path, bytes, str)):
         return source
     array = _from_pillow(source) if hasattr(source, "convert") else source

@@ -14,7 +14,7 @@ from darter.kernels import available_cpus
 from darter.locks import Lock
 from darter.model.batches import run_in_batches
 from darter.model.guess import guess_info
-from darter.model.info import ModelInfo, info_from_metadata, metadata
+from darter.model.info import ModelInfo, info_from_metadata, metadata, model_file
 from darter.model.predict import Picturelike, stream_logits
 from darter.model.prediction import Prediction
 from darter.model.runtime import Runtime, choose_runtime
@@ -43,6 +43,7 @@ def load(
 ) -> "Session":
     """Make an ONNX file of a CNN ready to run.
 
+    path: of the file, or of a training run's folder, whose model.onnx is meant.
     runtime: "darter", "onnxruntime", or "auto": darter's own engine where it can run the file, and
         otherwise ONNX Runtime, after a warning that lists what darter cannot run.
     precision: of the products: "float32", or "bfloat16", which is faster on CPUs that have it and
@@ -58,6 +59,7 @@ def load(
     """
     if threads is not None and (not isinstance(threads, Integral) or threads < 1):
         raise OptionError(f"threads must be a whole number from 1 on, got {threads!r}")
+    path = model_file(path)
     model = read_model(path)
     signature = read_signature(model)
     scores = _scores(model, signature)

@@ -1,10 +1,12 @@
-"""Records in, tables and one HTML page out. Needs neither torch nor the pictures themselves.
+"""Records in, tables and one HTML page out. Needs no torch.
 
 print(table(records))          rows of dicts or dataclasses as a table for the terminal
 write_html("RUN")              RUN/report.html from the JSON records of a training run
+write_evaluation(record, out)  a page about one evaluation, with its worst mistakes
 """
 
+from darter.report.evaluated import write_evaluation
 from darter.report.html import write_html
 from darter.report.table import table
 
-__all__ = ["table", "write_html"]
+__all__ = ["table", "write_evaluation", "write_html"]

@@ -11,32 +11,35 @@ from typing import TYPE_CHECKING, Any
 import darter
 from darter.errors import MissingExtraError
 from darter.files import write_atomic
-from darter.report import charts, sections, words
+from darter.report import charts, words
+from darter.report import sections as build
 from darter.report.records import Records, read_records
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 WIDE, NARROW = 760, 334  # pixels that a chart gets on a screen of 1280 and of 390
-CLASSIFY = (  # id, heading, its words in the list of contents, what builds its context
-    ("use", "How to use the model", "Use it", sections.use),
-    ("pictures", "Your pictures", "Your pictures", sections.pictures),
-    ("split", "What was used for what", "The split", sections.split),
-    ("cell", "What kind of task this is", "Kind of task", sections.cell),
-    ("race", "How the model was chosen", "The race", sections.race),
-    ("growth", "Would more pictures help?", "More pictures?", sections.growth),
-    ("training", "How the training went", "Training", sections.training),
-    ("confusion", "What gets mistaken for what", "Mix-ups", sections.confusion),
-    ("classes", "Class by class", "Class by class", sections.classes),
-    ("confidence", "Can its confidence be trusted?", "Confidence", sections.confidence),
-    ("mistakes", "The worst mistakes", "Mistakes", sections.mistakes),
-    ("speed", "Speed and size", "Speed and size", sections.speed),
-    ("limits", "What these figures do not say", "Limits", sections.limits),
-    ("making", "How this was made", "How it was made", sections.making),
+# id, heading, its words in the list of contents, what builds its context
+Section = tuple[str, str, str, Callable[[Records], dict[str, Any]]]
+CLASSIFY: tuple[Section, ...] = (
+    ("use", "How to use the model", "Use it", build.use),
+    ("pictures", "Your pictures", "Your pictures", build.pictures),
+    ("split", "What was used for what", "The split", build.split),
+    ("cell", "What kind of task this is", "Kind of task", build.cell),
+    ("race", "How the model was chosen", "The race", build.race),
+    ("growth", "Would more pictures help?", "More pictures?", build.growth),
+    ("training", "How the training went", "Training", build.training),
+    ("confusion", "What gets mistaken for what", "Mix-ups", build.confusion),
+    ("classes", "Class by class", "Class by class", build.classes),
+    ("confidence", "Can its confidence be trusted?", "Confidence", build.confidence),
+    ("mistakes", "The worst mistakes", "Mistakes", build.mistakes),
+    ("speed", "Speed and size", "Speed and size", build.speed),
+    ("limits", "What these figures do not say", "Limits", build.limits),
+    ("making", "How this was made", "How it was made", build.making),
 )
 MULTILABEL = (
     *CLASSIFY[:7],
-    ("labels", "Label by label", "Label by label", sections.labels),
+    ("labels", "Label by label", "Label by label", build.labels),
     *CLASSIFY[10:],
 )
 SECTIONS = {"classify": CLASSIFY, "multilabel": MULTILABEL}
@@ -57,21 +60,30 @@ def write_html(run_dir: Path | str) -> Path:
     return path
 
 
-def render(records: Records) -> str:
-    """The page as text. Everything that a user named (classes, files) is escaped."""
+def render(
+    records: Records,
+    *,
+    sections: tuple[Section, ...] | None = None,
+    picture: Callable[[str | None], str | None] | None = None,
+) -> str:
+    """The page as text. Everything that a user named (classes, files) is escaped.
+
+    sections: those of the records' task by default.   picture: the data URI of a picture that the
+    records name; of the run folder by default.
+    """
     environment = _environment()
     script = _asset("copy.js")
     return environment.get_template("report.html.j2").render(
-        result=sections.result(records),
+        result=build.result(records),
         sections=[
-            {"id": key, "heading": heading, "short": short, **build(records)}
-            for key, heading, short, build in SECTIONS[records.task]
+            {"id": key, "heading": heading, "short": short, **tell(records)}
+            for key, heading, short, tell in sections or SECTIONS[records.task]
         ],
         style=_asset("style.css"),
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         version=darter.__version__,
-        picture=partial(picture_uri, records.folder),
+        picture=picture or partial(picture_uri, records.folder),
     )
 
 

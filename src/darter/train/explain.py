@@ -48,6 +48,7 @@ def explain(
     classes: Sequence[str],
     mistakes: int = 24,
     correct: int = 8,
+    prefix: str = "",
     batch_size: int = 8,
     progress: Callable[[int, int], None] | None = None,
 ) -> Record:
@@ -58,6 +59,7 @@ def explain(
     samples, predictions: one each per picture, in one order. A sample has a `path`; a prediction
         "path" (as the report names it), "label", "predicted" and "confidence", or, of several
         labels per picture, lists under "labels" and "predicted".
+    prefix: of the pictures' file names, where OUT gets those of several parts.
     Returns {"mistakes": [...], "samples": [...]}, each a prediction with "picture" and "heatmap",
     relative to OUT, the most confident mistakes first. A picture that has become unreadable has
     an "error" instead.
@@ -82,7 +84,7 @@ def explain(
         for k, (kind, rank, at) in enumerate(batch):
             entry = dict(predictions[at])
             if isinstance(pictures[k], np.ndarray):
-                name = f"pictures/{kind}-{rank:03}"
+                name = f"pictures/{prefix}{kind}-{rank:03}"
                 entry |= _save(out, name, pictures[k], preprocess, maps.get(k))
             else:
                 entry |= {"picture": None, "heatmap": None, "error": str(pictures[k])}

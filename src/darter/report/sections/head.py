@@ -31,6 +31,7 @@ def result(records: Records) -> Record:
         "measure": (found or {}).get("measure", "accuracy"),
         "right": round(found["accuracy"] * found["n"]) if found else None,
         "tested": found is not None and found.get("split") == "test",
+        "alone": "evaluates" in run,  # an evaluation without a run around it
         "unseen": not leaks.get("alike"),
         "majority": majority,
         "caution": caution,  # the verdict begins with it, and the headline says it already

@@ -13,13 +13,16 @@ def mistakes(records: Records) -> Record:
         "missing": None,
         "mistakes": wrong,
         "samples": found.get("samples", []),
+        "heatmaps": found.get("heatmaps", True),
+        "validation": found.get("validation"),
         "heat": any(item.get("heatmap") for item in (*wrong, *found.get("samples", []))),
-        "all_wrong": sum(_is_wrong(p) for p in predictions) or len(wrong),
+        "all_wrong": sum(is_wrong(p) for p in predictions) or len(wrong),
         "asked": (evaluation or {}).get("n"),
     }
 
 
-def _is_wrong(prediction: Record) -> bool:
+def is_wrong(prediction: Record) -> bool:
+    """Whether an answer has another label than the picture, or others, or fewer."""
     if "label" in prediction:
         return prediction["label"] != prediction["predicted"]
     return set(prediction["labels"]) != set(prediction["predicted"])

@@ -1,0 +1,75 @@
+"""A page about one evaluation: its figures, and a picture of each of its worst mistakes."""
+
+import base64
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from darter.errors import DataError
+from darter.files import write_atomic
+from darter.picture import decode
+from darter.report.html import SECTIONS, render
+from darter.report.records import Record, Records
+from darter.report.sections.mistakes import is_wrong
+
+SHOWN = 120  # mistakes with their pictures
+THUMBNAIL = 360  # pixels of the long side
+TOLD = ("confusion", "classes", "labels", "confidence", "mistakes")  # sections
+
+
+def write_evaluation(
+    record: Mapping[str, Any], out: Path, *, title: str, task: str = "classify"
+) -> None:
+    """Write one self-contained page.
+
+    record: `Evaluation.to_json()`; each of its predictions has the path of its picture.
+    Raises MissingExtraError where jinja2 is not installed.
+    """
+    wrong = [p for p in record["predictions"] if is_wrong(p)]
+    worst = sorted(wrong, key=lambda p: (p.get("rightness", 0), -p["confidence"]))[:SHOWN]
+    pictures = {p["path"]: _thumbnail(p["path"]) for p in worst}
+    result = {
+        "measure": record.get("measure", "accuracy"),
+        "split": record["split"],
+        **{key: record.get(key) for key in ("n", "accuracy", "interval", "caution", "majority",
+                                            "balanced_accuracy", "macro_f1")},
+    }  # fmt: skip
+    if task == "multilabel":
+        result |= {"measure": "mean average precision"}
+        result |= {"accuracy": record["mean_average_precision"]}
+    records = Records(
+        folder=out.parent,
+        run={"state": "done", "evaluates": title, "result": result},
+        audit={"root": title, "task": task, "classes": _classes(record)},
+        evaluation=dict(record),
+        explain={"mistakes": [_shown(p, pictures) for p in worst], "heatmaps": False},
+    )
+    sections = tuple(s for s in SECTIONS[task] if s[0] in TOLD)
+    write_atomic(out, render(records, sections=sections, picture=lambda uri: uri))
+
+
+def _classes(record: Mapping[str, Any]) -> list[str]:
+    return [row["label"] for row in record.get("per_class") or record["per_label"]]
+
+
+def _shown(prediction: Record, pictures: Mapping[str, str | DataError]) -> Record:
+    found = pictures[prediction["path"]]
+    if isinstance(found, str):
+        return prediction | {"picture": found}
+    return prediction | {"picture": None, "error": str(found)}
+
+
+def _thumbnail(path: str) -> str | DataError:
+    """A small JPEG as a data URI, or why there is none."""
+    from PIL import Image
+
+    try:
+        pixels = decode(Path(path), min_side=THUMBNAIL).pixels
+    except DataError as error:
+        return error
+    image = Image.fromarray(pixels)
+    image.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=82, optimize=True)
+    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
