@@ -33,7 +33,8 @@ test-all: install
 	$(BIN)/python -m pytest -n auto -m "slow or not slow"
 
 test-core: install
-	tests/sanitized
+	tests/sanitized address
+	tests/sanitized thread
 	$(BIN)/python -m pytest -m "slow or not slow" tests/kernels/test_thread_pool.py
 	DARTER_ISA=avx2 $(BIN)/python -m pytest tests/kernels tests/conv tests/picture tests/dataset tests/net/plan
 	DARTER_ISA=scalar $(BIN)/python -m pytest tests/kernels tests/conv tests/picture tests/dataset tests/net/plan
