@@ -14,7 +14,6 @@ import argparse
 import io
 import json
 import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
@@ -25,6 +24,7 @@ import numpy as np
 from PIL import Image
 
 from darter import kernels
+from darter.machine import cpu_name
 from darter.picture import Augment, Preprocess, apply, decode, open_pixels
 
 SIZE = 224
@@ -260,10 +260,7 @@ def measure(runs: dict[str, Contestant], contents: list[bytes], rounds: int) -> 
 
 def about_this_run(photos: Path | None) -> dict[str, object]:
     """CPU, settings and versions."""
-    found: dict[str, object] = {"cpu": platform.processor(), "isa": kernels.active_isa()}
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            found["cpu"] = line.split(":")[1].strip()
+    found: dict[str, object] = {"cpu": cpu_name(), "isa": kernels.active_isa()}
     with kernels.using_threads(1):
         peak = kernels.measure_peak()
     found |= {"gflops": round(peak.gflops), "gigabytes_per_second": round(peak.gigabytes, 1)}

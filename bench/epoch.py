@@ -26,6 +26,7 @@ import torch
 
 from darter import kernels
 from darter.dataset import Loader, PictureCache, find_samples
+from darter.machine import available_cpus
 from darter.picture import Augment
 from darter.train.device import computing, move
 from darter.train.examples import Examples
@@ -113,7 +114,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=224)
     options = parser.parse_args()
     task = make_task(options.folder, options.pictures, options.size)
-    cores = kernels.available_cpus()
+    cores = available_cpus()
     rows = []
     with computing(task.device, "auto"):
         loader = task.begin(None).train

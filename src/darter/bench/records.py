@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from darter.conv import cpu_name
 from darter.files import cannot_write
 from darter.kernels import Peak
+from darter.machine import cpu_model
 
 
 def check_appendable(file: Path) -> None:
@@ -30,7 +30,7 @@ def append_records(file: Path, peak: Peak, rows: list[dict[str, Any]]) -> None:
     import darter
 
     limits = {"peak_gflops": peak.gflops, "read_gigabytes": peak.gigabytes}
-    machine = {"cpu": cpu_name(), "isa": peak.isa, "threads": peak.threads, **limits}
+    machine = {"cpu": cpu_model(), "isa": peak.isa, "threads": peak.threads, **limits}
     machine["darter"] = darter.__version__
     if "torch" in sys.modules:
         machine["torch"] = sys.modules["torch"].__version__

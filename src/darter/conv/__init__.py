@@ -8,7 +8,7 @@ candidates(spec), choose(spec)         what can compute it, what does, and why
 from darter.conv.algorithms import ALGORITHMS, Algorithm, candidates
 from darter.conv.choice import MAX_ERROR, Choice, admitted, choose
 from darter.conv.prepared import ACTIVATIONS, PreparedConv, conv2d, prepare
-from darter.conv.remembered import cpu_name, recall
+from darter.conv.remembered import recall
 from darter.conv.spec import MOST_PADDING, ConvSpec
 from darter.conv.tune import Timing, autotune, now
 
@@ -27,7 +27,6 @@ __all__ = [
     "candidates",
     "choose",
     "conv2d",
-    "cpu_name",
     "now",
     "prepare",
     "recall",

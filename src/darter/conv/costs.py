@@ -1,8 +1,8 @@
 """What the algorithms' estimates share: the machine's speeds, and sizes of packed arrays."""
 
-from darter.conv.remembered import cpu_name
 from darter.conv.spec import ConvSpec
 from darter.kernels import BLOCK, active_isa, has_avx512_bf16
+from darter.machine import cpu_name
 
 EPSILON = 2.0**-24  # half of float32's spacing at 1
 FMAS_PER_CYCLE = 32  # multiply-adds of one core: two AVX-512 units; ratios matter, not the unit

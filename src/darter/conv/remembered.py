@@ -2,15 +2,14 @@
 
 import hashlib
 import os
-import platform
 import warnings
-from functools import cache
 from pathlib import Path
 
 from darter.conv.spec import ConvSpec
 from darter.errors import DataError
 from darter.files import read_json, write_json
 from darter.kernels import active_isa, threads
+from darter.machine import cpu_model
 
 VERSION = 4  # raise it when kernels change enough to make old timings wrong
 
@@ -48,22 +47,8 @@ def folder() -> Path:
     return Path(base) / "darter" / "conv"
 
 
-@cache
-def cpu_name() -> str:
-    """As the system names it, with family, model and stepping."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    fields = dict(line.split(":", 1) for line in lines if ":" in line)
-    named = {name.strip(): value.strip() for name, value in fields.items()}
-    return " ".join(
-        named.get(part, "") for part in ("model name", "cpu family", "model", "stepping")
-    ).strip()
-
-
 def _key(spec: ConvSpec) -> str:
-    return f"{VERSION}|{cpu_name()}|{active_isa()}|{threads()} threads|float32|{spec}"
+    return f"{VERSION}|{cpu_model()}|{active_isa()}|{threads()} threads|float32|{spec}"
 
 
 def _file(spec: ConvSpec) -> Path:

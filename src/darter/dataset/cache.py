@@ -1,6 +1,5 @@
 """Decoded pictures kept in memory, so that a small data set is decoded once."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darter.locks import Lock
+from darter.machine import memory_now
 from darter.picture import Encoded, Pixels, open_pixels, size_of
 
 
@@ -56,9 +56,6 @@ class PictureCache:
 
 
 def default_bytes() -> int:
-    """2 GB, or a quarter of the free memory where that is known and less."""
-    try:
-        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        return 2 << 30
-    return min(2 << 30, free // 4)
+    """2 GB, or a quarter of the available memory where that is known and less."""
+    memory = memory_now()
+    return min(2 << 30, memory.available // 4) if memory.total else 2 << 30

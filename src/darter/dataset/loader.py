@@ -12,11 +12,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from darter import kernels
 from darter.dataset.batch import Batch, Slots
 from darter.dataset.cache import PictureCache
 from darter.dataset.feed import Feed, buffered_order
 from darter.errors import DarterError, DataError, OptionError, ShapeError
+from darter.machine import available_cpus
 from darter.picture import Member, Picture, Pixels, draws, locate
 
 _ORDER = 1  # stream of random numbers that shuffles; stream 0 draws the warps
@@ -267,7 +267,7 @@ class _Epoch:
             thread.join()
 
     def _grow(self) -> None:
-        if len(self.threads) < kernels.available_cpus():
+        if len(self.threads) < available_cpus():
             self._add_thread()
             self.loader.threads = max(self.loader.threads, len(self.threads))
 

@@ -22,6 +22,7 @@ from darter.dataset.sample import Sample
 from darter.dataset.samples import Listing, find_samples
 from darter.dataset.statistics import PixelStatistics
 from darter.errors import DataError
+from darter.machine import available_cpus
 from darter.names import visible
 from darter.picture import KINDS, MAX_PIXELS, PictureError, decode, formats, locate
 
@@ -71,9 +72,7 @@ def scan(
 
 
 def _read_all(samples: Sequence[Sample], max_pixels: int, threads: int | None) -> Iterator[_Read]:
-    from darter import kernels
-
-    pool = ThreadPoolExecutor(threads or kernels.available_cpus(), "darter-scan")
+    pool = ThreadPoolExecutor(threads or available_cpus(), "darter-scan")
     try:
         yield from pool.map(lambda sample: _read(sample, max_pixels), samples)
     finally:

@@ -7,7 +7,7 @@ import torch
 
 from darter.dataset import Batch
 from darter.doctor.job import Lighter, Model
-from darter.kernels import available_cpus
+from darter.machine import available_cpus
 from darter.picture import Augment
 from darter.train import (
     CrossEntropy,

@@ -10,7 +10,7 @@ from darter.doctor import runs
 from darter.doctor.diagnosis import Times
 from darter.doctor.job import Job
 from darter.doctor.parts import Parts, measure_parts
-from darter.kernels import available_cpus
+from darter.machine import available_cpus
 from darter.picture import Augment
 
 BUFFER = 256  # pictures that wait to be shuffled when the shards are tried

@@ -1,7 +1,6 @@
 """The folder of one training run: its records, which stages are done, and the time they took."""
 
 import fcntl
-import os
 import platform
 import shlex
 import shutil
@@ -14,9 +13,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from darter import machine
 from darter.errors import DataError, OptionError
 from darter.files import cannot_write, clean, read_json, write_json
-from darter.kernels import available_cpus
 
 DEFAULT_PARENT = "darter-runs"
 PACKAGES = ("darter", "numpy", "onnx", "onnxruntime", "torch", "torchvision", "timm")
@@ -58,7 +57,7 @@ class RunFolder:
                 "options": options,
                 "seconds": {},
                 "versions": {"python": platform.python_version(), **_versions()},
-                "machine": machine(),
+                "machine": machine.describe(),
             },
         )
         folder._made = made
@@ -139,22 +138,6 @@ def new_run_path(root: Path) -> Path:
     while (base / f"{name}-{number}").exists():
         number += 1
     return base / f"{name}-{number}"
-
-
-def machine() -> dict[str, Any]:
-    """Name of the CPU, cores that may be used, memory in GB."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    return {"cpu": _cpu_name(), "cores": available_cpus(), "memory_gb": round(memory, 1)}
-
-
-def _cpu_name() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 def _versions() -> dict[str, str]:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from darter.kernels import available_cpus
+from darter.machine import available_cpus
 from darter.model import Session, load
 from darter.transfer import Classifier
 

@@ -13,7 +13,6 @@ from darter.kernels.jpeg import check_jpeg, decode_jpeg, jpeg_size
 from darter.kernels.peak import Peak, measure_peak
 from darter.kernels.runtime import (
     active_isa,
-    available_cpus,
     available_isas,
     has_avx512_bf16,
     set_threads,
@@ -37,7 +36,6 @@ __all__ = [
     "active_isa",
     "apart_from",
     "as_float32",
-    "available_cpus",
     "available_isas",
     "blocked_shape",
     "check_jpeg",

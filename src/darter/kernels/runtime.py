@@ -11,6 +11,7 @@ from numbers import Integral
 
 from darter.errors import OptionError
 from darter.kernels import _core
+from darter.machine import available_cpus
 from darter.names import visible
 
 MOST_THREADS: int = _core.MOST_THREADS
@@ -61,13 +62,8 @@ def _obey_environment() -> None:
         ) from None
 
 
-def available_cpus() -> int:
-    """CPUs that this process may use: affinity mask and container quota respected."""
-    return _core.available_cpus()
-
-
 def threads() -> int:
-    """Threads that kernels use, the caller included; `available_cpus()` at first."""
+    """Threads that kernels use, the caller included; those of `machine` at first."""
     return _core.threads()
 
 
@@ -106,3 +102,4 @@ def using_threads(count: int) -> Iterator[None]:
 
 
 _obey_environment()
+_core.set_threads(min(available_cpus(), MOST_THREADS))

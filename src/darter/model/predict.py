@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from darter.errors import DarterError, DataError
 from darter.files import refuse_url
-from darter.kernels import available_cpus
+from darter.machine import available_cpus
 from darter.model.info import ModelInfo
 
 Picturelike = Path | str | bytes | np.ndarray | tuple[str, Any]

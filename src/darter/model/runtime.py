@@ -14,7 +14,7 @@ from darter.errors import (
     ShapeError,
     UnsupportedError,
 )
-from darter.kernels import available_cpus
+from darter.machine import available_cpus
 from darter.model.fallback import why_not_by_itself
 from darter.model.signature import Signature, read_signature
 from darter.net import ModelFile, model_in_memory

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darter.errors import ModelFileError, OptionError, ShapeError, UnsupportedError
-from darter.kernels import available_cpus
 from darter.locks import Lock
+from darter.machine import available_cpus
 from darter.model.batches import run_in_batches
 from darter.model.guess import guess_info
 from darter.model.info import ModelInfo, info_from_metadata, metadata, model_file

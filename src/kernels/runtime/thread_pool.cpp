@@ -11,7 +11,6 @@
 #include <chrono>
 #include <condition_variable>
 #include <exception>
-#include <fstream>
 #include <limits>
 #include <memory>
 #include <mutex>
@@ -28,18 +27,6 @@ namespace darter {
 namespace {
 
 constexpr int kSpins = 2000;  // about 20 µs: longer than the gap between two layers of a net
-
-int cgroup_quota() {
-    std::ifstream file("/sys/fs/cgroup/cpu.max");
-    std::string quota;
-    double period = 0;
-    if (!(file >> quota >> period) || quota == "max" || period <= 0) return 0;
-    try {
-        return std::max(1, static_cast<int>(std::stod(quota) / period + 0.5));
-    } catch (const std::exception&) {
-        return 0;
-    }
-}
 
 void pause() {
 #if defined(__x86_64__)
@@ -240,7 +227,7 @@ struct Shared {
 Shared* state = [] {
     // The child of a fork has no worker threads: forget the pool, make a new one when needed.
     pthread_atfork(nullptr, nullptr, [] { state = new Shared(state->threads); });
-    return new Shared(available_cpus());
+    return new Shared(1);
 }();
 
 thread_local bool inside_body = false;
@@ -249,16 +236,6 @@ thread_local int most_threads = std::numeric_limits<int>::max();
 }  // namespace
 
 constinit thread_local ReleaseTiles release_tiles = nullptr;
-
-int available_cpus() {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    int cpus = sched_getaffinity(0, sizeof set, &set) == 0
-                   ? CPU_COUNT(&set)
-                   : static_cast<int>(std::thread::hardware_concurrency());
-    int quota = cgroup_quota();
-    return std::max(1, quota ? std::min(cpus, quota) : cpus);
-}
 
 int pool_threads() { return state->threads; }
 int threads() { return std::min(pool_threads(), most_threads); }

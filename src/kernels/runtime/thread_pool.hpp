@@ -8,8 +8,7 @@ namespace darter {
 
 constexpr int kMostThreads = 1024;
 
-int available_cpus();          // affinity mask and cgroup quota respected; at least 1
-int threads();                 // threads that parallel_for uses here, the caller included
+int threads();                 // threads that parallel_for uses here, the caller included; 1 until set
 int pool_threads();            // without the limit of this thread
 // Throws std::invalid_argument below 1 and above kMostThreads. Where the system gives fewer, those are used.
 void set_threads(int count);

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darter.errors import ShapeError, UnsupportedError
-from darter.kernels import available_cpus, using_at_most
+from darter.kernels import using_at_most
+from darter.machine import available_cpus
 from darter.net.graph import Graph
 from darter.net.plan.assemble import arena_floats, assemble, emitted
 from darter.net.plan.builder import Step

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from darter.kernels import available_cpus
 from darter.locks import Lock
+from darter.machine import available_cpus
 from darter.net.graph import Graph
 from darter.net.plan.packed import Packed
 from darter.net.plan.program import Program
