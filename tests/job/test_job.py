@@ -220,6 +220,28 @@ def test_damaged_weights_leave_no_run_behind(run, tmp_path):
     assert done.returncode == 2 and "net.pth" in done.stderr
     assert "Traceback" not in done.stderr
     assert [entry.name for entry in tmp_path.iterdir()] == ["net.pth"]
+    assert "audit" not in done.stderr, "no work before the refusal"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--out", "file/run", "file"),
+        ("--out", "/proc/nowhere/run", "/proc/nowhere"),
+        ("--out", "n" * 300, "File name too long"),
+        ("--backbone", "resnet_of_nobody", "no backbone is called"),
+        ("--weights", "other.pth", "does not fit"),
+    ],
+)
+def test_what_is_impossible_is_refused_before_any_work(run, tmp_path, option, value, words):
+    import torch
+
+    (tmp_path / "file").write_text("")
+    torch.save({"weight": torch.zeros(3)}, tmp_path / "other.pth")
+    done = darter("train", run.parent / "stripes", option, value, cwd=tmp_path)
+    assert done.returncode == 2 and words in done.stderr
+    assert "Traceback" not in done.stderr and "audit" not in done.stderr
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "other.pth"]
 
 
 @pytest.mark.slow

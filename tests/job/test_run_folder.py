@@ -90,6 +90,12 @@ def test_a_run_that_came_to_nothing_leaves_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_folders_above_that_were_made_go_too(tmp_path):
+    (tmp_path / "mine").mkdir()
+    RunFolder.create(tmp_path / "mine" / "deep" / "run", {}).discard()
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine"]
+
+
 def test_a_folder_that_was_there_stays(tmp_path):
     RunFolder.create(tmp_path, {}).discard()
     assert tmp_path.exists() and list(tmp_path.iterdir()) == []

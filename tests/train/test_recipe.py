@@ -145,3 +145,18 @@ names = st.text("abcXYZ09_- .\"'é#", min_size=1)
 )
 def test_toml_is_read_back_equal(entries):
     assert tomllib.loads(to_toml(entries, {})) == entries
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b"size = " + b"[" * 100_000, "nested too deeply"),
+        (b"[a]\n" + b"b." * 2_000 + b"c = 1", "no recipe|not TOML|unknown entry"),
+        (b"seed = " + b"1" * 10_000, "is not TOML"),
+        (b"\xff\xfe", "is not TOML"),
+    ],
+)
+def test_hostile_toml_is_a_sentence(tmp_path, text, words):
+    (tmp_path / "recipe.toml").write_bytes(text)
+    with pytest.raises(OptionError, match=words):
+        Recipe.load(tmp_path / "recipe.toml")

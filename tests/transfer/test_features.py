@@ -80,18 +80,60 @@ def test_only_new_pictures_are_computed(backbone, preprocess, pictures, tmp_path
     assert seen == [(5, 12), (12, 12)]
 
 
-@pytest.mark.parametrize("damage", ["cut", "empty", "text", "rows"])
-def test_damaged_cache_is_computed_again(backbone, preprocess, pictures, tmp_path, damage):
+@pytest.mark.filterwarnings("ignore:features are not kept")
+@pytest.mark.parametrize("damage", ["cut", "empty", "text", "rows", "width", "numbers", "folder"])
+def test_damaged_cache_is_computed_again_and_said_once(
+    backbone, preprocess, pictures, tmp_path, damage
+):
     first = features(backbone, pictures[:3], preprocess, cache_dir=tmp_path)
     (file,) = tmp_path.rglob("*.npz")
     content = file.read_bytes()
-    if damage == "rows":
+    with np.load(file) as kept:
+        digests = kept["digests"]
+    replaced = {
+        "rows": (np.array(["a", "b"]), np.zeros((1, 4), np.float32)),
+        "width": (digests, np.zeros((3, 4), np.float32)),
+        "numbers": (np.arange(3), np.zeros((3, 4), np.float32)),
+    }
+    if damage in replaced:
         with file.open("wb") as out:
-            np.savez(out, digests=np.array(["a", "b"]), rows=np.zeros((1, 4), np.float32))
+            np.savez(out, digests=replaced[damage][0], rows=replaced[damage][1])
+    elif damage == "folder":
+        file.unlink()
+        file.mkdir()
+        (file / "inside").write_text("")
     else:
         file.write_bytes({"cut": content[: len(content) // 2], "empty": b"", "text": b"x"}[damage])
-    again = features(backbone, pictures[:3], preprocess, cache_dir=tmp_path)
+    with pytest.warns(match="cannot be used .*computed again") as said:
+        again = features(backbone, pictures[:3], preprocess, cache_dir=tmp_path)
+    assert len([w for w in said if "features" in str(w.message)]) <= 1 + (
+        damage == "folder"  # which cannot be replaced
+    )
     assert np.array_equal(first.last, again.last)
+
+
+def test_a_cache_that_cannot_be_written_is_one_line(
+    backbone, preprocess, pictures, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(sys.modules["darter.transfer.features"], "_SHARD", 2)
+    (tmp_path / "file").write_text("")
+    first = features(backbone, pictures[:5], preprocess)
+    with pytest.warns(match="features are not kept for the next run: cannot write") as said:
+        again = features(backbone, pictures[:5], preprocess, cache_dir=tmp_path / "file")
+    assert len(said) == 1
+    assert np.array_equal(first.last, again.last)
+
+
+def test_features_stay_on_the_cpu_where_it_is_named(backbone, monkeypatch):
+    from darter.transfer.extract import extractor
+
+    extract = sys.modules["darter.transfer.extract"]
+    taken = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(extract, "torch_extractor", lambda net, device, dtype: taken.append(device))
+    for device in ("auto", "cuda", "cpu", "mps"):
+        extractor(backbone, SIZE, 4, 4, device)
+    assert [device.type for device in taken] == ["cuda", "cuda", "cpu", "cpu"]
 
 
 def test_other_weights_or_preprocessing_do_not_share_rows(backbone, pictures, tmp_path):

@@ -33,8 +33,10 @@ def audit(
     cannot be read is an error.
     """
     from darter.dataset import scan, survey_samples
-    from darter.files import write_json
+    from darter.files import check_writable, write_json
 
+    if out is not None:
+        check_writable(out)
     listing = survey_samples(folder, test=test)
     found = with_progress(
         "reading pictures", lambda progress: scan(listing, threads=threads, progress=progress)

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from darter.names import to_json, visible
+
 if TYPE_CHECKING:
     from darter.doctor import Diagnosis
 
@@ -69,9 +71,7 @@ def doctor(
             progress=lambda what: status.update(f"measuring {what}"),
         )
     if json:
-        import json as json_text
-
-        print(json_text.dumps(found.to_json(), indent=1))
+        print(to_json(found.to_json(), indent=1))
     else:
         where = f"{model.precision}, {model.device}"
         _print(found, f"{backbone} at {model.size}, batches of {batch_size}, {where}")
@@ -101,7 +101,7 @@ def _print(found: "Diagnosis", about: str) -> None:
     from rich.table import Table
 
     console = Console(highlight=False)
-    console.print(f"{found.pictures} pictures; {about}", markup=False)
+    console.print(f"{found.pictures} pictures; {visible(about)}", markup=False)
     parts, times = found.parts, found.times
     table = Table("on one thread", "ms per picture")
     for name, value in (

@@ -54,8 +54,9 @@ def _run(run: Run, listing: Listing) -> RunFolder:
     folder = run.folder
     folder.claim()
     try:
+        backbone = stages.backbone(run)  # before the pictures are read: it may be out of reach
         material = stages.look(run, listing)
-        start = stages.describe(run, material)
+        start = stages.describe(run, material, backbone)
         chosen = stages.decide(run, start)
         trained = challenge(run, start, train(run, start, chosen))
         judging.prove(run, start, trained)

@@ -150,7 +150,13 @@ def _figures(found: Judged) -> dict[str, Any]:
 def _baseline(start: Start, sources: list[Scanned], indices: tuple[int, ...]) -> Judged:
     """The linear probe on the last layer, measured on the same pictures."""
     cache = user_cache("features")
-    rows = features(start.backbone, sources, start.preprocess, cache_dir=cache)
+    rows = features(
+        start.backbone,
+        sources,
+        start.preprocess,
+        cache_dir=cache,
+        device=start.recipe.device,
+    )
     material = start.material
     logits = probe_on(start, "last").logits(rows.last)
     return evaluate_as(

@@ -27,7 +27,7 @@ class RunFolder:
     def __init__(self, path: Path, run: dict[str, Any]) -> None:
         self.path = path
         self.run = run
-        self._made = False
+        self._made: list[Path] = []  # folders that were not there, the innermost first
         self._started = time.monotonic()
         self._spent_before = sum(run["seconds"].values())
 
@@ -46,7 +46,7 @@ class RunFolder:
             raise OptionError(f"--out {path} is a file; name a folder.") from None
         except OSError as error:
             raise DataError(f"cannot use {path} for the run: {error.strerror}.") from error
-        made = not path.exists()
+        made = [folder for folder in (path, *path.parents) if not folder.exists()]
         folder = cls(
             path,
             {
@@ -75,11 +75,9 @@ class RunFolder:
         """Leave the disk as it was before `create`."""
         for entry in self.path.iterdir():
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-        if self._made:
-            self.path.rmdir()
-            with suppress(OSError):  # another run is in it, or it is not ours
-                if self.path.parent.name == DEFAULT_PARENT:
-                    self.path.parent.rmdir()
+        with suppress(OSError):  # another run is in it by now
+            for folder in self._made:
+                folder.rmdir()
 
     def claim(self) -> None:
         """Keep other processes out of this run until `release`, or until this process ends."""

@@ -99,10 +99,14 @@ def _check_same(run: Run, record: dict[str, Any], content: dict[str, str]) -> No
         )
 
 
-def describe(run: Run, material: Material) -> Start:
-    """Load the backbone, settle the input size, compute the training pictures' features."""
+def backbone(run: Run) -> Backbone:
+    """The net to start from, with its weights."""
+    return zoo.load(run.recipe.backbone, run.recipe.weights or None)
+
+
+def describe(run: Run, material: Material, backbone: Backbone) -> Start:
+    """Settle the input size, compute the training pictures' features."""
     recipe = run.recipe
-    backbone = zoo.load(recipe.backbone, recipe.weights or None)
     with run.stage("features") as progress:
         sizes = _input_size(run, material, backbone, progress)
         recipe = recipe.replace(size=sizes.size)
@@ -113,6 +117,7 @@ def describe(run: Run, material: Material) -> Start:
             preprocess,
             cache_dir=user_cache("features"),
             mirror=True,
+            device=recipe.device,
             progress=progress,
         )
     run.folder.save(
@@ -151,6 +156,7 @@ def _input_size(
         picture_side=material.side,
         crop=recipe.crop,
         cache_dir=user_cache("features"),
+        device=recipe.device,
         seed=recipe.seed,
         seconds=SIZE_SHARE * run.options.seconds,
         progress=progress,

@@ -169,10 +169,12 @@ class Recipe:
     def load(cls, path: Path | str) -> "Recipe":
         """Read a recipe from a TOML file; entries that it lacks keep their defaults."""
         try:
-            content = tomllib.loads(Path(path).read_text())
+            content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
         except OSError as error:
             raise DataError(f"cannot read the recipe {path}: {error.strerror}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except RecursionError:
+            raise OptionError(f"{path} is no recipe: it is nested too deeply") from None
+        except ValueError as error:  # of TOML, of UTF-8, or of a number with too many digits
             raise OptionError(f"{path} is not TOML: {error}") from error
         return cls.from_dict(content)
 

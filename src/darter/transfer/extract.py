@@ -24,12 +24,15 @@ Extract = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 _EXPORT_PAYS_FROM = {torch.float32: 1_100, torch.bfloat16: 6_700}
 
 
-def extractor(backbone: Backbone, size: int, pictures: int, batch: int) -> Extract:
+def extractor(
+    backbone: Backbone, size: int, pictures: int, batch: int, device: str = "auto"
+) -> Extract:
     """A function from images (n <= batch, 3, size, size) to rows (n, backbone.width("all")).
 
+    device: "auto" takes a CUDA device where there is one; any other name but "cuda", the CPU.
     The way is chosen by numbers alone, so that the same job gives the same bits again.
     """
-    if torch.cuda.is_available():
+    if device in ("auto", "cuda") and torch.cuda.is_available():
         return torch_extractor(backbone, torch.device("cuda"), torch.bfloat16)
     dtype = torch.bfloat16 if has_bfloat16() else torch.float32
     worth = pictures * (size / 224) ** 2

@@ -62,22 +62,25 @@ def features(
     *,
     cache_dir: Path | None = None,
     mirror: bool = False,
+    device: str = "auto",
     progress: Progress | None = None,
 ) -> Features:
     """Features of every picture, in evaluation preprocessing; known ones come from the cache.
 
     cache_dir: None keeps nothing. mirror: also of the mirror images (twice the time).
+    device: "cpu" computes them there even where a GPU is.
     progress: called with (pictures done, pictures in all).
     Raises DataError that names the first picture that cannot be read.
     """
     digests = [digest_of(s) for s in sources]
-    known = FeatureCache(cache_dir, key_of(backbone, preprocess, mirror))
+    width = backbone.width("all") * (2 if mirror else 1)
+    known = FeatureCache(cache_dir, key_of(backbone, preprocess, mirror), width)
     missing = {d: s for d, s in zip(digests, sources, strict=True) if d not in known}
     done = len(sources) - len(missing)
     if progress is not None:
         progress(done, len(sources))
     if missing:
-        run = extractor(backbone, preprocess.side, len(sources), _BATCH)
+        run = extractor(backbone, preprocess.side, len(sources), _BATCH, device)
         names, todo = list(missing), list(missing.values())
         for start in range(0, len(todo), _SHARD):
             rows: list[NDArray[np.float32]] = []

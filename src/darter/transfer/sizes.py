@@ -54,6 +54,7 @@ def choose_size(
     sizes: Sequence[int] | None = None,
     crop: str = "center",
     cache_dir: Path | None = None,
+    device: str = "auto",
     seed: int = 0,
     seconds: float = math.inf,
     progress: Progress | None = None,
@@ -82,7 +83,9 @@ def choose_size(
         if hits and spent + cost * size**2 > seconds:
             break
         preprocess = backbone.preprocess(size, crop)
-        found = features(backbone, part, preprocess, cache_dir=cache_dir, progress=progress)
+        found = features(
+            backbone, part, preprocess, cache_dir=cache_dir, device=device, progress=progress
+        )
         hits[size] = _cross_validate(
             task, found.last, targets[chosen], groups[chosen], classes, seed
         )
