@@ -4,9 +4,10 @@
     PYTHONPATH=. python bench/fuzz_models.py --first 1234 --count 1     one file again
 
 File number n is made from the seed n alone: one of the nets of `tests.fuzz.nets`, with bytes
-flipped, cut or moved, or with shapes and attributes made absurd. It is loaded and run on two
-pictures in a process of its own, with a bound on memory and 10 s for each file. Anything but an
-answer, ModelFileError, UnsupportedError or ShapeError is a finding; it is printed with its number.
+flipped, cut or moved, or with its structure made absurd: shapes, attributes, counts, wires, names,
+metadata, constants that ask for gigabytes. It is loaded and run on pictures in a process apart,
+with 2 GB of address space and 10 s for each file. Anything but an answer, ModelFileError,
+UnsupportedError or ShapeError is a finding; it is printed with its number.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 WORKER = [sys.executable, "-m", "tests.fuzz.worker"]  # run in the folder above tests/
-SECONDS, MEMORY = 10.0, 4 * 2**30
+SECONDS, MEMORY = 10.0, 2 * 2**30
 
 
 @dataclass

@@ -4,17 +4,17 @@ from random import Random
 
 from onnx import ModelProto
 
+from tests.fuzz import structure
 from tests.fuzz.nets import nets
+from tests.fuzz.structure import ABSURD
 
-ABSURD = (
-    0, 1, -1, 2, 3, 7, 100, 4096, 65_535, 65_536, 10**6, 2**31 - 1, 2**31, -(2**31), 2**32,
-    2**40, 2**62, 2**63 - 1, -(2**63),
-)  # fmt: skip
 NUMBERS = (0.0, -1.0, 1e-45, 1e38, -1e38, float("inf"), float("-inf"), float("nan"), 1e6)
 OPS = (
     "Conv", "MaxPool", "Gemm", "Add", "Mul", "Relu", "Concat", "Reshape", "Transpose", "Softmax",
     "Resize", "Pad", "Slice", "Expand", "ReduceMean", "Shape", "Gather", "ConstantOfShape", "Tile",
     "Range", "Loop", "NoSuchOp", "Split", "Clip", "Pow", "MatMul", "LRN", "Cast", "Dropout",
+    "LSTM", "GRU", "Einsum", "Where", "ConvTranspose", "DepthToSpace", "InstanceNormalization",
+    "ArgMax", "TopK", "OneHot", "NonZero", "If", "Scan", "Upsample", "GroupNormalization", "Sin",
 )  # fmt: skip
 
 
@@ -57,7 +57,8 @@ def _absurd(content: bytes, draw: Random) -> bytes:
     """A file that parses, but whose sizes, attributes or wires make no sense."""
     model = ModelProto.FromString(content)
     for _ in range(draw.choice((1, 1, 1, 2, 4))):
-        draw.choice(CHANGES)(model, draw)
+        if model.graph.node:
+            draw.choice(CHANGES)(model, draw)
     return model.SerializeToString()
 
 
@@ -89,6 +90,8 @@ def _new_attribute(model: ModelProto, draw: Random) -> None:
 
 
 def _weight_shape(model: ModelProto, draw: Random) -> None:
+    if not model.graph.initializer:
+        return
     tensor = draw.choice(model.graph.initializer)
     kind = draw.randrange(4)
     if kind == 0 and tensor.dims:
@@ -106,6 +109,8 @@ def _weight_shape(model: ModelProto, draw: Random) -> None:
 def _weight_value(model: ModelProto, draw: Random) -> None:
     """Values of constants: those of shapes, pads and axes matter most."""
     small = [t for t in model.graph.initializer if t.data_type == t.INT64]
+    if not model.graph.initializer:
+        return
     tensor = draw.choice(small or list(model.graph.initializer))
     raw = bytearray(tensor.raw_data)
     place = draw.randrange(len(raw) // 8 or 1) * 8
@@ -134,15 +139,18 @@ def _remove(model: ModelProto, draw: Random) -> None:
 
 
 def _inputs(model: ModelProto, draw: Random) -> None:
-    entry = draw.choice((model.graph.input[0], model.graph.output[0]))
-    entry.type.tensor_type.shape.dim[draw.randrange(2)].dim_value = draw.choice(ABSURD)
+    entries = [*model.graph.input[:1], *model.graph.output[:1]]
+    sides = [side for entry in entries for side in entry.type.tensor_type.shape.dim[:2]]
+    if sides:
+        draw.choice(sides).dim_value = draw.choice(ABSURD)
 
 
 def _opset(model: ModelProto, draw: Random) -> None:
-    model.opset_import[0].version = draw.choice((*range(7, 26), *ABSURD[-6:]))
+    if model.opset_import:
+        model.opset_import[0].version = draw.choice((*range(7, 26), *ABSURD[-6:]))
 
 
 CHANGES = (
     _attribute, _attribute, _attribute, _new_attribute, _weight_shape, _weight_value,
-    _weight_value, _wires, _operation, _remove, _inputs, _opset,
+    _weight_value, _wires, _operation, _remove, _inputs, _opset, *structure.CHANGES,
 )  # fmt: skip

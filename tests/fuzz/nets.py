@@ -5,6 +5,9 @@ from functools import cache
 import numpy as np
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
+from darter.model import Calibration, ModelInfo, write_info
+from darter.picture import Preprocess
+
 SIDE = 16
 
 
@@ -102,7 +105,49 @@ def normalized() -> ModelProto:
     return b.model(b("Gemm", b("Reshape", x, [1, 8]), b.random(8, 5)), batch=1)
 
 
-MAKERS = (plain, gated, normalized)
+def grouped() -> ModelProto:
+    """What normalizes groups and instances, grows pictures, compares and chooses."""
+    b = Builder()
+    x = b.conv("x", 8, 3, pads=[1, 1, 1, 1], strides=[2, 2])
+    x = b("InstanceNormalization", x, b.random(8), b.random(8))
+    x = b("DepthToSpace", x, blocksize=2)
+    x = b("ConvTranspose", x, b.random(2, 4, 3, 3), b.random(4), strides=[2, 2], pads=[1, 1, 1, 1])
+    x = b("Where", b("Greater", x, np.float32(0)), x, b("Abs", x))
+    x = b("SpaceToDepth", b("Slice", x, [0, 0], [30, 30], [2, 3]), blocksize=2)
+    x = b("Gather", b("Concat", x, b("Neg", x), axis=1), np.arange(8)[::-1], axis=1)
+    x = b("Pad", b("Selu", x), [0, 0, 1, 1, 0, 0, 1, 1], mode="reflect")
+    x = b("ReduceMax", b("Pow", b("Softsign", x), np.float32(2)), [2, 3], keepdims=0)
+    return b.model(b("Gemm", x, b.random(8, 5)))
+
+
+def sequences() -> ModelProto:
+    """Rows of a picture as a sequence: attention, recurrent layers, sums of products."""
+    b = Builder()
+    x = b("Transpose", b("ReduceMean", b.conv("x", 8, 3), [2], keepdims=0), perm=[0, 2, 1])
+    q, k, v = (b("MatMul", x, b.random(8, 8)) for _ in range(3))
+    scores = b("Softmax", b("MatMul", q, b("Transpose", k, perm=[0, 2, 1])), axis=-1)
+    x = b("Add", x, b("Einsum", scores, v, equation="nij,njk->nik"))
+    x = b("LayerNormalization", x, b.random(8), b.random(8), axis=-1)
+    x = b("Transpose", x, perm=[1, 0, 2])
+    x = b("GRU", x, b.random(1, 18, 8), b.random(1, 18, 6), hidden_size=6, linear_before_reset=1)
+    x = b("Squeeze", x, [1])
+    both = b("LSTM", x, b.random(2, 16, 6), b.random(2, 16, 4), b.random(2, 32), hidden_size=4,
+             direction="bidirectional")  # fmt: skip
+    x = b("Reshape", b("Transpose", both, perm=[0, 2, 1, 3]), [0, 0, -1])
+    x = b("Clip", b("ReduceMean", x, [0], keepdims=0), np.float32(-3), np.float32(3))
+    return b.model(b("Gemm", x, b.random(8, 5), b.random(5)))
+
+
+def described() -> ModelProto:
+    """A small net with all the metadata that darter writes."""
+    b = Builder()
+    x = b("GlobalAveragePool", b("Relu", b.conv("x", 6, 3, strides=[2, 2])))
+    model = b.model(b("Gemm", b("Flatten", x), b.random(6, 5), transB=0))
+    write_info(model, ModelInfo(tuple("abcde"), Preprocess(size=SIDE), Calibration(1.3, 0.2)))
+    return model
+
+
+MAKERS = (plain, gated, normalized, grouped, sequences, described)
 
 
 @cache

@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 
 from darter.errors import DarterError, ShapeError, UnsupportedError
+from darter.net.budget import Budget, enough_memory
 from darter.net.graph import Graph, needed
+from darter.net.infer import multiply_adds
 from darter.net.onnx.modelfile import ModelFile
 from darter.net.onnx.reader import read_graph
 from darter.net.passes import improve
@@ -28,10 +30,14 @@ def build(
     ShapeError; each begins with the file's name.
     """
     try:
-        read = read_graph(model.proto, model.path.parent, model.raw)
-        read = needed(replace(read, outputs=outputs))  # what nobody asked for need not run
-        with np.errstate(all="ignore"):  # a damaged file's weights may be anything
-            return improve(_translated(read, name, picture, outputs, written))
+        with enough_memory("this net"):
+            read = read_graph(model.proto, model.path.parent, model.raw)
+            read = needed(replace(read, outputs=outputs))  # what nobody asked for need not run
+            budget = Budget(sum(array.nbytes for array in read.weights.values()))
+            with np.errstate(all="ignore"):  # a damaged file's weights may be anything
+                graph = improve(_translated(read, name, picture, outputs, written, budget), budget)
+            budget.check_work(multiply_adds(graph))
+            return graph
     except DarterError as error:
         raise type(error)(f"{model.path}: {error}") from None
 
@@ -42,11 +48,12 @@ def _translated(
     picture: tuple[int, int, int],
     outputs: tuple[str, ...],
     written: int | None,
+    budget: Budget,
 ) -> Graph:
     """For any number of pictures; where that fails, for the number that the file insists on."""
     try:
-        return translate(read, {name: (None, *picture)}, outputs, written=written)
+        return translate(read, {name: (None, *picture)}, outputs, written=written, budget=budget)
     except (ShapeError, UnsupportedError):
         if written is None:
             raise
-    return translate(read, {name: (written, *picture)}, outputs)
+    return translate(read, {name: (written, *picture)}, outputs, budget=budget)

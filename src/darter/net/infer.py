@@ -44,6 +44,30 @@ def pictures_axes(graph: Graph) -> tuple[int, ...]:
     return tuple(next((i for i, (a, b) in enumerate(pair) if a != b), 0) for pair in pairs)
 
 
+def multiply_adds(graph: Graph) -> int:
+    """For one picture, by the plain way of each operation; about one per number elsewhere."""
+    shapes = infer(graph, 1)
+    return sum(
+        prod(shapes[name]) * _per_output(node, shapes)
+        for node in graph.nodes
+        for name in node.outputs
+        if name
+    )
+
+
+def _per_output(node: Node, shapes: Mapping[str, Dims]) -> int:
+    """Multiply-adds for one number of what a node gives, about."""
+    if node.op in ("Conv", "ConvTranspose", "Gemm", "Recurrent"):
+        return prod(shapes[node.inputs[1]][1:])
+    if node.op == "MatMul":
+        return shapes[node.inputs[0]][-1]
+    given, taken = attributes(node.op, node.attributes), shapes.get(node.inputs[0], ())
+    if "kernel" in given:
+        return prod(given["kernel"])
+    made = max(1, prod(shapes[node.outputs[0]]))
+    return max(int(given.get("size", 1)) if node.op == "LRN" else 1, prod(taken) // made)
+
+
 def infer_node(node: Node, shapes: Mapping[str, Dims]) -> dict[str, Dims]:
     """name -> shape of what one node gives, from the shapes of what it reads.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from darter.errors import ModelFileError
+from darter.net.budget import enough_memory
 from darter.net.onnx.wire import without_weights
 
 if TYPE_CHECKING:
@@ -49,7 +50,11 @@ def read_model(path: Path | str) -> ModelFile:
 
     Weights in external files are not read, but each must lie inside the model's own folder.
     """
-    path = Path(path)
+    with enough_memory("this model file"):
+        return _read(Path(path))
+
+
+def _read(path: Path) -> ModelFile:
     mapped = _mapped(path)
     rest, raw = without_weights(mapped)
     proto = _parsed(path, rest, mapped)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from darter.net.budget import Budget
 from darter.net.graph import Graph
 from darter.net.passes.bias import fold_bias
 from darter.net.passes.channel_affine import channel_affine
@@ -68,8 +69,10 @@ PASSES: tuple[Pass, ...] = (
 )
 
 
-def improve(graph: Graph) -> Graph:
+def improve(graph: Graph, budget: Budget | None = None) -> Graph:
     """Apply every pass, in the order of the table."""
+    budget = budget or Budget()
     for run in PASSES:
+        budget.check_time("improving the graph")
         graph = run(graph)
     return graph

@@ -1,7 +1,8 @@
 """What emitting an operation works with: the tensors so far, and steps to emit."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from darter.errors import ModelFileError
 from darter.kernels import BLOCK, NO_ACTIVATION, Named, steps
+from darter.net.budget import LIMITS, Budget
 from darter.net.graph import Graph, Node
 from darter.net.infer import infer
 from darter.net.ops import Activation
@@ -52,6 +54,8 @@ class Builder:
     def __init__(self, graph: Graph, batch: int, options: Options, packed: Packed) -> None:
         self.graph, self.options, self.packed = graph, options, packed
         self.shapes: Mapping[str, Dims] = infer(graph, batch)
+        limits = replace(LIMITS, seconds=inf) if options.tune else LIMITS
+        self._budget = Budget(limits=limits)
         self.steps: list[Step] = []
         self.storages: list[Storage] = []
         self.constants: list[NDArray[np.float32]] = []
@@ -71,6 +75,7 @@ class Builder:
 
     def begin(self, number: int, node: Node) -> None:
         """Say which node the following steps are for."""
+        self._budget.check_time("planning")
         self._number, self._node = number, node
 
     def attributes(self, node: Node) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from darter.errors import ShapeError, UnsupportedError
 from darter.kernels import using_at_most
 from darter.machine import available_cpus
+from darter.net.budget import enough_memory
 from darter.net.graph import Graph
 from darter.net.plan.assemble import arena_floats, assemble, emitted
 from darter.net.plan.builder import Step
@@ -77,17 +78,17 @@ class Program:
     ) -> None:
         self.options = Options(threads or available_cpus(), precision, tune, memory_cap)
         packed = packed or Packed()
-        with using_at_most(self.options.threads):
+        with using_at_most(self.options.threads), enough_memory("the plan of this net"):
             check_operations(graph)
             if packed.is_empty:
                 check_weights(graph, batch, self.options)
             if memory_cap is not None:
                 self.options = _within_cap(graph, batch, self.options)
             build = emitted(graph, batch, self.options, packed, release)
+            self._core = assemble(build)
         self.inputs = {name: build.shapes[name] for name in graph.inputs}
         self.outputs = tuple((name, build.shapes[name]) for name in graph.outputs)
         self._build = build
-        self._core = assemble(build)
 
     def run(self, *inputs: NDArray[np.float32]) -> NDArray[np.float32] | list[NDArray[np.float32]]:
         """The outputs for these inputs, float32 in the graph's shapes; the output if there is one.
@@ -98,8 +99,9 @@ class Program:
         given = [array.shape for array in arrays]
         if given != [*self.inputs.values()]:
             raise ShapeError(f"the plan is for {[*self.inputs.values()]}, got {given}")
-        results = self._results()
-        self._core.run(arrays, results, self.options.threads, False)
+        with enough_memory(f"{given} through this net"):
+            results = self._results()
+            self._core.run(arrays, results, self.options.threads, False)
         return results[0] if len(results) == 1 else results
 
     def report(self, runs: int = 10) -> list[StepReport]:

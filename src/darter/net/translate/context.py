@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darter.errors import ModelFileError, ShapeError, UnsupportedError
-from darter.net.graph import Graph, Node, Shape, needed, node
+from darter.net.budget import Budget
+from darter.net.graph import LONGEST_NAME, Graph, Node, Shape, needed, node
 from darter.net.infer import Dims, infer_node
 from darter.net.translate.apart import check_apart
 
 BATCHES = (2, 3)
-MOST_CONSTANT_BYTES = 1 << 30  # of all that is folded
+CHANNEL_BYTES = 64  # what passes and plans may list for a channel
 MOST_OF_A_PICTURE = 2**28  # elements of one tensor for one picture: 1 GB
 Values = tuple[NDArray[Any], NDArray[Any]]  # for either number of pictures; often the same object
 
@@ -31,12 +32,18 @@ class Translation:
         reshape that names it means the number of pictures.
     """
 
-    def __init__(self, inputs: Mapping[str, Shape], opset: int, written: int | None = None) -> None:
+    def __init__(
+        self,
+        inputs: Mapping[str, Shape],
+        opset: int,
+        written: int | None = None,
+        budget: Budget | None = None,
+    ) -> None:
         self.opset, self.inputs, self.written = opset, inputs, written
+        self.budget = budget or Budget()
         self.nodes: list[Node] = []
         self.weights: dict[str, NDArray[np.float32]] = {}
         self.values: dict[str, Values] = {}
-        self._constant_bytes = 0
         self.flat: dict[str, str] = {}  # all pictures as one row -> what they are a row of
         self.whole: set[str] = set()  # computed tensors whose values are whole numbers
         self._same: dict[str, str] = {}  # tensor -> the one that it is another name of
@@ -112,6 +119,8 @@ class Translation:
             shapes.update(infer_node(made, shapes))
         for name in made.outputs:
             check_one_picture(name, self.shape(name))
+            channels = (self.shape(name)[1:2] or (1,))[0]
+            self.budget.make(CHANNEL_BYTES * (channels or 1), f"{name[:LONGEST_NAME]!r}")
         check_apart(made, self.shape, lambda name: self.dims(name)[0])
         self.nodes.append(made)
 
@@ -126,17 +135,10 @@ class Translation:
         return name
 
     def know(self, name: str, first: NDArray[Any], second: NDArray[Any] | None = None) -> None:
-        """Record a constant, for either number of pictures if they differ.
-
-        Raises ModelFileError where all that was worked out takes more memory than can be meant.
-        """
+        """Record a constant, for either number of pictures if they differ."""
         self.values[name] = (first, first if second is None else second)
-        self._constant_bytes += first.nbytes + (0 if second is None else second.nbytes)
-        if self._constant_bytes > MOST_CONSTANT_BYTES:
-            raise ModelFileError(
-                f"its constants take more than {MOST_CONSTANT_BYTES >> 30} GiB when they are "
-                "worked out; that cannot be meant"
-            )
+        count = first.nbytes + (0 if second is None else second.nbytes)
+        self.budget.make(count, f"{name[:LONGEST_NAME]!r}")
 
     def know_weight(self, name: str, array: NDArray[Any]) -> None:
         """Record a constant that the file holds: it takes no more than the file does."""
@@ -177,6 +179,8 @@ class Translation:
             raise UnsupportedError(f"the constant {name[:60]!r} {why}")
         if first.dtype.kind not in "fiub":
             raise UnsupportedError(f"constants of type {first.dtype} are not supported")
+        if first.dtype != np.float32 or not first.flags.c_contiguous:
+            self.budget.make(4 * first.size, f"{name[:LONGEST_NAME]!r}")
         # The file's own bytes where they lie as the compiled core wants them.
         self.weights[name] = np.require(first, np.float32, ("C", "A"))
         for shapes in self._shapes:

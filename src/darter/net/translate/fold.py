@@ -18,6 +18,7 @@ from darter.net.translate.attributes import distinct_axes
 from darter.net.translate.cuts import slice_places, split_sizes
 
 MOST_ELEMENTS = 2**26  # of a constant that is computed
+MOST_PRODUCTS, MOST_WHOLE_PRODUCTS = 2**35, 2**30  # seconds; whole numbers have no fast product
 Inputs = list[NDArray[Any] | None]
 Fold = Callable[[Any, Node, int], Any]
 
@@ -119,7 +120,7 @@ def _cast(inputs: Any, node: Node, opset: int) -> Any:
 
 def _fill(inputs: Any, node: Node, opset: int) -> Any:
     value = np.ravel(node.attributes.get("value", np.zeros(1, np.float32)))[0]
-    return np.full(check(*inputs[0].ravel()), value)
+    return np.broadcast_to(value, check(*inputs[0].ravel()))  # takes no memory until it is used
 
 
 def _range(inputs: Any, node: Node, opset: int) -> Any:
@@ -172,7 +173,9 @@ def _matmul(inputs: Any, node: Node, opset: int) -> Any:
     """numpy's rule for products is ONNX's: axes but the last two are batches and broadcast."""
     a, b = inputs
     batches = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    check(*batches, *a.shape[-2:-1], *(b.shape[-1:] if b.ndim > 1 else ()))
+    shape = check(*batches, *a.shape[-2:-1], *(b.shape[-1:] if b.ndim > 1 else ()))
+    if prod(shape) * a.shape[-1] > (MOST_PRODUCTS if a.dtype.kind == "f" else MOST_WHOLE_PRODUCTS):
+        raise ShapeError(f"a product of constants {a.shape} and {b.shape} cannot be meant")
     return a @ b
 
 

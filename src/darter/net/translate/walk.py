@@ -7,10 +7,12 @@ from math import prod
 import numpy as np
 
 from darter.errors import ModelFileError, ShapeError, UnsupportedError
+from darter.net.budget import Budget
 from darter.net.graph import Graph, Node, Shape
 from darter.net.translate.attributes import check_attributes
 from darter.net.translate.context import Translation
 from darter.net.translate.fold import FOLDS, fold, part_of_shape
+from darter.net.translate.lists import check_lists
 from darter.net.translate.refusals import MissingError, Refusals
 from darter.net.translate.table import TRANSLATIONS
 
@@ -21,21 +23,24 @@ def translate(
     outputs: tuple[str, ...],
     *,
     written: int | None = None,
+    budget: Budget | None = None,
 ) -> Graph:
     """A graph of `ops.OPS` that computes `outputs` of an ONNX graph from `onnx_reader`.
 
     inputs: the shape of each input, None for the number of pictures.
     written: the number of pictures that the file was written for, if it insists on one.
+    budget: what the file may take.
     Raises UnsupportedError that names the kinds of nodes that cannot be translated; ShapeError and
     ModelFileError at the first node that makes no sense.
     """
     read = {name for source in graph.nodes for name in source.inputs} | set(outputs)
-    net = Translation(inputs, graph.opset, written)
+    net = Translation(inputs, graph.opset, written, budget)
     for name, array in graph.weights.items():
         net.know_weight(name, array)
     refused = Refusals()
     unknown: set[str] = set()  # outputs of refused nodes; what needs them cannot be judged
     for source in graph.nodes:
+        net.budget.check_time("translating the graph")
         try:
             if unknown.intersection(source.inputs):
                 unknown.update(source.outputs)
@@ -60,6 +65,7 @@ def _without_unread(source: Node, read: set[str]) -> Node:
 
 def _one(net: Translation, source: Node) -> None:
     _check_attributes(net, source)
+    check_lists(net, source)
     if source.op == "Constant":
         net.know(source.output, _constant(source))
     elif source.op in ("Shape", "Size") and source.inputs and source.inputs[0] not in net.values:
