@@ -7,6 +7,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from darter.errors import ModelFileError, ShapeError
+from darter.machine import Memory
 from darter.net import Program, build, model_in_memory
 from darter.net.budget import GIB, Budget, Limits, enough_memory
 from darter.net.passes import improve
@@ -174,3 +175,14 @@ def test_missing_memory_is_noticed_where_a_net_is_read_planned_and_run(monkeypat
     monkeypatch.setattr("darter.net.plan.program.emitted", full)
     with pytest.raises(ModelFileError, match="not enough memory for the plan"):
         Program(graph, 1)
+
+
+def test_a_plan_beyond_the_machine_is_refused_before_memory_is_taken(monkeypatch):
+    graph = built(net(*spread("large"), helper.make_node("Sigmoid", ["a0"], ["y"]), large=LARGE))
+    Program(graph, 1)
+    monkeypatch.setattr("darter.net.plan.limits.memory_now", lambda: Memory(128 << 20, 0))
+    with pytest.raises(ShapeError, match=r"need 0\.\d GiB; there are 0\.1 GiB at most"):
+        Program(graph, 1)
+
+
+LARGE = np.array([1, 3, 4096, 4096])
