@@ -1,10 +1,13 @@
 import json
+import unicodedata
 
 import numpy as np
 import pytest
 
+from darter.dataset import list_samples
 from darter.errors import ShapeError
-from darter.model import Calibration, evaluate
+from darter.model import Calibration, ModelInfo, evaluate, evaluate_samples, load
+from tests.tiny_models import PLAIN, color_model, picture, save
 
 LOGITS = np.array([[4.0, 0.0], [1.0, 0.0], [0.0, 3.0], [0.2, 0.0]])
 
@@ -59,3 +62,13 @@ def test_no_pictures_and_absent_classes_are_none_and_not_zero():
 def test_shapes_are_checked(labels, classes, message):
     with pytest.raises(ShapeError, match=message):
         evaluate(LOGITS, labels, classes)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_classes_are_matched_in_either_form_of_unicode(tmp_path, form):
+    classes = tuple(unicodedata.normalize(form, name) for name in ("rosé", "vert", "blåue"))
+    file = save(color_model(), tmp_path / "model.onnx", ModelInfo(classes, PLAIN, Calibration()))
+    for label, color in (("rosé", "red"), ("blåue", "blue")):
+        picture(tmp_path / "new" / label / "1.png", color)
+    found = evaluate_samples(load(file), list_samples(tmp_path / "new").samples)
+    assert found.classes == classes and found.accuracy == 1.0

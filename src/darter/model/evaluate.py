@@ -18,6 +18,7 @@ from darter.model.multilabel_evaluation import MultilabelEvaluation, evaluate_mu
 from darter.model.predict import stream_logits
 from darter.model.tasks import Classify, get_task
 from darter.model.words import accuracy_caution, confidence_words
+from darter.names import one_form
 
 if TYPE_CHECKING:
     from darter.dataset import Sample
@@ -184,6 +185,8 @@ def evaluate_samples(
     Raises DataError if a label is no class of the model, or no picture can be read.
     """
     classes = session.info.classes
+    # Accents of labels are in one form of Unicode; a model of other making may have the other.
+    own = {one_form(name): name for name in classes} | {name: name for name in classes}
     _check_labels(samples, classes)
     if session.info.task == "classify" and any(len(s.labels) != 1 for s in samples):
         raise DataError(
@@ -211,7 +214,7 @@ def evaluate_samples(
         first = f", e.g. {unreadable[0][0]}: {unreadable[0][1]}" if unreadable else ""
         raise DataError(f"none of the {len(samples)} pictures can be read{first}")
     logits, calibration = np.stack(rows), calibration or session.info.calibration
-    targets = task.targets([sample.labels for sample in read], classes)
+    targets = task.targets([[own[name] for name in sample.labels] for sample in read], classes)
     result = evaluate_as(task.name, logits, targets, classes, calibration=calibration, paths=paths)
     return replace(result, unreadable=tuple(unreadable))
 
@@ -231,7 +234,8 @@ def evaluate_as(
 
 
 def _check_labels(samples: Sequence["Sample"], classes: tuple[str, ...]) -> None:
-    strange = sorted({label for sample in samples for label in sample.labels} - set(classes))
+    strange = sorted({label for sample in samples for label in sample.labels})
+    strange = [name for name in strange if name not in {*classes, *map(one_form, classes)}]
     if not strange:
         return
     known = {name.lower(): name for name in classes}
