@@ -19,7 +19,7 @@ from darter.job.run_folder import RunFolder, new_run_path
 from darter.job.screen import Screen
 from darter.job.training import train
 from darter.report import write_html
-from darter.train import Interrupted
+from darter.train import Interrupted, sigterm_interrupts
 
 
 def run_job(options: JobOptions, out: Path | None, screen: Screen) -> RunFolder:
@@ -50,6 +50,7 @@ def resume_job(path: Path, screen: Screen) -> RunFolder:
     return _run(Run(options, folder, screen), stages.find(options))
 
 
+@sigterm_interrupts()
 def _run(run: Run, listing: Listing) -> RunFolder:
     folder = run.folder
     folder.claim()

@@ -25,7 +25,7 @@ from darter.train.plan import Plan
 from darter.train.progress import TrainingBar, clock
 from darter.train.recipe import Recipe, spell_out
 from darter.train.step import Diverged, Step
-from darter.train.stop import Interrupted, StopSignal
+from darter.train.stop import Interrupted, StopSignal, sigterm_interrupts
 from darter.train.task import Fitted
 from darter.train.trial import Trials, start_model
 
@@ -54,6 +54,7 @@ __all__ = [
     "move",
     "settle_recipe",
     "settle_strategy",
+    "sigterm_interrupts",
     "spell_out",
     "start_model",
     "usual_augment",
