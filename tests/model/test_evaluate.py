@@ -39,7 +39,7 @@ def test_json_is_plain_and_complete():
         "split", "n", "accuracy", "interval", "majority", "balanced_accuracy", "macro_f1",
         "caution", "ece", "ece_interval", "ece_by_chance", "confidence_says", "per_class",
         "confusion", "reliability",
-        "calibration", "unreadable", "predictions",
+        "calibration", "unreadable", "curves", "predictions",
     }  # fmt: skip
 
 

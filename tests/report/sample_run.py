@@ -2,8 +2,8 @@
 
     python tests/report/sample_run.py FOLDER [KIND]      writes a run and its report.html
 
-KINDS: "ordinary" (10 classes, everything there), "two" (2 classes, fine-tuned), "many" (200
-classes), "awkward" (names made to break a page), "probe" (the baseline won, no test part, no
+KINDS: "ordinary" (10 classes, everything there), "two" (2 classes, fine-tuned), "sixty" and "many"
+(200) classes, "awkward" (names made to break a page), "probe" (the baseline won, no test part, no
 mistake), "lopsided" (as good as its commonest class), "bare" (a run that has only just begun).
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from darter.files import write_json
-from darter.model import calibration_error, reliability
+from darter.model import calibration_error, every_precision_recall, reliability, threshold_curve
 
 AWKWARD = (
     "<b>bold</b>",
@@ -33,6 +33,7 @@ NAMES = {
                  "skirt", "t-shirt"),
     "two": ("ants", "bees"),
     "many": tuple(f"species {k:03}" for k in range(200)),
+    "sixty": tuple(f"mushroom {chr(97 + k % 26)}{k:02}" for k in range(60)),
     "awkward": AWKWARD,
     "probe": ("daisy", "rose", "tulip"),
     "bare": ("ants", "bees"),
@@ -41,15 +42,15 @@ NAMES = {
 RESULT = ("accuracy", "interval", "n", "split", "majority", "balanced_accuracy", "macro_f1",
           "caution")  # fmt: skip
 CAUTION = "No clear success: always naming the commonest class (good) would be right for 90.2%"
-SKILL = {"ordinary": 0.9, "two": 0.96, "many": 0.72, "awkward": 0.7, "probe": 1.0, "bare": 1.0,
-         "lopsided": 0.9}  # fmt: skip
+SKILL = {"ordinary": 0.9, "two": 0.96, "many": 0.72, "awkward": 0.7, "sixty": 0.8, "probe": 1.0,
+         "bare": 1.0, "lopsided": 0.9}  # fmt: skip
 
 
 def make_run(folder: Path, kind: str = "ordinary", *, seed: int = 0) -> Path:
     """Write the records of one kind of run. The figures agree with each other."""
     folder.mkdir(parents=True, exist_ok=True)
     classes, rng = NAMES[kind], np.random.default_rng(seed)
-    test = 0 if kind == "probe" else 400 if kind == "many" else 153
+    test = 0 if kind == "probe" else 400 if kind in ("many", "sixty") else 153
     counts = {"train": 34 * len(classes), "val": 6 * len(classes), "test": test}
     run = _run(kind, classes, counts)
     if kind == "bare":
@@ -294,6 +295,13 @@ def _evaluation(kind: str, n: int, split: str, rng: np.random.Generator) -> dict
     most = int(matrix.sum(axis=1).argmax())
     recalls = [row["recall"] for row in per_class if row["recall"] is not None]
     scores = [row["f1"] for row in per_class if row["f1"] is not None]
+    probable = rng.random((n, k)) * (1 - sure[:, None])
+    probable[np.arange(n), predicted] = sure
+    truth = true[:, None] == np.arange(k)
+    curves = {
+        "threshold": [asdict(p) for p in threshold_curve(sure, predicted == true)],
+        "precision_recall": [asdict(c) for c in every_precision_recall(classes, probable, truth)],
+    }
     known, accuracy = sure >= 0.62, float((predicted == true).mean())
     return {
         "split": split, "n": n, "accuracy": accuracy, "interval": wilson(accuracy, n),
@@ -308,6 +316,7 @@ def _evaluation(kind: str, n: int, split: str, rng: np.random.Generator) -> dict
             "temperature": 1.31, "unknown_below": 0.62, "coverage": known.mean(),
             "accuracy_when_known": (predicted == true)[known].mean(),
         },
+        "curves": curves,
         "predictions": [
             {"path": f"{classes[t]}/{i:05}.jpg", "label": classes[t], "predicted": classes[p],
              "confidence": c, "top": [[classes[p], c]]}

@@ -1,8 +1,11 @@
+import csv
+import io
 import json
 import re
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -54,7 +57,8 @@ def test_every_kind_of_run_becomes_a_page(run, kind):
     assert len(page.all("h1")) == 1
     assert [s["id"] for s in page.all("section")] == [key for key, *_ in html.CLASSIFY]
     targets = {a["id"] for _, a in page.tags if "id" in a}
-    assert {a["href"][1:] for a in page.all("a")} <= targets
+    links = {a["href"] for a in page.all("a") if "download" not in a}
+    assert {link[1:] for link in links} <= targets
 
 
 def test_the_first_sentence_is_the_result(run):
@@ -185,6 +189,57 @@ def test_what_was_tried_with_the_time_left_is_shown(run):
     text = Page(folder / "report.html").text
     assert "88.3% of 77 pictures; the other is not clearly better." in text
     assert "kept" in text and "not kept" in text
+
+
+def test_a_strategy_has_one_accuracy_whatever_rates_were_tried(run):
+    folder = run()
+    race = json.loads((folder / "race.json").read_text())
+    first = race["candidates"][2]
+    assert first["status"] == "winner"
+    for rate, status, accuracy in ((1e-4, "eliminated", 0.81), (1.2e-3, "not tried", None)):
+        race["candidates"].append(
+            first | {"learning_rate": rate, "status": status, "accuracy": accuracy, "why": "x"}
+        )
+    (folder / "race.json").write_text(json.dumps(race))
+    rows = sections.race(read_records(folder))["rows"]
+    titles = [row["title"] for row in rows]
+    assert titles.count(first["title"]) == 1 == len([t for t in titles if first["title"] in t])
+    assert next(row for row in rows if row["title"] == first["title"])["accuracy"] == 0.924
+    text = Page(write_html(folder)).text
+    assert "(the best of 2 learning rates)" in text and "not tried" not in text
+
+
+def test_rates_that_were_dropped_make_no_second_row_of_the_untried(run):
+    folder = run()
+    race = json.loads((folder / "race.json").read_text())
+    last = race["candidates"][-1] | {"status": "not tried", "accuracy": None, "rungs": []}
+    only = "no time; only the middle learning rate was kept"
+    race["candidates"][-1:] = [last | {"learning_rate": 1e-4, "why": only},
+                               last | {"learning_rate": 4e-4, "why": "no time"}]  # fmt: skip
+    (folder / "race.json").write_text(json.dumps(race))
+    rows = [r for r in sections.race(read_records(folder))["rows"] if r["status"] == "not tried"]
+    assert [(row["title"], row["why"]) for row in rows] == [(last["title"], "no time")]
+
+
+@pytest.mark.parametrize("kind", ["ordinary", "awkward"])
+def test_the_numbers_of_the_curves_are_files_inside_the_page(run, kind):
+    folder = run(kind)
+    files = {a["download"]: a["href"] for a in Page(write_html(folder)).all("a") if "download" in a}
+    assert set(files) == {"accuracy-by-threshold.csv", "precision-recall.csv"}
+    start = "data:text/csv;charset=utf-8,"
+    assert all(href.startswith(start) for href in files.values())
+    tables = {name: list(csv.DictReader(io.StringIO(unquote(href.removeprefix(start)))))
+              for name, href in files.items()}  # fmt: skip
+    curves = json.loads((folder / "evaluation.json").read_text())["curves"]
+    rows = tables["accuracy-by-threshold.csv"]
+    assert [float(row["answered"]) for row in rows] == pytest.approx(
+        [point["answered"] for point in curves["threshold"]], rel=1e-5
+    )
+    rows = tables["precision-recall.csv"]
+    assert {row["label"] for row in rows} == {
+        curve["label"] for curve in curves["precision_recall"]
+    }
+    assert len(rows) == sum(len(curve["points"]) for curve in curves["precision_recall"])
 
 
 def test_strategies_not_tried_for_one_reason_share_a_row(run):

@@ -6,7 +6,7 @@ from darter.report import write_html
 from tests.report.browser import CHROMIUM, Browser
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
-KINDS = ("ordinary", "awkward", "many", "probe", "bare")
+KINDS = ("ordinary", "awkward", "many", "sixty", "probe", "bare", "lopsided")
 TOO_WIDE = """[...document.querySelectorAll("body *")]
     .filter(e => e.getBoundingClientRect().right > innerWidth + 1
               && !e.closest(".scroll, .code, nav, .skip, svg"))
@@ -62,3 +62,17 @@ def test_the_script_is_allowed_to_run_and_copies(browser, run):
         "Runtime.evaluate", expression=done, awaitPromise=True, returnByValue=True
     )
     assert answer["result"]["value"] in ("Copied", "Selected")
+
+
+def test_the_outcome_of_the_race_is_on_a_phone_screen(browser, run):
+    browser.open(write_html(run()), width=390)
+    outcomes = """[...document.querySelectorAll('#race .stack .why')]
+        .map(e => e.getBoundingClientRect()).filter(r => r.right <= innerWidth && r.width > 100)"""
+    assert browser.evaluate(f"{outcomes}.length") == 6
+
+
+def test_every_class_of_sixty_has_its_label(browser, run):
+    browser.open(write_html(run("sixty")), width=1280)
+    labels = """[...document.querySelectorAll('#confusion .wide text.end')]
+        .map(e => e.textContent).filter(t => t.startsWith('mushroom'))"""
+    assert len(set(browser.evaluate(labels))) == 60

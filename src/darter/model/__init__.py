@@ -9,6 +9,7 @@ from darter.model.confidence import (
     fit_temperature,
     reliability,
 )
+from darter.model.curves import PrecisionRecall, every_precision_recall, threshold_curve
 from darter.model.evaluate import Evaluation, Judged, evaluate, evaluate_as, evaluate_samples
 from darter.model.info import Calibration, ModelInfo, read_info, write_info
 from darter.model.metrics import (
@@ -41,6 +42,7 @@ __all__ = [
     "ModelInfo",
     "Multilabel",
     "MultilabelEvaluation",
+    "PrecisionRecall",
     "Prediction",
     "ReliabilityBin",
     "Runtime",
@@ -56,6 +58,7 @@ __all__ = [
     "evaluate_as",
     "evaluate_multilabel",
     "evaluate_samples",
+    "every_precision_recall",
     "fit_temperature",
     "get_task",
     "load",
@@ -67,6 +70,7 @@ __all__ = [
     "reliability",
     "runtime_of",
     "softmax",
+    "threshold_curve",
     "wilson",
     "write_info",
 ]

@@ -12,6 +12,12 @@ from darter.errors import DataError, ShapeError
 from darter.model import confidence as trust
 from darter.model import metrics
 from darter.model.confidence import CalibrationError, ReliabilityBin
+from darter.model.curves import (
+    PrecisionRecall,
+    ThresholdPoint,
+    every_precision_recall,
+    threshold_curve,
+)
 from darter.model.info import Calibration
 from darter.model.metrics import ClassScore, Majority
 from darter.model.multilabel_evaluation import MultilabelEvaluation, evaluate_multilabel
@@ -34,6 +40,7 @@ class Evaluation:
     interval: Wilson's 95% interval of the accuracy.   majority: what always naming the commonest
     class would reach.   balanced_accuracy, macro_f1: with every class counted alike.
     confusion: rows true, columns predicted.   calibration_error, reliability: of the confidence.
+    threshold_curve, precision_recall: at every threshold.
     coverage: share of pictures that get an answer and not "unknown".   accuracy_when_known:
     accuracy of those.   predictions: one dict per picture.
     unreadable: pictures that are not among the n, with the reason.
@@ -53,6 +60,8 @@ class Evaluation:
     calibration: Calibration
     coverage: float | None
     accuracy_when_known: float | None
+    threshold_curve: tuple[ThresholdPoint, ...]
+    precision_recall: tuple[PrecisionRecall, ...]
     predictions: tuple[dict[str, Any], ...]
     unreadable: tuple[tuple[str, str], ...] = ()
 
@@ -121,6 +130,10 @@ class Evaluation:
             "unreadable": [{"path": path, "error": error} for path, error in self.unreadable],
         }
         if predictions:
+            record["curves"] = {
+                "threshold": [asdict(point) for point in self.threshold_curve],
+                "precision_recall": [curve.to_json() for curve in self.precision_recall],
+            }
             record["predictions"] = list(self.predictions)
         return record
 
@@ -166,6 +179,10 @@ def evaluate(
         calibration=calibration,
         coverage=known,
         accuracy_when_known=right_when_known,
+        threshold_curve=threshold_curve(confidence, correct),
+        precision_recall=every_precision_recall(
+            classes, probabilities, labels[:, None] == np.arange(len(classes))
+        ),
         predictions=_predictions(paths or (), labels, probabilities, classes),
     )
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darter.errors import ShapeError
+from darter.model.curves import PrecisionRecall, average_precision, every_precision_recall
 from darter.model.info import Calibration
 from darter.model.metrics import NORMAL_95
 from darter.model.prediction import ranked
@@ -54,6 +55,7 @@ class MultilabelEvaluation:
     micro_f1: float | None
     per_label: tuple[LabelScore, ...]
     calibration: Calibration
+    precision_recall: tuple[PrecisionRecall, ...]
     predictions: tuple[dict[str, Any], ...]
     unreadable: tuple[tuple[str, str], ...] = ()
 
@@ -93,6 +95,7 @@ class MultilabelEvaluation:
             "unreadable": [{"path": path, "error": error} for path, error in self.unreadable],
         }
         if predictions:
+            record["curves"] = {"precision_recall": [c.to_json() for c in self.precision_recall]}
             record["predictions"] = list(self.predictions)
         return record
 
@@ -134,26 +137,12 @@ def evaluate_multilabel(
             for k, label in enumerate(classes)
         ),
         calibration=calibration,
+        precision_recall=every_precision_recall(classes, probabilities, true),
         predictions=tuple(
             _row(str(path), probabilities[i], given[i], true[i], float(right[i]), classes)
             for i, path in enumerate(paths)
         ),
     )
-
-
-def average_precision(scores: NDArray[Any], true: NDArray[np.bool_]) -> float | None:
-    """Mean of the precisions at each true picture, ranked by score; None without a true picture.
-
-    Pictures of one score count as one step. Source: Everingham et al., "The PASCAL VOC challenge",
-    2010, without interpolation.
-    """
-    if not true.any():
-        return None
-    order = np.argsort(-scores, kind="stable")
-    ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
-    hits = np.cumsum(true[order])[ends]
-    precision = hits / (ends + 1)
-    return float((np.diff(hits, prepend=0) * precision).sum() / true.sum())
 
 
 def mean_average_precision(

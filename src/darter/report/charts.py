@@ -23,7 +23,7 @@ from darter.report.svg import (
 )
 from darter.report.words import count, interval, percent
 
-FONT = 13  # as in the style sheet
+FONT, LABEL = 13, 11  # as in the style sheet
 NARROW = 480  # below this, labels stand above their row instead of beside it
 
 Row = dict[str, Any]
@@ -187,28 +187,67 @@ def reliability(bins: Sequence[Row], width: int) -> str:
     return drawing(left + side + 20, bottom + 44, about, *parts)
 
 
+def shares(
+    series: Sequence[tuple[str, str, Sequence[Point]]],
+    width: int,
+    *,
+    about: str,
+    across: str,
+    up: str,
+    at: tuple[float, str] | None = None,
+) -> str:
+    """Lines of one share against another, each from 0 to 1, named at their right ends.
+
+    series: (name or "", "best" | "plain" | "out", points).   across, up: what the axes say.
+    at: a value on the horizontal axis to mark, and its name.
+    """
+    height, left, right, bottom = 280.0, 50.0, width - 92.0, 222.0
+    x, y = scale(0, 1, left + 10, right), scale(0, 1, bottom, 30)
+    parts = [_grid(y, [0, 0.25, 0.5, 0.75, 1], left, right, lambda v: f"{v:.0%}")]
+    parts += [text(x(v), bottom + 18, f"{v:.0%}", class_="tick middle") for v in (0, 0.5, 1)]
+    parts.append(text((left + right) / 2, height - 16, across, class_="tick middle"))
+    parts.append(text(left - 36, 14, up, class_="tick"))
+    if at is not None:
+        parts.append(line(x(at[0]), 30, x(at[0]), bottom, "diagonal"))
+        side = "tick end" if at[0] > 0.5 else "tick"
+        parts.append(text(x(at[0]) + (-6 if at[0] > 0.5 else 6), bottom - 8, at[1], class_=side))
+    named = [s for s in series if s[0] and s[2]]
+    ends = spread([y(points[-1][1]) for _, _, points in named], 16, 34, bottom)
+    for name, mark, points in series:
+        if points:
+            drawn = path([(x(a), y(b)) for a, b in points], f"curve {mark}")
+            parts.append(element("g", title(name) + drawn) if name else drawn)
+    for (name, mark, _), end in zip(named, ends, strict=True):
+        parts.append(text(right + 8, end + 4.5, shorten(name, 84, FONT), class_=f"name {mark}"))
+    return drawing(width, height, about, *parts)
+
+
 def confusion(labels: Sequence[str], matrix: Sequence[Sequence[int]], width: int) -> str:
     """Every class against every class: rows are what a picture is, columns what it was called.
 
-    A cell is as dark as its share of the row. Labels stand beside the rows while they are legible.
+    A cell is as dark as its share of the row. Where there is no room for every label, every second
+    is named, or every third, and so on; a cell tells its own when the mouse rests on it.
     """
     n = len(labels)
-    named = width >= NARROW and n <= 40
-    left = min(max(map(len, labels)) * 11 * GLYPH + 10, 150.0) if named else 22.0
+    longest = max(map(len, labels)) * LABEL * GLYPH + 10
+    left = min(longest, 150.0 if width >= NARROW else 84.0)
+    top = left + 20
     side = min(float(width) - left - 8, 640.0)
-    cell, top = side / n, 24.0
+    cell = side / n
+    every = math.ceil((LABEL - 1) / cell)  # labels are so many rows apart
+    middle = left + side / 2
     parts = [
-        text(left + side / 2, 14, "the model said", class_="tick middle"),
+        text(middle, 14, "the model said", class_="tick middle"),
         element("rect", x=left, y=top, width=side, height=side, class_="frame"),
     ]
-    if not named:
-        turn = f"rotate(-90 14 {top + side / 2:.1f})"
-        parts.append(text(14, top + side / 2, "it is", class_="tick middle", transform=turn))
     for i, (label, row) in enumerate(zip(labels, matrix, strict=True)):
         total = sum(row)
-        if named:
-            name = shorten(label, left - 8, 11)
-            parts.append(text(left - 6, top + cell * (i + 0.5) + 4, name, class_="small end"))
+        if i % every == 0:
+            name, at = shorten(label, left - 8, LABEL), cell * (i + 0.5)
+            x, y = left + at + 4, top - 6
+            turn = f"rotate(-90 {x:.1f} {y:.1f})"
+            parts.append(text(left - 6, top + at + 4, name, class_="small end"))
+            parts.append(text(x, y, name, class_="small", transform=turn))
         for j, times in enumerate(row):
             if not times:
                 continue

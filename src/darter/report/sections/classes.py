@@ -1,6 +1,7 @@
 """What one-label answers are worth: what is mistaken for what, and each class."""
 
 from darter.report.records import Record, Records
+from darter.report.sections.curves import precision_recall
 from darter.report.sections.shared import not_evaluated
 
 PAIRS_LISTED = 20
@@ -35,4 +36,4 @@ def classes(records: Records) -> Record:
     if not rows:
         return {"missing": not_evaluated(records)}
     rows = sorted(rows, key=lambda r: (r["f1"] is None, r["f1"] or 0, r["label"]))
-    return {"missing": None, "rows": rows}
+    return {"missing": None, "rows": rows, "curves": precision_recall(records)}

@@ -1,6 +1,7 @@
 """Whether the confidence can be trusted."""
 
 from darter.report.records import Record, Records
+from darter.report.sections.curves import thresholds
 from darter.report.sections.shared import calibration, not_evaluated
 
 
@@ -17,4 +18,5 @@ def confidence(records: Records) -> Record:
         "ece_interval": found.get("ece_interval"),
         "says": found.get("confidence_says"),
         "calibration": calibration(records),
+        "thresholds": thresholds(records),
     }

@@ -1,6 +1,7 @@
 """What answers with several labels are worth, label by label."""
 
 from darter.report.records import Record, Records
+from darter.report.sections.curves import precision_recall
 from darter.report.sections.shared import not_evaluated
 
 
@@ -21,4 +22,5 @@ def labels(records: Records) -> Record:
         "exact": found.get("exact"),
         "micro_f1": found.get("micro_f1"),
         "n": found.get("n"),
+        "curves": precision_recall(records),
     }

@@ -27,12 +27,13 @@ def race(records: Records) -> Record:
         found["candidates"],
         key=lambda c: (order.get(c["status"], 9), -(c.get("accuracy") or 0)),
     )
-    rows = _race_rows(candidates)
+    rows = _one_per_strategy(candidates)
     return {
         "missing": None,
         "raced": any(rung["epochs"] for c in candidates for rung in c.get("rungs") or []),
         "folds": max((r["folds"] for c in candidates for r in c.get("rungs") or []), default=1),
         "rows": rows,
+        "tries": _every_try(candidates),
         "drawn": [row for row in rows if row.get("accuracy") is not None],
         "chance": found.get("chance"),
         "budget": found.get("budget_seconds"),
@@ -43,24 +44,56 @@ def race(records: Records) -> Record:
     }
 
 
-def _race_rows(candidates: list[Record]) -> list[Record]:
-    """A row for each candidate; those that were not tried for one reason share a row."""
-    titles = [c.get("title") or c["strategy"] for c in candidates]
+def _one_per_strategy(candidates: list[Record]) -> list[Record]:
+    """A row for each strategy, at the learning rate at which it got furthest.
+
+    Strategies that were not tried for one reason share a row. candidates: the best come first.
+    """
     rows: list[Record] = []
-    untried: dict[str, Record] = {}
-    for candidate, title in zip(candidates, titles, strict=True):
-        rate, status = candidate.get("learning_rate"), candidate["status"]
-        name = f"{title}, rate {rate:g}" if titles.count(title) > 1 and rate else title
-        row = {**candidate, "title": name, "note": status, "mark": MARKS.get(status, "plain")}
-        if status != "not tried":
+    untried: dict[str, list[Record]] = {}
+    for same in _by_strategy(candidates).values():
+        best = same[0] if same[0]["status"] != "not tried" else _usual(same)
+        rates = len({c.get("learning_rate") for c in same if c["status"] != "not tried"})
+        row = {
+            **best,
+            "title": _name(best),
+            "mark": MARKS.get(best["status"], "plain"),
+            "rates": rates if rates > 1 else None,
+        }
+        if best["status"] == "not tried":
+            untried.setdefault(best.get("why", ""), []).append(row)
+        else:
             rows.append(row)
-        elif candidate.get("why", "") not in untried:
-            blank = {"title": title, "titles": [title], "pictures": None, "seconds": None}
-            untried[candidate.get("why", "")] = row | blank
-        elif title not in (shared := untried[candidate["why"]])["titles"]:
-            shared["titles"].append(title)
-            shared["title"] = "; ".join(shared["titles"])
-    return [*rows, *untried.values()]
+    shared = [
+        {**found[0], "title": "; ".join(row["title"] for row in found), "pictures": None}
+        for found in untried.values()
+    ]
+    return [*rows, *shared]
+
+
+def _by_strategy(candidates: list[Record]) -> dict[str, list[Record]]:
+    grouped: dict[str, list[Record]] = {}
+    for candidate in candidates:
+        grouped.setdefault(candidate["strategy"], []).append(candidate)
+    return grouped
+
+
+def _usual(same: list[Record]) -> Record:
+    """Of candidates that were not tried, the one whose reason says least about its rate."""
+    return min(same, key=lambda c: len(c.get("why", "")))
+
+
+def _every_try(candidates: list[Record]) -> list[Record]:
+    """Each round of each candidate that was tried, in their order."""
+    return [
+        {**rung, "title": _name(c), "learning_rate": c.get("learning_rate") or None}
+        for c in candidates
+        for rung in c.get("rungs") or []
+    ]
+
+
+def _name(candidate: Record) -> str:
+    return candidate.get("title") or candidate["strategy"]
 
 
 def growth(records: Records) -> Record:
