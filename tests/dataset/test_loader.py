@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from darter.dataset import Loader, PictureCache
+from darter.dataset.batch import Slots
 from darter.errors import DataError, OptionError, ShapeError
 from darter.picture import Augment, Picture, Preprocess
 
@@ -242,22 +243,79 @@ def test_any_loop_can_unpack_batches(photos):
     assert seen[0] == ((5, 3, 16, 16), [0, 1, 2, 3, 4])
 
 
-def test_pinned_batches_are_not_written_again_while_in_use(photos, monkeypatch):
+@pytest.fixture
+def pinned(monkeypatch):
+    """A machine on which memory seems to be pinned; what was."""
     torch = pytest.importorskip("torch")
-    empty, pinned = torch.empty, []
+    empty, found = torch.empty, []
 
-    def unpinned(*shape, pin_memory, **options):
-        pinned.append(pin_memory)
+    def unpinned(*shape, pin_memory=False, **options):
+        found.append(pin_memory)
         return empty(*shape, **options)
 
     monkeypatch.setattr(torch, "empty", unpinned)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    return found
+
+
+def test_pinned_batches_are_not_written_again_while_in_use(photos, pinned):
+    import torch
+
     for dtype in ("float32", "bfloat16", "uint8"):
         kept = [batch.tensors() for batch in loader(photos, dtype=dtype, pin=True).epoch(0)]
         plain = [batch.tensors() for batch in loader(photos, dtype=dtype).epoch(0)]
         for one, other in zip(kept, plain, strict=True):
             assert torch.equal(one[0], other[0]) and torch.equal(one[1], other[1])
     assert all(pinned) and len(pinned) >= 15
+
+
+class Copy:
+    """An event that the device reaches when the test says so."""
+
+    done = False
+
+    def query(self) -> bool:
+        return self.done
+
+
+@pytest.mark.parametrize("batches", [1, 3, 20])
+def test_pinned_memory_is_not_written_again_before_it_is_copied(pinned, monkeypatch, batches):
+    """The program lets go of a batch while the device has yet to read it."""
+    copies = []
+    monkeypatch.setattr(
+        sys.modules["darter.dataset.batch"],
+        "_event_behind",
+        lambda device: copies.append(Copy()) or copies[-1],
+    )
+    slots, targets = Slots(4, 2, "float32", False, pin=True), np.zeros(2, np.int64)
+
+    def place_of_next() -> int:
+        batch = slots.batch(targets, targets)
+        place = batch.images.ctypes.data
+        batch.tensors("meta")  # any device but the CPU
+        return place
+
+    reading = [place_of_next() for _ in range(batches)]
+    assert len(set(reading)) == batches  # and none was given back to the system
+    assert len(slots.pool) == batches
+    copies[0].done = True
+    assert place_of_next() == reading[0]
+    assert place_of_next() not in reading
+    for copy in copies:
+        copy.done = True
+    assert place_of_next() in {slot.memory.ctypes.data for slot in slots.pool}
+    assert len(pinned) == batches + 1
+
+
+def test_memory_of_copies_on_the_cpu_is_free_at_once(pinned):
+    slots, targets = Slots(4, 2, "float32", False, pin=True), np.zeros(2, np.int64)
+    places = set()
+    for _ in range(3):
+        batch = slots.batch(targets, targets)
+        places.add(batch.images.ctypes.data)
+        batch.tensors("cpu")
+        del batch
+    assert len(places) == 1
 
 
 def test_wrong_arguments_are_named(photos):
@@ -289,10 +347,10 @@ def test_pinning_needs_cuda(photos, monkeypatch):
 def test_what_fails_beside_the_pictures_reaches_the_loop(photos, monkeypatch):
     one = loader(photos, threads=2)
 
-    def no_memory(count):
+    def no_memory(*_):
         raise MemoryError("no room for a batch")
 
-    monkeypatch.setattr(one._slots, "take", no_memory)
+    monkeypatch.setattr(one._slots, "batch", no_memory)
     with pytest.raises(MemoryError, match="no room for a batch"):
         next(one.epoch(0))
     assert not loader_threads()

@@ -2,8 +2,8 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from darter.errors import OptionError
 from darter.locks import Lock
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 DTYPES: dict[str, type[np.generic]] = {  # numpy has no bfloat16: its bits are kept
@@ -19,6 +20,26 @@ DTYPES: dict[str, type[np.generic]] = {  # numpy has no bfloat16: its bits are k
     "bfloat16": np.uint16,
     "uint8": np.uint8,
 }
+
+
+class Event(Protocol):
+    """What `torch.cuda.Event` is: a place in a device's queue of work."""
+
+    def query(self) -> bool:
+        """Whether the device has come that far."""
+        ...
+
+
+@dataclass(eq=False)
+class Slot:
+    """Memory of one batch after another.   copies: events behind copies of it to a device."""
+
+    memory: NDArray[Any]
+    copies: list[Event] = field(default_factory=list)
+
+    def is_read(self) -> bool:
+        """Whether a device still copies from it."""
+        return not all(copy.query() for copy in self.copies)
 
 
 @dataclass(frozen=True)
@@ -32,6 +53,7 @@ class Batch:
     images: NDArray[Any]
     targets: NDArray[Any]
     indices: NDArray[np.int64]
+    slot: Slot | None = field(default=None, repr=False, compare=False)  # pinned memory of `images`
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -43,7 +65,8 @@ class Batch:
     def tensors(self, device: Any = "cpu") -> "tuple[Tensor, Tensor]":
         """(images, targets) as torch's tensors on a device; on "cpu" the memory is shared.
 
-        Batches of a loader with `pin` are copied to a CUDA device while the program goes on.
+        Batches of a loader with `pin` are copied to a CUDA device while the program goes on; their
+        memory is not written to before that has ended.
         """
         import torch
 
@@ -51,11 +74,26 @@ class Batch:
         if images.dtype == torch.uint16:
             images = images.view(torch.bfloat16)
         targets = torch.from_numpy(self.targets)
-        return images.to(device, non_blocking=True), targets.to(device, non_blocking=True)
+        moved = images.to(device, non_blocking=True), targets.to(device, non_blocking=True)
+        if self.slot is not None and moved[0].device.type != "cpu":
+            self.slot.copies.append(_event_behind(moved[0].device))
+        return moved
+
+
+def _event_behind(device: "torch.device") -> Event:
+    """One that comes after all that the program has told the device so far."""
+    import torch
+
+    event = torch.cuda.Event()
+    event.record(torch.cuda.current_stream(device))
+    return event
 
 
 class Slots:
-    """Memory for batches, used again once nobody but this pool refers to it."""
+    """Memory for batches, used again once nobody but this pool refers to it and no device reads it.
+
+    A device reads pinned memory by itself, long after the program has let go of the batch.
+    """
 
     KEPT = 8
 
@@ -69,29 +107,40 @@ class Slots:
         self.length, self.dtype = batch_size * 3 * size * size, np.dtype(DTYPES[dtype])
         if pin:
             _check_cuda()
-        self.pool: list[NDArray[Any]] = []
+        self.pinned = pin
+        self.pool: list[Slot] = []
         self.lock = Lock()
-        probe = [np.empty(1)]
-        self.unused = sys.getrefcount(probe[0])
+        probe = Slot(np.empty(1))
+        self.unused = sys.getrefcount(probe.memory)
 
-    def take(self, count: int) -> NDArray[Any]:
-        """(count, 3, size, size), not initialized."""
-        size = self.size
-        flat = self._free()[: count * 3 * size * size]
+    def batch(self, targets: NDArray[Any], indices: NDArray[np.int64]) -> Batch:
+        """A batch whose images, (len(indices), 3, size, size), are not initialized."""
+        count, size = len(indices), self.size
+        slot, memory = self._free()
+        flat = memory[: count * 3 * size * size]
         if self.channels_last:
-            return flat.reshape(count, size, size, 3).transpose(0, 3, 1, 2)
-        return flat.reshape(count, 3, size, size)
+            images = flat.reshape(count, size, size, 3).transpose(0, 3, 1, 2)
+        else:
+            images = flat.reshape(count, 3, size, size)
+        return Batch(images, targets, indices, slot if self.pinned else None)
 
-    def _free(self) -> NDArray[Any]:
+    def _free(self) -> tuple[Slot, NDArray[Any]]:
+        """A slot that nobody uses, and its memory, which from now on is in use."""
         # Every view, tensor or slice of a batch refers to the array that owns the memory.
         with self.lock:
-            for i in range(len(self.pool)):
-                if sys.getrefcount(self.pool[i]) <= self.unused:
-                    return self.pool[i]
-            made = self.allocate(self.length, self.dtype)
-            self.pool = [*self.pool[1 - self.KEPT :], made]
-            del made
-            return self.pool[-1]
+            for slot in self.pool:
+                if not self._is_used(slot):
+                    slot.copies.clear()
+                    return slot, slot.memory
+            made = Slot(self.allocate(self.length, self.dtype))
+            # A device may read pinned memory after its batch has gone: those in use must stay.
+            stay = [slot for slot in self.pool if self.pinned and self._is_used(slot)]
+            others = [slot for slot in self.pool if slot not in stay]
+            self.pool = [*stay, *others[1 - self.KEPT :], made]
+            return made, made.memory
+
+    def _is_used(self, slot: Slot) -> bool:
+        return sys.getrefcount(slot.memory) > self.unused or slot.is_read()
 
 
 Allocate = Callable[[int, np.dtype], NDArray[Any]]

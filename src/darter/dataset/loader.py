@@ -319,8 +319,7 @@ class _Epoch:
 
     def _start_batch(self) -> None:
         indices = np.array(self.batches[self.started])
-        images = self.loader._slots.take(len(indices))
-        batch = Batch(images, self.loader.targets[indices], indices)
+        batch = self.loader._slots.batch(self.loader.targets[indices], indices)
         self.pending[self.started] = _Pending(batch, len(indices))
         self.started += 1
         self.position = 0
