@@ -6,6 +6,7 @@ from hypothesis import settings
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 # How long an example takes depends on who else uses the machine; times pass or fail no test.
 settings.register_profile("darter", deadline=None)

@@ -1,6 +1,9 @@
 """What ONNX Runtime is not given by itself, and answers that are no numbers."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -87,3 +90,13 @@ def test_json_has_no_numbers_that_json_has_not():
         "a": [None, 1.5, [None, None]],
         "b": "é",
     }
+
+
+def test_onnx_runtime_writes_no_files_of_its_own(tmp_path):
+    path, home = save(color_model(), tmp_path / "m.onnx"), tmp_path / "home"
+    home.mkdir()
+    code = f"import darter; darter.load({str(path)!r}, runtime='onnxruntime')"
+    places = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "TMPDIR"), str(home))
+    mine = {name: text for name, text in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    subprocess.run([sys.executable, "-c", code], env=mine | places, check=True)
+    assert list(home.rglob("*")) == []

@@ -86,6 +86,7 @@ def make_run(folder: Path, kind: str = "ordinary", *, seed: int = 0) -> Path:
         "different_labels": 0,
         "limit": 1e-4,
         "passed": True,
+        "runtimes": ["darter", "onnxruntime"],
     }
     write_json(folder / "parity.json", parity)
     speed = {

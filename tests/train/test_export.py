@@ -3,10 +3,12 @@ import sys
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import numpy_helper
 
-from darter.errors import ExportError
+from darter.errors import DarterError, ExportError
 from darter.model import Calibration, Classify, ModelInfo, read_info
+from darter.model.darter_runtime import DarterRuntime
 from darter.train import export
 from darter.train.export import compare, to_onnx
 from tests.train.tiny import SIZE, tiny_model
@@ -24,6 +26,7 @@ def test_exported_file_is_whole_and_equal(tmp_path, problem, info, layers):
     assert parity.passed and parity.pictures == 12 and parity.different_labels == 0
     assert 0 < parity.max_probability_difference < 1e-5
     assert parity.to_json()["limit"] == parity.limit
+    assert parity.runtimes == ("darter", "onnxruntime"), "first what predict runs it on"
     assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"], "no weights beside it"
     assert read_info(path) == info
     proto = onnx.load(path)
@@ -75,6 +78,32 @@ def test_a_difference_in_labels_alone_fails(tmp_path, problem, info, monkeypatch
     break_export(monkeypatch, shift_bias)
     with pytest.raises(ExportError, match=r"and [1-9]\d* labels differ"):
         export(tiny_model(), tmp_path / "model.onnx", info, problem.val.pictures, limit=1.0)
+
+
+def test_an_engine_that_answers_otherwise_fails_the_proof(tmp_path, problem, info, monkeypatch):
+    """The proof is against the engine that `predict` uses: a defect of it stops the export."""
+    run = DarterRuntime.run
+    monkeypatch.setattr(DarterRuntime, "run", lambda self, x: [run(self, x)[0] * 1.5])
+    with pytest.raises(ExportError, match="its answers differ"):
+        export(tiny_model(), tmp_path / "model.onnx", info, problem.val.pictures)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_proof_does_without_onnx_runtime(problem, info, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    model = tiny_model()
+    proto = to_onnx(model, SIZE)
+    found = compare(model, proto.SerializeToString(), info, problem.val.pictures)
+    assert found.passed and found.runtimes == ("darter",)
+
+
+def test_answers_that_are_no_numbers_are_never_proven(tmp_path, problem, info):
+    model = tiny_model()
+    with torch.no_grad():
+        next(iter(model.parameters())).fill_(float("nan"))
+    with pytest.raises(DarterError, match="NaN"):
+        export(model, tmp_path / "model.onnx", info, problem.val.pictures)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_parity_needs_pictures(info):

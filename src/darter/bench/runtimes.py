@@ -11,6 +11,7 @@ Runs under interpreters without darter: only the function `darter` may import it
 """
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -33,6 +34,7 @@ def darter(file: Path, x: np.ndarray, threads: int, precision: str) -> Run:
 
 
 def onnxruntime(file: Path, x: np.ndarray, threads: int, precision: str) -> Run:
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime as ort
 
     options = ort.SessionOptions()

@@ -1,4 +1,7 @@
-"""ONNX Runtime behind the one method that a Session needs: the only file that knows it."""
+"""ONNX Runtime behind the one method that a Session needs."""
+
+import os
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +21,8 @@ class OnnxRuntime:
     def __init__(
         self, model: ModelFile, signature: Signature, outputs: tuple[str, ...], threads: int
     ) -> None:
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise MissingExtraError(
-                'ONNX Runtime is not installed; to run such files: pip install "darter[ort]"'
-            ) from error
+        onnxruntime = _imported()
         self.batch, self.outputs = signature.batch, outputs
-        onnxruntime.disable_telemetry_events()
         axes = {output.name: output.axis for output in signature.outputs}
         self.axes = tuple(axes[name] for name in outputs)
         options = onnxruntime.SessionOptions()
@@ -47,6 +44,19 @@ class OnnxRuntime:
             return self._session.run([*self.outputs], {self._signature.input: x})
         except Exception as error:
             raise ModelFileError(f"{self._path}: the net does not run: {_reason(error)}") from error
+
+
+def _imported() -> ModuleType:
+    """The package, which would count uses and write files in the user's home where it may."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it begins when it is imported
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise MissingExtraError(
+            'ONNX Runtime is not installed; to run such files: pip install "darter[ort]"'
+        ) from error
+    onnxruntime.disable_telemetry_events()
+    return onnxruntime
 
 
 def _reason(error: Exception) -> str:

@@ -97,7 +97,9 @@ def _instead(
         raise error from None
 
 
-def runtime_of(proto: "ModelProto", name: str, *, threads: int | None = None) -> Runtime:
+def runtime_of(
+    proto: "ModelProto", name: str, *, threads: int | None = None, runtime: str = "auto"
+) -> Runtime:
     """What runs a net that is in memory, e.g. just exported: pictures in, tensors out.
 
     Nothing but the graph is asked for: no classes, no preprocessing. Errors call it `name`.
@@ -105,7 +107,7 @@ def runtime_of(proto: "ModelProto", name: str, *, threads: int | None = None) ->
     model = model_in_memory(proto, name)
     signature = read_signature(model)
     return choose_runtime(
-        "auto", model, signature, signature.names, threads=threads or available_cpus()
+        runtime, model, signature, signature.names, threads=threads or available_cpus()
     )
 
 

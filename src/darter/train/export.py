@@ -3,6 +3,7 @@
 import copy
 import itertools
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from darter.errors import ExportError
+from darter.errors import ExportError, MissingExtraError
 from darter.files import write_atomic
-from darter.model import ModelInfo, get_task, write_info
+from darter.model import ModelInfo, Runtime, get_task, runtime_of, write_info
 from darter.transfer import Classifier
 
 if TYPE_CHECKING:
@@ -26,9 +27,10 @@ BATCH = 16
 
 @dataclass(frozen=True)
 class Parity:
-    """The trained model (PyTorch) against its file (ONNX Runtime) on the same pictures.
+    """The trained model (PyTorch) against its file on the same pictures.
 
-    different_labels: pictures with another answer, but for ties.
+    max_probability_difference: of any runtime.   different_labels: pictures with another answer,
+    but for ties.   runtimes: what ran the file: first what `predict` runs it on.
     """
 
     pictures: int
@@ -36,6 +38,7 @@ class Parity:
     different_labels: int
     limit: float
     passed: bool
+    runtimes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -99,22 +102,46 @@ def compare(
     *,
     limit: float = LIMIT,
 ) -> Parity:
-    """Run the model and its file's `content` on the same pictures, both in float32 on the CPU."""
-    import onnxruntime
+    """Run the model and its file's `content` on the same pictures, both in float32 on the CPU.
 
+    The file runs on what `predict` takes for it, and on ONNX Runtime where that is installed.
+    Raises ExportError where there are no pictures, or answers that are no numbers.
+    """
     model = copy.deepcopy(model).to("cpu").float().eval()
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    runtimes = _runtimes(content)
     task, temperature = get_task(info.task), info.calibration.temperature
     count, largest, different = 0, 0.0, 0
     waiting = iter(pictures)
     while batch := list(itertools.islice(waiting, BATCH)):
         images = info.preprocess.batch(batch)
         trained = task.probabilities(model(torch.from_numpy(images)).numpy(), temperature)
-        written = task.probabilities(session.run(["logits"], {"images": images})[0], temperature)
+        other = np.zeros(len(batch), bool)
+        for runtime in runtimes:
+            (logits,) = runtime.run(images)
+            written = task.probabilities(logits, temperature)
+            difference = float(np.abs(trained - written).max())
+            if not np.isfinite(difference):
+                raise ExportError(
+                    "the trained model's answers are no numbers (NaN): its training has diverged; "
+                    "train again with a recipe of a lower learning rate (--recipe)"
+                )
+            largest = max(largest, difference)
+            other |= task.differ(trained, written, info.calibration, TIE)
         count += len(batch)
-        largest = max(largest, float(np.abs(trained - written).max()))
-        different += int(task.differ(trained, written, info.calibration, TIE).sum())
+        different += int(other.sum())
     if not count:
         raise ExportError("the parity check needs at least one picture")
     passed = largest <= limit and different == 0
-    return Parity(count, largest, different, limit, passed)
+    names = tuple(runtime.name for runtime in runtimes)
+    return Parity(count, largest, different, limit, passed, names)
+
+
+def _runtimes(content: bytes) -> list[Runtime]:
+    from onnx import ModelProto
+
+    proto = ModelProto.FromString(content)
+    found = [runtime_of(proto, "the exported model")]
+    if found[0].name != "onnxruntime":
+        with suppress(MissingExtraError):
+            found.append(runtime_of(proto, "the exported model", runtime="onnxruntime"))
+    return found
