@@ -418,3 +418,23 @@ def random_net(draw) -> Graph:
         nodes += made if isinstance(made, tuple) else [made]
         names.append(y)
     return net(*nodes, **weights)
+
+
+def test_a_constant_per_token_is_no_bias():
+    """Of 20 tokens with 20 outputs (20, 1) is one number per token, not per output."""
+    gemm = node("Gemm", "g", ["x", "w", "b"], "g")
+    weights = {"w": array(20, 6), "b": array(20), "c": array(20, 1)}
+    tokens = {"x": (None, 20, 6)}
+    improved(net(gemm, sum_of("g", "c", "y"), inputs=tokens, **weights), "Gemm", "Scale")
+
+
+def test_constants_per_output_are_part_of_the_product():
+    """Batch normalization of tokens: times (20,), plus (20,), times (1, 20)."""
+    nodes = (
+        node("Gemm", "g", ["x", "w", "b"], "g"),
+        sum_of("g", "c", "h", "mul"),
+        sum_of("d", "h", "i"),
+        sum_of("i", "e", "y", "mul"),
+    )
+    weights = {"w": array(20, 6), "b": array(20), "c": array(20), "d": array(20), "e": array(1, 20)}
+    improved(net(*nodes, inputs={"x": (None, 20, 6)}, **weights), "Gemm")

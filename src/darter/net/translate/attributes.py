@@ -129,6 +129,7 @@ VALUES: dict[str, Rule] = {
     "Unsqueeze.axes": lambda value, rank: _axes(value, rank + len(value)),
     "axis": _axis,
     "Flatten.axis": _axis_or_end,
+    "batch_dims": _at_least(0),
     "ceil_mode": _flag,
     "coordinate_transformation_mode": _one_of(
         *("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners"),

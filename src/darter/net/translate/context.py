@@ -6,6 +6,7 @@ and a size that is 2 in the one and 3 in the other is the number of pictures.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -22,6 +23,14 @@ BATCHES = (2, 3)
 CHANNEL_BYTES = 64  # what passes and plans may list for a channel
 MOST_OF_A_PICTURE = 2**28  # elements of one tensor for one picture: 1 GB
 Values = tuple[NDArray[Any], NDArray[Any]]  # for either number of pictures; often the same object
+
+
+@dataclass(frozen=True)
+class Merged:
+    """A tensor like (N * T, C) as it is computed: `apart` (N, T, C), whose `lead` axes are one."""
+
+    apart: str
+    lead: int
 
 
 class Translation:
@@ -44,8 +53,8 @@ class Translation:
         self.nodes: list[Node] = []
         self.weights: dict[str, NDArray[np.float32]] = {}
         self.values: dict[str, Values] = {}
-        self.flat: dict[str, str] = {}  # all pictures as one row -> what they are a row of
         self.whole: set[str] = set()  # computed tensors whose values are whole numbers
+        self.merged: dict[str, Merged] = {}  # what has pictures and rows on one axis
         self._same: dict[str, str] = {}  # tensor -> the one that it is another name of
         self._shapes: tuple[dict[str, Dims], dict[str, Dims]] = ({}, {})
         for number, batch in enumerate(BATCHES):
@@ -106,8 +115,8 @@ class Translation:
     def _read(self, inputs: Iterable[str]) -> tuple[str, ...]:
         inputs = tuple(self._same.get(name, name) for name in inputs)
         for name in inputs:
-            if name in self.flat:
-                raise UnsupportedError("takes all pictures as one row of numbers")
+            if name in self.merged:
+                raise UnsupportedError("takes the rows of all pictures as one axis")
             self._need_weight(name)
         return inputs
 
@@ -160,11 +169,11 @@ class Translation:
         for shapes in self._shapes:
             shapes[output] = shapes[name]
 
-    def flatten_all(self, source: Node, sizes: tuple[Dims, Dims]) -> None:
-        """The node makes one row of all pictures: recorded, as only `layout.gather` can use it."""
-        self.flat[source.output] = self._same.get(source.inputs[0], source.inputs[0])
-        for shapes, dims in zip(self._shapes, sizes, strict=True):
-            shapes[source.output] = dims
+    def merge(self, name: str, merged: "Merged") -> None:
+        """Record a tensor of the file that is never made: what is made has its pictures apart."""
+        self.merged[name] = merged
+        for shapes, dims in zip(self._shapes, self.dims(merged.apart), strict=True):
+            shapes[name] = (prod(dims[: merged.lead]), *dims[merged.lead :])
 
     def between(self, source: Node, role: str) -> str:
         """A name for a tensor inside what was one node."""
@@ -190,6 +199,10 @@ class Translation:
         for name in outputs:
             if name in self.values:
                 raise ModelFileError(f"its output {name[:60]!r} does not depend on the pictures")
+            if name in self.merged:
+                raise UnsupportedError(
+                    f"its output {name[:60]!r} has pictures and rows on one axis"
+                )
         outputs = tuple(self._same.get(name, name) for name in outputs)
         graph = Graph(tuple(self.nodes), self.inputs, outputs, self.weights, self.opset)
         return needed(graph)

@@ -126,7 +126,7 @@ def _nothing(dims: tuple[int, ...], places: Mapping[int, range]) -> NDArray[np.f
 def gather(net: Translation, source: Node) -> None:
     """Of some places along an axis; of one, a Slice. The axis takes the shape of the indices."""
     x = source.inputs[0]
-    if x in net.flat or len(net.shape(x)) == 1:
+    if len(net.dims(x)[0]) == 1:
         _gather_in_order(net, source)
         return
     index = net.constant(source, 1)
@@ -159,5 +159,6 @@ def _gather_in_order(net: Translation, source: Node) -> None:
     ):
         raise UnsupportedError("gathers more than one place")
     shape = unite(indices[0].shape, indices[1].shape)
-    x = net.flat.get(source.inputs[0], source.inputs[0])
+    x = source.inputs[0]
+    x = net.merged[x].apart if x in net.merged else x
     net.emit("Reshape", source, (x,), source.output, shape=shape)

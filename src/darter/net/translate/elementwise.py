@@ -1,6 +1,9 @@
 """What treats each number for itself: activations, arithmetic, batch normalization."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from darter.errors import ModelFileError, UnsupportedError
 from darter.net.graph import Node
@@ -142,7 +145,13 @@ def negate(net: Translation, source: Node) -> None:
 
 
 def batch_normalization(net: Translation, source: Node) -> None:
-    """y = (x - mean) / sqrt(variance + epsilon) * gamma + beta, as one scale and one shift."""
+    scale, shift = scale_and_shift(net, source)
+    names = net.weight(source, "scale", scale), net.weight(source, "shift", shift)
+    net.emit("Scale", source, (source.inputs[0], *names), source.output)
+
+
+def scale_and_shift(net: Translation, source: Node) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Of y = (x - mean) / sqrt(variance + epsilon) * gamma + beta, each (C,)."""
     if integer(source, "training_mode", 0) or any(source.outputs[1:]):
         raise UnsupportedError("is in training mode; export the net in evaluation mode")
     if not integer(source, "spatial", 1):
@@ -153,13 +162,7 @@ def batch_normalization(net: Translation, source: Node) -> None:
         raise ModelFileError("scale, shift, mean and variance differ in length")
     with np.errstate(all="ignore"):
         scale = gamma / np.sqrt(variance + number(source, "epsilon", 1e-5))
-        shift = beta - mean * scale
-    net.emit(
-        "Scale",
-        source,
-        (source.inputs[0], net.weight(source, "scale", scale), net.weight(source, "shift", shift)),
-        source.output,
-    )
+        return scale, beta - mean * scale
 
 
 def cast(net: Translation, source: Node) -> None:

@@ -136,6 +136,15 @@ def _gather(inputs: Any, node: Node, opset: int) -> Any:
     return np.take(x, indices.astype(np.int64), axis=axis)
 
 
+def _gather_nd(inputs: Any, node: Node, opset: int) -> Any:
+    """indices (..., n): each row names a place on the first n axes of x."""
+    x, indices = inputs
+    if node.attributes.get("batch_dims", 0):
+        raise UnsupportedError(f"{node}: batch_dims are not supported")
+    check(*indices.shape[:-1], *x.shape[indices.shape[-1] :])
+    return x[tuple(np.moveaxis(indices.astype(np.int64), -1, 0))]
+
+
 def _concat(inputs: Any, node: Node, opset: int) -> Any:
     check(sum(each.size for each in inputs))
     return np.concatenate(inputs, axis=node.attributes["axis"])
@@ -237,6 +246,7 @@ FOLDS: dict[str, Fold] = {
     "Transpose": lambda i, n, o: np.transpose(i[0], n.attributes.get("perm")),
     "Slice": _slice,
     "Gather": _gather,
+    "GatherND": _gather_nd,
     "Concat": _concat,
     "Split": _split,
     "Expand": _expand,

@@ -1,11 +1,14 @@
 """What gives numbers another shape or order and changes nothing: reshape, transpose, expand."""
 
+from dataclasses import replace
+from math import prod
+
 import numpy as np
 
 from darter.errors import ModelFileError, ShapeError, UnsupportedError
-from darter.net.graph import Node
+from darter.net.graph import Node, Shape
 from darter.net.translate.attributes import distinct_axes, integer, integers
-from darter.net.translate.context import Translation, unite
+from darter.net.translate.context import BATCHES, Merged, Translation, unite
 
 Dims = tuple[int, ...]
 
@@ -30,17 +33,25 @@ def reshape(net: Translation, source: Node) -> None:
     if sizes is None:
         raise ModelFileError("does not say to which shape")
     keep_zero = bool(integer(source, "allowzero", 0))
-    x = net.dims(source.inputs[0])
-    pictures = net.shape(source.inputs[0])[:1] == (None,)
+    pictures_first = net.shape(_apart(net, source.inputs[0]))[:1] == (None,)
     both = []
-    for old, new in zip(x, sizes, strict=True):
-        if pictures and net.written is not None and new[:1] == (net.written,):
-            new = (old[0], *new[1:])
+    for batch, old, new in zip(BATCHES, net.dims(source.inputs[0]), sizes, strict=True):
+        if pictures_first and net.written is not None:
+            new = _for_pictures(old, new, batch, net.written)
         both.append(_resolve(old, new, keep_zero))
-    if pictures and len(both[0]) == 1 and both[0] != both[1]:
-        net.flatten_all(source, (both[0], both[1]))
-    else:
-        _emit_reshape(net, source, both[0], both[1])
+    _emit_reshape(net, source, both[0], both[1])
+
+
+def _for_pictures(old: Dims, new: Dims, batch: int, written: int) -> Dims:
+    """The target as it is for `batch` pictures, in a file that was written for another number.
+
+    Its first axis is the pictures, or pictures and rows on one axis.
+    """
+    if new[:1] == (written,):
+        return (batch, *new[1:])
+    if new and min(new) > 0 and not new[0] % written and prod(new) * batch == prod(old) * written:
+        return (new[0] // written * batch, *new[1:])
+    return new
 
 
 def flatten(net: Translation, source: Node) -> None:
@@ -100,12 +111,38 @@ def transpose(net: Translation, source: Node) -> None:
 
 
 def _emit_reshape(net: Translation, source: Node, first: Dims, second: Dims) -> None:
-    x = source.inputs[0]
-    target = unite(first, second)
-    if target == net.shape(x):
-        net.alias(source)
-        return
-    net.emit("Reshape", source, (x,), source.output, shape=target)
+    """first, second: the new shape for either number of pictures."""
+    x = _apart(net, source.inputs[0])
+    lead, apart = _with_pictures_apart(net.shape(x), first, second)
+    output = source.output if lead == 1 else f"{source.output}.apart"
+    made = replace(source, inputs=(x,), outputs=(output,))
+    if apart == net.shape(x):
+        net.alias(made)
+    else:
+        net.emit("Reshape", made, (x,), output, shape=apart)
+    if lead > 1:
+        net.merge(source.output, Merged(output, lead))
+
+
+def _apart(net: Translation, name: str) -> str:
+    return net.merged[name].apart if name in net.merged else name
+
+
+def _with_pictures_apart(x: Shape, first: Dims, second: Dims) -> tuple[int, Shape]:
+    """(1, the new shape), or where pictures and rows become one axis, `Merged.lead` and apart.
+
+    Numbers keep their order: as many rows lie before the pictures of x as before those apart.
+    """
+    merged = first[1:] == second[1:] and first and not first[0] % BATCHES[0]
+    rows = first[0] // BATCHES[0] if merged else 0
+    if None not in x or rows < 2 or second[0] != rows * BATCHES[1]:
+        return 1, unite(first, second)
+    before = prod(size or 1 for size in x[: x.index(None)])
+    if rows % before:
+        return 1, unite(first, second)
+    behind = rows // before
+    front = (*(before,) * (before > 1), None, *(behind,) * (behind > 1))
+    return len(front), (*front, *first[1:])
 
 
 def _resolve(x: Dims, target: Dims, keep_zero: bool) -> Dims:

@@ -12,9 +12,15 @@ from darter.net.translate.context import Translation
 
 
 def gemm(net: Translation, source: Node) -> None:
-    """alpha * x * w + beta * c; the weights are kept as (outputs, inputs)."""
+    if len(net.shape(source.inputs[0])) != 2:
+        raise ModelFileError("multiplies matrices: both inputs must have two axes")
+    gemm_of_rows(net, source)
+
+
+def gemm_of_rows(net: Translation, source: Node) -> None:
+    """alpha * x * w + beta * c for x (..., C); the weights are kept as (outputs, inputs)."""
     w = net.constant(source, 1)
-    if w is None or w.ndim != 2 or len(net.shape(source.inputs[0])) != 2:
+    if w is None or w.ndim != 2:
         raise ModelFileError("multiplies matrices: both inputs must have two axes")
     if integer(source, "transA", 0):
         raise UnsupportedError("transA is not supported: it mixes pictures")

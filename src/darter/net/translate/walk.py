@@ -13,6 +13,7 @@ from darter.net.translate.attributes import check_attributes
 from darter.net.translate.context import Translation
 from darter.net.translate.fold import FOLDS, fold, part_of_shape
 from darter.net.translate.lists import check_lists
+from darter.net.translate.merged import counts_numbers, translate_merged
 from darter.net.translate.refusals import MissingError, Refusals
 from darter.net.translate.table import TRANSLATIONS
 
@@ -105,7 +106,10 @@ def _translate_one(net: Translation, source: Node) -> None:
     if not source.inputs or not source.inputs[0]:
         raise ModelFileError(f"{source}: has no input")
     try:
-        TRANSLATIONS[source.op](net, source)
+        if any(name in net.merged for name in source.inputs) and not counts_numbers(net, source):
+            translate_merged(net, source)
+        else:
+            TRANSLATIONS[source.op](net, source)
     except (ModelFileError, ShapeError) as error:
         named = str(error) if str(error).startswith(str(source)) else f"{source}: {error}"
         raise type(error)(named) from None
