@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 import darter
 from darter.errors import ModelFileError, UnsupportedError
 from darter.names import to_json
-from tests.tiny_models import color_model, save
+from tests.tiny_models import COLORS, color_model, save
 
 
 def with_node(*nodes, weights=()):
@@ -100,3 +100,15 @@ def test_onnx_runtime_writes_no_files_of_its_own(tmp_path):
     mine = {name: text for name, text in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
     subprocess.run([sys.executable, "-c", code], env=mine | places, check=True)
     assert list(home.rglob("*")) == []
+
+
+def test_a_row_of_scores_for_each_picture_or_an_error(tmp_path):
+    model = color_model(outputs=(None, None))
+    model.graph.node[-1].output[0] = "scores"
+    cut = helper.make_node("Slice", ["scores", "none", "none"], ["tail"])
+    model.graph.node.append(cut)
+    model.graph.initializer.append(numpy_helper.from_array(np.array([0]), "none"))
+    model.graph.output[0].name = "tail"
+    path = save(model, tmp_path / "m.onnx")
+    with pytest.raises(ModelFileError):
+        darter.load(path, runtime="onnxruntime", classes=COLORS)([np.zeros((8, 8, 3), np.uint8)])

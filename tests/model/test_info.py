@@ -1,12 +1,15 @@
 import json
+from dataclasses import asdict
 
 import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import darter
 from darter.errors import ModelFileError, OptionError
 from darter.model import Calibration, ModelInfo, read_info, write_info
+from darter.model.info import info_from_metadata
 from darter.picture import Preprocess
 from tests.tiny_models import COLORS, PLAIN, color_model, darter_model, save
 
@@ -67,9 +70,9 @@ def test_calibration_and_card_may_be_absent(tmp_path):
         ("classes", "[]", "must be a list of names"),
         ("preprocess", '{"size": "big"}', "darter.* is damaged"),
         ("preprocess", '{"colour": 3}', "colour"),
-        ("calibration", '{"temperature": 0}', "temperature must be above 0"),
+        ("calibration", '{"temperature": 0}', r"temperature must be a number in \[0\.001"),
         ("calibration", '{"temperature": "hot"}', "darter.* is damaged"),
-        ("calibration", '{"unknown_below": 3}', r"must lie in \[0, 1\]"),
+        ("calibration", '{"unknown_below": 3}', r"must be a number in \[0, 1\]"),
         ("calibration", '{"warmth": 3}', "warmth"),
         ("card", "[]", "darter.card must be a dict"),
         ("card", "[" * 100_000, "darter.card"),
@@ -97,3 +100,42 @@ def test_model_of_someone_else_says_so(tmp_path):
 def test_calibration_checks_its_numbers():
     with pytest.raises(OptionError, match="temperature"):
         Calibration(temperature=float("nan"))
+
+
+# What a JSON value may be, sensible or not.
+ODD = (
+    "0", "-1", "1", "1.5", "1e308", "1e-320", "9" * 400, "-" + "9" * 400, "9" * 4000, "9" * 5000,
+    "NaN", "Infinity", "-Infinity", "null", "true", '"x"', '"' + "a" * 5000 + '"', '"\\u0000"',
+    "[]", "{}", "[1]", "[1, 2]", "[1, 2, 3]", "[" * 900 + "]" * 900, "[null, null, null]",
+    "[true, 1, 1]", "[NaN, NaN, NaN]", "[" + "9" * 400 + ", 1, 1]", '{"a": 1}', "16384",
+    '["a", "a"]', '[["a"]]',
+    "[" + "1," * 9999 + "1]", "", "[", "nonsense",
+)  # fmt: skip
+PLACES = [
+    *(("darter." + key, None) for key in ("classes", "preprocess", "calibration", "card", "task")),
+    *(("darter.preprocess", name) for name in (*Preprocess.__dataclass_fields__, "odd")),
+    *(("darter.calibration", name) for name in (*Calibration.__dataclass_fields__, "odd")),
+]
+
+
+@pytest.mark.parametrize(("key", "field"), PLACES)
+@pytest.mark.parametrize("value", ODD, ids=[value[:12] for value in ODD])
+def test_any_metadata_is_read_or_refused_in_a_short_sentence(key, field, value):
+    entries = {"darter.classes": '["a", "b", "c"]', "darter.preprocess": '{"size": 8}'}
+    rest = ', "size": 8' if key == "darter.preprocess" and field != "size" else ""
+    entries[key] = value if field is None else f'{{"{field}": {value}{rest}}}'
+    try:
+        info = info_from_metadata(entries, "m.onnx")
+    except ModelFileError as error:
+        assert str(error).startswith("m.onnx: metadata darter.") and len(str(error)) < 400
+        return
+    assert info is not None and 1e-3 <= info.calibration.temperature <= 1e3
+    numbers = asdict(info.preprocess) | asdict(info.calibration)
+    assert not any(isinstance(each, bool) for each in numbers.values())
+
+
+def test_a_picture_size_from_metadata_has_a_limit(tmp_path):
+    info = ModelInfo(COLORS, Preprocess(size=5000), Calibration())
+    path = save(color_model(inputs=("n", 3, "h", "w")), tmp_path / "m.onnx", info)
+    with pytest.raises(ModelFileError, match=r"5000.*above darter's limit of 4096"):
+        darter.load(path)

@@ -8,7 +8,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from darter.errors import ModelFileError, ShapeError
 from darter.machine import Memory
-from darter.net import Program, build, model_in_memory
+from darter.net import Program, build, model_in_memory, read_model
 from darter.net.budget import GIB, Budget, Limits, enough_memory
 from darter.net.passes import improve
 from darter.net.plan.builder import Builder
@@ -16,7 +16,7 @@ from darter.net.plan.options import Options
 from darter.net.plan.packed import Packed
 
 
-def net(*nodes, **constants):
+def net(*nodes, opset=18, **constants):
     """x (N, 3, 8, 8) -> y."""
     graph = helper.make_graph(
         [*nodes],
@@ -25,7 +25,7 @@ def net(*nodes, **constants):
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
         [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
     )
-    opsets = [helper.make_opsetid("", 18)]
+    opsets = [helper.make_opsetid("", opset)]
     return model_in_memory(helper.make_model(graph, opset_imports=opsets, ir_version=8), "m.onnx")
 
 
@@ -186,3 +186,19 @@ def test_a_plan_beyond_the_machine_is_refused_before_memory_is_taken(monkeypatch
 
 
 LARGE = np.array([1, 3, 4096, 4096])
+
+
+def test_attributes_that_list_thousands_of_axes_are_refused():
+    node = helper.make_node("ReduceMean", ["x"], ["y"], axes=[1] * 5000)
+    with pytest.raises(ModelFileError, match="axes lists 5,000 numbers; darter's limit is 64"):
+        built(net(node, opset=13))
+
+
+@pytest.mark.parametrize("place", ["name", "attribute", "domain"])
+def test_names_that_are_no_utf8_are_refused_wherever_they_stand(tmp_path, place):
+    node = helper.make_node("Relu", ["x"], ["y"], name="name", domain="domain")
+    node.attribute.add(name="attribute", i=1, type=2)
+    content = net(node).proto.SerializeToString().replace(place.encode(), b"\xff" * len(place))
+    (tmp_path / "m.onnx").write_bytes(content)
+    with pytest.raises(ModelFileError, match="not UTF-8"):
+        read_model(tmp_path / "m.onnx")

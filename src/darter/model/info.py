@@ -10,10 +10,10 @@ It travels in the ONNX file's `metadata_props` as JSON, under keys that any tool
 """
 
 import json
-import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from darter.picture import Preprocess
 
 PREFIX = "darter."
+TEMPERATURE_RANGE = (1e-3, 1e3)  # beyond them a probability says nothing of the logits
+MOST_LETTERS = 200  # of what an error says about metadata
 
 
 @dataclass(frozen=True)
@@ -43,13 +45,19 @@ class Calibration:
     thresholds: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.temperature) and self.temperature > 0):
-            raise OptionError(f"temperature must be above 0; got {self.temperature}")
-        if not 0 <= self.unknown_below <= 1:
-            raise OptionError(f"unknown_below must lie in [0, 1]; got {self.unknown_below}")
-        if not all(0 <= threshold <= 1 for threshold in self.thresholds):
-            raise OptionError("thresholds must lie in [0, 1]")
+        _check_number("temperature", self.temperature, *TEMPERATURE_RANGE)
+        _check_number("unknown_below", self.unknown_below, 0, 1)
+        if not isinstance(self.thresholds, list | tuple):
+            raise OptionError(f"thresholds must be a list; got {str(self.thresholds)[:60]}")
+        for threshold in self.thresholds:
+            _check_number("thresholds", threshold, 0, 1)
         object.__setattr__(self, "thresholds", tuple(self.thresholds))
+
+
+def _check_number(name: str, value: Any, low: float, high: float) -> None:
+    good = isinstance(value, Real) and not isinstance(value, bool)
+    if not good or not low <= value <= high:
+        raise OptionError(f"{name} must be a number in [{low:g}, {high:g}]; got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -150,7 +158,8 @@ def info_from_metadata(entries: Mapping[str, str], path: Path | str) -> ModelInf
     except ModelFileError:
         raise
     except (DarterError, ArithmeticError, TypeError, ValueError, KeyError) as error:
-        raise ModelFileError(f"{path}: metadata darter.* is damaged: {error}") from error
+        reason = str(error)[:MOST_LETTERS]
+        raise ModelFileError(f"{path}: metadata darter.* is damaged: {reason}") from error
     if calibration.thresholds and len(calibration.thresholds) != len(classes):
         raise ModelFileError(
             f"{path}: metadata darter.calibration has {len(calibration.thresholds)} thresholds for "
@@ -165,7 +174,8 @@ def check_classes(names: list, where: str) -> tuple[str, ...]:
         raise ModelFileError(f"{where}: must be a list of names; got {str(names)[:60]}")
     doubled = sorted(name for name, count in Counter(names).items() if count > 1)
     if doubled:
-        raise ModelFileError(f"{where}: names must differ; more than once: {', '.join(doubled)}")
+        named = ", ".join(doubled)[:MOST_LETTERS]
+        raise ModelFileError(f"{where}: names must differ; more than once: {named}")
     return tuple(names)
 
 

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from darter.files import refuse_url
 from darter.machine import available_cpus
 from darter.model.info import ModelInfo
 
+MOST_BATCH_BYTES = 1 << 29  # 16 pictures of 1670 x 1670
 Picturelike = Path | str | bytes | np.ndarray | tuple[str, Any]
 
 
@@ -28,8 +30,11 @@ def stream_logits(
 ) -> Iterator[tuple[str, NDArray | str]]:
     """(name, logits (classes,)) or (name, why there are none) for every source, in order.
 
-    At most three batches of pictures are in memory, however many sources there are.
+    At most three batches of pictures are in memory, however many sources there are, and none has
+    more than MOST_BATCH_BYTES.
     """
+    picture_bytes = 4 * prod(info.preprocess.shape)
+    batch_size = max(1, min(batch_size, MOST_BATCH_BYTES // picture_bytes))
     numbered = iter(enumerate(sources, 1))
     pool = ThreadPoolExecutor(threads or available_cpus(), thread_name_prefix="darter-decode")
 

@@ -19,7 +19,7 @@ from darter.model.predict import Picturelike, stream_logits
 from darter.model.prediction import Prediction
 from darter.model.runtime import Runtime, choose_runtime
 from darter.model.scores import Scores, read_scores
-from darter.model.signature import Signature, read_signature
+from darter.model.signature import LARGEST_SIDE, Signature, read_signature
 from darter.model.tasks import get_task
 from darter.net import ModelFile, read_model
 
@@ -154,6 +154,8 @@ class Session:
         x, classes = self._checked(x), len(self.info.classes)
         (output,) = run_in_batches(self._runtime, self.signature, x)
         scores = self._scores.logits(output)
+        if len(scores) != len(x):
+            raise ModelFileError(f"the model gives {len(scores)} rows for {len(x)} pictures")
         if scores.shape[1] != classes:
             raise ModelFileError(f"the model gives {scores.shape[1]} scores for {classes} classes")
         return scores
@@ -242,6 +244,11 @@ def _count_outputs(
 
 
 def _check_size(path: Path | str, signature: Signature, sides: tuple[int, int]) -> None:
+    if max(sides) > LARGEST_SIDE:
+        raise ModelFileError(
+            f"{path}: its pictures are {max(sides)} pixels wide or high, above darter's limit of "
+            f"{LARGEST_SIDE}"
+        )
     if signature.sides(sides, USUAL_SIZE) == sides:
         return
     takes = "×".join(str(side or "any") for side in signature.size)

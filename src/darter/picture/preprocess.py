@@ -50,7 +50,7 @@ class Preprocess:
     channels: int = 3
 
     def __post_init__(self) -> None:
-        if self.channels not in (1, 3):
+        if self.channels not in (1, 3) or isinstance(self.channels, bool):
             raise OptionError(f"preprocess: channels must be 3 or 1, got {self.channels!r}")
         for name, usual in (("mean", USUAL_MEAN), ("std", USUAL_STD)):
             values = getattr(self, name)

@@ -1,6 +1,5 @@
 """Checks of the numbers that a recipe gives for an augmentation."""
 
-import math
 from numbers import Real
 from typing import Any
 
@@ -11,10 +10,10 @@ Range = tuple[float, float]
 
 def as_number(owner: str, option: str, value: Any, low: float, high: float) -> float:
     """`value` as a float within [low, high], or OptionError naming owner, option and limits."""
-    good = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-    if not good or not low <= value <= high:
+    good = isinstance(value, Real) and not isinstance(value, bool)
+    if not good or not low <= value <= high:  # also of NaN, and of numbers that no float can hold
         raise OptionError(
-            f"{owner}: {option} must be a number from {low:g} to {high:g}, got {value!r}"
+            f"{owner}: {option} must be a number from {low:g} to {high:g}, got {_short(value)}"
         )
     return float(value)
 
@@ -35,3 +34,10 @@ def as_spread(owner: str, option: str, value: Any, middle: float, low: float, hi
         return as_range(owner, option, value, low, high)
     spread = as_number(owner, option, value, 0.0, high - middle)
     return max(low, middle - spread), middle + spread
+
+
+def _short(value: Any) -> str:
+    try:
+        return repr(value)[:60]
+    except ValueError:  # Python writes no number of more than 4300 digits
+        return "a number of thousands of digits"

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 MOST_NODES = 200_000  # of all functions written out; a few lines can ask for any number
 DEEPEST = 32  # functions within functions
 DOMAINS = ("", "ai.onnx")
+LONGEST = 4096  # letters of a call's name, together with those around it
 Value = Callable[["AttributeProto"], Any]  # an attribute as a plain value
 Key = tuple[str, str]
 
@@ -89,6 +90,8 @@ def _node(proto: "NodeProto", number: int, scope: Scope, value: Value) -> Node:
 def _scope_of(function: "FunctionProto", call: Node, scope: Scope, value: Value) -> Scope:
     if scope.depth >= DEEPEST:
         raise ModelFileError(f"{call}: functions within functions, more than {DEEPEST} deep")
+    if len(call.name) > LONGEST:
+        raise ModelFileError(f"{call}: a call's name begins every name within, and is too long")
     if len(call.inputs) > len(function.input) or len(call.outputs) > len(function.output):
         raise ModelFileError(f"{call}: has more inputs or outputs than its function")
     names = dict.fromkeys(function.input, "") | dict(zip(function.input, call.inputs, strict=False))

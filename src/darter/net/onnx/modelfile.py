@@ -128,9 +128,12 @@ def _texts(proto: "ModelProto") -> Iterator[str]:
         yield named.name
     for function in proto.functions:
         yield from (function.name, function.domain, *function.input, *function.output)
+        yield from (*function.attribute, *(entry.name for entry in function.attribute_proto))
     bodies = (function.node for function in proto.functions)
     for node in (*graph.node, *(node for body in bodies for node in body)):
-        yield from (node.op_type, node.domain, *node.input, *node.output)
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        for entry in node.attribute:
+            yield from (entry.name, entry.ref_attr_name)
     for tensor in _tensors(proto):
         for place in tensor.external_data:
             yield from (place.key, place.value, tensor.name)

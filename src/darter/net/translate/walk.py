@@ -65,8 +65,8 @@ def _without_unread(source: Node, read: set[str]) -> Node:
 
 
 def _one(net: Translation, source: Node) -> None:
-    _check_attributes(net, source)
     check_lists(net, source)
+    _check_attributes(net, source)
     if source.op == "Constant":
         net.know(source.output, _constant(source))
     elif source.op in ("Shape", "Size") and source.inputs and source.inputs[0] not in net.values:
