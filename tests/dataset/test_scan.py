@@ -176,8 +176,8 @@ def test_small_lost_and_uneven_classes_are_noted(tmp_path):
     audit = scan(tmp_path)
     assert audit.notes == (
         "class wasp has no usable picture",
-        "fewer than 4 per class: bee (2); so many different pictures are needed, to have two to "
-        "learn from and one each to validate and to test",
+        "fewer than 4 per class: bee (2); 4 different pictures are needed, two to learn "
+        "from and one each to validate and to test",
     )
     assert audit.imbalance == 4
     assert "The largest class has 4 times the smallest." in audit.summary()

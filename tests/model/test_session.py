@@ -18,6 +18,23 @@ THREE = solid((1, 0, 0), (0, 0.5, 0), (0, 0, 0.25))
 LOGITS = np.diag([10, 5, 2.5])
 
 
+def test_a_run_folder_stands_for_its_model(tmp_path):
+    (tmp_path / "run").mkdir()
+    darter_model(tmp_path / "run" / "model.onnx")
+    np.testing.assert_allclose(darter.load(tmp_path / "run").run(THREE), LOGITS, atol=1e-2)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ModelFileError, match=r"a folder without a model\.onnx"):
+        darter.load(tmp_path / "empty")
+
+
+def test_a_url_is_said_not_to_be_fetched(tmp_path):
+    with pytest.raises(DarterError, match=r"https://host/m\.onnx is a URL, and darter fetches"):
+        darter.load("https://host/m.onnx")
+    session = darter.load(darter_model(tmp_path / "m.onnx"))
+    (answer,) = session.predict(["https://host/a.jpg"])
+    assert answer.error.startswith("https://host/a.jpg is a URL")
+
+
 @pytest.mark.parametrize("count", [1, 2, 3])
 @pytest.mark.parametrize(
     "options",

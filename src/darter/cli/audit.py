@@ -41,6 +41,8 @@ def audit(
     found = with_progress(
         "reading pictures", lambda progress: scan(listing, threads=threads, progress=progress)
     )
+    from rich.console import Console
+
     refused = _refused(listing, found)
     record = found.to_json() | {"train_refuses": refused}
     if out is not None:
@@ -50,7 +52,9 @@ def audit(
     else:
         _print(found)
         if refused is not None:
-            print(f"darter train would refuse this: {visible(refused)}")
+            Console(highlight=False).print(
+                f"darter train would refuse this: {visible(refused)}", markup=False
+            )
         if out is not None:
             print(f"written to {out}")
 

@@ -257,8 +257,8 @@ def _too_small(pictures: tuple[Scanned, ...], groups: Sequence[tuple[int, ...]])
     if not few:
         return []
     return [
-        f"fewer than {ENOUGH} per class: {some(few)}; so many different pictures are needed, to "
-        "have two to learn from and one each to validate and to test"
+        f"fewer than {ENOUGH} per class: {some(few)}; {ENOUGH} different pictures are needed, two "
+        "to learn from and one each to validate and to test"
     ]
 
 
