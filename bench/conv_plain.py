@@ -3,9 +3,11 @@
 python bench/conv_plain.py --out conv-plain.jsonl          needs the [train] extra
 
 Three take turns on every layer: PyTorch, darter on plain arrays, darter on blocked ones. What they
-answer is compared first. Each is called twice in its turn and the second call is timed: the others
-leave nothing in the caches. Two floors stand beside the times: the chosen algorithm's products at
-the peak, and its filters, x and y once through memory. --out: a file below bench/results.
+answer is compared first. A pause before each turn lets the threads of the one before fall asleep:
+PyTorch's go on spinning for a while, on the cores of the next. Each is called twice in its turn and
+the second call is timed: the others leave nothing in the caches. Two floors stand beside the times:
+the chosen algorithm's products at the peak, and its filters, x and y once through memory.
+--out: a file below bench/results.
 """
 
 import argparse
@@ -36,6 +38,7 @@ from darter.report import table
 
 RESULTS = Path(__file__).parent / "results"
 LEAST_ROUNDS = 5
+PAUSE = 0.01  # seconds, as in bench/gemm.py
 FAR = 1e-4  # of the largest output: no rounding of ours or theirs
 COLUMNS = {
     "name": "layer",
@@ -58,6 +61,7 @@ class Rival:
     milliseconds: list[float]
 
     def time_once(self) -> None:
+        time.sleep(PAUSE)
         self.run()
         wake_threads()
         start = now()

@@ -25,8 +25,12 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=64, help="pixels of a mosaic")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    if options.out.exists():
+        parser.error(f"{options.out} is there already; name a new folder")
     rng = np.random.default_rng(options.seed)
-    sides = _divide(options.source, rng)
+    sides = _divide(options.source, rng) if options.source.is_dir() else {}
+    if not sides or not all(sides.values()):
+        parser.error(f"{options.source} must hold a folder per class, with 7 pictures or more")
     options.out.mkdir(parents=True)
     with (options.out / "list.csv").open("w", newline="") as file:
         rows = csv.writer(file)

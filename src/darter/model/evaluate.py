@@ -246,8 +246,13 @@ def evaluate_as(
     paths: Sequence[str] = (),
 ) -> Judged:
     """Logits (n, classes) held against targets, as the task of that name measures them."""
-    measure = evaluate_multilabel if task == "multilabel" else evaluate
-    return measure(logits, targets, classes, calibration=calibration, paths=paths)
+    return EVALUATIONS[task](logits, targets, classes, calibration=calibration, paths=paths)
+
+
+EVALUATIONS: dict[str, Callable[..., Judged]] = {
+    "classify": evaluate,
+    "multilabel": evaluate_multilabel,
+}
 
 
 def _check_labels(samples: Sequence["Sample"], classes: tuple[str, ...]) -> None:
