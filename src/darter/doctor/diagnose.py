@@ -80,7 +80,7 @@ def _differences(job: Job, seconds: float, say: Callable[[str], None]) -> Times:
             if run not in best or done.seconds < best[run].seconds:
                 best[run] = done
     whole = best[runs.everything]
-    return Times(
+    return Times.measured(
         whole.seconds,
         best.get(runs.without_reading, whole).seconds,
         best.get(runs.without_decoding, whole).seconds,

@@ -27,6 +27,24 @@ class Times:
     without_model: float
     waiting: float
 
+    @classmethod
+    def measured(
+        cls,
+        everything: float,
+        without_reading: float,
+        without_decoding: float,
+        without_augmentation: float,
+        without_model: float,
+        waiting: float,
+    ) -> "Times":
+        """Times of a real machine: where a run that does less took longer, something else kept the
+        machine busy, and the parts that it leaves out saved nothing."""
+        reading = min(everything, without_reading)
+        decoding = min(reading, without_decoding)
+        augmentation = min(decoding, without_augmentation)
+        model = min(everything, without_model)
+        return cls(everything, reading, decoding, augmentation, model, waiting)
+
     def saved(self) -> dict[str, float]:
         """Seconds per picture that go away with each part."""
         return {
