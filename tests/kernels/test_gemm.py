@@ -19,7 +19,7 @@ def bound(a, b, algorithm):
     if algorithm == "blocked":
         return (k + 1) * EPSILON * (a @ b)
     return (
-        (12.0 ** kernels.GEMM_ALGORITHMS[algorithm])
+        (12.0 ** kernels.GEMM_ALGORITHMS[algorithm].value)
         * (k + 40)
         * EPSILON
         * k

@@ -1,7 +1,5 @@
 """Convolutions to call: at once, or prepared for many calls."""
 
-from typing import Any
-
 import numpy as np
 
 from darter.conv.algorithms import ALGORITHMS
@@ -9,6 +7,11 @@ from darter.conv.choice import MAX_ERROR, Choice, check, choose
 from darter.conv.spec import ConvSpec, expect_spec
 from darter.errors import OptionError, ShapeError
 from darter.kernels import (
+    NO_ACTIVATION,
+    Activated,
+    ActivationKind,
+    Convolution,
+    Floats,
     apart_from,
     as_float32,
     blocked_shape,
@@ -16,21 +19,23 @@ from darter.kernels import (
     prepare_convolution,
 )
 
-ACTIVATIONS = {
-    None: ("none", 0.0, 0.0),
-    "relu": ("relu", 0.0, 0.0),
-    "relu6": ("clip", 0.0, 6.0),
+Sizes = int | tuple[int, ...]  # on both axes, or on each
+
+ACTIVATIONS: dict[str | None, Activated] = {
+    None: NO_ACTIVATION,
+    "relu": (ActivationKind.relu, 0.0, 0.0),
+    "relu6": (ActivationKind.clip, 0.0, 6.0),
 }
 
 
 def conv2d(
-    x: Any,
-    w: Any,
-    bias: Any = None,
+    x: Floats,
+    w: Floats,
+    bias: Floats | None = None,
     *,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Sizes = 1,
+    padding: Sizes = 0,
+    dilation: Sizes = 1,
     groups: int = 1,
     activation: str | None = None,
     algorithm: str = "auto",
@@ -66,8 +71,8 @@ def conv2d(
 
 def prepare(
     spec: ConvSpec,
-    w: Any,
-    bias: Any = None,
+    w: Floats,
+    bias: Floats | None = None,
     *,
     activation: str | None = None,
     algorithm: str = "auto",
@@ -117,7 +122,7 @@ class PreparedConv:
     spec: its shape.   choice: the algorithm and the reasons for it.
     """
 
-    def __init__(self, spec: ConvSpec, choice: Choice, core: Any) -> None:
+    def __init__(self, spec: ConvSpec, choice: Choice, core: Convolution) -> None:
         self.spec = spec
         self.choice = choice
         self._core = core
@@ -133,7 +138,9 @@ class PreparedConv:
         names = ("blocked", "plain")
         return names[self._core.plain_input], names[self._core.plain_output]
 
-    def __call__(self, x: Any, out: np.ndarray | None = None, residual: Any = None) -> np.ndarray:
+    def __call__(
+        self, x: Floats, out: np.ndarray | None = None, residual: Floats | None = None
+    ) -> np.ndarray:
         """Convolve, add `residual`, apply the activation.
 
         x: float32, plain `spec.x` or blocked.   out, residual: like the result: plain `spec.y`, or
@@ -155,7 +162,7 @@ class PreparedConv:
         self._core.run(x, out, residual, x_blocked, y_blocked)
         return out
 
-    def _residual(self, residual: Any, out: np.ndarray, blocked: bool) -> np.ndarray:
+    def _residual(self, residual: Floats, out: np.ndarray, blocked: bool) -> np.ndarray:
         residual = np.ascontiguousarray(as_float32("residual", residual))
         if residual.shape != out.shape:
             layout = "blocked" if blocked else "plain"

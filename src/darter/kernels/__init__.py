@@ -1,14 +1,26 @@
 """Typed Python face of the compiled core: instruction sets, threads and every kernel."""
 
-from darter.kernels.arrays import apart_from, as_float32, check_out
+from darter.kernels.arrays import Floats, apart_from, as_float32, check_out
 from darter.kernels.convolution import (
     BLOCK,
+    Convolution,
     blocked_shape,
     from_blocked,
     prepare_convolution,
     to_blocked,
 )
-from darter.kernels.gemm import GEMM_ALGORITHMS, gemm
+from darter.kernels.enums import (
+    BORDERS,
+    GEMM_ALGORITHMS,
+    NO_ACTIVATION,
+    PRECISIONS,
+    Activated,
+    ActivationKind,
+    Precision,
+    RecurrenceKind,
+    Where,
+)
+from darter.kernels.gemm import gemm
 from darter.kernels.jpeg import check_jpeg, decode_jpeg, jpeg_size
 from darter.kernels.peak import Peak, measure_peak
 from darter.kernels.runtime import (
@@ -22,17 +34,24 @@ from darter.kernels.runtime import (
     using_threads,
     wake_threads,
 )
-from darter.kernels.steps import NO_ACTIVATION, Array, Named, steps
-from darter.kernels.warp import BORDERS, mean_rgb, reach, warp
+from darter.kernels.steps import Array, steps
+from darter.kernels.warp import mean_rgb, reach, warp
 
 __all__ = [
     "BLOCK",
     "BORDERS",
     "GEMM_ALGORITHMS",
     "NO_ACTIVATION",
+    "PRECISIONS",
+    "Activated",
+    "ActivationKind",
     "Array",
-    "Named",
+    "Convolution",
+    "Floats",
     "Peak",
+    "Precision",
+    "RecurrenceKind",
+    "Where",
     "active_isa",
     "apart_from",
     "as_float32",

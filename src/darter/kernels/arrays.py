@@ -1,13 +1,23 @@
 """What kernels take and give: float32 arrays."""
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from darter.errors import ShapeError
 
 
-def as_float32(name: str, value: Any) -> np.ndarray:
+class DLPack(Protocol):
+    """A tensor of another library."""
+
+    def __dlpack__(self, **options: Any) -> Any: ...
+
+
+Floats = ArrayLike | DLPack  # real numbers in main memory
+
+
+def as_float32(name: str, value: Floats) -> np.ndarray:
     """Real numbers as a float32 array; no copy where they are float32 already.
 
     value: a numpy array or list, or anything with DLPack, such as a tensor of PyTorch on the CPU.
@@ -16,12 +26,13 @@ def as_float32(name: str, value: Any) -> np.ndarray:
     """
     if type(value) is np.ndarray and value.dtype == np.float32:
         return value
+    given: Any = value
     try:
-        if hasattr(value, "resolve_neg"):  # of PyTorch; DLPack would lose a pending sign
-            value = value.detach().resolve_neg()
-        if not isinstance(value, np.ndarray) and hasattr(value, "__dlpack__"):
-            value = np.from_dlpack(value)
-        array = np.asarray(value)
+        if hasattr(given, "resolve_neg"):  # of PyTorch; DLPack would lose a pending sign
+            given = given.detach().resolve_neg()
+        if not isinstance(given, np.ndarray) and hasattr(given, "__dlpack__"):
+            given = np.from_dlpack(given)
+        array = np.asarray(given)
     except (BufferError, RuntimeError, TypeError, ValueError) as error:
         raise ShapeError(
             f"{name}: cannot read {type(value).__name__}: {error} "
@@ -32,7 +43,7 @@ def as_float32(name: str, value: Any) -> np.ndarray:
     return np.asarray(array, np.float32)
 
 
-def check_out(out: Any, name: str = "out") -> None:
+def check_out(out: object, name: str = "out") -> None:
     """Raise ShapeError unless kernels can write into it; its shape is left to the caller."""
     if isinstance(out, np.ndarray) and out.dtype == np.float32 and out.flags.carray:
         return

@@ -3,13 +3,13 @@
 Blocked arrays are (N, ceil(C / 16), H, W, 16); missing channels hold zeros.
 """
 
-from typing import Any
-
 import numpy as np
 
 from darter.errors import ShapeError
 from darter.kernels import _core
-from darter.kernels.arrays import as_float32
+from darter.kernels._core import Convolution
+from darter.kernels.arrays import Floats, as_float32
+from darter.kernels.enums import NO_ACTIVATION, Activated
 
 BLOCK = 16
 
@@ -19,8 +19,8 @@ def prepare_convolution(
     spec: list[int],
     w: np.ndarray,
     bias: np.ndarray | None,
-    activation: tuple[str, float, float] = ("none", 0.0, 0.0),
-) -> Any:
+    activation: Activated = NO_ACTIVATION,
+) -> Convolution:
     """Pack (and for Winograd transform) the filters of one layer for the active instruction set.
 
     spec: n, c, h, w, k, r, s, stride (2), padding (4), dilation (2), groups.
@@ -37,7 +37,7 @@ def blocked_shape(shape: tuple[int, ...]) -> tuple[int, int, int, int, int]:
     return n, -(-c // BLOCK), h, w, BLOCK
 
 
-def to_blocked(x: Any) -> np.ndarray:
+def to_blocked(x: Floats) -> np.ndarray:
     """float32 (N, C, H, W) to (N, ceil(C / 16), H, W, 16), zeros in the missing channels."""
     x = as_float32("to_blocked: x", x)
     if x.ndim != 4:
@@ -48,7 +48,7 @@ def to_blocked(x: Any) -> np.ndarray:
     return out
 
 
-def from_blocked(x: Any, channels: int) -> np.ndarray:
+def from_blocked(x: Floats, channels: int) -> np.ndarray:
     """The inverse of `to_blocked`; `channels` is C."""
     x = as_float32("from_blocked: x", x)
     if channels < 1:

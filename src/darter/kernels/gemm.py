@@ -1,20 +1,16 @@
 """Matrix products."""
 
-from typing import Any
-
 import numpy as np
 
 from darter.errors import OptionError, ShapeError
 from darter.kernels import _core
-from darter.kernels.arrays import apart_from, as_float32, check_out
-
-GEMM_ALGORITHMS = {"blocked": 0, "strassen": 1, "strassen-2": 2}  # name -> levels of Strassen
-PRECISIONS = ("float32", "bfloat16")  # of operands; sums and results are float32
+from darter.kernels.arrays import Floats, apart_from, as_float32, check_out
+from darter.kernels.enums import GEMM_ALGORITHMS, PRECISIONS, Precision
 
 
 def gemm(
-    a: Any,
-    b: Any,
+    a: Floats,
+    b: Floats,
     *,
     algorithm: str = "blocked",
     precision: str = "float32",
@@ -40,7 +36,7 @@ def gemm(
             f"gemm: unknown algorithm {algorithm!r}; choose from {', '.join(GEMM_ALGORITHMS)}"
         )
     if precision not in PRECISIONS:
-        raise OptionError(f"gemm: precision is float32 or bfloat16, got {precision!r}")
+        raise OptionError(f"gemm: precision is {' or '.join(PRECISIONS)}, got {precision!r}")
     if precision == "bfloat16" and algorithm != "blocked":
         raise OptionError(
             f"gemm: {algorithm} adds before it multiplies, which bfloat16 is too coarse for; "
@@ -56,5 +52,5 @@ def gemm(
         if out.shape != shape:
             raise ShapeError(f"gemm: out must be {shape}, got {out.shape}")
         a, b = apart_from(out, a), apart_from(out, b)
-    _core.gemm(a, b, out, GEMM_ALGORITHMS[algorithm], precision == "bfloat16")
+    _core.gemm(a, b, out, GEMM_ALGORITHMS[algorithm], Precision[precision])
     return out

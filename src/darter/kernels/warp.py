@@ -7,8 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from darter.errors import OptionError, ShapeError
 from darter.kernels import _core
-
-BORDERS = ("reflect", "edge", "fill")
+from darter.kernels.enums import BORDERS, Border
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom; pixels right and below are outside
 
@@ -67,7 +66,7 @@ def warp(
             raise OptionError(f"warp: bytes need low and high in 0..255, got {ends}")
     try:
         whole = part_of or (picture.shape[1], picture.shape[0], 0, 0)
-        _core.warp(picture, out, numbers, BORDERS.index(border), whole)
+        _core.warp(picture, out, numbers, Border[border], whole)
     except (AttributeError, IndexError, TypeError, ValueError) as error:
         _explain(picture, out, parts)
         raise error
@@ -82,7 +81,7 @@ def reach(
 ) -> Box:
     """The part of a picture of (width, height) that `warp` reads for a square output of `size`."""
     numbers = np.concatenate((np.ravel(homography), lens or _NO_LENS), dtype=np.float64)
-    return _core.reach(numbers, BORDERS.index(border), *picture, size)
+    return _core.reach(numbers, Border[border], *picture, size)
 
 
 def mean_rgb(picture: NDArray[np.uint8], box: Box | None = None) -> tuple[float, float, float]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from darter.kernels import ActivationKind
 from darter.net import shapes
 from darter.net.graph import NOTHING
 
@@ -30,22 +31,10 @@ class Activation:
     b: float = 0.0
 
 
-ACTIVATIONS = (
-    "relu",
-    "clip",
-    "leaky_relu",
-    "elu",
-    "sigmoid",
-    "hard_sigmoid",
-    "swish",
-    "hard_swish",
-    "gelu",
-    "gelu_tanh",
-    "tanh",
-    "softplus",
-    "mish",
-)
 HELPERS = ("erf", "exp", "sqrt", "reciprocal", "power")  # parts of larger patterns
+ACTIVATIONS = tuple(
+    kind.name for kind in ActivationKind if kind.name != "none" and kind.name not in HELPERS
+)
 
 
 @dataclass(frozen=True)

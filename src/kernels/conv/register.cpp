@@ -9,7 +9,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "activation/named.hpp"
+#include "activation/given.hpp"
 #include "conv/convolution.hpp"
 #include "register.hpp"
 
@@ -97,7 +97,7 @@ void register_conv(nb::module_& m) {
     m.def(
         "prepare_convolution",
         [](const std::string& algorithm, const std::vector<int64_t>& spec, const Input& w,
-           const std::optional<Input>& bias, const Named& activation) {
+           const std::optional<Input>& bias, const Activated& activation) {
             ConvSpec shape = spec_from(spec);
             expect_size("w", w.size(), shape.k * (shape.c / shape.groups) * shape.r * shape.s);
             if (bias) expect_size("bias", bias->size(), shape.k);

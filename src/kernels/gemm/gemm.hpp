@@ -26,6 +26,8 @@ using Target = Sum<float>;  // the product is added to every term; column_stride
 void gemm(int64_t m, int64_t n, int64_t k, const Operand& a, const Operand& b, const Target& target,
           bool overwrite, Precision precision = Precision::float32);
 
+enum class GemmAlgorithm { blocked, strassen, strassen_2 };  // as a number: levels of Strassen
+
 // c = a * b by Strassen's seven products, `levels` deep (1 or 2). Odd rows and columns are
 // finished by gemm.
 void strassen(int64_t m, int64_t n, int64_t k, const Operand& a, const Operand& b, float* c,

@@ -16,19 +16,19 @@ Operand operand(const Input& x) { return {x.data(), x.stride(0), x.stride(1)}; }
 void register_gemm(nb::module_& m) {
     m.def(
         "gemm",
-        [](const Input& a, const Input& b, const Output& out, int strassen_levels,
-           bool bfloat16) {
+        [](const Input& a, const Input& b, const Output& out, GemmAlgorithm algorithm,
+           Precision precision) {
             int64_t rows = a.shape(0), columns = b.shape(1), depth = a.shape(1);
             nb::gil_scoped_release unlocked;
-            if (strassen_levels)
-                strassen(rows, columns, depth, operand(a), operand(b), out.data(), columns,
-                         strassen_levels);
-            else
+            if (algorithm == GemmAlgorithm::blocked)
                 gemm(rows, columns, depth, operand(a), operand(b), Target(out.data(), columns, 1),
-                     true, bfloat16 ? Precision::bfloat16 : Precision::float32);
+                     true, precision);
+            else
+                strassen(rows, columns, depth, operand(a), operand(b), out.data(), columns,
+                         static_cast<int>(algorithm));
         },
-        nb::arg("a"), nb::arg("b"), nb::arg("out"), nb::arg("strassen_levels"),
-        nb::arg("bfloat16"));
+        nb::arg("a"), nb::arg("b"), nb::arg("out"), nb::arg("algorithm"),
+        nb::arg("precision"));
 #if defined(__x86_64__)
     if (available_isas().back() == Isa::amx) {
         m.def("load_foreign_tiles", &amx::load_foreign_tiles);

@@ -1,8 +1,14 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
 
 #include <memory>
+#include <optional>
 #include <stdexcept>
+#include <string>
+#include <utility>
 
 #include "jpeg/jpeg.hpp"
 #include "register.hpp"
@@ -17,7 +23,7 @@ const uint8_t* start_of(const nb::bytes& data) {
 }
 
 // The pixels of a window, None where libjpeg-turbo must look.
-nb::object call_decode(nb::bytes data, int left, int top, int right, int bottom) {
+std::optional<RgbArray> call_decode(nb::bytes data, int left, int top, int right, int bottom) {
     const uint8_t* bytes = start_of(data);
     size_t size = data.size();
     std::unique_ptr<uint8_t[]> pixels;
@@ -35,22 +41,22 @@ nb::object call_decode(nb::bytes data, int left, int top, int right, int bottom)
                 pixels.reset();
         }
     }
-    if (!pixels) return nb::none();
+    if (!pixels) return {};
     uint8_t* owned = pixels.release();
     nb::capsule owner(owned, [](void* p) noexcept { delete[] static_cast<uint8_t*>(p); });
     size_t shape[3] = {size_t(bottom - top), size_t(right - left), 3};
-    return nb::cast(RgbArray(owned, 3, shape, owner));
+    return RgbArray(owned, 3, shape, owner);
 }
 
 // (width, height) of a JPEG that `decode_jpeg` takes, None for others.
-nb::object call_size(nb::bytes data) {
+std::optional<std::pair<int, int>> call_size(nb::bytes data) {
     auto header = jpeg::read_header(start_of(data), data.size());
-    if (!header || !header->usual) return nb::none();
-    return nb::make_tuple(header->width, header->height);
+    if (!header || !header->usual) return {};
+    return std::pair<int, int>{header->width, header->height};
 }
 
 // What the entropy-coded bytes are: a name of `State`, None where libjpeg-turbo must tell.
-nb::object call_check(nb::bytes data) {
+std::optional<std::string> call_check(nb::bytes data) {
     constexpr const char* names[] = {"whole", "extra", "endless", "damaged"};
     const uint8_t* bytes = start_of(data);
     size_t size = data.size();
@@ -60,8 +66,8 @@ nb::object call_check(nb::bytes data) {
         if (auto header = jpeg::read_header(bytes, size))
             state = jpeg::check(bytes, size, *header);
     }
-    if (!state) return nb::none();
-    return nb::str(names[static_cast<int>(*state)]);
+    if (!state) return {};
+    return names[static_cast<int>(*state)];
 }
 
 }  // namespace

@@ -11,7 +11,7 @@
 #include <stdexcept>
 #include <tuple>
 
-#include "activation/named.hpp"
+#include "activation/given.hpp"
 #include "net/fully_connected.hpp"
 #include "net/program.hpp"
 #include "net/recurrent.hpp"
@@ -44,9 +44,11 @@ Taps taps(const TapLists& lists) {
     return {count, index, weight};
 }
 
-std::vector<Place> places(const std::vector<std::pair<int, int64_t>>& pairs) {
+using Places = std::vector<std::pair<Place::Where, int64_t>>;
+
+std::vector<Place> places(const Places& pairs) {
     std::vector<Place> all;
-    for (auto [where, index] : pairs) all.push_back({static_cast<Place::Where>(where), index});
+    for (auto [where, index] : pairs) all.push_back({where, index});
     return all;
 }
 
@@ -71,8 +73,7 @@ void register_program(nb::module_& m) {
     nb::class_<Program>(m, "Program")
         .def(nb::init<int64_t>(), nb::arg("arena_floats"))
         .def("add",
-             [](Program& program, StepPointer step, const std::vector<std::pair<int, int64_t>>& x,
-                const std::vector<std::pair<int, int64_t>>& y) {
+             [](Program& program, StepPointer step, const Places& x, const Places& y) {
                  program.add(std::move(step), places(x), places(y));
              },
              nb::arg("step"), nb::arg("x"), nb::arg("y"))
@@ -101,18 +102,17 @@ void register_product_steps(nb::module_& m) {
         .def_prop_ro("weight_bytes", &FullyConnected::weight_bytes);
     m.def(
         "pack_fully_connected",
-        [](int64_t c, int64_t k, const Input& w, const Input& bias, const Named& activation,
-           bool bfloat16) {
+        [](int64_t c, int64_t k, const Input& w, const Input& bias, const Activated& activation,
+           Precision precision) {
             if (static_cast<int64_t>(w.size()) != c * k || static_cast<int64_t>(bias.size()) != k)
                 throw std::invalid_argument("w must have c * k numbers, bias k");
             Activation f = activation_of(activation);
             Filters filters{w.data(), bias.data(), f.low(), f.high(), f};
             nb::gil_scoped_release unlocked;
-            return std::make_shared<FullyConnected>(
-                c, k, filters, bfloat16 ? Precision::bfloat16 : Precision::float32);
+            return std::make_shared<FullyConnected>(c, k, filters, precision);
         },
         nb::arg("c"), nb::arg("k"), nb::arg("w"), nb::arg("bias"), nb::arg("activation"),
-        nb::arg("bfloat16"));
+        nb::arg("precision"));
     m.def("fully_connected_step", &fully_connected_step, nb::arg("layer"), nb::arg("residual"),
           nb::arg("n"), nb::arg("x_blocks"), nb::arg("y_blocks"));
 }
@@ -121,16 +121,12 @@ void register_recurrent_steps(nb::module_& m) {
     nb::class_<Recurrence>(m, "Recurrence").def_prop_ro("weight_bytes", &Recurrence::weight_bytes);
     m.def(
         "pack_recurrent",
-        [](const std::string& kind, int64_t hidden, const Input& r, const Input& bias) {
-            const char* names[] = {"lstm", "gru", "gru_reset_after"};
-            const auto* found = std::find(std::begin(names), std::end(names), kind);
-            if (found == std::end(names)) throw std::invalid_argument("no recurrence " + kind);
-            auto which = static_cast<Recurrence::Kind>(found - std::begin(names));
-            int64_t gates = which == Recurrence::lstm ? 4 : 3;
+        [](Recurrence::Kind kind, int64_t hidden, const Input& r, const Input& bias) {
+            int64_t gates = kind == Recurrence::lstm ? 4 : 3;
             if (static_cast<int64_t>(r.size()) != gates * hidden * hidden ||
                 static_cast<int64_t>(bias.size()) != hidden)
                 throw std::invalid_argument("r must be (gates * hidden, hidden), bias (hidden)");
-            return std::make_shared<Recurrence>(which, hidden, r.data(), bias.data());
+            return std::make_shared<Recurrence>(kind, hidden, r.data(), bias.data());
         },
         nb::arg("kind"), nb::arg("hidden"), nb::arg("r"), nb::arg("bias"));
     m.def("recurrent_step", &recurrent_step, nb::arg("layer"), nb::arg("n"), nb::arg("steps"),
@@ -141,42 +137,55 @@ void register_blocked_steps(nb::module_& m) {
     m.def("pool_step",
           [](const Array& x, const Array& y, const Numbers& shape, bool mean, bool count_padding) {
               return pool_step(blocked(x), blocked(y), pool_shape(shape, mean, count_padding));
-          });
+          },
+        nb::arg("x"), nb::arg("y"), nb::arg("shape"), nb::arg("mean"), nb::arg("count_padding"));
     m.def("eltwise_step", [](const std::string& function, const Array& a, const Array& b,
-                             const Array& y, const Named& activation) {
+                             const Array& y, const Activated& activation) {
         return eltwise_step(function, blocked(a), blocked(b), blocked(y), activation_of(activation));
-    });
-    m.def("scale_step", [](const Array& x, const Array& y, const Named& activation) {
+    },
+        nb::arg("function"), nb::arg("a"), nb::arg("b"), nb::arg("y"), nb::arg("activation"));
+    m.def("scale_step", [](const Array& x, const Array& y, const Activated& activation) {
         return scale_step(blocked(x), blocked(y), activation_of(activation));
-    });
-    m.def("activation_step", [](const Array& x, const Array& y, const Named& activation) {
+    },
+        nb::arg("x"), nb::arg("y"), nb::arg("activation"));
+    m.def("activation_step", [](const Array& x, const Array& y, const Activated& activation) {
         return activation_step(blocked(x), blocked(y), activation_of(activation));
-    });
+    },
+        nb::arg("x"), nb::arg("y"), nb::arg("activation"));
     m.def("channels_step", [](const std::vector<Array>& x, const Array& y,
                               const std::vector<std::pair<int64_t, int64_t>>& sources) {
         return channels_step(blocked(x), blocked(y), sources);
-    });
-    m.def("to_blocked_step", [](const Array& y) { return to_blocked_step(blocked(y)); });
-    m.def("from_blocked_step", [](const Array& x) { return from_blocked_step(blocked(x)); });
+    },
+        nb::arg("x"), nb::arg("y"), nb::arg("sources"));
+    m.def("to_blocked_step", [](const Array& y) { return to_blocked_step(blocked(y)); },
+        nb::arg("y"));
+    m.def("from_blocked_step", [](const Array& x) { return from_blocked_step(blocked(x)); },
+        nb::arg("x"));
     m.def("layer_norm_step", [](const Array& x, const Array& y, float epsilon) {
         return layer_norm_step(blocked(x), blocked(y), epsilon);
-    });
+    },
+        nb::arg("x"), nb::arg("y"), nb::arg("epsilon"));
     m.def("group_norm_step",
           [](const Array& x, const Array& y, int64_t groups, float epsilon) {
               return group_norm_step(blocked(x), blocked(y), groups, epsilon);
-          });
+          },
+        nb::arg("x"), nb::arg("y"), nb::arg("groups"), nb::arg("epsilon"));
     m.def("depth_to_space_step",
           [](const Array& x, const Array& y, bool channels_first) {
               return depth_to_space_step(blocked(x), blocked(y), channels_first);
-          });
+          },
+        nb::arg("x"), nb::arg("y"), nb::arg("channels_first"));
     m.def("lrn_step", [](const Array& x, const Array& y, int64_t size, float alpha, float beta,
                          float bias) {
         return lrn_step(blocked(x), blocked(y), size, alpha, beta, bias);
-    });
+    },
+        nb::arg("x"), nb::arg("y"), nb::arg("size"), nb::arg("alpha"), nb::arg("beta"),
+        nb::arg("bias"));
     m.def("resample_step", [](const Array& x, const Array& y, const TapLists& rows,
                               const TapLists& columns, float border) {
         return resample_step(blocked(x), blocked(y), taps(rows), taps(columns), border);
-    });
+    },
+        nb::arg("x"), nb::arg("y"), nb::arg("rows"), nb::arg("columns"), nb::arg("border"));
 }
 
 void register_plain_steps(nb::module_& m) {
@@ -185,23 +194,31 @@ void register_plain_steps(nb::module_& m) {
         for (const auto& [x, y, x_offset, y_offset, sizes, x_strides, y_strides] : lists)
             parts.push_back({x, y, x_offset, y_offset, sizes, x_strides, y_strides});
         return move_step(std::move(parts));
-    });
+    },
+        nb::arg("parts"));
     m.def("broadcast_step", [](const std::string& function, const Numbers& sizes,
                                const Numbers& a_strides, const Numbers& b_strides,
-                               const Named& activation) {
+                               const Activated& activation) {
         return broadcast_step(function, sizes, a_strides, b_strides, activation_of(activation));
-    });
-    m.def("softmax_step", &softmax_step);
-    m.def("select_step", &select_step);
-    m.def("arg_step", &arg_step);
-    m.def("reduce_step", &reduce_step);
-    m.def("matmul_step", &matmul_step);
+    },
+        nb::arg("function"), nb::arg("sizes"), nb::arg("a_strides"), nb::arg("b_strides"),
+        nb::arg("activation"));
+    m.def("softmax_step", &softmax_step,
+          nb::arg("outer"), nb::arg("axis"), nb::arg("inner"), nb::arg("log"));
+    m.def("select_step", &select_step,
+          nb::arg("sizes"), nb::arg("c_strides"), nb::arg("a_strides"), nb::arg("b_strides"));
+    m.def("arg_step", &arg_step,
+          nb::arg("outer"), nb::arg("axis"), nb::arg("inner"), nb::arg("least"), nb::arg("last"));
+    m.def("reduce_step", &reduce_step,
+          nb::arg("function"), nb::arg("kept_sizes"), nb::arg("kept_strides"), nb::arg("sizes"),
+          nb::arg("strides"));
+    m.def("matmul_step", &matmul_step,
+          nb::arg("a_offsets"), nb::arg("b_offsets"), nb::arg("m"), nb::arg("n"), nb::arg("k"));
 }
 
 }  // namespace
 
-void register_net(nb::module_& core) {
-    nb::module_ m = core.def_submodule("net", "Steps and programs; use them through darter.net.");
+void register_net(nb::module_& m) {
     nb::class_<Step>(m, "Step").def_prop_ro("weight_bytes", &Step::weight_bytes);
     register_program(m);
     register_product_steps(m);

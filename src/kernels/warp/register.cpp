@@ -53,7 +53,7 @@ warp::Format format_of(const SlotArray& out) {
     throw std::invalid_argument("warp: out must hold float32, uint16 (bfloat16) or uint8");
 }
 
-void call_warp(PixelArray pixels, SlotArray out, Numbers numbers, int border, Whole whole) {
+void call_warp(PixelArray pixels, SlotArray out, Numbers numbers, warp::Border border, Whole whole) {
     check_finite(numbers, kNumbers);
     const double* n = numbers.data();
     warp::Map map = as_map(n, n + 27);
@@ -71,23 +71,22 @@ void call_warp(PixelArray pixels, SlotArray out, Numbers numbers, int border, Wh
     warp::Picture picture = as_picture(pixels, whole);
     if (slot.width == 0 || slot.height == 0) return;
     nb::gil_scoped_release release;
-    auto rule = static_cast<warp::Border>(border);
     if (!picture.held.contains({0, 0, picture.width, picture.height}) &&
-        !picture.held.contains(warp::reach(picture.width, picture.height, slot, map, rule)))
+        !picture.held.contains(warp::reach(picture.width, picture.height, slot, map, border)))
         throw std::invalid_argument("warp: the pixels are too small a part of the picture");
-    warp::warp(picture, slot, map, color, rule, fill);
+    warp::warp(picture, slot, map, color, border, fill);
 }
 
-Corners call_reach(Numbers numbers, int border, int64_t width, int64_t height, int64_t size) {
+Corners call_reach(Numbers numbers, warp::Border border, int64_t width, int64_t height, int64_t size) {
     check_finite(numbers, 9 + 5);
     if (width < 1 || height < 1 || size < 1) throw std::invalid_argument("reach: nothing to see");
     warp::Map map = as_map(numbers.data(), numbers.data() + 9);
     warp::Output out{nullptr, warp::Format::float32, size, size, 0, 0, 0};
-    warp::Box box = warp::reach(width, height, out, map, static_cast<warp::Border>(border));
+    warp::Box box = warp::reach(width, height, out, map, border);
     return {box.left, box.top, box.right, box.bottom};
 }
 
-nb::tuple call_mean_rgb(PixelArray pixels, Corners corners) {
+std::tuple<double, double, double> call_mean_rgb(PixelArray pixels, Corners corners) {
     auto [left, top, right, bottom] = corners;
     auto w = static_cast<int64_t>(pixels.shape(1)), h = static_cast<int64_t>(pixels.shape(0));
     warp::Picture picture = as_picture(pixels, {w, h, 0, 0});
@@ -99,7 +98,7 @@ nb::tuple call_mean_rgb(PixelArray pixels, Corners corners) {
         nb::gil_scoped_release release;
         warp::mean_rgb(picture, box, mean);
     }
-    return nb::make_tuple(mean[0], mean[1], mean[2]);
+    return {mean[0], mean[1], mean[2]};
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from darter.kernels import NO_ACTIVATION, steps, using_at_most
 from darter.net.graph import Graph
@@ -31,7 +30,7 @@ def emitted(
     return build
 
 
-def assemble(build: Builder) -> Any:
+def assemble(build: Builder) -> steps.Program:
     """The core's program; memory is first checked, then taken."""
     floats = arena_floats(build)
     check_total(build.options, 4 * floats, sum(step.core.weight_bytes for step in build.steps))
@@ -39,8 +38,8 @@ def assemble(build: Builder) -> Any:
     for array in build.constants:
         core.add_constant(array)
     for step in build.steps:
-        places = ([value.place for value in values] for values in (step.reads, step.writes))
-        core.add(step.core, *places)
+        reads, writes = ([v.place for v in values] for values in (step.reads, step.writes))
+        core.add(step.core, reads, writes)
     return core
 
 
@@ -75,8 +74,9 @@ def _emit_front(build: Builder, cut: int, batch: int, release: Release) -> None:
     reads = [build.plain(name) for name in graph.inputs]
     writes = [build.new_whole(name) for name in names]
     sizes = ([floats_of((1, *v.shape[1:]), v.axis) for v in values] for values in (reads, writes))
-    build.inner, build.inner_core = inner, assemble(inner)
-    core = steps.repeat_step(build.inner_core, batch, *sizes)
+    program = assemble(inner)
+    build.inner = inner, program
+    core = steps.repeat_step(program, batch, *sizes)
     build.begin(0, graph.nodes[0])
     how = "pictures side by side" if apart else "picture by picture"
     adds = batch * sum(step.multiply_adds for step in inner.steps)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darter.errors import ModelFileError
-from darter.kernels import BLOCK, NO_ACTIVATION, Named, steps
+from darter.kernels import BLOCK, NO_ACTIVATION, Activated, ActivationKind, steps
 from darter.net.budget import LIMITS, Budget
 from darter.net.graph import Graph, Node
 from darter.net.infer import infer
@@ -36,7 +36,7 @@ from darter.net.plan.weights import Weights
 class Step:
     """One step of the plan: what the core runs, where, and how to tell a reader about it."""
 
-    core: Any
+    core: steps.Step
     reads: tuple[Value, ...]
     writes: tuple[Value, ...]
     op: str
@@ -65,8 +65,8 @@ class Builder:
         self._last_use = {name: i for i, node in enumerate(graph.nodes) for name in node.inputs}
         self._last_use |= dict.fromkeys(graph.outputs, len(graph.nodes))
         self._node = graph.nodes[0] if graph.nodes else None
-        self.inner: Builder | None = None  # of the part that runs picture by picture
-        self.inner_core: Any = None
+        # The part that runs picture by picture.
+        self.inner: tuple[Builder, steps.Program] | None = None
         self._number = 0
         for number, name in enumerate(graph.inputs):
             shape = self.shapes[name]
@@ -195,7 +195,7 @@ class Builder:
 
     def emit(
         self,
-        core: Any,
+        core: steps.Step,
         reads: list[Value],
         writes: list[Value],
         algorithm: str = "",
@@ -299,7 +299,7 @@ def strides_of(shape: Dims) -> list[int]:
     return strides
 
 
-def permuting(shape: Dims, order: list[int] | tuple[int, ...]) -> Any:
+def permuting(shape: Dims, order: list[int] | tuple[int, ...]) -> steps.Step:
     """The step that transposes a plain array."""
     sizes = [shape[i] for i in order]
     strides = strides_of(shape)
@@ -307,8 +307,8 @@ def permuting(shape: Dims, order: list[int] | tuple[int, ...]) -> Any:
     return steps.move_step([part])
 
 
-def named(activation: Activation | None) -> Named:
+def named(activation: Activation | None) -> Activated:
     """An activation as the core takes it."""
     if activation is None:
         return NO_ACTIVATION
-    return activation.kind, activation.a, activation.b
+    return ActivationKind[activation.kind], activation.a, activation.b

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from darter.errors import OptionError
+from darter.kernels import PRECISIONS
 
-PRECISIONS = ("float32", "bfloat16")
 # Expected rms error of one convolution against the rms of its outputs; a net's is of that order.
 MAX_ERROR = {"float32": 1e-5, "bfloat16": 5e-3}
 

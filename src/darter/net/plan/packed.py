@@ -1,18 +1,20 @@
 """Weights as the compiled core wants them: packed once, shared by the plans of all batch sizes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from darter.conv import ALGORITHMS, ConvSpec
-from darter.kernels import Named, prepare_convolution, steps
+from darter.kernels import Activated, Precision, RecurrenceKind, prepare_convolution, steps
 from darter.locks import Lock
 from darter.net.plan.algorithm import algorithm_for
 from darter.net.plan.options import Options
 
+Key = tuple[Hashable, ...]
+Layer = TypeVar("Layer", steps.Convolution, steps.FullyConnected, steps.Recurrence)
 SEVERAL = 8  # pictures, for which algorithms of all batches above 1 are chosen
 
 
@@ -20,7 +22,7 @@ class Packed:
     """Packed weights by what they were made of. Safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[Any, ...], Any] = {}
+        self._kept: dict[Key, Any] = {}
         self._chosen: dict[tuple[ConvSpec, Options], str] = {}
         self._lock = Lock()
 
@@ -39,8 +41,8 @@ class Packed:
         algorithm: str,
         spec: ConvSpec,
         weight: Callable[[str], NDArray[np.float32]],
-        activation: Named,
-    ) -> Any:
+        activation: Activated,
+    ) -> steps.Convolution:
         """The core's convolution for some batch size: `placed` makes it one for another.
 
         names: of the filters and biases, which tell nodes of the same shape apart.   algorithm: a
@@ -48,7 +50,7 @@ class Packed:
         not packed yet.
         """
 
-        def pack() -> Any:
+        def pack() -> steps.Convolution:
             w, b = (np.ascontiguousarray(weight(name), np.float32) for name in names)
             core = ALGORITHMS[algorithm].core if algorithm in ALGORITHMS else algorithm
             return prepare_convolution(core, spec.numbers(), w.reshape(spec.w), b, activation)
@@ -60,17 +62,17 @@ class Packed:
         self,
         names: tuple[str, str],
         weight: Callable[[str], NDArray[np.float32]],
-        activation: Named,
-        bfloat16: bool,
-    ) -> Any:
+        activation: Activated,
+        precision: Precision,
+    ) -> steps.FullyConnected:
         """Likewise of a matrix (K, C) with any trailing axes of size 1."""
 
-        def pack() -> Any:
+        def pack() -> steps.FullyConnected:
             w, b = (np.ascontiguousarray(weight(name), np.float32) for name in names)
             k, c = w.shape[:2]
-            return steps.pack_fully_connected(c, k, w.reshape(k, c), b, activation, bfloat16)
+            return steps.pack_fully_connected(c, k, w.reshape(k, c), b, activation, precision)
 
-        return self._make(("fc", names, activation, bfloat16), pack)
+        return self._make(("fc", names, activation, precision), pack)
 
     @property
     def is_empty(self) -> bool:
@@ -78,18 +80,19 @@ class Packed:
 
     def recurrent(
         self, names: tuple[str, ...], kind: str, r: NDArray[np.float32], b: NDArray[np.float32]
-    ) -> Any:
+    ) -> steps.Recurrence:
         """r: (gates * hidden, hidden), b: (hidden,)"""
-        arrays = (np.ascontiguousarray(each, np.float32) for each in (r, b))
+        arrays = [np.ascontiguousarray(each, np.float32) for each in (r, b)]
         return self._make(
-            ("recurrent", names, kind), lambda: steps.pack_recurrent(kind, r.shape[1], *arrays)
+            ("recurrent", names, kind),
+            lambda: steps.pack_recurrent(RecurrenceKind[kind], r.shape[1], *arrays),
         )
 
     @property
     def bytes(self) -> int:
         return sum(layer.weight_bytes for layer in self._kept.values())
 
-    def _make(self, key: tuple[Any, ...], make: Any) -> Any:
+    def _make(self, key: Key, make: Callable[[], Layer]) -> Layer:
         with self._lock:
             if key not in self._kept:
                 self._kept[key] = make()

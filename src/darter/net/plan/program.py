@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darter.errors import ShapeError, UnsupportedError
-from darter.kernels import using_at_most
+from darter.kernels import steps, using_at_most
 from darter.machine import available_cpus
 from darter.net.budget import enough_memory
 from darter.net.graph import Graph
@@ -114,7 +114,7 @@ class Program:
         reports = [_reported(step, s) for step, s in zip(build.steps, times, strict=True)]
         if build.inner is None:
             return reports
-        inner, core = build.inner, build.inner_core
+        inner, core = build.inner
         outputs = [
             np.empty(v.storage.floats // len_of(v), np.float32) for v in build.steps[0].writes
         ]
@@ -127,9 +127,9 @@ class Program:
 
     @property
     def arena_bytes(self) -> int:
-        inner, core = self._build.inner, self._build.inner_core
-        if inner is None:
+        if self._build.inner is None:
             return 4 * self._core.arena_floats
+        inner, core = self._build.inner
         at_once = self.options.threads // inner.options.threads
         return 4 * (self._core.arena_floats + at_once * core.arena_floats)
 
@@ -168,7 +168,7 @@ def len_of(value: Value) -> int:
 
 
 def _timed(
-    core: Any, shapes: Mapping[str, Dims], results: list[Any], threads: int, runs: int
+    core: steps.Program, shapes: Mapping[str, Dims], results: list[Any], threads: int, runs: int
 ) -> list[float]:
     """Median seconds of every step."""
     rng = np.random.default_rng(0)

@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from math import prod
 
-from darter.kernels import BLOCK, Array
+from darter.kernels import BLOCK, Array, Where
 
 Dims = tuple[int, ...]
 MOST_COMPARED = 4096  # storages
-ARENA, INPUT, OUTPUT, CONSTANT = range(4)  # as in src/kernels/net/program.hpp
+ARENA, INPUT, OUTPUT, CONSTANT = Where.arena, Where.input, Where.output, Where.constant
 
 
 @dataclass(eq=False)
@@ -22,7 +22,7 @@ class Storage:
     """
 
     floats: int
-    where: int = ARENA
+    where: Where = ARENA
     index: int = 0
     first: int = -1
     last: int = -1
@@ -71,7 +71,7 @@ class Value:
         return self.axis is None or self.of_blocks == self.own_blocks
 
     @property
-    def place(self) -> tuple[int, int]:
+    def place(self) -> tuple[Where, int]:
         at = self.offset if self.storage.where == ARENA else 0
         return self.storage.where, self.storage.index + at
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from darter.kernels import BLOCK, NO_ACTIVATION, Named, steps
+from darter.kernels import BLOCK, NO_ACTIVATION, Activated, steps
 from darter.net.graph import Node
 from darter.net.plan.builder import Builder, named, strides_of
 from darter.net.plan.storage import Value
@@ -28,12 +28,12 @@ def activation(build: Builder, node: Node) -> None:
         core = steps.broadcast_step(
             "add", list(shape), strides_of(shape), [0] * len(shape), function
         )
-        build.emit(core, [build.plain(x), zero], [build.new(node.output, None)], function[0])
+        build.emit(core, [build.plain(x), zero], [build.new(node.output, None)], function[0].name)
         return
     source = build.blocked(x, axis)
     target = build.in_place(node.output, source)
     core = steps.activation_step(source.array, target.array, function)
-    build.emit(core, [source], [target], function[0])
+    build.emit(core, [source], [target], function[0].name)
 
 
 def scale(build: Builder, node: Node) -> None:
@@ -46,7 +46,7 @@ def scale(build: Builder, node: Node) -> None:
     build.emit(core, [source, *constants], [target])
 
 
-def _binary(build: Builder, node: Node, function: str, after: Named) -> None:
+def _binary(build: Builder, node: Node, function: str, after: Activated) -> None:
     shape = build.shapes[node.output]
     axis = next((a for a in map(build.axis, node.inputs) if a is not None), None)
     operands: list[Value | None] = [None, None]
@@ -85,7 +85,7 @@ def _operand(build: Builder, name: str, shape: tuple[int, ...], axis: int) -> Va
     return None
 
 
-def _plain(build: Builder, node: Node, function: str, after: Named) -> None:
+def _plain(build: Builder, node: Node, function: str, after: Activated) -> None:
     shape = build.shapes[node.output]
     strides = []
     for name in node.inputs:
@@ -93,5 +93,6 @@ def _plain(build: Builder, node: Node, function: str, after: Named) -> None:
         pairs = zip(own, strides_of(own), strict=True)
         strides.append([0 if size == 1 else stride for size, stride in pairs])
     reads = [build.plain(name) for name in node.inputs]
-    core = steps.broadcast_step(function, list(shape), *strides, after)
+    a, b = strides
+    core = steps.broadcast_step(function, list(shape), a, b, after)
     build.emit(core, reads, [build.new(node.output, None)], function)

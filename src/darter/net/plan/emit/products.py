@@ -5,7 +5,7 @@ from math import prod
 import numpy as np
 
 from darter.conv import ConvSpec
-from darter.kernels import NO_ACTIVATION, steps
+from darter.kernels import NO_ACTIVATION, Precision, steps
 from darter.net.graph import Node
 from darter.net.plan.algorithm import border_algorithm, spec_of
 from darter.net.plan.builder import Builder, named, strides_of
@@ -39,7 +39,7 @@ def matmul(build: Builder, node: Node) -> None:
     a_shape, b_shape = build.shapes[a], build.shapes[b]
     (m, k), n = a_shape[-2:], b_shape[-1]
     outer = broadcast(a_shape[:-2], b_shape[:-2])
-    offsets = [_offsets(outer, shape) for shape in (a_shape, b_shape)]
+    offsets = _offsets(outer, a_shape), _offsets(outer, b_shape)
     core = steps.matmul_step(*offsets, m, n, k)
     reads = [build.plain(a), build.plain(b)]
     count = len(offsets[0]) * m * n * k
@@ -114,7 +114,7 @@ def _fully_connected(
     given = build.attributes(node)
     activation, after = named(given["activation"]), given["activation_after_residual"]
     layer = build.packed.fully_connected(
-        names, build.weight, activation, build.options.precision == "bfloat16"
+        names, build.weight, activation, Precision[build.options.precision]
     )
     added = residual[0] if residual and (after or activation == NO_ACTIVATION) else None
     assert x.axis is not None
