@@ -23,6 +23,7 @@ from darter.kernels.enums import (
 from darter.kernels.gemm import gemm
 from darter.kernels.jpeg import check_jpeg, decode_jpeg, jpeg_size
 from darter.kernels.peak import Peak, measure_peak
+from darter.kernels.rounding import MOST_BITS, ROUNDINGS, round_bfloat16, round_fixed
 from darter.kernels.runtime import (
     active_isa,
     available_isas,
@@ -41,8 +42,10 @@ __all__ = [
     "BLOCK",
     "BORDERS",
     "GEMM_ALGORITHMS",
+    "MOST_BITS",
     "NO_ACTIVATION",
     "PRECISIONS",
+    "ROUNDINGS",
     "Activated",
     "ActivationKind",
     "Array",
@@ -68,6 +71,8 @@ __all__ = [
     "measure_peak",
     "prepare_convolution",
     "reach",
+    "round_bfloat16",
+    "round_fixed",
     "set_threads",
     "steps",
     "threads",
