@@ -2,6 +2,7 @@
 
 graph = build(read_model("model.onnx"), ...)   an ONNX file as a Graph of `OPS`
 Programs(lambda: graph).run(x)                 planned for each number of pictures, and run
+to_model(graph)                                written as ONNX again
 """
 
 from darter.net.build import build
@@ -9,6 +10,8 @@ from darter.net.graph import Graph, Node
 from darter.net.infer import pictures_axes
 from darter.net.onnx.functions import nodes_of
 from darter.net.onnx.modelfile import ModelFile, model_in_memory, read_model, read_whole
+from darter.net.onnx.reader import read_graph
+from darter.net.onnx.writer import to_model, with_graph
 from darter.net.ops import OPS
 from darter.net.plan import PRECISIONS, Options, Program, Programs, StepReport, refusals
 
@@ -26,7 +29,10 @@ __all__ = [
     "model_in_memory",
     "nodes_of",
     "pictures_axes",
+    "read_graph",
     "read_model",
     "read_whole",
     "refusals",
+    "to_model",
+    "with_graph",
 ]

@@ -76,9 +76,16 @@ def resize(net: Translation, source: Node) -> None:
     if len(shape) != 4:
         raise UnsupportedError(f"works on (N, C, H, W) only; its input has rank {len(shape)}")
     policy = text(source, "keep_aspect_ratio_policy", "stretch")
-    if integer(source, "antialias", 0) or policy != "stretch" or "axes" in source.attributes:
-        raise UnsupportedError("antialias, axes and keeping the aspect ratio are not supported")
+    if integer(source, "antialias", 0) or policy != "stretch":
+        raise UnsupportedError("antialias and keeping the aspect ratio are not supported")
     scales, sizes = net.constant(source, 2), net.sizes(source, 3)
+    if "axes" in source.attributes:
+        if distinct_axes(source.attributes["axes"], 4) != (2, 3):
+            raise UnsupportedError("resizes other axes than H and W, or these in another order")
+        scales = None if scales is None or not scales.size else np.concatenate(([1, 1], scales))
+        if sizes is not None and any(sizes):
+            first, second = (dims[:2] for dims in net.dims(source.inputs[0]))
+            sizes = ((*first, *sizes[0]), (*second, *sizes[1]))
     hw = [int(size or 0) for size in shape[2:]]
     sized = sizes is not None and len(sizes[0]) > 0
     if sizes is not None and sized:
