@@ -27,7 +27,7 @@ def test_table_names_every_file_that_is_left_out(odd, capsys, monkeypatch):
     for path, kinds in expected.items():
         if "truncated" in kinds or "not an image" in kinds or "conflict" in kinds:
             assert path in printed
-    assert "49 pictures of 2 classes can be used; 30 files left out." in printed
+    assert "51 pictures of 2 classes can be used; 29 files left out." in printed
 
 
 def test_json_and_file_hold_the_same(odd, tmp_path, capsys):

@@ -4,13 +4,17 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from darter.cli.app import main
 from darter.dataset import find_samples, pack
-from tests.tiny_models import COLORS, color_model, darter_model, picture, save
+from darter.model import ModelInfo
+from tests.tiny_models import COLORS, PLAIN, color_model, darter_model, picture, save
 
 
 @pytest.fixture
@@ -77,6 +81,22 @@ def test_names_cannot_move_the_cursor(capfd, model, tmp_path):
     _, out, _ = run(capfd, model, evil)
     assert "\x1b" not in out
     assert len(out.splitlines()) == 1
+
+
+def test_numbers_beyond_the_range_of_the_training_are_cut_and_said(capfd, tmp_path):
+    for name, green in (("within", 4.0), ("beyond", 90.0)):
+        Image.fromarray(np.full((8, 8), green, np.float32)).save(tmp_path / f"{name}.tif")
+    info = ModelInfo(COLORS, replace(PLAIN, value_range=(0.0, 8.0)))
+    model = save(color_model(), tmp_path / "model.onnx", info)
+    files = [tmp_path / "within.tif", tmp_path / "beyond.tif"]
+    _, out, _ = run(capfd, model, *files, "--json")
+    notes = [json.loads(line)["notes"] for line in out.splitlines()]
+    assert notes == [["measured range"], ["measured range", "beyond the range"]]
+    _, out, _ = run(capfd, model, *files)
+    assert ["cut to it" in line for line in out.splitlines()] == [False, True]
+    _, out, _ = run(capfd, model, *files, "--csv")
+    written = [row["notes"] for row in csv.DictReader(io.StringIO(out))]
+    assert written == ["measured range", "measured range|beyond the range"]
 
 
 def test_unknown_and_its_threshold(capfd, tmp_path):

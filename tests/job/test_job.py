@@ -244,6 +244,33 @@ def test_what_is_impossible_is_refused_before_any_work(run, tmp_path, option, va
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "other.pth"]
 
 
+def test_numbers_without_a_white_are_learned_with_one_range(tmp_path):
+    """Two classes of smooth floats that only the size of the numbers tells apart."""
+    from darter.model import read_info
+    from darter.picture import decode
+
+    rng = np.random.default_rng(0)
+    for label, base in (("low", -300), ("high", 900)):
+        (tmp_path / "heights" / label).mkdir(parents=True)
+        for number in range(12):
+            values = base + 100 * rng.random((64, 64), np.float32)
+            Image.fromarray(values).save(tmp_path / "heights" / label / f"{number}.tif")
+    done = darter("train", tmp_path / "heights", "--out", tmp_path / "run", *QUICK)
+    assert done.returncode == 0, done.stderr
+    black, white = read_json(tmp_path / "run" / "audit.json")["value_range"]
+    assert -300 <= black < -290 and 990 < white <= 1000
+    model = tmp_path / "run" / "model.onnx"
+    preprocess = read_info(model).preprocess
+    assert preprocess.value_range == (black, white)
+    new = tmp_path / "heights" / "high" / "0.tif"
+    shown = decode(new, value_range=preprocess.value_range)
+    assert shown.pixels.min() > 200
+    done = darter("predict", model, tmp_path / "heights", "--json", "--unknown-below", "0")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    right = [row["label"] == Path(row["path"]).parent.name for row in rows]
+    assert len(rows) == 24 and np.mean(right) > 0.9
+
+
 @pytest.mark.slow
 def test_thirty_kinds_of_odd_files_are_named_and_the_rest_trains(tmp_path):
     expected = write_odd_folder(tmp_path / "odd")

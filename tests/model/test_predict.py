@@ -86,13 +86,13 @@ def test_unknown_has_no_label_but_says_what_it_might_be(tmp_path):
 def test_order_holds_when_decoding_finishes_out_of_order(session, monkeypatch):
     def slow(info, name, number):
         time.sleep(0.002 * (number % 3))
-        return np.full((3, 8, 8), number, np.float32)
+        return np.full((3, 8, 8), number, np.float32), ()
 
     monkeypatch.setattr(predict, "_prepare", slow)
     rows = predict.stream_logits(
         lambda x: x.mean(axis=(2, 3)), session.info, range(50), batch_size=4, threads=4
     )
-    assert [scores[0] for _, scores in rows] == list(range(50))
+    assert [scores[0] for _, scores, _ in rows] == list(range(50))
 
 
 def test_memory_does_not_grow_with_the_number_of_pictures(session):

@@ -132,17 +132,19 @@ ODD: dict[str, tuple[tuple[str, ...], Make]] = {  # file name: kinds, content
     "layers.psd": (("unsupported format",), lambda rng: b"8BPS\0\x01" + bytes(100)),
     "bomb.png": (("huge",), lambda rng: png(60_000, 60_000, 1, 0, bytes(10_000))),
     "big_claim.jpg": (("huge",), lambda rng: huge_jpeg(picture(rng))),
-    "measurements.tif": (("unsupported pixels",), lambda rng: float_tiff(rng, 900.0)),
-    "counts.tif": (
-        ("unsupported pixels",),
-        lambda rng: encoded(Image.fromarray(np.arange(480, dtype="i4").reshape(20, 24)), "TIFF")),
+    "no_numbers.tif": (
+        ("unsupported pixels",), lambda rng: float_tiff(rng, float("nan"))),
     # converted
     "printing.jpg": (("CMYK",), lambda rng: jpeg(picture(rng).convert("CMYK"))),
     "sixteen.png": (("16-bit",), png16),
     "sixteen_grey.tif": (("16-bit", "grey"), lambda rng: encoded(grey16(rng), "TIFF")),
     "twelve_of_sixteen.png": (
         ("16-bit", "dark 16-bit", "grey"), lambda rng: encoded(grey16(rng, 16), "PNG")),
-    "float.tif": (("float", "grey"), lambda rng: float_tiff(rng, 1.0)),
+    "float.tif": (("measured range", "grey"), lambda rng: float_tiff(rng, 1.0)),
+    "measurements.tif": (("measured range", "grey"), lambda rng: float_tiff(rng, 900.0)),
+    "counts.tif": (
+        ("measured range", "grey"),
+        lambda rng: encoded(Image.fromarray(np.arange(480, dtype="i4").reshape(20, 24)), "TIFF")),
     "palette.png": (("palette",), lambda rng: encoded(picture(rng).quantize(32), "PNG")),
     "transparent.png": (("alpha",), lambda rng: encoded(with_transparency(rng), "PNG")),
     "transparent.webp": (

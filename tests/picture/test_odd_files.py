@@ -46,7 +46,7 @@ def test_the_odd_folder_covers_the_table_of_kinds():
         "similar in another class",
         "class too small",
     }
-    by_the_range = {"measured range", "beyond the range"}
+    by_the_range = {"float", "beyond the range"}  # with others than in [0, 1] beside them
     shown = {kind for kinds, _ in ODD.values() for kind in kinds}
     shown |= {"not a file", "unreadable", "conflict"}
     assert shown == set(KINDS) - by_listing_or_split - by_the_range - {"color space"}

@@ -56,6 +56,7 @@ class Middle:
 
     size: int = 32
     min_side: int = 1
+    value_range: None = None
 
     def warp(self, picture):
         x, y = ((side - self.size) / 2 for side in picture)

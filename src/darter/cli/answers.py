@@ -10,7 +10,9 @@ from rich.cells import cell_len
 
 from darter.model import Prediction
 from darter.names import to_cell, to_json, visible
+from darter.picture import KINDS
 
+DOUBTS = ("beyond the range", "dark 16-bit", "wholly transparent")  # the net may see nothing of it
 FIRST = 16  # the table's columns are laid out for this many rows
 
 
@@ -39,14 +41,14 @@ def json_lines(predictions: Iterable[Prediction], top: int) -> Tally:
 
 
 def csv_rows(predictions: Iterable[Prediction], top: int) -> Tally:
-    """A header, then path, label, confidence, unknown, error and the `top` likeliest classes.
+    """A header, then path, label, confidence, unknown, error, the `top` likeliest classes, notes.
 
     Names are as `darter.names.to_cell` spells them; on a terminal, as `visible` does.
     """
     tally, out = Tally(), csv.writer(sys.stdout, lineterminator="\n")
     on_screen = sys.stdout.isatty()
     ranks = [f"{what}_{rank}" for rank in range(1, top + 1) for what in ("label", "confidence")]
-    out.writerow(["path", "label", "confidence", "unknown", "error", *ranks])
+    out.writerow(["path", "label", "confidence", "unknown", "error", *ranks, "notes"])
     for prediction in tally.watch(predictions):
         row = prediction.to_json()
         labels = "|".join(row["labels"]) or None
@@ -57,7 +59,7 @@ def csv_rows(predictions: Iterable[Prediction], top: int) -> Tally:
         cells = [to_cell(value) for value in (*known, *ranked)]
         if on_screen:
             cells = [visible(cell) if isinstance(cell, str) else cell for cell in cells]
-        out.writerow([*cells, *[""] * (len(ranks) - len(ranked))])
+        out.writerow([*cells, *[""] * (len(ranks) - len(ranked)), "|".join(row["notes"])])
         sys.stdout.flush()
     return tally
 
@@ -95,11 +97,13 @@ def _row(prediction: Prediction, paths: int, labels: int) -> list[tuple[str, str
     style = "yellow" if prediction.unknown else "bold green"
     rest = [pair for pair in prediction.top if pair[0] not in prediction.labels]
     others = ", ".join(f"{visible(name)} {p:.1%}" for name, p in rest)
+    doubts = "".join(f"  ({KINDS[note].meaning})" for note in prediction.notes if note in DOUBTS)
     return [
         *cells,
         (_fill(visible(_answer(prediction)), labels), style),
         (f"  {prediction.confidence:6.1%}  ", ""),
         (f"{'perhaps ' if prediction.unknown else ''}{others}", "dim"),
+        (doubts, "yellow"),
     ]
 
 

@@ -9,6 +9,7 @@ from darter.names import to_json, visible
 
 if TYPE_CHECKING:
     from darter.doctor import Diagnosis
+    from darter.picture import ValueRange
 
 LOOKED_AT = 256  # pictures
 
@@ -52,7 +53,7 @@ def doctor(
     listing = find_samples(folder)
     paths = [sample.path for sample in listing.samples if sample.split in (None, "train")]
     with Console(stderr=True).status("loading the network") as status:
-        usable, side = _usable(some(paths, LOOKED_AT))
+        usable, side, value_range = _usable(some(paths, LOOKED_AT))
         recipe = Recipe(
             backbone=backbone,
             strategy=strategy,
@@ -61,7 +62,7 @@ def doctor(
             batch_size=batch_size,
             precision=precision,
         )
-        model = BackboneModel(recipe, len(listing.classes))
+        model = BackboneModel(recipe, len(listing.classes), value_range)
         job = Job(usable, model.augment, model, len(paths), batch_size, threads)
         found = diagnose(
             job,
@@ -77,23 +78,30 @@ def doctor(
         _print(found, f"{backbone} at {model.size}, batches of {batch_size}, {where}")
 
 
-def _usable(paths: tuple[Path, ...]) -> tuple[tuple[Path, ...], int]:
-    """The paths that can be decoded, and their usual short side; DataError where none can."""
+def _usable(paths: tuple[Path, ...]) -> "tuple[tuple[Path, ...], int, ValueRange | None]":
+    """The paths that can be decoded, their usual short side in pixels, and the range that numbers
+    without a black and white are read with; DataError where none can."""
     from statistics import median
 
     from darter.errors import DataError
     from darter.picture import PictureError, decode
 
-    usable, sides = [], []
+    usable, sides, must_measure = [], [], False
+    values: list[float] = []
     for path in paths:
         try:
-            sides.append(min(decode(path, min_side=32).size))
-        except PictureError:
-            continue
+            picture = decode(path, min_side=32)
+        except PictureError as error:
+            if error.values is None:
+                continue
+            must_measure = True
+            picture = decode(path, min_side=32, value_range=error.values)
         usable.append(path)
+        sides.append(min(picture.size))
+        values += picture.values or ()
     if not usable:
         raise DataError("none of the pictures can be read; `darter audit` says why.")
-    return tuple(usable), int(median(sides))
+    return tuple(usable), int(median(sides)), (min(values), max(values)) if must_measure else None
 
 
 def _print(found: "Diagnosis", about: str) -> None:

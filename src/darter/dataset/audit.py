@@ -8,7 +8,7 @@ from pathlib import Path
 from darter.dataset.leaks import alike
 from darter.dataset.sample import Sample
 from darter.dataset.statistics import PixelStatistics
-from darter.picture import CONVERTED, LEFT_OUT, NOTED
+from darter.picture import CONVERTED, LEFT_OUT, NOTED, ValueRange
 
 ENOUGH = 4  # different pictures of a class: two to learn from, one to validate, one to test
 IMBALANCED = 3  # from here on the summary mentions it
@@ -33,6 +33,7 @@ class Scanned:
     digest: of the decoded pixels (JPEGs at the scale that the scan uses, see `scan`).
     phash: 64-bit perceptual hash.   grey: without color.   pixels: color statistics.
     stamp: size and time of its file when it was read, see `check_unchanged`.
+    value_range: with which it was read, as its file does not say what black and white are.
     """
 
     sample: Sample
@@ -44,6 +45,7 @@ class Scanned:
     grey: bool
     pixels: PixelStatistics = field(compare=False, repr=False)
     stamp: tuple[int, int] = field(default=(0, 0), compare=False, repr=False)
+    value_range: ValueRange | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,11 @@ class Audit:
     conflicts: tuple[Conflict, ...] = ()
     notes: tuple[str, ...] = ()
     task: str = "classify"
+
+    @property
+    def value_range(self) -> ValueRange | None:
+        """What is black and white in files that do not say so: one for the whole data set."""
+        return next((p.value_range for p in self.pictures if p.value_range), None)
 
     @property
     def counts(self) -> dict[str, dict[str, int]]:
@@ -199,6 +206,7 @@ class Audit:
                 {"paths": list(c.paths), "labels": list(c.labels)} for c in self.conflicts
             ],
             "notes": list(self.notes),
+            "value_range": None if self.value_range is None else list(self.value_range),
         }
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from darter.locks import Lock
 from darter.machine import memory_now
-from darter.picture import Encoded, Pixels, open_pixels, size_of
+from darter.picture import Encoded, Pixels, ValueRange, open_pixels, size_of
 
 
 class PictureCache:
@@ -22,26 +22,34 @@ class PictureCache:
     def __init__(self, max_bytes: int | None = None) -> None:
         self.max_bytes = default_bytes() if max_bytes is None else max_bytes
         self.bytes = 0
-        self._kept: dict[tuple[Path, int], NDArray[np.uint8]] = {}
+        self._kept: dict[tuple[Path, int, ValueRange | None], NDArray[np.uint8]] = {}
         self._lock = Lock()
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def has(self, path: Path, min_side: int) -> bool:
+    def has(self, path: Path, min_side: int, value_range: ValueRange | None = None) -> bool:
         """Whether `get` will not need the file."""
-        return (path, min_side) in self._kept
+        return (path, min_side, value_range) in self._kept
 
-    def get(self, path: Path, min_side: int, content: Callable[[], bytes] | None = None) -> Pixels:
-        """What `open_pixels(path, min_side=min_side)` gives; kept pixels are read only.
+    def get(
+        self,
+        path: Path,
+        min_side: int,
+        content: Callable[[], bytes] | None = None,
+        value_range: ValueRange | None = None,
+    ) -> Pixels:
+        """What `open_pixels` gives with these options; kept pixels are read only.
 
         content: gives the file's content where something else than `path` is to be read.
         """
-        key = (path, min_side)
+        key = (path, min_side, value_range)
         kept = self._kept.get(key)
         if kept is not None:
             return kept
-        pixels = open_pixels(content() if content else path, min_side=min_side)
+        pixels = open_pixels(
+            content() if content else path, min_side=min_side, value_range=value_range
+        )
         width, height = size_of(pixels)
         if self.bytes + 3 * width * height > self.max_bytes:
             return pixels

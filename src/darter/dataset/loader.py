@@ -17,7 +17,7 @@ from darter.dataset.cache import PictureCache
 from darter.dataset.feed import Feed, buffered_order
 from darter.errors import DarterError, DataError, OptionError, ShapeError
 from darter.machine import available_cpus
-from darter.picture import Member, Picture, Pixels, draws, locate
+from darter.picture import Member, Picture, Pixels, ValueRange, draws, locate
 
 _ORDER = 1  # stream of random numbers that shuffles; stream 0 draws the warps
 
@@ -99,6 +99,7 @@ class Loader:
                 f"loader: transform must be an Augment or a Preprocess, got {transform!r}"
             )
         self.transform, self.batch_size, self.seed = transform, batch_size, seed
+        self._value_range: ValueRange | None = getattr(transform, "value_range", None)
         self.shuffle, self.drop_last, self.order = shuffle, drop_last, order
         self.channels_last, self.prefetch = channels_last, prefetch
         self.cache = PictureCache() if cache is None else cache
@@ -187,14 +188,16 @@ class Loader:
         return Feed(dict(enumerate(self._members)), order, reading, self.sequential)
 
     def _is_cached(self, index: int) -> bool:
-        return self.cache.has(Path(self.samples[index]), self.transform.min_side)  # type: ignore
+        path = Path(self.samples[index])  # type: ignore[arg-type]
+        return self.cache.has(path, self.transform.min_side, self._value_range)
 
     def _pixels(self, index: int, feed: Feed | None) -> Pixels:
         sample = self.samples[index]
         if isinstance(sample, Picture):
             return sample.pixels
         content = None if feed is None else functools.partial(feed.take, index)
-        return self.cache.get(Path(sample), self.transform.min_side, content)
+        min_side = self.transform.min_side
+        return self.cache.get(Path(sample), min_side, content, self._value_range)
 
     def _fill(self, out: NDArray[Any], epoch: int, index: int, feed: Feed | None) -> None:
         sample = self.samples[index]

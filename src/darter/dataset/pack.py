@@ -182,7 +182,14 @@ def content_of(
     """
     if max_side is None and quality is None:
         return content, None
-    picture = decode(content)
+    try:
+        picture = decode(content)
+    except PictureError as error:
+        if error.values:  # a JPEG could not hold its numbers
+            return content, None
+        raise
+    if picture.values:
+        return content, None
     long_side = max(picture.size)
     too_long = max_side is not None and long_side > max_side
     if not too_long and quality is None:

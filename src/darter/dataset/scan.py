@@ -24,7 +24,7 @@ from darter.dataset.statistics import PixelStatistics
 from darter.errors import DataError
 from darter.machine import available_cpus
 from darter.names import visible
-from darter.picture import KINDS, MAX_PIXELS, PictureError, decode, formats, locate
+from darter.picture import KINDS, MAX_PIXELS, PictureError, ValueRange, decode, formats, locate
 
 Progress = Callable[[int, int], None]
 SCAN_SIDE = 512  # JPEGs are scanned at 1/2 .. 1/8 size while the short side stays this long
@@ -44,6 +44,8 @@ class _Read:
     thumbnail: np.ndarray = field(default_factory=lambda: np.empty(0))
     pixels: PixelStatistics = field(default_factory=lambda: PixelStatistics.merge(()))
     stamp: tuple[int, int] = (0, 0)
+    values: ValueRange | None = None  # least and largest, where the file has no black and white
+    value_range: ValueRange | None = None  # with which it was read
 
 
 def scan(
@@ -68,23 +70,46 @@ def scan(
         reads.append(read)
         if progress:
             progress(done, len(listing.samples))
-    return _assemble(listing, reads)
+    return _assemble(listing, _with_one_range(reads, max_pixels, threads))
 
 
-def _read_all(samples: Sequence[Sample], max_pixels: int, threads: int | None) -> Iterator[_Read]:
+def _with_one_range(reads: list[_Read], max_pixels: int, threads: int | None) -> list[_Read]:
+    """Read again, from the least to the largest of all, files without a black and white.
+
+    One range for all of them: with one of its own, each picture would lose what tells it from the
+    others. Where all are floats in [0, 1], that is what they mean, and nothing is read again.
+    """
+    if not any(read.values and not read.digest for read in reads):
+        return reads
+    measured = {at: read for at, read in enumerate(reads) if read.values}
+    values = [end for read in measured.values() for end in read.values or ()]
+    value_range = min(values), max(values)
+    again = _read_all([r.sample for r in measured.values()], max_pixels, threads, value_range)
+    found = dict(zip(measured, again, strict=True))
+    return [found.get(at, read) for at, read in enumerate(reads)]
+
+
+def _read_all(
+    samples: Sequence[Sample],
+    max_pixels: int,
+    threads: int | None,
+    value_range: ValueRange | None = None,
+) -> Iterator[_Read]:
     pool = ThreadPoolExecutor(threads or available_cpus(), "darter-scan")
     try:
-        yield from pool.map(lambda sample: _read(sample, max_pixels), samples)
+        yield from pool.map(lambda sample: _read(sample, max_pixels, value_range), samples)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _read(sample: Sample, max_pixels: int) -> _Read:
+def _read(sample: Sample, max_pixels: int, value_range: ValueRange | None = None) -> _Read:
     stamp = _stamp(sample.path)  # first: what is replaced while it is read is noticed later
     try:
-        picture = decode(sample.path, min_side=SCAN_SIDE, max_pixels=max_pixels)
+        picture = decode(
+            sample.path, min_side=SCAN_SIDE, max_pixels=max_pixels, value_range=value_range
+        )
     except PictureError as error:
-        return _Read(sample, ((error.kind, error.detail),))
+        return _Read(sample, ((error.kind, error.detail),), values=error.values)
     notes = [(kind, KINDS[kind].meaning) for kind in picture.notes]
     promised = formats.extension_mismatch(sample.path.suffix, picture.format)
     if promised:
@@ -99,6 +124,7 @@ def _read(sample: Sample, max_pixels: int) -> _Read:
         sample, tuple(notes), picture.size, picture.format,
         pixel_digest(picture.pixels, picture.size), grey,
         thumbnail(picture.pixels), PixelStatistics.of(picture.pixels), stamp,
+        picture.values, value_range if picture.values else None,
     )  # fmt: skip
 
 
@@ -120,7 +146,7 @@ def check_unchanged(pictures: Iterable[Scanned], *, max_pixels: int = MAX_PIXELS
     for picture in pictures:
         if _stamp(picture.sample.path) == picture.stamp:
             continue
-        now = _read(picture.sample, max_pixels)
+        now = _read(picture.sample, max_pixels, picture.value_range)
         if now.digest != picture.digest:
             what = "was replaced by another picture" if now.digest else f"is {now.notes[0][0]}"
             raise DataError(
@@ -151,7 +177,17 @@ def _assemble(listing: Listing, reads: list[_Read]) -> Audit:
     thumbnails = np.array([read.thumbnail for read in usable])
     hashes = perceptual_hashes(thumbnails) if usable else ()
     pictures = tuple(
-        Scanned(r.sample, *r.size, r.format, r.digest, int(phash), r.grey, r.pixels, r.stamp)
+        Scanned(
+            r.sample,
+            *r.size,
+            r.format,
+            r.digest,
+            int(phash),
+            r.grey,
+            r.pixels,
+            r.stamp,
+            r.value_range,
+        )
         for r, phash in zip(usable, hashes, strict=True)
     )
     equal = same_digest([read.digest for read in usable])
@@ -160,6 +196,7 @@ def _assemble(listing: Listing, reads: list[_Read]) -> Audit:
     notes = list(listing.notes) + _lost_classes(listing, classes, usable)
     notes += _too_small(pictures, (*equal, *near))
     findings, common = _common_to_all(findings, len(usable))
+    common += _range_note(pictures)
     root = listing.root
     return Audit(
         root=str(root), kind=listing.kind, task=listing.task, classes=classes, pictures=pictures,
@@ -170,6 +207,17 @@ def _assemble(listing: Listing, reads: list[_Read]) -> Audit:
         duplicates=tuple(equal), near_duplicates=tuple(near), conflicts=tuple(conflicts),
         notes=tuple(notes + common),
     )  # fmt: skip
+
+
+def _range_note(pictures: Sequence[Scanned]) -> list[str]:
+    measured = [p.value_range for p in pictures if p.value_range]
+    if not measured:
+        return []
+    black, white = measured[0]
+    return [
+        f"{len(measured)} pictures of numbers without a known black and white are read from "
+        f"{black:g} (black) to {white:g} (white), the least and the largest of all"
+    ]
 
 
 _Found = tuple[Path, str, str]  # path, kind, detail

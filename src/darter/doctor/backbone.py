@@ -8,7 +8,7 @@ import torch
 from darter.dataset import Batch
 from darter.doctor.job import Lighter, Model
 from darter.machine import available_cpus
-from darter.picture import Augment
+from darter.picture import Augment, ValueRange
 from darter.train import (
     CrossEntropy,
     Recipe,
@@ -32,10 +32,11 @@ _MANY_STEPS = 10_000  # the rate stays small: nothing is to be learned here
 class BackboneModel:
     """Forward, backward and update as the recipe says; precision "auto" is the faster one here.
 
-    recipe: "auto" entries are what a training would begin with.
+    recipe: "auto" entries are what a training would begin with.   value_range: of the pictures, as
+    for `Preprocess`.
     """
 
-    def __init__(self, recipe: Recipe, classes: int) -> None:
+    def __init__(self, recipe: Recipe, classes: int, value_range: ValueRange | None = None) -> None:
         torch.set_num_threads(available_cpus())
         name = STRATEGY if recipe.strategy == "auto" else recipe.strategy
         strategy = settle_strategy(STRATEGIES[name], recipe)
@@ -43,7 +44,7 @@ class BackboneModel:
         self.device = choose_device(recipe.device)
         backbone = zoo.load(recipe.backbone, recipe.weights or None)
         self.fixed_size = backbone.fixed_size
-        self.preprocess = make_preprocess(self.recipe, backbone)
+        self.preprocess = make_preprocess(self.recipe, backbone, value_range)
         self.size = self.preprocess.side
         model = Classifier(backbone, classes, dropout=strategy.dropout)
         move(model, self.device, self.recipe.channels_last)
@@ -105,7 +106,8 @@ class BackboneModel:
         )
 
     def _changed(self, size: int, precision: str) -> Model:
-        return BackboneModel(self.recipe.replace(size=size, precision=precision), self.classes)
+        recipe = self.recipe.replace(size=size, precision=precision)
+        return BackboneModel(recipe, self.classes, self.preprocess.value_range)
 
     def _time(self, precision: str) -> float:
         """Seconds of a step: the better of two, after one to warm up."""

@@ -67,15 +67,19 @@ class Job:
         contents = {path: self.read(path) for path in self.samples}
         return replace(self, read=contents.__getitem__)
 
+    def decode(self, content: bytes, min_side: int) -> Picture:
+        """As the loader would."""
+        return decode(content, min_side=min_side, value_range=self.augment.value_range)
+
     def decoded(self) -> list[Picture]:
         """The pictures, as the loader would keep them."""
         side = self.augment.min_side
-        return [decode(self.read(path), min_side=side) for path in self.samples]
+        return [self.decode(self.read(path), side) for path in self.samples]
 
     def plain_batch(self) -> Batch:
         """One batch to use again and again."""
         size = self.augment.size
-        few = [decode(self.read(path), min_side=size) for path in self.samples[: self.batch_size]]
+        few = [self.decode(self.read(path), size) for path in self.samples[: self.batch_size]]
         images = Preprocess(size).batch(few)
         images = np.resize(images, (self.batch_size, *images.shape[1:]))
         return Batch(images, np.zeros(len(images), np.int64), np.arange(len(images)))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from darter.doctor.job import SEED, Job
-from darter.picture import decode, locate
+from darter.picture import locate
 
 COUNT = 48  # pictures looked at
 
@@ -36,8 +36,8 @@ def measure_parts(job: Job) -> Parts:
     contents = [job.read(path) for path in paths]
     first = (time.perf_counter() - began) / len(paths)
     cached = _seconds(job.read, paths)
-    pictures = [decode(c, min_side=job.augment.min_side) for c in contents]
-    decoding = _seconds(lambda c: decode(c, min_side=job.augment.min_side), contents)
+    pictures = [job.decode(c, job.augment.min_side) for c in contents]
+    decoding = _seconds(lambda c: job.decode(c, job.augment.min_side), contents)
     slot = np.empty((3, job.augment.size, job.augment.size), np.float32)
     augmenting = _seconds(
         lambda numbered: job.augment.write(numbered[1].pixels, slot, SEED, 0, numbered[0]),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -60,11 +61,12 @@ class Unkept:
     def __init__(self, read: Callable[[Path], bytes]) -> None:
         self.read = read
 
-    def has(self, path: Path, min_side: int) -> bool:
+    def has(self, path: Path, min_side: int, value_range: object = None) -> bool:
         return False
 
-    def get(self, path: Path, min_side: int, content: Callable[[], bytes] | None = None):
-        return open_pixels(content() if content else self.read(path), min_side=min_side)
+    def get(self, path: Path, min_side: int, content: Callable[[], bytes] | None, value_range: Any):
+        source = content() if content else self.read(path)
+        return open_pixels(source, min_side=min_side, value_range=value_range)
 
 
 def _run(

@@ -110,7 +110,7 @@ def describe(run: Run, material: Material, backbone: Backbone) -> Start:
     with run.stage("features") as progress:
         sizes = _input_size(run, material, backbone, progress)
         recipe = recipe.replace(size=sizes.size)
-        preprocess = make_preprocess(recipe, backbone)
+        preprocess = make_preprocess(recipe, backbone, material.audit.value_range)
         found = features(
             backbone,
             material.pictures(material.split.train),
@@ -134,7 +134,7 @@ def _small_look(recipe: Recipe, material: Material, preprocess: Preprocess) -> P
     size = preprocess.side
     if recipe.size == "auto":
         size = small_size(material.side, size)
-    return make_preprocess(recipe.replace(size=size), small_net(size))
+    return make_preprocess(recipe.replace(size=size), small_net(size), preprocess.value_range)
 
 
 def _input_size(
@@ -155,6 +155,7 @@ def _input_size(
         task=material.task,
         picture_side=material.side,
         crop=recipe.crop,
+        value_range=material.audit.value_range,
         cache_dir=user_cache("features"),
         device=recipe.device,
         seed=recipe.seed,

@@ -218,7 +218,7 @@ def evaluate_samples(
     answers = stream_logits(
         session.logits, session.info, (sample.path for sample in samples), batch_size=batch_size
     )
-    for done, (sample, (path, scores)) in enumerate(zip(samples, answers, strict=True), 1):
+    for done, (sample, (path, scores, _)) in enumerate(zip(samples, answers, strict=True), 1):
         if isinstance(scores, str):
             unreadable.append((path, scores))
         else:

@@ -27,8 +27,10 @@ def stream_logits(
     *,
     batch_size: int,
     threads: int | None = None,
-) -> Iterator[tuple[str, NDArray | str]]:
-    """(name, logits (classes,)) or (name, why there are none) for every source, in order.
+) -> Iterator[tuple[str, NDArray | str, tuple[str, ...]]]:
+    """Name, logits (classes,) or why there are none, and notes, for every source, in order.
+
+    notes: what was converted or is odd about a picture file, as in `darter.picture.Picture`.
 
     At most three batches of pictures are in memory, however many sources there are, and none has
     more than MOST_BATCH_BYTES.
@@ -49,10 +51,10 @@ def stream_logits(
             batch = [ahead.popleft() for _ in range(min(batch_size, len(ahead)))]
             names, ready = [name for name, _ in batch], [future.result() for _, future in batch]
             ahead.extend(submit(len(batch)))  # decoded while the net runs
-            images = [x for x in ready if not isinstance(x, str)]
+            images = [x for x, _ in ready if not isinstance(x, str)]
             scores = iter(run(np.stack(images)) if images else ())
-            for name, x in zip(names, ready, strict=True):
-                yield name, x if isinstance(x, str) else _checked(next(scores))
+            for name, (x, notes) in zip(names, ready, strict=True):
+                yield name, x if isinstance(x, str) else _checked(next(scores)), notes
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -72,12 +74,20 @@ def _named(source: Picturelike, number: int) -> tuple[str, Any]:
     return f"picture {number}", source
 
 
-def _prepare(info: ModelInfo, name: str, source: Any) -> NDArray[np.float32] | str:
-    """The net's input for one picture, or why there is none: one bad picture stops nothing."""
+Prepared = tuple[NDArray[np.float32] | str, tuple[str, ...]]
+
+
+def _prepare(info: ModelInfo, name: str, source: Any) -> Prepared:
+    """The net's input for one picture, or why there is none (one bad picture stops nothing); and
+    what is odd about it."""
     try:
-        return info.preprocess(_pixels(source))
+        pixels = _pixels(source)
+        if isinstance(pixels, np.ndarray):
+            return info.preprocess(pixels), ()
+        picture = info.preprocess.decode(pixels)
+        return info.preprocess(picture), picture.notes
     except DarterError as error:
-        return str(error).removeprefix(f"{name}: ")
+        return str(error).removeprefix(f"{name}: "), ()
 
 
 def _pixels(source: Any) -> Any:

@@ -12,6 +12,7 @@ class Prediction:
     enough, or the picture could not be read.   labels: all of them; one where the model gives one.
     confidence: the calibrated probability of the likeliest class, whether or not it is `label`.
     top: the likeliest classes with their probabilities, best first.   error: why there is none.
+    notes: what was converted or is odd about its file, keys of `darter.picture.KINDS`.
     """
 
     source: str
@@ -21,6 +22,7 @@ class Prediction:
     top: tuple[tuple[str, float], ...]
     error: str | None = None
     labels: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -31,6 +33,7 @@ class Prediction:
             "unknown": self.unknown,
             "top": [[label, round(p, 6)] for label, p in self.top],
             "error": self.error,
+            "notes": list(self.notes),
         }
 
     @classmethod

@@ -1,6 +1,7 @@
 """A model file made ready to run."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from numbers import Integral
 from pathlib import Path
@@ -193,8 +194,10 @@ class Session:
         return (
             Prediction.failed(name, scores)
             if isinstance(scores, str)
-            else task.prediction(name, scores, info, top=top, below=unknown_below)
-            for name, scores in answers
+            else replace(
+                task.prediction(name, scores, info, top=top, below=unknown_below), notes=notes
+            )
+            for name, scores, notes in answers
         )
 
     def plan(self, batch: int = 1) -> list["StepReport"]:

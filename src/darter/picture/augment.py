@@ -15,6 +15,7 @@ from darter.picture.encoded import Pixels, size_of
 from darter.picture.frame import CROPS, Frame, Matrix
 from darter.picture.geometry import Transform, lens, scale_crop
 from darter.picture.ranges import as_number
+from darter.picture.source import ValueRange
 from darter.picture.warp import IMAGENET_MEAN, IMAGENET_STD, Color, Warp, apply, finish
 
 TRANSFORMS: dict[str, type[Transform]] = {
@@ -69,6 +70,7 @@ class Augment:
     crop: how a view that is not square after the transforms is fitted: "center", "squash", "pad".
     border: what lies outside the picture: "reflect", "edge" or "fill" (the mean color); None
         means "fill" for the crop "pad" and "reflect" for the others.
+    value_range: as for `Preprocess`.
 
     >>> augment = Augment((flip(), rotate((-10, 10)), area_crop()), size=224)
     >>> print(augment.sample(seed=0, epoch=3, index=17, picture=(500, 375)))
@@ -81,6 +83,7 @@ class Augment:
     pixels: color.Pixels | None = None
     crop: str = "center"
     border: str | None = None
+    value_range: ValueRange | None = None
     _components: tuple[Matrix, Matrix] | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

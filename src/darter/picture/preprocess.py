@@ -14,7 +14,8 @@ from darter.picture.augment import check_output
 from darter.picture.decode import Picture, decode
 from darter.picture.encoded import Pixels, size_of
 from darter.picture.frame import CROPS, Frame
-from darter.picture.ranges import as_number
+from darter.picture.ranges import as_number, as_value_range
+from darter.picture.source import ValueRange
 from darter.picture.warp import IMAGENET_MEAN, IMAGENET_STD, Color, Warp, apply, finish
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's mode "L"
@@ -35,6 +36,8 @@ class Preprocess:
     channels: 3 (RGB), or 1: grey, of which red is 29.9%, green 58.7% and blue 11.4%.
     mean, std: normalization of colors in [0, 1], a number per channel; by default ImageNet's for
         RGB, none for grey.
+    value_range: black and white of files of floats or 32-bit numbers, one for all pictures, as
+        the audit measures it; None where there are no such files.
 
     >>> Preprocess(size=224)(pixels).shape
     (3, 224, 224)
@@ -48,8 +51,10 @@ class Preprocess:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     channels: int = 3
+    value_range: ValueRange | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "value_range", as_value_range(self.value_range))
         if self.channels not in (1, 3) or isinstance(self.channels, bool):
             raise OptionError(f"preprocess: channels must be 3 or 1, got {self.channels!r}")
         for name, usual in (("mean", USUAL_MEAN), ("std", USUAL_STD)):
@@ -102,11 +107,11 @@ class Preprocess:
         return (self.channels, *self.sides)
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields as JSON values, for `from_dict`; channels only where they are not RGB."""
+        """All fields as JSON values, for `from_dict`; channels and range where they are unusual."""
         return {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in asdict(self).items()
-            if name != "channels" or value != 3
+            if (name, value) not in (("channels", 3), ("value_range", None))
         }
 
     @classmethod
@@ -162,9 +167,13 @@ class Preprocess:
     def _pixels(self, source: Source) -> NDArray[np.uint8]:
         if isinstance(source, np.ndarray):
             return source
+        return self.decode(source).pixels
+
+    def decode(self, source: Picture | Path | str | bytes) -> Picture:
+        """A picture file, or its content, at the size and with the range that this needs."""
         if isinstance(source, Picture):
-            return source.pixels
-        return decode(source, min_side=self.min_side).pixels
+            return source
+        return decode(source, min_side=self.min_side, value_range=self.value_range)
 
 
 @lru_cache(maxsize=1024)

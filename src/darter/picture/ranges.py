@@ -3,9 +3,12 @@
 from numbers import Real
 from typing import Any
 
+import numpy as np
+
 from darter.errors import OptionError
 
 Range = tuple[float, float]
+LARGEST = float(np.finfo(np.float32).max)  # in a picture file of floats
 
 
 def as_number(owner: str, option: str, value: Any, low: float, high: float) -> float:
@@ -26,6 +29,18 @@ def as_range(owner: str, option: str, value: Any, low: float, high: float) -> Ra
     if least > most:
         raise OptionError(f"{owner}: {option} must go from least to most, got {value!r}")
     return least, most
+
+
+def as_value_range(value: Any) -> Range | None:
+    """What is black and what is white, or None; OptionError unless they are two finite numbers."""
+    if value is None:
+        return None
+    if not isinstance(value, (list, tuple)) or len(value) != 2:
+        raise OptionError(
+            "preprocess: value_range must be two numbers, the value of black and the value of "
+            f"white, got {_short(value)}"
+        )
+    return as_range("preprocess", "value_range", value, -LARGEST, LARGEST)
 
 
 def as_spread(owner: str, option: str, value: Any, middle: float, low: float, high: float) -> Range:

@@ -33,6 +33,9 @@ class View(Protocol):
 
     @property
     def min_side(self) -> int: ...
+
+    @property
+    def value_range(self) -> tuple[float, float] | None: ...
     def warp(self, picture: tuple[int, int]) -> Any: ...
     def __call__(self, source: Any) -> NDArray[np.float32]: ...
 
@@ -74,7 +77,7 @@ def explain(
     record: Record = {kind: [] for kind in chosen}
     for start in range(0, len(todo), batch_size):
         batch = todo[start : start + batch_size]
-        pictures = [_decode(samples[at].path, preprocess.min_side) for _, _, at in batch]
+        pictures = [_decode(samples[at].path, preprocess) for _, _, at in batch]
         usable = [k for k, picture in enumerate(pictures) if isinstance(picture, np.ndarray)]
         maps: dict[int, NDArray[np.float32]] = {}
         if block is not None and usable:
@@ -245,12 +248,12 @@ def _border(inside: NDArray[np.bool_], thick: int = 2) -> NDArray[np.bool_]:
     return inside & ~inner
 
 
-def _decode(path: Path, min_side: int) -> NDArray[np.uint8] | DataError:
+def _decode(path: Path, view: View) -> NDArray[np.uint8] | DataError:
     """The pixels, or why there are none."""
     from darter.picture import decode
 
     try:
-        return decode(path, min_side=min_side).pixels
+        return decode(path, min_side=view.min_side, value_range=view.value_range).pixels
     except DataError as error:
         return error
 

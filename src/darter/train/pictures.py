@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darter.dataset import Loader
-from darter.picture import Augment, Preprocess
+from darter.picture import Augment, Preprocess, ValueRange
 from darter.train.loss import picture_weights
 from darter.train.recipe import Recipe
 from darter.train.seeds import generator
@@ -21,11 +21,15 @@ EVALUATION_BATCH = 32  # pictures; the answers do not depend on it
 ORDER = 2  # place of the random numbers of balanced sampling; see darter.train.seeds
 
 
-def make_preprocess(recipe: Recipe, backbone: "Backbone") -> Preprocess:
-    """What every picture goes through in validation and in use."""
+def make_preprocess(
+    recipe: Recipe, backbone: "Backbone", value_range: ValueRange | None = None
+) -> Preprocess:
+    """What every picture goes through in validation and in use. value_range: the audit's."""
     size = backbone.size if recipe.size == "auto" else recipe.size
     resize = round(size * backbone.resize / backbone.size) if recipe.crop == "center" else size
-    return Preprocess(size, resize, recipe.crop, backbone.mean, backbone.std)
+    return Preprocess(
+        size, resize, recipe.crop, backbone.mean, backbone.std, value_range=value_range
+    )
 
 
 def usual_augment(side: int) -> str:
@@ -42,6 +46,7 @@ def make_augment(recipe: Recipe, preprocess: Preprocess, pixels: Any = None) -> 
         std=preprocess.std,
         crop=preprocess.crop,
         pixels=pixels,
+        value_range=preprocess.value_range,
     )
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from darter.errors import OptionError
-from darter.picture import Preprocess
+from darter.picture import Preprocess, ValueRange
 
 LAYERS = ("last", "all")
 
@@ -61,11 +61,19 @@ class Backbone:
         _check_layers(layers)
         return self.feature_dim + (sum(self.taps.values()) if layers == "all" else 0)
 
-    def preprocess(self, size: int | None = None, crop: str = "center") -> Preprocess:
-        """What the net expects of its pictures, at its own size or another."""
+    def preprocess(
+        self,
+        size: int | None = None,
+        crop: str = "center",
+        value_range: ValueRange | None = None,
+    ) -> Preprocess:
+        """What the net expects of its pictures, at its own size or another.
+
+        value_range: as for `Preprocess`.
+        """
         size = size or self.size
         resize = round(size * self.resize / self.size) if crop == "center" else None
-        return Preprocess(size, resize, crop, self.mean, self.std)
+        return Preprocess(size, resize, crop, self.mean, self.std, value_range=value_range)
 
     def read(self, x: Tensor, layers: str = "last") -> Tensor:
         """Pooled features (N, width(layers)); inner layers come first, in the order of `taps`."""

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darter.model import Task
+from darter.picture import ValueRange
 from darter.transfer.backbone import Backbone
 from darter.transfer.bench import stratified
 from darter.transfer.features import Progress, Source, features
@@ -53,6 +54,7 @@ def choose_size(
     picture_side: int,
     sizes: Sequence[int] | None = None,
     crop: str = "center",
+    value_range: ValueRange | None = None,
     cache_dir: Path | None = None,
     device: str = "auto",
     seed: int = 0,
@@ -63,7 +65,8 @@ def choose_size(
 
     sources, targets, groups: the training pictures. picture_side: their usual short side in
     pixels; where it is no less than the backbone's own size, or the backbone takes one size only,
-    nothing is measured. sizes: what to measure; None: 64, 96, … up to the backbone's own size.
+    nothing is measured. crop, value_range: as for `Preprocess`.
+    sizes: what to measure; None: 64, 96, … up to the backbone's own size.
     seconds: about; larger sizes that would take longer are not measured.
     """
     if sizes is None:
@@ -82,7 +85,7 @@ def choose_size(
         spent = time.monotonic() - started
         if hits and spent + cost * size**2 > seconds:
             break
-        preprocess = backbone.preprocess(size, crop)
+        preprocess = backbone.preprocess(size, crop, value_range)
         found = features(
             backbone, part, preprocess, cache_dir=cache_dir, device=device, progress=progress
         )
