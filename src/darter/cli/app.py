@@ -28,6 +28,7 @@ COMMANDS = {
     "pack": ("darter.cli.pack:pack", "Pack a folder of pictures for a slow disk."),
     "predict": ("darter.cli.predict:predict", "Say what is in pictures, with a trained model."),
     "evaluate": ("darter.cli.evaluate:evaluate", "Measure a model on labelled pictures."),
+    "export": ("darter.cli.export:export", "Write a model for another runtime."),
     "doctor": ("darter.cli.doctor:doctor", "Say what limits training on this machine."),
     "bench": ("darter.cli.bench:bench", "Measure this machine against today's libraries."),
     "report": ("darter.cli.report:report", "Write the page of a training run again."),

@@ -11,7 +11,7 @@ from darter.model.confidence import (
 )
 from darter.model.curves import PrecisionRecall, every_precision_recall, threshold_curve
 from darter.model.evaluate import Evaluation, Judged, evaluate, evaluate_as, evaluate_samples
-from darter.model.info import Calibration, ModelInfo, read_info, write_info
+from darter.model.info import Calibration, ModelInfo, model_file, read_info, write_info
 from darter.model.metrics import (
     ClassScore,
     Majority,
@@ -24,6 +24,7 @@ from darter.model.metrics import (
     wilson,
 )
 from darter.model.multilabel_evaluation import MultilabelEvaluation, evaluate_multilabel
+from darter.model.pixels import PixelsProof, export_with_preprocessing, with_preprocessing
 from darter.model.prediction import Prediction
 from darter.model.runtime import Runtime, runtime_of
 from darter.model.session import Session, load
@@ -42,6 +43,7 @@ __all__ = [
     "ModelInfo",
     "Multilabel",
     "MultilabelEvaluation",
+    "PixelsProof",
     "PrecisionRecall",
     "Prediction",
     "ReliabilityBin",
@@ -59,11 +61,13 @@ __all__ = [
     "evaluate_multilabel",
     "evaluate_samples",
     "every_precision_recall",
+    "export_with_preprocessing",
     "fit_temperature",
     "get_task",
     "load",
     "macro_f1",
     "majority",
+    "model_file",
     "per_class",
     "read_info",
     "read_signature",
@@ -72,5 +76,6 @@ __all__ = [
     "softmax",
     "threshold_curve",
     "wilson",
+    "with_preprocessing",
     "write_info",
 ]

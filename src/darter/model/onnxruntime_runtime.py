@@ -46,6 +46,15 @@ class OnnxRuntime:
             raise ModelFileError(f"{self._path}: the net does not run: {_reason(error)}") from error
 
 
+def run_once(content: bytes, inputs: dict[str, NDArray]) -> list[NDArray]:
+    """All outputs of a model in memory. MissingExtraError where ONNX Runtime is not installed."""
+    onnxruntime = _imported()
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = FATAL
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    return session.run(None, inputs)
+
+
 def _imported() -> ModuleType:
     """The package, which would count uses and write files in the user's home where it may."""
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it begins when it is imported

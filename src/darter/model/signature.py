@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from onnx import GraphProto, ValueInfoProto
 
 MOST_CHANNELS, MOST_PICTURES, LARGEST_SIDE = 1024, 1024, 4096  # larger is a damaged file
+UINT8 = 2  # onnx.TensorProto.UINT8
 USUAL_CHANNELS = (3, 1, 4)  # of pictures: color, grey, color and transparency
 Sides = tuple[int | None, int | None]  # height and width in pixels, None where any will do
 
@@ -102,6 +103,11 @@ def _picture_input(graph: "GraphProto") -> tuple["ValueInfoProto", tuple[int | N
         names = ", ".join(entry.name for entry in inputs) or "none"
         raise ModelFileError(f"must take one picture tensor; its inputs are: {names}")
     shape = _shape(inputs[0])
+    if inputs[0].type.tensor_type.elem_type == UINT8 and shape is not None and len(shape) == 3:
+        raise ModelFileError(
+            "takes pictures as they are decoded, as `darter export --with-preprocessing` writes it "
+            "for other runtimes; give darter the model that it was made from"
+        )
     if shape is None or len(shape) != 4:
         raise ModelFileError(
             "input must have rank 4, (N, C, H, W) or (N, H, W, C); got "

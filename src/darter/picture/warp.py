@@ -53,6 +53,11 @@ class Warp:
         """Height and width of the output."""
         return sides_of(self.size)
 
+    @property
+    def fill(self) -> NDArray[np.uint8]:
+        """The mean color in 0..255: what lies outside the picture where the border is "fill"."""
+        return _mean_bytes(self.mean)
+
 
 def finish(
     frame: Frame, size: int | tuple[int, int], crop: str, picture: tuple[int, int], **rest
@@ -120,7 +125,7 @@ def apply(pixels: Pixels, warp: Warp, out: NDArray[Any] | None = None) -> NDArra
     merged[:, :3] = color[:, :3] / 255
     merged[:, 3] = color[:, 3:6] @ mean + color[:, 6] - colors[0]
     merged *= scale
-    fill = _mean_bytes(warp.mean)
+    fill = warp.fill
     kernels.warp(
         pixels,
         out,
