@@ -58,7 +58,8 @@ class Draft:
         self.pick(*makers)(self, x)
 
     def graph(self) -> Graph:
-        names = [n.outputs[0] for n in self.nodes]
+        # Not what is the same for every picture: no file gives such outputs.
+        names = [n.outputs[0] for n in self.nodes if n.op != "Expand" or len(n.inputs) == 1]
         read = {name for n in self.nodes for name in n.inputs}
         outputs = tuple(name for name in names if name not in read) or (names[-1],)
         if self.pick(True, False, False, False):  # one that is read, too, or that is given twice
@@ -333,6 +334,17 @@ def expand(d: Draft, x: str) -> None:
         d.add("Expand", [x], target, shape=(None, *target))
 
 
+def token(d: Draft, x: str) -> None:
+    """A constant that every picture gets, as ViT's token of the class, joined to x or added."""
+    _, *rest = shape = d.shapes[x]
+    one = d.weight(*d.pick((1,), ()), *(d.pick(1, size) for size in shape))
+    made = f"t{len(d.nodes)}"
+    d.nodes.append(node("Expand", made, [one, "x"], made, shape=(None, *shape)))
+    if d.pick(True, False) and d.add("Concat", [made, x], (2 * shape[0], *rest), axis=1):
+        return
+    d.add("Eltwise", [x, made], shape, function="add")
+
+
 def elsewhere(d: Draft, x: str) -> None:
     """The pictures move behind the first axis, as heads and time steps go before them, and back."""
     shape, names = d.shapes[x], [x]
@@ -370,7 +382,7 @@ MAKERS: tuple[tuple[tuple[int, ...], Maker], ...] = (
     ),
     *((ANY, m) for m in (gemm, gemm, gemm, layer_norm, softmax, reduce, activate, prelu)),
     *((ANY, m) for m in (eltwise, eltwise, transpose, transpose, reshape, reshape, cut, take)),
-    *((ANY, m) for m in (split, concat, expand)),
+    *((ANY, m) for m in (split, concat, expand, token)),
     *(((2, 3, 4), m) for m in (matmul, broadcast, elsewhere)),
     *((ANY, m) for m in (more.group_norm, more.where)),
     ((3,), more.depth_to_space),

@@ -289,3 +289,29 @@ def test_what_a_recurrent_layer_cannot_do_is_named():
     )
     with pytest.raises(UnsupportedError, match="activations"):
         graph_of(model, np.zeros((1, 6, 1, 7)))
+
+
+def test_weights_that_are_worked_out_in_the_file():
+    """Standardized by a batch normalization in training, indexed, summed up."""
+    w = array(4, 3, 3, 3)
+    nodes = [
+        N("Reshape", ["w", "rows"], ["r"]),
+        N(
+            "BatchNormalization", ["r", "gain", "zero", "zero", "one"], ["s", "m", "v"],
+            training_mode=1,
+        ),
+        N("Reshape", ["s", "filters"], ["f"]),
+        N("Conv", ["x", "f"], ["c"], pads=[1, 1, 1, 1]),
+        N("CumSum", ["counts", "axis"], ["places"], exclusive=1),
+        N("Unsqueeze", ["places", "axis1"], ["indices"]),
+        N("GatherND", ["table", "indices"], ["bias"]),
+        N("Sin", ["bias"], ["sine"]),
+        N("Reshape", ["sine", "column"], ["b"]),
+        N("Add", ["c", "b"], ["y"]),
+    ]  # fmt: skip
+    weights = {
+        "w": w, "rows": ints(1, 4, -1), "gain": array(4), "zero": np.zeros(4, np.float32),
+        "one": np.ones(4, np.float32), "filters": ints(4, 3, 3, 3), "counts": ints(1, 1, 1, 1),
+        "axis": np.int64(0), "axis1": ints(1), "table": array(6), "column": ints(4, 1, 1),
+    }  # fmt: skip
+    check(net(nodes, weights), 3, 9, 8)

@@ -97,3 +97,71 @@ def test_what_mixes_pictures_is_refused(last):
         weights["five"] = array(2, 3)
     with pytest.raises((UnsupportedError, ShapeError)):
         graph_of(net(nodes, weights, x=("n", 5, 1, 5)), np.zeros((1, 5, 1, 5)))
+
+
+def test_pictures_and_tokens_share_an_axis():
+    """(N T, C) for a layer over rows, as LeViT, and windows (N W, T, C), as Swin write it."""
+    nodes = [
+        N("Reshape", ["x", "flat"], ["pixels"]),
+        N("Transpose", ["pixels"], ["tokens"], perm=[0, 2, 1]),
+        N("Reshape", ["tokens", "rows"], ["all"]),
+        N("Gemm", ["all", "w", "b"], ["g"]),
+        N("BatchNormalization", ["g", "s", "o", "m", "v"], ["n"]),
+        N("Relu", ["n"], ["r"]),
+        N("Reshape", ["r", "windows"], ["groups"]),
+        N("Transpose", ["groups"], ["turned"], perm=[0, 2, 1]),
+        N("MatMul", ["groups", "turned"], ["scores"]),
+        N("Softmax", ["scores"], ["weights"], axis=-1),
+        N("MatMul", ["weights", "groups"], ["mixed"]),
+        N("Reshape", ["mixed", "apart"], ["y"]),
+    ]
+    weights = {
+        "flat": ints(0, 6, -1), "rows": ints(-1, 6), "w": array(6, 16), "b": array(16),
+        "s": array(16), "o": array(16), "m": array(16), "v": abs(array(16)) + 0.5,
+        "windows": ints(-1, 5, 16), "apart": ints(-1, 20, 16),
+    }  # fmt: skip
+    check(net(nodes, weights, x=("n", 6, 4, 5)), 6, 4, 5)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_rows_of_a_file_that_insists_on_a_batch(batch, tmp_path):
+    import darter
+    from tests.tiny_models import save
+
+    nodes = [
+        N("Reshape", ["x", "rows"], ["all"]),
+        N("MatMul", ["all", "w"], ["p"]),
+        N("Reshape", ["p", "apart"], ["y"]),
+    ]
+    weights = {"rows": ints(batch * 6, 20), "w": array(20, 3), "apart": ints(batch, 18)}
+    model = net(nodes, weights, x=(batch, 6, 4, 5))
+    session = darter.load(save(model, tmp_path / "m.onnx"), runtime="darter")
+    x = array(4, 6, 4, 5)
+    assert session._runtime.batch is None
+    expected = (x.reshape(24, 20) @ weights["w"]).reshape(4, 18)
+    np.testing.assert_allclose(session.run(x), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_rows_that_join_two_pictures_are_refused():
+    nodes = [N("Reshape", ["x", "rows"], ["a"]), N("Relu", ["a"], ["y"])]
+    model = net(nodes, {"rows": ints(-1, 6)}, x=("n", 3, 1, 1))  # two pictures in each row
+    with pytest.raises((ShapeError, UnsupportedError)):
+        graph_of(model, np.zeros((1, 3, 1, 1)))
+
+
+def test_a_token_of_the_class_is_given_to_every_picture():
+    nodes = [
+        N("Reshape", ["x", "flat"], ["pixels"]),
+        N("Transpose", ["pixels"], ["tokens"], perm=[0, 2, 1]),
+        N("Shape", ["x"], ["shape"]),
+        N("Gather", ["shape", "zero"], ["n"], axis=0),
+        N("Concat", ["n", "rest"], ["to"], axis=0),
+        N("Expand", ["token", "to"], ["class"]),
+        N("Concat", ["class", "tokens"], ["all"], axis=1),
+        N("Add", ["all", "places"], ["y"]),
+    ]
+    weights = {
+        "flat": ints(0, 6, -1), "zero": ints(0), "rest": ints(1, 6),
+        "token": array(1, 1, 6), "places": array(1, 21, 6),
+    }  # fmt: skip
+    check(net(nodes, weights, x=("n", 6, 4, 5)), 6, 4, 5)

@@ -175,11 +175,12 @@ def reshape(given, x):
     return x.reshape([-1 if size is None else size for size in given["shape"]])
 
 
-def expand(given, x):
+def expand(given, x, like=None):
     target = given["shape"]
     own = (1,) * (len(target) - x.ndim) + x.shape
     shape = [
-        old if size is None else size for old, size in zip(own[-len(target) :], target, strict=True)
+        (len(like) if like is not None else old) if size is None else size
+        for old, size in zip(own[-len(target) :], target, strict=True)
     ]
     return np.broadcast_to(x, np.broadcast_shapes(x.shape, tuple(shape)))
 

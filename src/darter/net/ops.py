@@ -96,7 +96,8 @@ OPS: dict[str, Op] = {
     "Take": Op("x", shapes.take, (), {"axis": REQUIRED, "places": REQUIRED}),
     "Reshape": Op("x", shapes.reshape, (), {"shape": REQUIRED}),  # None: the number of pictures
     "Transpose": Op("x", shapes.transpose, (), {"order": REQUIRED}),
-    "Expand": Op("x", shapes.expand, (), {"shape": REQUIRED}),  # likewise
+    # likewise; where x has no pictures, those of the first axis of `like`
+    "Expand": Op("x like?", shapes.expand, (), {"shape": REQUIRED}),
     # pads: before each axis, then after each axis, as in ONNX; mode: constant, reflect, edge
     "Pad": Op("x", shapes.pad, (), {"pads": REQUIRED, "mode": "constant", "value": 0.0}),
     # (N, C, H, W) to size (H', W'); mode: nearest, linear, cubic; scales as ONNX applies them

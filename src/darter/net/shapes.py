@@ -155,8 +155,10 @@ def transpose(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
 
 
 def expand(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
-    (x,) = inputs
+    x, *like = inputs
     target = tuple(attributes["shape"])
+    if like:
+        return [broadcast(x, tuple(like[0][0] if size is None else size for size in target))]
     offset = len(x) - len(target)
     sizes = (x[i + offset] if s is None and i + offset >= 0 else s for i, s in enumerate(target))
     return [broadcast(x, tuple(0 if size is None else size for size in sizes))]

@@ -9,6 +9,8 @@ import numpy as np
 from darter.net.graph import Node
 from darter.net.standard.draft import Draft, Step
 
+Sizes = tuple[int | None, ...]
+
 
 def concat(draft: Draft, node: Node, given: Mapping[str, Any]) -> None:
     draft.emit("Concat", node.inputs, node.output, axis=int(given["axis"]))
@@ -48,11 +50,25 @@ def reshape(draft: Draft, node: Node, given: Mapping[str, Any]) -> None:
 
 
 def expand(draft: Draft, node: Node, given: Mapping[str, Any]) -> None:
+    x, *like = node.inputs
     target = draft.integers(node.output, _sizes(given["shape"], 1))
-    draft.emit("Expand", (*node.inputs, target), node.output)
+    if like:
+        target = _with_pictures_of(draft, node, like[0], given["shape"])
+    draft.emit("Expand", (x, target), node.output)
 
 
-def _sizes(shape: tuple[int | None, ...], pictures: int) -> list[int]:
+def _with_pictures_of(draft: Draft, node: Node, like: str, shape: Sizes) -> str:
+    """A shape whose None is the first size of `like`, worked out by nodes."""
+    whole, first, target = (draft.between(node.output) for _ in range(3))
+    draft.emit("Shape", (like,), whole)
+    draft.emit("Gather", (whole, draft.integers(node.output, [0])), first, axis=0)
+    at, sizes = shape.index(None), _sizes(shape, 1)
+    before, after = (draft.integers(node.output, part) for part in (sizes[:at], sizes[at + 1 :]))
+    draft.emit("Concat", (before, first, after), target, axis=0)
+    return target
+
+
+def _sizes(shape: Sizes, pictures: int) -> list[int]:
     """pictures: what ONNX takes in place of their number."""
     return [pictures if size is None else size for size in shape]
 

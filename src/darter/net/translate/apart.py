@@ -20,7 +20,8 @@ def check_apart(made: Node, shape: Callable[[str], Shape], dims: Callable[[str],
 
     shape: of a tensor, None for the number of pictures.   dims: for some number of them.
     """
-    given = [name for name in made.inputs if name and None in shape(name)]
+    inputs = made.inputs[:1] if made.op == "Expand" else made.inputs
+    given = [name for name in inputs if name and None in shape(name)]
     if given and not all(_keeps(made, given, name, shape, dims) for name in made.outputs if name):
         raise UnsupportedError("computes across pictures; darter runs each for itself")
 

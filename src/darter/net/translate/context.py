@@ -53,6 +53,7 @@ class Translation:
         self.nodes: list[Node] = []
         self.weights: dict[str, NDArray[np.float32]] = {}
         self.values: dict[str, Values] = {}
+        self._repeated: set[str] = set()  # constants that are made for every picture
         self.whole: set[str] = set()  # computed tensors whose values are whole numbers
         self.merged: dict[str, Merged] = {}  # what has pictures and rows on one axis
         self._same: dict[str, str] = {}  # tensor -> the one that it is another name of
@@ -183,6 +184,9 @@ class Translation:
         if name not in self.values or name in self.weights:
             return
         first, second = self.values[name]
+        if first is not second and _is_repeated(first, second):
+            self._repeat(name, first[:1])
+            return
         if first is not second and not np.array_equal(first, second):
             why = "depends on the batch size" if first.size else "is empty"
             raise UnsupportedError(f"the constant {name[:60]!r} {why}")
@@ -195,6 +199,16 @@ class Translation:
         for shapes in self._shapes:
             shapes[name] = first.shape
 
+    def _repeat(self, name: str, one: NDArray[Any]) -> None:
+        """A constant (1, ...) that every picture gets, as a token of the class, made by a node."""
+        if name in self._repeated:
+            return
+        self._repeated.add(name)
+        self.know(f"{name}.one", one)
+        self._need_weight(f"{name}.one")
+        inputs = f"{name}.one", next(iter(self.inputs))
+        self._add(node("Expand", name, inputs, name, shape=(None, *one.shape[1:])))
+
     def finish(self, outputs: tuple[str, ...]) -> Graph:
         for name in outputs:
             if name in self.values:
@@ -206,6 +220,15 @@ class Translation:
         outputs = tuple(self._same.get(name, name) for name in outputs)
         graph = Graph(tuple(self.nodes), self.inputs, outputs, self.weights, self.opset)
         return needed(graph)
+
+
+def _is_repeated(first: NDArray[Any], second: NDArray[Any]) -> bool:
+    """Whether it is one constant, once for each picture on the first axis."""
+    if (first.shape[:1], second.shape[:1]) != tuple((batch,) for batch in BATCHES):
+        return False
+    return first.shape[1:] == second.shape[1:] and all(
+        np.array_equal(row, first[0]) for row in (*first, *second)
+    )
 
 
 def unite(first: Dims, second: Dims) -> Shape:

@@ -203,6 +203,30 @@ def _clip(inputs: Any, node: Node, opset: int) -> Any:
     return x if high is None else np.minimum(x, high.ravel()[0])
 
 
+def _cumulative(inputs: Any, node: Node, opset: int) -> Any:
+    x, axis = inputs[0], int(inputs[1].ravel()[0])
+    if node.attributes.get("reverse"):
+        return np.flip(_sums_before(np.flip(x, axis), axis, node), axis)
+    return _sums_before(x, axis, node)
+
+
+def _sums_before(x: NDArray[Any], axis: int, node: Node) -> NDArray[Any]:
+    sums = np.cumsum(x, axis, dtype=x.dtype)
+    return sums - x if node.attributes.get("exclusive") else sums
+
+
+def _batch_norm(inputs: Any, node: Node, opset: int) -> Any:
+    """In training mode of its own mean and variance: how weights are standardized."""
+    x, gamma, beta, mean, variance = (np.asarray(each, np.float64) for each in inputs)
+    shape = (-1,) + (1,) * (x.ndim - 2)
+    if node.attributes.get("training_mode", 0):
+        axes = tuple(axis for axis in range(x.ndim) if axis != 1)
+        mean, variance = x.mean(axes), x.var(axes)
+    scale = gamma / np.sqrt(variance + node.attributes.get("epsilon", 1e-5))
+    y = (x - mean.reshape(shape)) * scale.reshape(shape) + beta.reshape(shape)
+    return y.astype(inputs[0].dtype)
+
+
 FOLDS: dict[str, Fold] = {
     "Add": _arithmetic(np.add),
     "Sub": _arithmetic(np.subtract),
@@ -230,6 +254,16 @@ FOLDS: dict[str, Fold] = {
     "Equal": _arithmetic(np.equal),
     "Less": _arithmetic(np.less),
     "Greater": _arithmetic(np.greater),
+    "LessOrEqual": _arithmetic(np.less_equal),
+    "GreaterOrEqual": _arithmetic(np.greater_equal),
+    "Xor": _arithmetic(np.logical_xor),
+    "Sin": _arithmetic(np.sin),
+    "Cos": _arithmetic(np.cos),
+    "Sign": _arithmetic(np.sign),
+    "Tanh": _arithmetic(np.tanh),
+    "CumSum": _cumulative,
+    "GatherND": _gather_nd,
+    "BatchNormalization": _batch_norm,
     "Where": lambda i, n, o: np.where(*_same_shapes(i)),
     "ReduceProd": _reduce(np.prod),
     "ReduceSum": _reduce(np.sum),
@@ -246,7 +280,6 @@ FOLDS: dict[str, Fold] = {
     "Transpose": lambda i, n, o: np.transpose(i[0], n.attributes.get("perm")),
     "Slice": _slice,
     "Gather": _gather,
-    "GatherND": _gather_nd,
     "Concat": _concat,
     "Split": _split,
     "Expand": _expand,
