@@ -14,7 +14,7 @@ FLOORS = {
     "kernels": 1,
     "conv": 2, "picture": 2,
     "dataset": 3, "net": 3,
-    "model": 4, "arrange": 4,
+    "model": 4, "arrange": 4, "precision": 4,
     "noise": 5, "transfer": 5,
     "train": 6,
     "doctor": 7, "bench": 7, "report": 7,

@@ -42,6 +42,7 @@ CHANGES_WEIGHTS = {
     "ema": (0.0, {}),
     "patience": (1, {"learning_rate": 2.0}),
     "precision": ("bfloat16", {}),
+    "weights_in": ("bfloat16", {"precision": "bfloat16"}),
     "seed": (1, {}),
     "size": (24, {}),
     "augment": ("strong", {}),

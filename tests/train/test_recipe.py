@@ -15,6 +15,7 @@ OTHERS = {  # a valid value other than the default, for each entry
     "weights": "my file.pth",
     "size": 96,
     "crop": "pad",
+    "weights_in": "bfloat16",
     "layers": "all",
     "dropout": 0.5,
     "norm_statistics": "updated",

@@ -62,6 +62,10 @@ def train(
         str | None, typer.Option(help="cpu, cuda, mps or auto.  [default: auto]")
     ] = None,
     threads: Annotated[int | None, typer.Option(help="Threads for computing.")] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(help='float32, bfloat16, or fixed point such as "fixed<2,14>".'),
+    ] = None,
     resume: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Go on with a run that was interrupted.")
     ] = None,
@@ -91,6 +95,7 @@ def train(
         "seed": seed,
         "device": device,
         "threads": threads,
+        "precision": precision,
     }
     if resume is not None:
         if data is not None:

@@ -61,7 +61,7 @@ class BackboneModel:
                 precision=precision,
                 learning_rate=rate,
             )
-            for precision in candidate_precisions(self.device, "auto")
+            for precision in self._candidates()
         }
         self.seconds = {precision: self._time(precision) for precision in self._steps}
         self.fastest = min(self.seconds, key=lambda p: self.seconds[p])
@@ -81,6 +81,14 @@ class BackboneModel:
 
     def lighter(self) -> tuple[Lighter, ...]:
         return tuple(way for way in (self._other_precision(), self._smaller()) if way is not None)
+
+    def _candidates(self) -> list[str]:
+        """What to time: the recipe's precision, and what could be used in its place."""
+        asked = self.recipe.precision
+        if self.recipe.weights_in != "float32":
+            return [asked]
+        others = candidate_precisions(self.device, "auto")
+        return list(others) if asked == "auto" else [*dict.fromkeys((*others, asked))]
 
     def _other_precision(self) -> Lighter | None:
         speedup = self.seconds[self.precision] / self.seconds[self.fastest]

@@ -43,8 +43,8 @@ def candidate_precisions(device: torch.device, precision: str) -> tuple[str, ...
 
 
 def casting(device: torch.device, precision: str) -> AbstractContextManager:
-    """Mixed precision for a forward pass; float32 needs none."""
-    if precision == "float32":
+    """Mixed precision for a forward pass; float32 and fixed point need none."""
+    if precision not in ("bfloat16", "float16"):
         return nullcontext()
     return torch.autocast(device.type, DTYPES[precision])
 

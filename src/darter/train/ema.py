@@ -18,7 +18,7 @@ class Average:
         self._live = live
         self._decay = decay
         self.updates = 0
-        self.values = {name: value.detach().clone() for name, value in live.items()}
+        self.values = {name: _wide(value) for name, value in live.items()}
 
     @torch.no_grad()
     def update(self) -> None:
@@ -26,7 +26,7 @@ class Average:
         decay = min(self._decay, (1 + self.updates) / (10 + self.updates))
         for name, value in self._live.items():
             if value.is_floating_point():
-                self.values[name].lerp_(value, 1 - decay)
+                self.values[name].lerp_(value.to(self.values[name].dtype), 1 - decay)
             else:
                 self.values[name].copy_(value)
 
@@ -39,6 +39,11 @@ class Average:
             yield
         finally:
             copy_into(self._live, own)
+
+
+def _wide(value: Tensor) -> Tensor:
+    """A copy in which small changes add up, also where the tensor itself is bfloat16."""
+    return value.detach().clone().float() if value.is_floating_point() else value.detach().clone()
 
 
 @torch.no_grad()

@@ -4,9 +4,12 @@ from dataclasses import replace
 
 import torch
 
+from darter.precision import RoundedAdamW, seed_of
 from darter.train.recipe import Recipe
 from darter.train.schedule import rate_factor
 from darter.transfer import Classifier, Strategy, parameter_groups
+
+ROUNDING = 4  # place of the optimizer's random numbers; see darter.train.step
 
 
 def settle_strategy(strategy: Strategy, recipe: Recipe) -> Strategy:
@@ -33,6 +36,9 @@ def make_optimizer(
     groups = parameter_groups(model, strategy, learning_rate, recipe.weight_decay)
     for group in groups:
         group["peak"] = group["lr"]
+    if recipe.weights_in == "bfloat16":
+        betas = (recipe.momentum, 0.999)
+        return RoundedAdamW(groups, betas=betas, seed=seed_of(recipe.seed, ROUNDING))
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(groups, momentum=recipe.momentum)
     return torch.optim.AdamW(groups, betas=(recipe.momentum, 0.999), fused=True)

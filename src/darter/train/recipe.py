@@ -18,6 +18,7 @@ from darter.train.rules import (
     number,
     one_of,
     positive,
+    precision,
     rule,
     text,
     whole,
@@ -129,8 +130,15 @@ class Recipe:
 
     precision: str = entry(
         "auto",
-        '"float32", "bfloat16", "float16"; "auto": the fastest that this device is good at',
-        one_of("auto", "float32", "bfloat16", "float16"),
+        '"float32", "bfloat16", "float16", or fixed point with stochastic rounding such as '
+        '"fixed<2,14>" ("fixed<2,14,nearest>"); "auto": the fastest that this device is good at',
+        precision,
+    )
+    weights_in: str = entry(
+        "float32",
+        'how AdamW keeps weights: "float32", or "bfloat16" alone, with stochastic rounding, in '
+        "half the memory (computes in bfloat16)",
+        one_of("float32", "bfloat16"),
     )
     channels_last: bool = entry(True, "memory order of pictures and weights", flag)
     device: str = entry(
@@ -163,6 +171,13 @@ class Recipe:
                 'recipe: learning_rate = "auto" measures rates for "adamw"; for "sgd" give a '
                 "number, such as 0.01"
             )
+        if self.weights_in == "bfloat16":
+            if self.optimizer != "adamw" or self.precision not in ("auto", "bfloat16"):
+                raise OptionError(
+                    'recipe: weights_in = "bfloat16" needs optimizer = "adamw" and precision = '
+                    f'"bfloat16" (or "auto"), got "{self.optimizer}" and "{self.precision}"'
+                )
+            object.__setattr__(self, "precision", "bfloat16")
         object.__setattr__(self, "augment", spell_out(self.augment))
 
     @classmethod

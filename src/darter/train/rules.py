@@ -4,6 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import Field, field
 from typing import Any
 
+from darter.errors import OptionError
+from darter.precision import FixedPoint
+
 Rule = Callable[[Any], str | None]
 
 
@@ -25,6 +28,16 @@ def one_of(*names: str) -> Rule:
         return None if value in names else "one of " + ", ".join(f'"{name}"' for name in names)
 
     return check
+
+
+def precision(value: Any) -> str | None:
+    named = ("auto", "float32", "bfloat16", "float16")
+    try:
+        good = value in named or bool(FixedPoint.parse(value))
+    except (OptionError, TypeError):
+        good = False
+    words = ", ".join(f'"{name}"' for name in named)
+    return None if good else f'one of {words}, or fixed point such as "fixed<2,14>"'
 
 
 def text(value: Any) -> str | None:

@@ -3,6 +3,8 @@
 import numpy as np
 import torch
 
+from darter.precision import seed_of
+
 
 def generator(seed: int, *place: int) -> np.random.Generator:
     """Random numbers that depend on the run's seed and a place such as (step, batch) alone."""
@@ -11,4 +13,4 @@ def generator(seed: int, *place: int) -> np.random.Generator:
 
 def reseed(seed: int, *place: int) -> None:
     """Make torch's own draws (dropout) depend on the run's seed and the place alone."""
-    torch.manual_seed(int(np.random.SeedSequence([seed, *place]).generate_state(1, np.uint64)[0]))
+    torch.manual_seed(seed_of(seed, *place))

@@ -9,7 +9,9 @@ import torch
 
 from darter.dataset import Batch
 from darter.errors import OptionError
-from darter.train.device import casting, place
+from darter.precision import FixedUpdate
+from darter.train.arithmetic import fixed_of, forward_in, make_scaler, shorten_weights
+from darter.train.device import place
 from darter.train.ema import Average, copy_into
 from darter.train.loss import Loss, mix
 from darter.train.optimizer import make_optimizer, set_rates
@@ -53,11 +55,15 @@ class Step:
     ) -> None:
         self.model, self.recipe, self.loss, self.device = model, recipe, loss, device
         self.precision, self.learning_rate = precision, learning_rate
+        self.short = shorten_weights(model, recipe)
         self.optimizer = make_optimizer(model, strategy, recipe, learning_rate)
-        self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "float16")
+        self.scaler = make_scaler(precision, device, recipe)
         train_mode(model, strategy)
         self.learned = learned_state(model)
-        self.average = Average(self.learned, recipe.ema) if recipe.ema else None
+        fixed = fixed_of(precision)  # averages would not be numbers of the format
+        self.average = Average(self.learned, recipe.ema) if recipe.ema and not fixed else None
+        if isinstance(self.scaler, FixedUpdate):
+            self.scaler.prepare([p for p in model.parameters() if p.requires_grad])
 
     def __call__(self, group: list[Batch], number: int, steps: int) -> Outcome:
         """Take step `number` of `steps`. Raises Diverged where the loss is no number."""
@@ -76,7 +82,7 @@ class Step:
                 random=generator(recipe.seed, MIX, number, part),
             )
             reseed(recipe.seed, NOISE, number, part)
-            with casting(self.device, self.precision):
+            with forward_in(self.precision, self.device, recipe.seed, number, part):
                 logits = self.model(images)
             loss = self.loss(logits, targets) / pictures
             self.scaler.scale(loss).backward()

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from darter.dataset import PictureCache
 from darter.picture import Augment, Preprocess
+from darter.precision import as_float32
 from darter.train.checkpoint import check_same
 from darter.train.device import candidate_precisions
 from darter.train.examples import Examples
@@ -103,6 +104,8 @@ class Task:
             seconds=None if seconds is None else seconds - (time.monotonic() - started),
         )
         loop = self.loop(plan)
+        if loop.step.short:
+            loop.plan = replace(plan, why=(*plan.why, loop.step.short))
         loop.position.seconds = time.monotonic() - started
         return loop
 
@@ -146,6 +149,7 @@ class Task:
 
     def fitted(self, loop: Loop | None, started: float) -> Fitted:
         """The model brought home, with its float32 logits of the validation pictures."""
+        as_float32(self.model)
         logits = np.zeros((0, self.model.linear.out_features), np.float32)
         if len(self.val):
             loader = evaluation_loader(self.val, self.preprocess, self.recipe, self.cache)
