@@ -10,7 +10,7 @@ import pytest
 import darter
 
 FLOORS = {
-    "errors": 0, "names": 0, "files": 0, "locks": 0, "machine": 0,
+    "errors": 0, "extras": 0, "markup": 0, "names": 0, "files": 0, "locks": 0, "machine": 0,
     "kernels": 1,
     "conv": 2, "picture": 2,
     "dataset": 3, "net": 3,
@@ -19,12 +19,14 @@ FLOORS = {
     "train": 6,
     "doctor": 7, "bench": 7, "report": 7,
     "job": 8, "serve": 8,
-    "cli": 9,
+    "api": 9,
+    "cli": 10,
 }  # fmt: skip
 SAME_FLOOR_ALLOWED = {("files", "errors"), ("files", "names")}
 PACKAGE = Path(darter.__file__).parent
-WITHOUT_TORCH = ("errors", "names", "files", "locks", "machine", "kernels", "conv", "picture",
-                 "dataset", "net", "model", "bench", "report", "cli")  # fmt: skip
+WITHOUT_TORCH = ("errors", "extras", "markup", "names", "files", "locks", "machine", "kernels",
+                 "conv", "picture", "dataset", "net", "model", "bench", "report", "api",
+                 "cli")  # fmt: skip
 
 
 def room_of(file: Path) -> str:

@@ -11,6 +11,7 @@ from PIL import Image
 from darter import __version__
 from darter.cli import app as cli
 from darter.errors import DataError, MissingExtraError
+from darter.extras import install_line
 
 DARTER = [sys.executable, "-m", "darter"]
 
@@ -179,7 +180,7 @@ def test_what_needs_torch_says_so_where_it_is_absent(command, tmp_path):
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path
     )
     assert done.returncode == 2
-    assert done.stderr.startswith("darter: ") and 'pip install "darter[train]"' in done.stderr
+    assert done.stderr.startswith("darter: ") and install_line("train") in done.stderr
     assert done.stderr.count("\n") == 1
 
 

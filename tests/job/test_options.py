@@ -2,10 +2,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from darter.cli.train import parse_seconds, with_options
+from darter.cli.train import with_options
 from darter.errors import OptionError
 from darter.job.material import Start
-from darter.job.options import JobOptions
+from darter.job.options import JobOptions, parse_seconds
 from darter.job.stages import allowed
 from darter.train import Recipe
 

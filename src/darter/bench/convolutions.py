@@ -17,6 +17,7 @@ import numpy as np
 
 from darter.conv import ALGORITHMS, MAX_ERROR, ConvSpec, Timing, admitted, autotune, now, prepare
 from darter.errors import MissingExtraError, OptionError
+from darter.extras import install_line
 from darter.kernels import BLOCK, Peak, blocked_shape, threads
 
 BUDGETS = {"float32": MAX_ERROR, "bfloat16": 5e-3}
@@ -173,9 +174,7 @@ def _torch_steps(layers: list[ConvSpec], precision: str) -> list[Callable[[], An
     try:
         import torch
     except ImportError as error:
-        raise MissingExtraError(
-            'the comparison needs PyTorch: pip install "darter[train]"'
-        ) from error
+        raise MissingExtraError(f"the comparison needs PyTorch: {install_line('train')}") from error
     dtype = getattr(torch, precision)
     torch.set_num_threads(threads())
     x = torch.randn(max(int(np.prod(spec.x)) for spec in layers)).to(dtype)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from darter.errors import MissingExtraError, OptionError, UnsupportedError
+from darter.extras import install_line
 from darter.model import read_signature
 from darter.net import read_model
 
@@ -36,7 +37,7 @@ def random_net(name: str, folder: Path, pictures: int = PICTURES) -> Path:
         if ended.returncode:
             last = ended.stderr.strip().splitlines()[-1:] or ["it was stopped"]
             raise MissingExtraError(
-                f'{name} could not be exported ({last[0]}): it needs pip install "darter[train]"'
+                f"{name} could not be exported ({last[0]}): it needs {install_line('train')}"
             )
     return file
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from darter.errors import MissingExtraError
+from darter.extras import install_line
 from darter.files import cannot_write
 
 COLORS = ("#0b6e99", "#6a9f58", "#b0562b", "#7a5195")
@@ -17,7 +18,8 @@ def plot_speedups(speedups: Mapping[tuple[str, int], float], file: Path) -> None
     try:
         import matplotlib
     except ImportError as error:
-        raise MissingExtraError('a plot needs matplotlib: pip install "darter[train]"') from error
+        line = install_line("train")
+        raise MissingExtraError(f"a plot needs matplotlib: {line}") from error
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 

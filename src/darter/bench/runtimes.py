@@ -30,7 +30,7 @@ def darter(file: Path, x: np.ndarray, threads: int, precision: str) -> Run:
     import darter
 
     session = darter.load(file, threads=threads, precision=precision, runtime="darter")
-    return lambda: session.run(x)
+    return lambda: np.asarray(session.run(x))
 
 
 def onnxruntime(file: Path, x: np.ndarray, threads: int, precision: str) -> Run:

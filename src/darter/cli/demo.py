@@ -13,8 +13,7 @@ def demo(
     time: Annotated[str, typer.Option(help="All of it, about.")] = "4m",
 ) -> None:
     """Write scikit-learn's 1,797 handwritten digits as a folder, train on it, and predict."""
-    from darter.cli.train import parse_seconds
-    from darter.job import Screen, run_demo, show_outcome
+    from darter.job import Screen, parse_seconds, run_demo, show_outcome
 
     run, picture = run_demo(out, parse_seconds(time), Screen())
     show_outcome(run, Screen.of_results(), picture=picture)

@@ -1,7 +1,6 @@
 """`darter evaluate`: measure a model on labelled pictures."""
 
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from darter.cli import options
-from darter.errors import DataError, OptionError
+from darter.errors import OptionError
 from darter.files import check_writable, write_atomic
 from darter.names import to_json, visible
 
 if TYPE_CHECKING:
-    from darter.dataset import Listing, Sample
+    from darter.dataset import Sample
 
 
 class Split(StrEnum):
@@ -103,6 +102,7 @@ def _pictures(
     model: str, folder: str | None, split: Split | None
 ) -> tuple[list["Sample"], str | None, str]:
     """The samples to measure on, the name of their split, and both for a reader."""
+    from darter.api import choose_samples
     from darter.dataset import is_run, list_samples, run_samples
 
     if folder is None:
@@ -117,28 +117,9 @@ def _pictures(
         return samples, used, f"the {used} part of its run"
     if folder.lower().endswith(".onnx"):
         raise OptionError(f"{folder} looks like a model; the model comes first, then the pictures")
-    samples, named = _choose(list_samples(folder), split)
+    wanted = None if split is None else str(split)
+    samples, named = choose_samples(list_samples(folder), wanted, option="--split")
     return samples, named, folder + (f", split {named}" if named else "")
-
-
-def _choose(listing: "Listing", wanted: Split | None) -> tuple[list["Sample"], str | None]:
-    """The samples to measure on, and the name of their split if the user has splits.
-
-    Pictures that the model was trained on flatter it, so train is only taken when asked for.
-    """
-    have = Counter(sample.split for sample in listing.samples)
-    if wanted == Split.all or (wanted is None and set(have) == {None}):
-        return list(listing.samples), None
-    name = wanted or next((s for s in (Split.test, Split.val) if have[s]), None)
-    if name is None:
-        raise DataError(
-            f"{listing.root} has neither a test nor a val split; measuring on train flatters the "
-            "model. Add --split train or --split all if you mean it."
-        )
-    if not have[name]:
-        found = ", ".join(sorted(str(s) for s in have if s)) or "none"
-        raise DataError(f"{listing.root} has no split {name}; its splits: {found}")
-    return [sample for sample in listing.samples if sample.split == name], str(name)
 
 
 def _warn_if_trained_on(card: dict[str, Any], folder: str) -> None:

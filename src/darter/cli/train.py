@@ -1,6 +1,5 @@
 """`darter train`: a folder of pictures in, a trained classifier and its report out."""
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -81,7 +80,15 @@ def train(
     Ends with a folder that holds model.onnx and report.html. Progress goes to stderr, the result
     to stdout.
     """
-    from darter.job import JobOptions, Screen, outcome, resume_job, run_job, show_outcome
+    from darter.job import (
+        JobOptions,
+        Screen,
+        outcome,
+        parse_seconds,
+        resume_job,
+        run_job,
+        show_outcome,
+    )
     from darter.train import Recipe
 
     screen = Screen(quiet=quiet)
@@ -130,15 +137,3 @@ def with_options(base: "Recipe", given: dict[str, Any]) -> "Recipe":
                 words = str(error).replace(f"recipe: {name} = {value!r}", f"--{name} {value}")
                 raise OptionError(words) from None
     return base
-
-
-def parse_seconds(text: str) -> float:
-    """Seconds of "90s", "10m", "1h30m" or "600". OptionError for anything else, and below 30 s."""
-    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m(?:in)?)?(?:(\d+)s?)?", text.strip().lower())
-    if not match or not any(match.groups()):
-        raise OptionError(f"--time {text!r}: expected a time such as 90s, 10m or 1h30m.")
-    hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    total = hours * 3600 + minutes * 60 + seconds
-    if total < 30:
-        raise OptionError(f"--time {text!r}: at least 30s are needed.")
-    return float(total)

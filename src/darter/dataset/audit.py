@@ -187,6 +187,11 @@ class Audit:
         """Path of a picture as findings name it."""
         return relative_name(self.pictures[index].sample.path, Path(self.root))
 
+    def _repr_html_(self) -> str:
+        from darter.dataset.shown import audit_html
+
+        return audit_html(self)
+
     def to_json(self) -> dict:
         def named(groups: tuple[tuple[int, ...], ...]) -> list[list[str]]:
             return [[self.name(index) for index in group] for group in groups]

@@ -1,11 +1,12 @@
 """Which resource limits a training run on this machine, found by runs that leave it out."""
 
 from darter.errors import MissingExtraError
+from darter.extras import install_line
 
 try:
     import torch  # noqa: F401
 except ImportError as error:
-    raise MissingExtraError('darter.doctor needs PyTorch: pip install "darter[train]"') from error
+    raise MissingExtraError(f"darter.doctor needs PyTorch: {install_line('train')}") from error
 
 from darter.doctor.backbone import BackboneModel
 from darter.doctor.diagnose import diagnose

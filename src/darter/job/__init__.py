@@ -2,7 +2,22 @@
 
 from darter.job.demo import run_demo
 from darter.job.job import JobOptions, resume_job, run_job
+from darter.job.notebook import NotebookScreen, in_notebook
+from darter.job.options import parse_seconds
 from darter.job.outcome import outcome, show_outcome
+from darter.job.run_folder import new_run_path
 from darter.job.screen import Screen
 
-__all__ = ["JobOptions", "Screen", "outcome", "resume_job", "run_demo", "run_job", "show_outcome"]
+__all__ = [
+    "JobOptions",
+    "NotebookScreen",
+    "Screen",
+    "in_notebook",
+    "new_run_path",
+    "outcome",
+    "parse_seconds",
+    "resume_job",
+    "run_demo",
+    "run_job",
+    "show_outcome",
+]

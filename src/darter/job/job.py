@@ -22,15 +22,19 @@ from darter.report import write_html
 from darter.train import Interrupted, sigterm_interrupts
 
 
-def run_job(options: JobOptions, out: Path | None, screen: Screen) -> RunFolder:
+def run_job(
+    options: JobOptions, out: Path | None, screen: Screen, *, command: str | None = None
+) -> RunFolder:
     """Train a classifier on labelled pictures, and write its run folder.
 
     out: a new or empty folder; None takes the first free darter-runs/NAME-NUMBER.
+    command: what asked for it, for the records; the command line where None.
     Raises DarterError for anything that the user can mend.
     """
     listing = stages.find(options)  # before a folder is made: most mistakes show here
     options = options.absolute()
-    folder = RunFolder.create(out or new_run_path(Path(options.data)), options.to_dict())
+    path = out or new_run_path(Path(options.data))
+    folder = RunFolder.create(path, options.to_dict(), command=command)
     try:
         return _run(Run(options, folder, screen), listing)
     except DarterError:

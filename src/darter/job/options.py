@@ -1,9 +1,11 @@
 """What a user asks of the main job."""
 
+import re
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from darter.errors import OptionError
 from darter.train import Recipe
 
 
@@ -35,3 +37,18 @@ class JobOptions:
     def from_dict(cls, entries: dict[str, Any]) -> "JobOptions":
         recipe = Recipe.from_dict(entries["recipe"])
         return cls(entries["data"], entries["test"], entries["seconds"], recipe)
+
+
+def parse_seconds(text: str | float, name: str = "--time") -> float:
+    """Seconds of "90s", "10m", "1h30m", "600" or a number. OptionError for anything else, and
+    below 30 s."""
+    match = re.fullmatch(
+        r"(?:(\d+)h)?(?:(\d+)m(?:in)?)?(?:(\d+)(?:\.\d+)?s?)?", str(text).strip().lower()
+    )
+    if not match or not any(match.groups()):
+        raise OptionError(f"{name} {text!r}: expected a time such as 90s, 10m or 1h30m.")
+    hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    total = hours * 3600 + minutes * 60 + seconds
+    if total < 30:
+        raise OptionError(f"{name} {text!r}: at least 30s are needed.")
+    return float(total)

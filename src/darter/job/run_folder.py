@@ -32,7 +32,9 @@ class RunFolder:
         self._spent_before = sum(run["seconds"].values())
 
     @classmethod
-    def create(cls, path: Path, options: dict[str, Any]) -> "RunFolder":
+    def create(
+        cls, path: Path, options: dict[str, Any], *, command: str | None = None
+    ) -> "RunFolder":
         """Start a run in a folder that is new or empty."""
         try:
             if (path / "run.json").exists():
@@ -51,7 +53,7 @@ class RunFolder:
             path,
             {
                 "version": 1,
-                "command": shlex.join(["darter", *sys.argv[1:]]),
+                "command": command or shlex.join(["darter", *sys.argv[1:]]),
                 "started": datetime.now(UTC).isoformat(timespec="seconds"),
                 "state": "started",
                 "options": options,

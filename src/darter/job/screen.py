@@ -17,7 +17,7 @@ from rich.table import Column
 from rich.text import Text
 
 from darter.names import visible
-from darter.train import clock
+from darter.train import TrainingBar, clock
 
 WIDTH = 9  # of the stage names
 
@@ -72,6 +72,10 @@ class Screen:
         with self._progress(*columns, _text("{task.description}")) as progress:
             task = progress.add_task("", total=1.0)
             yield lambda what, share: progress.update(task, completed=share, description=what)
+
+    def training(self) -> TrainingBar:
+        """What a training tells its progress to; to be entered, it is gone when the block ends."""
+        return TrainingBar(self.console)
 
     def _named(self, stage: str) -> tuple[ProgressColumn, ProgressColumn]:
         width = 40 if self.console.width >= 100 else 12

@@ -5,7 +5,7 @@ from pathlib import Path
 from darter.doctor import waiting_sentence
 from darter.job.material import Chosen, Material, Start, Trained
 from darter.job.run import Run
-from darter.train import Fitted, Recipe, TrainingBar, fit, settle_recipe, start_model
+from darter.train import Fitted, Recipe, fit, settle_recipe, start_model
 from darter.transfer import Probe, fit_probe
 
 
@@ -27,7 +27,7 @@ def fit_chosen(run: Run, start: Start, chosen: Chosen, out: Path, seconds: float
     net = start.net(strategy, recipe.seed)
     model = start_model(net, strategy, material.classes, probe, recipe.seed)
     augment, preprocess = start.look(strategy, chosen.mirror_safe)
-    with TrainingBar(run.screen.console) as bar:
+    with run.screen.training() as bar:
         return fit(
             model,
             strategy,

@@ -25,7 +25,7 @@ from darter.model.metrics import (
 )
 from darter.model.multilabel_evaluation import MultilabelEvaluation, evaluate_multilabel
 from darter.model.pixels import PixelsProof, export_with_preprocessing, with_preprocessing
-from darter.model.prediction import Prediction
+from darter.model.prediction import Prediction, Predictions
 from darter.model.runtime import Runtime, runtime_of
 from darter.model.session import Session, load
 from darter.model.signature import Signature, read_signature
@@ -46,6 +46,7 @@ __all__ = [
     "PixelsProof",
     "PrecisionRecall",
     "Prediction",
+    "Predictions",
     "ReliabilityBin",
     "Runtime",
     "Session",

@@ -103,6 +103,11 @@ class Evaluation:
         """Whether the confidence may be believed, in words."""
         return confidence_words(self.calibration_error, self.reliability, self.accuracy)
 
+    def _repr_html_(self) -> str:
+        from darter.model.shown import evaluation_html
+
+        return evaluation_html(self)
+
     def to_json(self, *, split: str | None = None, predictions: bool = True) -> dict[str, Any]:
         """Plain values for a JSON file: the run folder's evaluation.json."""
         error = self.calibration_error

@@ -76,6 +76,11 @@ class MultilabelEvaluation:
         """How right each of `predictions` is, from 0 to 1."""
         return np.array([p["rightness"] for p in self.predictions], np.float64)
 
+    def _repr_html_(self) -> str:
+        from darter.model.shown import multilabel_html
+
+        return multilabel_html(self)
+
     def to_json(self, *, split: str | None = None, predictions: bool = True) -> dict[str, Any]:
         """Plain values for a JSON file: the run folder's evaluation.json."""
         record: dict[str, Any] = {

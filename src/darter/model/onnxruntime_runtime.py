@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darter.errors import MissingExtraError, ModelFileError
+from darter.extras import install_line
 from darter.model.signature import Signature
 from darter.net import ModelFile
 
@@ -62,7 +63,7 @@ def _imported() -> ModuleType:
         import onnxruntime
     except ImportError as error:
         raise MissingExtraError(
-            'ONNX Runtime is not installed; to run such files: pip install "darter[ort]"'
+            f"ONNX Runtime is not installed; to run such files: {install_line('ort')}"
         ) from error
     onnxruntime.disable_telemetry_events()
     return onnxruntime

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from darter import markup
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -36,9 +38,53 @@ class Prediction:
             "notes": list(self.notes),
         }
 
+    def _repr_html_(self) -> str:
+        """In a notebook: the picture, where it is a file, and the likeliest classes."""
+        seen = _seen(self.source)
+        shown = markup.picture(seen, self.answer) if seen else ""
+        if self.error is not None:
+            return markup.joined((shown, markup.paragraph(f"{self.source}: {self.error}")))
+        rows = [(label, markup.bar(probability)) for label, probability in self.top]
+        return markup.joined((shown, markup.table((self.answer, "probability"), rows)))
+
+    @property
+    def answer(self) -> str:
+        """In words: the labels, "unknown", "none", or "unreadable"."""
+        if self.error is not None:
+            return "unreadable"
+        return "unknown" if self.unknown else ", ".join(self.labels) or "none"
+
     @classmethod
     def failed(cls, source: str, error: str) -> "Prediction":
         return cls(source, None, 0.0, False, (), error)
+
+
+class Predictions(list[Prediction]):
+    """A list that a notebook shows as pictures with their answers."""
+
+    MOST = 60  # that are shown
+
+    def _repr_html_(self) -> str:
+        parts = []
+        for each in self[: self.MOST]:
+            words = f"{each.answer} {each.confidence:.0%}"
+            words = words if each.error is None else f"{each.source}: {each.error}"
+            seen = _seen(each.source)
+            parts.append(markup.picture(seen, words) if seen else markup.paragraph(words))
+        if len(self) > self.MOST:
+            parts.append(markup.paragraph(f"and {len(self) - self.MOST} more"))
+        return markup.joined(parts)
+
+
+def _seen(source: str) -> bytes:
+    """A small picture of the file that was asked about; nothing where it was no file."""
+    from darter.errors import DataError
+    from darter.picture import thumbnail
+
+    try:
+        return thumbnail(source)
+    except DataError:
+        return b""
 
 
 def ranked(classes: tuple[str, ...], probabilities: Any, top: int) -> tuple[tuple[str, float], ...]:

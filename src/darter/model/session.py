@@ -17,7 +17,7 @@ from darter.model.batches import run_in_batches
 from darter.model.guess import guess_info
 from darter.model.info import ModelInfo, info_from_metadata, metadata, model_file
 from darter.model.predict import Picturelike, stream_logits
-from darter.model.prediction import Prediction
+from darter.model.prediction import Prediction, Predictions
 from darter.model.runtime import Runtime, choose_runtime
 from darter.model.scores import Scores, read_scores
 from darter.model.signature import LARGEST_SIDE, Signature, read_signature
@@ -161,9 +161,9 @@ class Session:
             raise ModelFileError(f"the model gives {scores.shape[1]} scores for {classes} classes")
         return scores
 
-    def __call__(self, sources: Iterable[Picturelike] | str | bytes | Path) -> list[Prediction]:
-        """What is in each picture: `list(session.predict(sources))`."""
-        return list(self.predict(sources))
+    def __call__(self, sources: Iterable[Picturelike] | str | bytes | Path) -> Predictions:
+        """What is in each picture: `list(session.predict(sources))`, shown well in notebooks."""
+        return Predictions(self.predict(sources))
 
     def predict(
         self,

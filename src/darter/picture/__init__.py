@@ -38,6 +38,7 @@ from darter.picture.shard_index import (
     read_index,
 )
 from darter.picture.source import MAX_PIXELS, PictureError, ValueRange, read
+from darter.picture.thumbnail import thumbnail
 from darter.picture.views import Views, views
 from darter.picture.warp import Warp, apply
 
@@ -87,6 +88,7 @@ __all__ = [
     "shear",
     "size_of",
     "stretch",
+    "thumbnail",
     "transform",
     "translate",
     "views",

@@ -1,14 +1,13 @@
 """A page about one evaluation: its figures, and a picture of each of its worst mistakes."""
 
 import base64
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from darter.errors import DataError
 from darter.files import write_atomic
-from darter.picture import decode
+from darter.picture import thumbnail
 from darter.report.html import SECTIONS, render
 from darter.report.records import Record, Records
 from darter.report.sections.mistakes import is_wrong
@@ -62,14 +61,8 @@ def _shown(prediction: Record, pictures: Mapping[str, str | DataError]) -> Recor
 
 def _thumbnail(path: str) -> str | DataError:
     """A small JPEG as a data URI, or why there is none."""
-    from PIL import Image
-
     try:
-        pixels = decode(Path(path), min_side=THUMBNAIL).pixels
+        content = thumbnail(Path(path), THUMBNAIL)
     except DataError as error:
         return error
-    image = Image.fromarray(pixels)
-    image.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=82, optimize=True)
-    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return f"data:image/jpeg;base64,{base64.b64encode(content).decode()}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import darter
 from darter.errors import MissingExtraError
+from darter.extras import install_line
 from darter.files import write_atomic
 from darter.report import charts, words
 from darter.report import sections as build
@@ -107,7 +108,7 @@ def _environment() -> "Environment":
         from jinja2 import Environment, PackageLoader, StrictUndefined
     except ImportError:
         raise MissingExtraError(
-            'writing the report needs jinja2: pip install "darter[train]"'
+            f"writing the report needs jinja2: {install_line('train')}"
         ) from None
     environment = Environment(
         loader=PackageLoader("darter.report"),

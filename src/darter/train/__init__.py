@@ -7,11 +7,12 @@ parity = export(fitted.model, RUN / "model.onnx", info, pictures)
 """
 
 from darter.errors import MissingExtraError
+from darter.extras import install_line
 
 try:
     import torch  # noqa: F401
 except ImportError as error:
-    raise MissingExtraError('darter.train needs PyTorch: pip install "darter[train]"') from error
+    raise MissingExtraError(f"darter.train needs PyTorch: {install_line('train')}") from error
 
 from darter.train.device import candidate_precisions, choose_device, move
 from darter.train.examples import Examples
@@ -22,7 +23,7 @@ from darter.train.loss import CrossEntropy
 from darter.train.optimizer import settle_recipe, settle_strategy
 from darter.train.pictures import make_augment, make_preprocess, usual_augment
 from darter.train.plan import Plan
-from darter.train.progress import TrainingBar, clock
+from darter.train.progress import TrainingBar, clock, figures
 from darter.train.recipe import Recipe, spell_out
 from darter.train.step import Diverged, Step
 from darter.train.stop import Interrupted, StopSignal, sigterm_interrupts
@@ -47,6 +48,7 @@ __all__ = [
     "clock",
     "explain",
     "export",
+    "figures",
     "fit",
     "last_block",
     "make_augment",

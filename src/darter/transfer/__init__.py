@@ -9,11 +9,12 @@ model = Classifier(backbone, classes=2, layers=choice.strategy.layers)
 """
 
 from darter.errors import MissingExtraError
+from darter.extras import install_line
 
 try:
     import torch  # noqa: F401
 except ImportError as error:
-    raise MissingExtraError('darter.transfer needs PyTorch: pip install "darter[train]"') from error
+    raise MissingExtraError(f"darter.transfer needs PyTorch: {install_line('train')}") from error
 
 from darter.transfer import strategies, zoo
 from darter.transfer.backbone import Backbone, Block, Classifier

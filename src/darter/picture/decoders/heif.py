@@ -3,6 +3,7 @@
 import importlib
 from typing import Any
 
+from darter.extras import install_line
 from darter.picture.source import PictureError
 
 
@@ -13,7 +14,7 @@ def opened(data: bytes) -> Any:
     except ImportError as error:
         raise PictureError(
             "unsupported format",
-            'HEIC is read with pillow-heif: pip install "darter[heic]", or save it as JPEG or PNG',
+            f"HEIC is read with pillow-heif: {install_line('heic')}, or save it as JPEG or PNG",
         ) from error
     image = library.open_heif(data, convert_hdr_to_8bit=True).to_pillow()
     image.format = "HEIC"

@@ -1,0 +1,65 @@
+"""Train from Python: what `darter train` does, as a function."""
+
+from pathlib import Path
+from typing import Any
+
+from darter.api.run import Run
+
+
+def fit(
+    data: Path | str,
+    *,
+    time: str | float = "10m",
+    out: Path | str | None = None,
+    test: Path | str | None = None,
+    recipe: Any = None,
+    quiet: bool = False,
+    **settings: Any,
+) -> Run:
+    """Make a classifier from labelled pictures: audit, split, choose, train, prove, report.
+
+    data: a folder per class, train/ val/ test/ above that, or a CSV file (path,label).
+    time: for all of it, about: "90s", "10m", "1h30m", or seconds.
+    out: a new folder for the run; by default the first free darter-runs/NAME-NUMBER.
+    test: the test split: a subfolder such as "val", another folder, or a CSV file.
+    recipe: a `darter.train.Recipe`, or the path of a recipe.toml; settings: entries that replace
+        its own, such as strategy="fine-tune-all", epochs=20, size=224, seed=1.
+    quiet: no progress. Otherwise it goes to stderr, or below a notebook's cell.
+    Returns the finished Run. Raises DataError or OptionError for what a user can mend.
+    Ctrl-C, or a notebook's stop button, saves and raises KeyboardInterrupt, with how to go on.
+
+    >>> run = fit("photos", time="60s", out="run", strategy="linear-probe", size=64, quiet=True)
+    >>> run.result["n"]
+    4
+    >>> run.model(["photos/level/0.png"])[0].label
+    'level'
+    >>> run.report.path.name
+    'report.html'
+    """
+    from darter.job import JobOptions, new_run_path, parse_seconds, run_job
+    from darter.train import Interrupted, Recipe
+
+    given = {"time": time, "test": test, **settings}
+    said = "".join(f", {key}={value!r}" for key, value in given.items() if value is not None)
+    if not isinstance(recipe, Recipe):
+        recipe = Recipe() if recipe is None else Recipe.load(recipe)
+    for name, value in settings.items():
+        recipe = recipe.replace(**{name: str(value) if isinstance(value, Path) else value})
+    options = JobOptions(
+        str(data), None if test is None else str(test), parse_seconds(time, "time"), recipe
+    )
+    path = Path(out) if out is not None else new_run_path(Path(data))
+    try:
+        run_job(options, path, screen(quiet), command=f"darter.fit({str(data)!r}{said})")
+    except Interrupted:
+        raise Interrupted(f"stopped; go on with: darter.Run({str(path)!r}).resume()") from None
+    return Run(path)
+
+
+def screen(quiet: bool) -> Any:
+    """Where progress goes: nowhere, below a notebook's cell, or stderr."""
+    from darter.job import NotebookScreen, Screen, in_notebook
+
+    if in_notebook() and not quiet:
+        return NotebookScreen()
+    return Screen(quiet=quiet)

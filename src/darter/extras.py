@@ -1,0 +1,44 @@
+"""How to install a part of darter that is missing, as a line that works on this computer."""
+
+import json
+import shlex
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+
+def install_line(extra: str) -> str:
+    """`pip install …` for one of darter's extras.
+
+    Names the checkout or the wheel that darter was installed from, where it is still there; else
+    the packages that the extra stands for.
+    """
+    try:
+        found = distribution("darter")
+    except PackageNotFoundError:  # run from the sources
+        return f'pip install ".[{extra}]" in the folder of the project'
+    source = _source(found)
+    if source is not None:
+        return f"pip install {shlex.quote(f'{source}[{extra}]')}"
+    return shlex.join(["pip", "install", *packages(found, extra)])
+
+
+def packages(found: Distribution, extra: str) -> list[str]:
+    """The requirements of an extra, as pip takes them."""
+    marker = f'extra == "{extra}"'
+    wanted = []
+    for line in found.requires or ():
+        requirement, _, condition = line.partition(";")
+        if condition.strip().replace("'", '"') == marker:
+            wanted.append(requirement.strip())
+    return wanted
+
+
+def _source(found: Distribution) -> Path | None:
+    """The folder or wheel that pip installed darter from (PEP 610), if it is still there."""
+    try:
+        url = urlparse(json.loads(found.read_text("direct_url.json") or "{}").get("url", ""))
+    except (ValueError, OSError):
+        return None
+    path = Path(unquote(url.path))
+    return path if url.scheme == "file" and path.exists() else None
