@@ -2,12 +2,14 @@
 
 from darter.dataset.audit import Audit, Conflict, Finding, Scanned
 from darter.dataset.batch import Batch
+from darter.dataset.boxes import Box, Boxes, Captions
 from darter.dataset.cache import PictureCache, default_bytes
+from darter.dataset.check_boxes import overlaps
 from darter.dataset.loader import Loader
 from darter.dataset.own_split import is_run, run_samples
 from darter.dataset.pack import Packed, content_of, pack
 from darter.dataset.packed import open_pack
-from darter.dataset.sample import Sample
+from darter.dataset.sample import Sample, task_of
 from darter.dataset.samples import (
     Listing,
     check_listing,
@@ -22,6 +24,9 @@ from darter.dataset.statistics import PixelStatistics, pixel_statistics
 __all__ = [
     "Audit",
     "Batch",
+    "Box",
+    "Boxes",
+    "Captions",
     "Conflict",
     "Finding",
     "Listing",
@@ -44,10 +49,12 @@ __all__ = [
     "is_run",
     "list_samples",
     "open_pack",
+    "overlaps",
     "pack",
     "pixel_statistics",
     "run_samples",
     "scan",
     "split",
     "survey_samples",
+    "task_of",
 ]

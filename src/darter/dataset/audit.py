@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from darter.dataset.boxes import Boxes, Captions
 from darter.dataset.leaks import alike
 from darter.dataset.sample import Sample
 from darter.dataset.statistics import PixelStatistics
@@ -93,6 +94,13 @@ class Audit:
         }
 
     @property
+    def objects(self) -> dict[str, int]:
+        """Boxes of each class in the usable pictures; empty where none are marked."""
+        targets = [p.sample.target for p in self.pictures]
+        found = Counter(b.label for t in targets if isinstance(t, Boxes) for b in t.boxes)
+        return {label: found[label] for label in self.classes} if found else {}
+
+    @property
     def imbalance(self) -> float:
         """Pictures of the largest class per picture of the smallest (that has any)."""
         sizes = Counter(n for p in self.pictures for n in p.sample.labels).values()
@@ -135,8 +143,7 @@ class Audit:
         """The whole audit in a few sentences."""
         used, out = len(self.pictures), len({f.path for f in self.left_out})
         lines = [
-            f"{count(used, 'picture')} of {count(len(self.classes), 'class', 'classes')} can be "
-            f"used; {count(out, 'file')} left out."
+            f"{count(used, 'picture')}{self._content()} can be used; {count(out, 'file')} left out."
         ]
         for action in (LEFT_OUT, CONVERTED, NOTED):
             kinds = Counter(f.kind for f in self.findings if f.action == action)
@@ -160,6 +167,17 @@ class Audit:
         if self.imbalance >= IMBALANCED:
             lines.append(f"The largest class has {self.imbalance:.0f} times the smallest.")
         return lines + [f"{note[:1].upper()}{note[1:]}." for note in self.notes]
+
+    def _content(self) -> str:
+        """What is in the pictures."""
+        classes = f" of {count(len(self.classes), 'class', 'classes')}"
+        if self.task == "detect":
+            return f" with {count(sum(self.objects.values()), 'box', 'boxes')}{classes}"
+        if self.task == "caption":
+            targets = [p.sample.target for p in self.pictures]
+            many = sum(len(t.sentences) for t in targets if isinstance(t, Captions))
+            return f" with {count(many, 'caption')}"
+        return classes
 
     def _leaks(self) -> list[str]:
         """What stands in several of the user's own splits."""
@@ -203,6 +221,7 @@ class Audit:
             "classes": list(self.classes),
             "pictures": len(self.pictures),
             "counts": self.counts,
+            "objects": self.objects,
             "imbalance": self.imbalance,
             "findings": [vars(finding) for finding in self.findings],
             "duplicates": named(self.duplicates),

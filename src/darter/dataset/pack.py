@@ -64,6 +64,8 @@ def pack(
     if quality is not None and not 1 <= quality <= 100:
         raise OptionError(f"pack: quality must be from 1 to 100, got {quality}")
     listing = source if isinstance(source, Listing) else find_samples(source)
+    if listing.task in ("detect", "caption"):
+        raise OptionError("pack keeps labels only; these pictures have boxes or captions")
     out = Path(out)
     if listing.root.is_dir() and listing.root.resolve() in (out.resolve(), *out.resolve().parents):
         raise DataError(f"{out} is inside {listing.root}, which is packed. Give another folder.")

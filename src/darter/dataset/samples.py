@@ -1,21 +1,20 @@
 """Find labelled pictures: a folder per class, train/val/test above that, or a CSV file."""
 
-import os
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from darter.dataset.annotations import annotated, read_coco
+from darter.dataset.annotations.table import read_table
 from darter.dataset.audit import count
 from darter.dataset.csv_list import read_csv
 from darter.dataset.packed import open_pack
-from darter.dataset.sample import SPLIT_NAMES, Sample
+from darter.dataset.sample import SPLIT_NAMES, Sample, task_of
+from darter.dataset.walk import entries_of, files_below, identity
 from darter.errors import DataError
 from darter.files import refuse_url
 from darter.names import encodable, one_form, visible
 from darter.picture import INDEX, is_pack
 
-IGNORED_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
-IGNORED_FOLDERS = {"__macosx", "@eadir", "$recycle.bin", "lost+found"}
 LAYOUT = "Expected one folder per class (or train/, val/, test/ above those), or a CSV file"
 
 
@@ -24,7 +23,7 @@ class Listing:
     """The labelled files below `root`, not opened yet; samples are sorted by path."""
 
     root: Path
-    kind: str  # "classes" | "splits" | "csv" | "pack"
+    kind: str  # "classes" | "splits" | "csv" | "pack" | "voc" | "coco" | "yolo" | "labelme"
     samples: tuple[Sample, ...]
     notes: tuple[str, ...] = ()
     task: str = "classify"
@@ -63,6 +62,9 @@ def find_samples(root: Path | str, *, test: Path | str | None = None) -> Listing
         list.csv: path,label[,split][,group]                paths relative to the CSV file
         list.csv: path,labels[,split][,group]               several labels: cat|dog, or none
         packed/index.json, packed/shard-00000.tar           what `darter pack` has written
+        Annotations/1.xml, COCO's JSON, labels/1.txt, …     boxes, see `annotations`
+        list.csv: filename,class,xmin,ymin,xmax,ymax        boxes, a row each
+        list.csv: path,caption                              sentences, a row each
 
     Folders below a class folder belong to that class. Hidden files, Thumbs.db and __MACOSX are
     ignored; every other file is listed, `scan` says which ones are pictures.
@@ -84,7 +86,11 @@ def check_listing(listing: Listing) -> None:
     strange = sorted(set(listing.classes) - learned)
     if strange and learned:
         raise DataError(_not_learned(listing, strange, sorted(learned)))
-    if len(learned) < 2:
+    if listing.task == "caption":
+        return
+    if not learned and listing.task == "detect":
+        raise DataError(f"{visible(listing.root)}: no box is marked in any picture to learn from.")
+    if len(learned) < 2 and listing.task != "detect":
         raise DataError(_too_few_classes(listing, sorted(learned)))
 
 
@@ -137,21 +143,30 @@ def _list(root: Path, leave_out: str | None) -> Listing:
     except OSError as error:
         raise DataError(f"cannot read {root}: {error.strerror}.") from error
     if is_file:
+        if root.suffix.lower() == ".json":
+            one = read_coco(root)
+            return Listing(root, one.kind, one.samples, one.notes, task_of(one.samples))
         if root.suffix.lower() not in (".csv", ".tsv"):
             raise DataError(f"{root} is a file. {LAYOUT}.")
+        rows = read_table(root)
+        if rows is not None:
+            return Listing(root, "csv", tuple(rows), task=task_of(rows))
         samples, notes = read_csv(root)
-        return Listing(root, "csv", tuple(samples), tuple(notes), _task(samples))
+        return Listing(root, "csv", tuple(samples), tuple(notes), task_of(samples))
     if not is_folder:
         raise DataError(f"{root} does not exist. {LAYOUT}.")
     if is_pack(root):
         packed = open_pack(root).samples
-        return Listing(root, "pack", packed, task=_task(packed))
-    folders, files = _entries(root)
+        return Listing(root, "pack", packed, task=task_of(packed))
+    folders, files = entries_of(root)
     if any(f.name.startswith("shard-") and f.suffix == ".tar" for f in files):
         raise DataError(
             f"{root} holds shards but no {INDEX}: packing was interrupted, or the index was not "
             "copied. Run `darter pack` again, or copy the index."
         )
+    marked = annotated(root)
+    if marked is not None:
+        return Listing(root, marked.kind, marked.samples, marked.notes, task_of(marked.samples))
     folders = [f for f in folders if f.name != leave_out]
     splits, notes = _split_folders(folders)
     if splits:
@@ -160,7 +175,7 @@ def _list(root: Path, leave_out: str | None) -> Listing:
             split = SPLIT_NAMES[folder.name.lower()]
             found = _below_classes(folder, split)
             if not found:
-                number = sum(1 for _ in _files_below(folder, set()))
+                number = sum(1 for _ in files_below(folder, set()))
                 notes.append(
                     f"left aside: {visible(folder.name)}/, {count(number, 'file')}, no class folder"
                 )
@@ -179,10 +194,6 @@ def _list(root: Path, leave_out: str | None) -> Listing:
     return Listing(root, kind, tuple(samples), tuple(notes))
 
 
-def _task(samples: Iterable[Sample]) -> str:
-    return "classify" if all(isinstance(s.target, str) for s in samples) else "multilabel"
-
-
 def _split_folders(folders: list[Path]) -> tuple[list[Path], list[str]]:
     """The folders that are splits, and a note on the others; none where they are classes."""
     splits = [f for f in folders if f.name.lower() in SPLIT_NAMES]
@@ -190,7 +201,7 @@ def _split_folders(folders: list[Path]) -> tuple[list[Path], list[str]]:
     if not splits:
         return [], []
     # A class may be called "train" (locomotives): a split holds class folders, a class pictures.
-    nested = [f for f in splits if any(_entries(f)[0])]
+    nested = [f for f in splits if any(entries_of(f)[0])]
     trains = [f for f in splits if SPLIT_NAMES[f.name.lower()] == "train"]
     if others and not (trains and all(f in nested for f in trains)):
         return [], []
@@ -202,7 +213,7 @@ def _split_folders(folders: list[Path]) -> tuple[list[Path], list[str]]:
 
 def _odd_folders(parents: list[Path], used: set[str], leave_out: str | None) -> list[str]:
     """Notes on class folders that hold nothing in any split, and on those that are one class."""
-    names = {f.name for parent in parents for f in _entries(parent)[0]} - {leave_out}
+    names = {f.name for parent in parents for f in entries_of(parent)[0]} - {leave_out}
     folders: dict[str, list[str]] = {}
     for name in sorted(names):
         folders.setdefault(_label(name), []).append(name)
@@ -224,68 +235,19 @@ def _label(name: str) -> str:
 
 
 def _below_classes(folder: Path, split: str | None, leave_out: str | None = None) -> list[Sample]:
-    above = {_identity(parent) for parent in (folder, *folder.absolute().parents)}
+    above = {identity(parent) for parent in (folder, *folder.absolute().parents)}
     samples = []
-    for class_folder in _entries(folder)[0]:
+    for class_folder in entries_of(folder)[0]:
         if class_folder.name == leave_out:
             continue
         label = _label(class_folder.name)
-        files = _files_below(class_folder, set(above))
+        files = files_below(class_folder, set(above))
         samples += [Sample(path, label, split) for path in files]
     return samples
 
 
-def _files_below(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
-    """All files below a folder; a link back to a folder already seen is not followed."""
-    waiting = [folder]
-    while waiting:
-        here = waiting.pop()
-        identity = _identity(here)
-        if identity in seen:
-            continue
-        seen.add(identity)
-        folders, files = _entries(here)
-        yield from files
-        waiting += reversed(folders)
-
-
-def _identity(folder: Path) -> tuple[int, int]:
-    status = folder.stat()
-    return status.st_dev, status.st_ino
-
-
-def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
-    """(folders, other entries) that count, sorted by name."""
-    folders, files = [], []
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                low = entry.name.lower()
-                if low.startswith("."):
-                    continue
-                if _is_folder(entry):
-                    if low not in IGNORED_FOLDERS:
-                        folders.append(folder / entry.name)
-                elif low not in IGNORED_FILES:
-                    files.append(folder / entry.name)
-    except OSError as error:
-        raise DataError(
-            f"cannot list the folder {folder}: {error.strerror}."
-            + (" Check its permissions." if isinstance(error, PermissionError) else "")
-        ) from error
-    return sorted(folders), sorted(files)
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """Whether an entry leads to a folder; what leads nowhere is a file that `scan` names."""
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself
-        return False
-
-
 def _nothing_found(root: Path) -> str:
-    folders, files = _entries(root) if root.is_dir() else ([], [])
+    folders, files = entries_of(root) if root.is_dir() else ([], [])
     if files:
         return f"{root} holds {len(files)} files but no class folder with files in it. {LAYOUT}."
     if not folders:
@@ -311,7 +273,7 @@ def _too_few_classes(listing: Listing, learned: list[str]) -> str:
         return f"{root} holds a {have} split only; there is nothing to train on. {LAYOUT}."
     message = f"{root} holds one class only ({visible(learned[0])}); at least two are needed."
     inner = listing.root / learned[0]
-    if listing.kind == "classes" and inner.is_dir() and len(_entries(inner)[0]) > 1:
+    if listing.kind == "classes" and inner.is_dir() and len(entries_of(inner)[0]) > 1:
         message += f" Perhaps you mean {visible(inner)}?"
     return message
 

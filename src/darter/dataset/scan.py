@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from darter.dataset.audit import ENOUGH, Audit, Conflict, Finding, Scanned, relative_name, some
+from darter.dataset.check_boxes import check_target
 from darter.dataset.duplicates import (
     connected,
     near_duplicate_groups,
@@ -24,11 +25,21 @@ from darter.dataset.statistics import PixelStatistics
 from darter.errors import DataError
 from darter.machine import available_cpus
 from darter.names import visible
-from darter.picture import KINDS, MAX_PIXELS, PictureError, ValueRange, decode, formats, locate
+from darter.picture import (
+    KINDS,
+    LEFT_OUT,
+    MAX_PIXELS,
+    PictureError,
+    ValueRange,
+    decode,
+    formats,
+    locate,
+)
 
 Progress = Callable[[int, int], None]
 SCAN_SIDE = 512  # JPEGs are scanned at 1/2 .. 1/8 size while the short side stays this long
 VERY_SMALL = 16
+FREE = ("detect", "caption")  # tasks of which two people say different things that are both right
 
 
 @dataclass(frozen=True)
@@ -110,6 +121,10 @@ def _read(sample: Sample, max_pixels: int, value_range: ValueRange | None = None
         )
     except PictureError as error:
         return _Read(sample, ((error.kind, error.detail),), values=error.values)
+    target, flaws = check_target(sample.target, picture.size, picture.orientation)
+    sample = replace(sample, target=target)
+    if any(KINDS[kind].action == LEFT_OUT for kind, _ in flaws):
+        return _Read(sample, tuple(flaws))
     notes = [(kind, KINDS[kind].meaning) for kind in picture.notes]
     promised = formats.extension_mismatch(sample.path.suffix, picture.format)
     if promised:
@@ -117,6 +132,7 @@ def _read(sample: Sample, max_pixels: int, value_range: ValueRange | None = None
     width, height = picture.size
     if min(width, height) < VERY_SMALL:
         notes.append(("very small", f"{width}x{height} pixels"))
+    notes += flaws
     grey = _is_grey(picture.pixels)
     if grey:
         notes.append(("grey", KINDS["grey"].meaning))
@@ -224,7 +240,10 @@ _Found = tuple[Path, str, str]  # path, kind, detail
 
 
 def _conflicts(listing: Listing, usable: list[_Read]) -> tuple[list[Conflict], list[_Found]]:
-    conflicts, findings = [], []
+    conflicts: list[Conflict] = []
+    findings: list[_Found] = []
+    if listing.task in FREE:
+        return conflicts, findings
     for group in same_digest([read.digest for read in usable]):
         samples = [usable[index].sample for index in group]
         labels = sorted({sample.label for sample in samples})
@@ -271,7 +290,7 @@ def _similar(
         name, split = relative_name(samples[other].path, listing.root), samples[other].split
         detail = f"nearly the same as {name}, which is in {split or 'train'}"
         findings.append((samples[index].path, "near leak", detail))
-    for group in near:
+    for group in near if listing.task not in FREE else ():
         for index in group:
             others = [k for k in group if samples[k].label != samples[index].label]
             if others:

@@ -47,7 +47,7 @@ def split(audit: Audit, *, seed: int, val: float = 0.15, test: float = 0.15) -> 
             raise OptionError(f"{name} is {share}; shares are in [0, 1) and sum to less than 1")
     given = [picture.sample.split for picture in audit.pictures]
     has = membership([p.sample for p in audit.pictures], audit.classes)
-    if audit.task == "multilabel":  # pictures without labels get their share, too
+    if audit.task != "classify":  # pictures without labels get their share, too
         has = np.concatenate((has, ~has.any(axis=1, keepdims=True)), axis=1)
     check_audit(audit)
     groups = groups_of(audit)
@@ -79,16 +79,18 @@ def _together(audit: Audit) -> str:
 
 
 _PARTS = ("train", "val", "test")
+LEAST_CLASSES = {"detect": 1, "caption": 0}  # 2 where a class has to be told from another
 
 
 def check_audit(audit: Audit) -> None:
     """Raise DataError where the usable pictures are too few to train on and be measured on."""
-    if len(audit.classes) < 2:
+    if len(audit.classes) < LEAST_CLASSES.get(audit.task, 2):
         kinds = Counter(finding.kind for finding in audit.left_out).most_common(5)
         files = len(audit.pictures) + len({finding.path for finding in audit.left_out})
         reasons = ", ".join(f"{number} {kind}" for kind, number in kinds) or "too few"
+        least = "no class has" if audit.task == "detect" else "fewer than two classes have"
         raise DataError(
-            f"{audit.root}: fewer than two classes have a usable picture; of "
+            f"{audit.root}: {least} a usable picture; of "
             f"{count(files, 'file')} are {reasons}. Run `darter audit {audit.root}` to "
             "see each file, and replace the bad ones."
         )
@@ -112,6 +114,11 @@ def check_enough(audit: Audit, parts: Split) -> None:
     different = len(np.unique(groups_of(audit)[list(parts.train)]))
     if different >= ENOUGH:
         return
+    if audit.task == "caption":
+        raise DataError(
+            f"{audit.root}: {count(different, 'different picture')} with captions would be left to "
+            f"learn from; at least {ENOUGH} are needed, better hundreds."
+        )
     counts = Counter(label for p in audit.pictures for label in p.sample.labels)
     few = some([f"{label} ({counts[label]})" for label in audit.classes])
     raise DataError(

@@ -42,6 +42,7 @@ from darter.transfer import (
 SIZE_SHARE = 0.15  # of all the time
 RACE_SHARE = 0.35  # of the time that is left after the features
 PARTS = ("train", "val", "test")
+WHAT = {"detect": "boxes", "caption": "captions"}
 
 
 def find(options: JobOptions) -> Listing:
@@ -49,7 +50,10 @@ def find(options: JobOptions) -> Listing:
     allowed(options.recipe)
     choose_device(options.recipe.device)
     zoo.check(options.recipe.backbone, options.recipe.weights or None)
-    return find_samples(options.data, test=options.test)
+    listing = find_samples(options.data, test=options.test)
+    if listing.task in ("detect", "caption"):
+        raise DataError(f"{options.data} holds {WHAT[listing.task]}; training on them is to come.")
+    return listing
 
 
 def look(run: Run, listing: Listing) -> Material:

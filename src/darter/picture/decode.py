@@ -35,6 +35,7 @@ class Picture:
     notes: what was converted or is odd, keys of `KINDS`.
     format: as Pillow names it.   size: full (width, height), upright.
     values: least and largest number in the file, where it does not say what black and white are.
+    orientation: EXIF's, which was undone; 1 where the file was upright.
     """
 
     pixels: np.ndarray
@@ -42,6 +43,7 @@ class Picture:
     format: str = ""
     size: tuple[int, int] = (0, 0)
     values: ValueRange | None = None
+    orientation: int = 1
 
 
 def decode(
@@ -102,7 +104,8 @@ def _upright(picture: Picture, orientation: int) -> Picture:
         if orientation >= 5:
             width, height = height, width
     pixels = np.ascontiguousarray(pixels)
-    return Picture(pixels, notes, picture.format, (width, height), picture.values)
+    size, known = (width, height), orientation if orientation in _UPRIGHT else 1
+    return Picture(pixels, notes, picture.format, size, picture.values, known)
 
 
 def _diagnose(data: bytes, error: Exception) -> tuple[str, str]:
