@@ -1,5 +1,6 @@
 // The enumerations that Python reads: each list of names is here and nowhere else.
 #include "activation/activation.hpp"
+#include "element.hpp"
 #include "gemm/gemm.hpp"
 #include "net/program.hpp"
 #include "net/recurrent.hpp"
@@ -16,6 +17,12 @@ void register_enums(nb::module_& m) {
     nb::enum_<Precision>(m, "Precision")
         .value("float32", Precision::float32)
         .value("bfloat16", Precision::bfloat16);
+    nb::enum_<Element>(m, "Element")
+        .value("float32", Element::float32)
+        .value("bfloat16", Element::bfloat16)
+        .value("uint8", Element::uint8)
+        .value("int8", Element::int8)
+        .value("bit", Element::bit);
     nb::enum_<GemmAlgorithm>(m, "GemmAlgorithm")
         .value("blocked", GemmAlgorithm::blocked)
         .value("strassen", GemmAlgorithm::strassen)

@@ -46,7 +46,7 @@ def check(model: onnx.ModelProto, *shape: int, tolerance=2e-5, batches=(1, 3), p
         x = np.abs(x) if positive else x
         expected = session.run(None, {"x": x})
         program = Program(graph, batch)
-        program._core.poison(np.nan)
+        program._core.poison()
         found = program.run(x)
         for results in (found if isinstance(found, list) else [found], run_graph(graph, x)):
             for ours, theirs in zip(results, expected, strict=True):

@@ -64,7 +64,7 @@ def difference(case: Case, number: int) -> float:
     for graph in (case.graph, improve(case.graph)):
         with using_isa(case.isa):
             program = Program(graph, case.batch, threads=case.threads)
-            program._core.poison(np.nan)
+            program._core.poison()
             found = program.run(x)
         results = found if isinstance(found, list) else [found]
         for ours, exact, most in zip(results, truth, allowed, strict=True):

@@ -183,8 +183,8 @@ def test_tensors_that_live_at_the_same_time_lie_apart(count):
     alive: list[Storage] = []
     for one in every:
         alive = [other for other in alive if other.last >= one.first]
-        begin, end = one.index, one.index + one.floats
+        begin, end = one.index, one.index + one.bytes
         assert 0 <= begin < end <= size
         for other in alive:
-            assert end <= other.index or other.index + other.floats <= begin
+            assert end <= other.index or other.index + other.bytes <= begin
         alive.append(one)

@@ -16,12 +16,23 @@ from darter.kernels.enums import (
     PRECISIONS,
     Activated,
     ActivationKind,
+    Element,
     Precision,
     RecurrenceKind,
     Where,
 )
 from darter.kernels.gemm import gemm
 from darter.kernels.jpeg import check_jpeg, decode_jpeg, jpeg_size
+from darter.kernels.layout import (
+    BLOCKED,
+    FLOATS,
+    PLAIN,
+    Array,
+    Layout,
+    Quantization,
+    blocks,
+    canonical,
+)
 from darter.kernels.peak import Peak, measure_peak
 from darter.kernels.rounding import MOST_BITS, ROUNDINGS, round_bfloat16, round_fixed
 from darter.kernels.runtime import (
@@ -35,24 +46,30 @@ from darter.kernels.runtime import (
     using_threads,
     wake_threads,
 )
-from darter.kernels.steps import Array, steps
+from darter.kernels.steps import steps
 from darter.kernels.warp import mean_rgb, reach, warp
 
 __all__ = [
     "BLOCK",
+    "BLOCKED",
     "BORDERS",
+    "FLOATS",
     "GEMM_ALGORITHMS",
     "MOST_BITS",
     "NO_ACTIVATION",
+    "PLAIN",
     "PRECISIONS",
     "ROUNDINGS",
     "Activated",
     "ActivationKind",
     "Array",
     "Convolution",
+    "Element",
     "Floats",
+    "Layout",
     "Peak",
     "Precision",
+    "Quantization",
     "RecurrenceKind",
     "Where",
     "active_isa",
@@ -60,6 +77,8 @@ __all__ = [
     "as_float32",
     "available_isas",
     "blocked_shape",
+    "blocks",
+    "canonical",
     "check_jpeg",
     "check_out",
     "decode_jpeg",

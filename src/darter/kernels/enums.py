@@ -3,6 +3,7 @@
 from darter.kernels._core import (
     ActivationKind,
     Border,
+    Element,
     GemmAlgorithm,
     Precision,
     RecurrenceKind,
@@ -24,6 +25,7 @@ __all__ = [
     "Activated",
     "ActivationKind",
     "Border",
+    "Element",
     "GemmAlgorithm",
     "Precision",
     "RecurrenceKind",

@@ -14,7 +14,7 @@ public:
         for (int64_t block = 0; block < y.blocks(); ++block) whole_.push_back(is_whole(block));
     }
 
-    void run(const float* const* x, float* const* y) const override {
+    void run(const Reads& x, const Writes& y) const override {
         each_piece(y_.planes(), 2 * y_.plane(), [&](int64_t first, int64_t last) {
             for (int64_t plane = first; plane < last; ++plane) {
                 int64_t image = plane / y_.blocks(), block = plane % y_.blocks();
@@ -46,7 +46,7 @@ private:
         return image * x.image() + channel / kBlock * x.plane() + channel % kBlock;
     }
 
-    void gather(const float* const* x, int64_t image, int64_t block, float* to) const {
+    void gather(const Reads& x, int64_t image, int64_t block, float* to) const {
         const float* from[kBlock];
         int64_t count = std::min<int64_t>(kBlock, y_.channels - block * kBlock);
         for (int64_t lane = 0; lane < count; ++lane) {
@@ -68,7 +68,7 @@ private:
 class ToBlocked final : public Step {
 public:
     explicit ToBlocked(const Blocked& y) : y_(y) {}
-    void run(const float* const* x, float* const* y) const override {
+    void run(const Reads& x, const Writes& y) const override {
         for (int64_t image = 0; image < y_.n; ++image)
             to_blocked(x[0] + image * y_.channels * y_.pixels(), y[0] + image * y_.image(), 1,
                        y_.channels, y_.pixels());
@@ -81,7 +81,7 @@ private:
 class FromBlocked final : public Step {
 public:
     explicit FromBlocked(const Blocked& x) : x_(x) {}
-    void run(const float* const* x, float* const* y) const override {
+    void run(const Reads& x, const Writes& y) const override {
         for (int64_t image = 0; image < x_.n; ++image)
             from_blocked(x[0] + image * x_.image(), y[0] + image * x_.channels * x_.pixels(), 1,
                          x_.channels, x_.pixels());

@@ -12,7 +12,7 @@ public:
         : sizes_(std::move(sizes)),
           strides_{std::move(c_strides), std::move(a_strides), std::move(b_strides)} {}
 
-    void run(const float* const* x, float* const* y) const override {
+    void run(const Reads& x, const Writes& y) const override {
         int64_t count = 1;
         for (int64_t size : sizes_) count *= size;
         each_piece(count, 12, [&](int64_t first, int64_t last) {
@@ -34,7 +34,7 @@ public:
     Arg(int64_t outer, int64_t axis, int64_t inner, bool least, bool last)
         : outer_(outer), axis_(axis), inner_(inner), least_(least), last_(last) {}
 
-    void run(const float* const* x, float* const* y) const override {
+    void run(const Reads& x, const Writes& y) const override {
         each_piece(outer_ * inner_, axis_, [&](int64_t first, int64_t last) {
             for (int64_t i = first; i < last; ++i)
                 y[0][i] = place(x[0] + i / inner_ * axis_ * inner_ + i % inner_);

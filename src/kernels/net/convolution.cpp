@@ -8,7 +8,7 @@ public:
     explicit ConvolutionStep(std::shared_ptr<const Convolution> convolution, bool residual)
         : convolution_(std::move(convolution)), residual_(residual) {}
 
-    void run(const float* const* x, float* const* y) const override {
+    void run(const Reads& x, const Writes& y) const override {
         convolution_->run(x[0], y[0], residual_ ? x[1] : nullptr);
     }
     size_t weight_bytes() const override { return convolution_->weight_bytes(); }

@@ -12,7 +12,7 @@ public:
         : x_(x), y_(y), rows_(y.h / x.h), columns_(y.w / x.w), channels_first_(channels_first),
           whole_(!channels_first && y.channels % kBlock == 0) {}
 
-    void run(const float* const* x, float* const* y) const override {
+    void run(const Reads& x, const Writes& y) const override {
         each_piece(y_.planes() * y_.h, 2 * y_.w * kBlock, [&](int64_t first, int64_t last) {
             for (int64_t i = first; i < last; ++i) {
                 const int64_t plane = i / y_.h, row = i % y_.h;

@@ -64,7 +64,7 @@ public:
         : kernel_(binary_kernel(function)), a_(a), b_(b), y_(y),
           finish_(y, activation, function == "div") {}
 
-    void run(const float* const* x, float* const* y) const override {
+    void run(const Reads& x, const Writes& y) const override {
         each_run(y_, [&](int64_t plane, int64_t pixel, int64_t count) {
             float* to = y[0] + y_.at(plane) + pixel * kBlock;
             kernel_(x[0] + index(a_, plane, pixel), step(a_), x[1] + index(b_, plane, pixel),
@@ -89,7 +89,7 @@ public:
     Scale(const Blocked& x, const Blocked& y, const Activation& activation)
         : kernel_(vector_kernels().scale), x_(x), y_(y), finish_(y, activation, false) {}
 
-    void run(const float* const* x, float* const* y) const override {
+    void run(const Reads& x, const Writes& y) const override {
         each_run(y_, [&](int64_t plane, int64_t pixel, int64_t count) {
             int64_t channel = plane % y_.blocks() * kBlock;
             float* to = y[0] + y_.at(plane) + pixel * kBlock;
@@ -109,7 +109,7 @@ public:
     Activate(const Blocked& x, const Blocked& y, const Activation& activation)
         : x_(x), y_(y), finish_(y, activation, false) {}
 
-    void run(const float* const* x, float* const* y) const override {
+    void run(const Reads& x, const Writes& y) const override {
         each_run(y_, [&](int64_t plane, int64_t pixel, int64_t count) {
             const float* from = x[0] + x_.at(plane) + pixel * kBlock;
             float* to = y[0] + y_.at(plane) + pixel * kBlock;

@@ -105,7 +105,7 @@ public:
         : layer_(std::move(layer)), residual_(residual), n_(n), x_blocks_(x_blocks),
           y_blocks_(y_blocks) {}
 
-    void run(const float* const* x, float* const* y) const override {
+    void run(const Reads& x, const Writes& y) const override {
         layer_->run(x[0], y[0], residual_ ? x[1] : nullptr, n_, x_blocks_ * kBlock,
                     y_blocks_ * kBlock);
     }

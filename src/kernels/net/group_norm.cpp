@@ -19,7 +19,7 @@ public:
     GroupNorm(const Blocked& x, const Blocked& y, int64_t groups, float epsilon)
         : x_(x), y_(y), groups_(groups), epsilon_(epsilon) {}
 
-    void run(const float* const* x, float* const* y) const override {
+    void run(const Reads& x, const Writes& y) const override {
         const int64_t blocks = x_.blocks(), padded = blocks * kBlock;
         std::vector<Moments> moments(x_.n * padded);
         each_piece(x_.planes(), 2 * x_.plane(), [&](int64_t first, int64_t last) {

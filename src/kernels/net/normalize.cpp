@@ -11,7 +11,7 @@ public:
     LayerNorm(const Blocked& x, const Blocked& y, float epsilon)
         : x_(x), y_(y), epsilon_(epsilon), kernel_(vector_kernels().layer_norm) {}
 
-    void run(const float* const* x, float* const* y) const override {
+    void run(const Reads& x, const Writes& y) const override {
         int64_t pixels = x_.pixels();
         each_piece(x_.n * pixels, 4 * x_.channels, [&](int64_t first, int64_t last) {
             while (first < last) {  // the part of the piece that lies in one image
@@ -39,7 +39,7 @@ public:
         : x_(x), y_(y), before_((size - 1) / 2), after_(size / 2),
           factor_(alpha / static_cast<float>(size)), beta_(beta), bias_(bias) {}
 
-    void run(const float* const* x, float* const* y) const override {
+    void run(const Reads& x, const Writes& y) const override {
         each_piece(x_.n * x_.pixels(), 40 * x_.channels, [&](int64_t first, int64_t last) {
             std::vector<float> squares(x_.channels + 1);
             for (int64_t i = first; i < last; ++i) {
@@ -76,7 +76,7 @@ public:
     Softmax(int64_t outer, int64_t axis, int64_t inner, bool log)
         : outer_(outer), axis_(axis), inner_(inner), log_(log) {}
 
-    void run(const float* const* x, float* const* y) const override {
+    void run(const Reads& x, const Writes& y) const override {
         each_piece(outer_ * inner_, 20 * axis_, [&](int64_t first, int64_t last) {
             for (int64_t i = first; i < last; ++i) {
                 int64_t at = i / inner_ * axis_ * inner_ + i % inner_;

@@ -30,7 +30,7 @@ class Move final : public Step {
 public:
     explicit Move(std::vector<Part> parts) : parts_(std::move(parts)) {}
 
-    void run(const float* const* x, float* const* y) const override {
+    void run(const Reads& x, const Writes& y) const override {
         for (const Part& part : parts_) {
             // The last axis is a line; the others count lines.
             int64_t line = part.sizes.back(), from_step = part.x_strides.back();
@@ -78,7 +78,7 @@ public:
           a_(std::move(a_strides)), b_(std::move(b_strides)), activation_(activation),
           activate_(activation_kernel()) {}
 
-    void run(const float* const* x, float* const* y) const override {
+    void run(const Reads& x, const Writes& y) const override {
         each_piece(product_of(sizes_), 8, [&](int64_t first, int64_t last) {
             for (int64_t i = first; i < last; ++i)
                 y[0][i] = function_(x[0][offset_of(i, sizes_, a_)], x[1][offset_of(i, sizes_, b_)]);
@@ -121,7 +121,7 @@ public:
           kept_sizes_(std::move(kept_sizes)), kept_strides_(std::move(kept_strides)),
           sizes_(std::move(sizes)), strides_(std::move(strides)) {}
 
-    void run(const float* const* x, float* const* y) const override {
+    void run(const Reads& x, const Writes& y) const override {
         int64_t count = product_of(sizes_);
         each_piece(product_of(kept_sizes_), 8 * count, [&](int64_t first, int64_t last) {
             for (int64_t i = first; i < last; ++i) {
@@ -152,7 +152,7 @@ public:
     MatMul(Numbers a_offsets, Numbers b_offsets, int64_t m, int64_t n, int64_t k)
         : a_(std::move(a_offsets)), b_(std::move(b_offsets)), m_(m), n_(n), k_(k) {}
 
-    void run(const float* const* x, float* const* y) const override {
+    void run(const Reads& x, const Writes& y) const override {
         for (size_t i = 0; i < a_.size(); ++i)
             gemm(m_, n_, k_, Operand(x[0] + a_[i], k_, 1), Operand(x[1] + b_[i], n_, 1),
                  Target(y[0] + static_cast<int64_t>(i) * m_ * n_, n_, 1), true);

@@ -21,7 +21,7 @@ public:
     Pool(const Blocked& x, const Blocked& y, const PoolShape& shape)
         : x_(x), y_(y), shape_(shape), kernels_(vector_kernels()) {}
 
-    void run(const float* const* x, float* const* y) const override {
+    void run(const Reads& x, const Writes& y) const override {
         int64_t taps = shape_.kernel_h * shape_.kernel_w;
         each_piece(y_.planes() * y_.h, y_.w * kBlock * taps, [&](int64_t first, int64_t last) {
             for (int64_t i = first; i < last; ++i)

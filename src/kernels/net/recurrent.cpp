@@ -92,7 +92,7 @@ public:
     Recurrent(std::shared_ptr<const Recurrence> layer, int64_t n, int64_t steps, bool backward)
         : layer_(std::move(layer)), n_(n), steps_(steps), backward_(backward) {}
 
-    void run(const float* const* x, float* const* y) const override {
+    void run(const Reads& x, const Writes& y) const override {
         const int64_t hidden = layer_->hidden(), gates = layer_->gates() * hidden;
         each_piece(n_, steps_ * gates * hidden, [&](int64_t first, int64_t last) {
             for (int64_t i = first; i < last; ++i)

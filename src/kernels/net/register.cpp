@@ -22,15 +22,18 @@ namespace darter {
 namespace {
 
 using Input = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
-using Output = nb::ndarray<float, nb::c_contig, nb::device::cpu>;
+// Arrays of any type: the plan knows what they hold.
+using Bytes = nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu>;
+using AnyBytes = nb::ndarray<nb::c_contig, nb::device::cpu>;
 using Numbers = std::vector<int64_t>;
-using Array = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t>;  // n, c, h, w, of blocks
+// n, c, h, w, of blocks, element
+using Array = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, Element>;
 using TapLists = std::tuple<int64_t, Numbers, std::vector<float>>;
 using PartLists = std::tuple<int64_t, int64_t, int64_t, int64_t, Numbers, Numbers, Numbers>;
 
 Blocked blocked(const Array& a) {
-    auto [n, c, h, w, of_blocks] = a;
-    return {n, c, h, w, of_blocks};
+    auto [n, c, h, w, of_blocks, element] = a;
+    return {n, c, h, w, of_blocks, element};
 }
 
 std::vector<Blocked> blocked(const std::vector<Array>& arrays) {
@@ -57,12 +60,12 @@ PoolShape pool_shape(const Numbers& v, bool mean, bool count_padding) {
     return {v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8], v[9], mean, count_padding};
 }
 
-std::vector<double> run(const Program& program, const std::vector<Input>& inputs,
-                        const std::vector<Output>& outputs, int threads, bool timed) {
-    std::vector<const float*> x;
-    std::vector<float*> y;
-    for (const Input& input : inputs) x.push_back(input.data());
-    for (const Output& output : outputs) y.push_back(output.data());
+std::vector<double> run(const Program& program, const std::vector<Bytes>& inputs,
+                        const std::vector<AnyBytes>& outputs, int threads, bool timed) {
+    std::vector<const std::byte*> x;
+    std::vector<std::byte*> y;
+    for (const Bytes& input : inputs) x.push_back(static_cast<const std::byte*>(input.data()));
+    for (const AnyBytes& output : outputs) y.push_back(static_cast<std::byte*>(output.data()));
     std::vector<double> seconds(timed ? program.steps() : 0);
     nb::gil_scoped_release unlocked;
     program.run(x.data(), y.data(), threads, timed ? seconds.data() : nullptr);
@@ -71,7 +74,7 @@ std::vector<double> run(const Program& program, const std::vector<Input>& inputs
 
 void register_program(nb::module_& m) {
     nb::class_<Program>(m, "Program")
-        .def(nb::init<int64_t>(), nb::arg("arena_floats"))
+        .def(nb::init<int64_t>(), nb::arg("arena_bytes"))
         .def("add",
              [](Program& program, StepPointer step, const Places& x, const Places& y) {
                  program.add(std::move(step), places(x), places(y));
@@ -84,19 +87,19 @@ void register_program(nb::module_& m) {
              nb::arg("values"))
         .def("run", &run, nb::arg("inputs"), nb::arg("outputs"), nb::arg("threads"),
              nb::arg("timed"))
-        .def("poison", &Program::poison, nb::arg("value"))
-        .def_prop_ro("arena_floats", &Program::arena_floats)
+        .def("poison", &Program::poison)
+        .def_prop_ro("arena_bytes", &Program::arena_bytes)
         .def_prop_ro("weight_bytes", &Program::weight_bytes);
 }
 
 void register_product_steps(nb::module_& m) {
     m.def(
         "repeat_step",
-        [](std::shared_ptr<Program> program, int64_t times, const Numbers& x_floats,
-           const Numbers& y_floats) {
-            return repeat_step(std::move(program), times, x_floats, y_floats);
+        [](std::shared_ptr<Program> program, int64_t times, const Numbers& x_bytes,
+           const Numbers& y_bytes) {
+            return repeat_step(std::move(program), times, x_bytes, y_bytes);
         },
-        nb::arg("program"), nb::arg("times"), nb::arg("x_floats"), nb::arg("y_floats"));
+        nb::arg("program"), nb::arg("times"), nb::arg("x_bytes"), nb::arg("y_bytes"));
     m.def("convolution_step", &convolution_step, nb::arg("convolution"), nb::arg("residual"));
     nb::class_<FullyConnected>(m, "FullyConnected")
         .def_prop_ro("weight_bytes", &FullyConnected::weight_bytes);

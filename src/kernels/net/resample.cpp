@@ -13,7 +13,7 @@ public:
         std::fill_n(border_, kBlock, border);
     }
 
-    void run(const float* const* x, float* const* y) const override {
+    void run(const Reads& x, const Writes& y) const override {
         int64_t taps = rows_.count * columns_.count;
         each_piece(y_.planes() * y_.h, y_.w * kBlock * (taps + 1), [&](int64_t first, int64_t last) {
             for (int64_t i = first; i < last; ++i)

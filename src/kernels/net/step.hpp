@@ -1,26 +1,54 @@
 // One operation of a plan, ready to run: its shapes, its weights, its kernel.
 #pragma once
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 
 #include "conv/convolution.hpp"
+#include "element.hpp"
 #include "runtime/thread_pool.hpp"
 
 namespace darter {
+
+// The tensors that a step reads, in the order of its description: bytes, viewed as the type that the
+// layout of each says; float32 where it says nothing.
+class Reads {
+public:
+    explicit Reads(const std::byte* const* data) : data_(data) {}
+    const float* operator[](size_t i) const { return as<float>(i); }
+    template <class T>
+    const T* as(size_t i) const { return reinterpret_cast<const T*>(data_[i]); }
+
+private:
+    const std::byte* const* const data_;
+};
+
+// Those that it writes.
+class Writes {
+public:
+    explicit Writes(std::byte* const* data) : data_(data) {}
+    float* operator[](size_t i) const { return as<float>(i); }
+    template <class T>
+    T* as(size_t i) const { return reinterpret_cast<T*>(data_[i]); }
+
+private:
+    std::byte* const* const data_;
+};
 
 class Step {
 public:
     virtual ~Step() = default;
 
-    // x, y: where the inputs and outputs lie, in the order of the operation's description.
-    virtual void run(const float* const* x, float* const* y) const = 0;
+    virtual void run(const Reads& x, const Writes& y) const = 0;
     virtual size_t weight_bytes() const { return 0; }
 };
 
-// A blocked array (N, ceil(C / 16), H, W, 16), or a slice of the blocks of a larger one.
+// A blocked array (N, ceil(C / 16), H, W, 16), or a slice of the blocks of a larger one. Counts and
+// places are of numbers, whatever they are kept as.
 struct Blocked {
     int64_t n, channels, h, w;
     int64_t of_blocks;  // blocks of the array that it is a slice of; its own where it is whole
+    Element element = Element::float32;
 
     int64_t blocks() const { return blocks_of(channels); }
     int64_t pixels() const { return h * w; }

@@ -19,10 +19,10 @@ StepPointer fully_connected_step(std::shared_ptr<const FullyConnected> layer, bo
                                  int64_t n, int64_t x_blocks, int64_t y_blocks);
 
 // Runs a program for one image `times` times, on as many images at once as there are threads;
-// x_floats, y_floats: of an image in each input and output.
+// x_bytes, y_bytes: of an image in each input and output.
 class Program;
 StepPointer repeat_step(std::shared_ptr<const Program> program, int64_t times,
-                        std::vector<int64_t> x_floats, std::vector<int64_t> y_floats);
+                        std::vector<int64_t> x_bytes, std::vector<int64_t> y_bytes);
 
 // (n, steps, gates * hidden) -> (n, steps, hidden), plain
 class Recurrence;

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from darter.kernels import NO_ACTIVATION, steps, using_at_most
+from darter.kernels import FLOATS, NO_ACTIVATION, PLAIN, steps, using_at_most
 from darter.net.graph import Graph
 from darter.net.plan.builder import Builder
 from darter.net.plan.emit import EMIT
@@ -11,7 +11,7 @@ from darter.net.plan.front import crossing, front
 from darter.net.plan.limits import check_total
 from darter.net.plan.options import Options
 from darter.net.plan.packed import Packed
-from darter.net.plan.storage import ARENA, OUTPUT, Storage, Value, arrange, floats_of
+from darter.net.plan.storage import ARENA, OUTPUT, Storage, Value, arrange
 
 Release = Callable[[], None] | None
 
@@ -32,9 +32,9 @@ def emitted(
 
 def assemble(build: Builder) -> steps.Program:
     """The core's program; memory is first checked, then taken."""
-    floats = arena_floats(build)
-    check_total(build.options, 4 * floats, sum(step.core.weight_bytes for step in build.steps))
-    core = steps.Program(max(floats, 16))
+    arena = arena_bytes(build)
+    check_total(build.options, arena, sum(step.core.weight_bytes for step in build.steps))
+    core = steps.Program(arena)
     for array in build.constants:
         core.add_constant(array)
     for step in build.steps:
@@ -43,7 +43,7 @@ def assemble(build: Builder) -> steps.Program:
     return core
 
 
-def arena_floats(build: Builder) -> int:
+def arena_bytes(build: Builder) -> int:
     return arrange([s for s in build.storages if s.where == ARENA and s.first >= 0])
 
 
@@ -72,8 +72,9 @@ def _emit_front(build: Builder, cut: int, batch: int, release: Release) -> None:
         for number, name in enumerate(names):
             _give_out_blocked(inner, name, number)
     reads = [build.plain(name) for name in graph.inputs]
-    writes = [build.new_whole(name) for name in names]
-    sizes = ([floats_of((1, *v.shape[1:]), v.axis) for v in values] for values in (reads, writes))
+    layouts = [inner.blocked(name, 1, FLOATS).layout for name in names]
+    writes = [build.new_whole(name, layout) for name, layout in zip(names, layouts, strict=True)]
+    sizes = ([v.layout.bytes((1, *v.shape[1:])) for v in values] for values in (reads, writes))
     program = assemble(inner)
     build.inner = inner, program
     core = steps.repeat_step(program, batch, *sizes)
@@ -85,13 +86,13 @@ def _emit_front(build: Builder, cut: int, batch: int, release: Release) -> None:
 
 def _give_out_blocked(build: Builder, name: str, number: int) -> None:
     """Let a tensor be written where the outer program wants it, blocked."""
-    value = build.blocked(name)
+    value = build.blocked(name, 1, FLOATS)
     storage = value.storage
     if storage.where == ARENA and not storage.in_parts and value.whole and not value.offset:
         storage.where, storage.index = OUTPUT, number
         return
-    shape = value.shape
-    target = Value(Storage(floats_of(shape, 1), OUTPUT, number), shape, 1, 0, value.own_blocks)
+    storage = Storage(value.layout.bytes(value.shape), OUTPUT, number)
+    target = Value(storage, value.shape, value.layout, 0, value.own_blocks)
     core = steps.activation_step(value.array, target.array, NO_ACTIVATION)
     build.emit(core, [value], [target], "copy")
 
@@ -99,11 +100,11 @@ def _give_out_blocked(build: Builder, name: str, number: int) -> None:
 def _give_out(build: Builder, name: str, number: int) -> None:
     """Copy a tensor to where the caller wants it."""
     shape = build.shapes[name]
-    target = Value(Storage(floats_of(shape, None), OUTPUT, number), shape)
+    target = Value(Storage(PLAIN.bytes(shape), OUTPUT, number), shape)
     if build.axis(name) == 1:
         source = build.blocked(name)
         build.emit(steps.from_blocked_step(source.array), [source], [target], "output")
         return
-    source, size = build.plain(name), floats_of(shape, None)
+    source, size = build.plain(name), PLAIN.numbers(shape)
     core = steps.move_step([(0, 0, 0, 0, [size], [1], [1])])
     build.emit(core, [source], [target], "output")

@@ -9,7 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darter.errors import ModelFileError
-from darter.kernels import BLOCK, NO_ACTIVATION, Activated, ActivationKind, steps
+from darter.kernels import (
+    BLOCK,
+    NO_ACTIVATION,
+    PLAIN,
+    Activated,
+    ActivationKind,
+    Element,
+    Layout,
+    blocks,
+    canonical,
+    steps,
+)
 from darter.net.budget import LIMITS, Budget
 from darter.net.graph import Graph, Node
 from darter.net.infer import infer
@@ -25,9 +36,6 @@ from darter.net.plan.storage import (
     Dims,
     Storage,
     Value,
-    blocks,
-    canonical,
-    floats_of,
 )
 from darter.net.plan.weights import Weights
 
@@ -59,7 +67,7 @@ class Builder:
         self.steps: list[Step] = []
         self.storages: list[Storage] = []
         self.constants: list[NDArray[np.float32]] = []
-        self._forms: dict[str, dict[int | None, Value]] = {}
+        self._forms: dict[str, dict[Layout, Value]] = {}
         self._slots: dict[str, Slot] = slots(graph, self.shapes)
         self._parents: dict[str, Storage] = {}
         self._last_use = {name: i for i, node in enumerate(graph.nodes) for name in node.inputs}
@@ -70,7 +78,7 @@ class Builder:
         self._number = 0
         for number, name in enumerate(graph.inputs):
             shape = self.shapes[name]
-            storage = Storage(floats_of(shape, None), INPUT, number, tensors={name})
+            storage = Storage(PLAIN.bytes(shape), INPUT, number, tensors={name})
             self.define(name, Value(storage, shape))
 
     def begin(self, number: int, node: Node) -> None:
@@ -86,33 +94,49 @@ class Builder:
     def define(self, name: str, value: Value) -> None:
         """Say that a tensor lies here (perhaps also elsewhere, in another form)."""
         value.storage.holds(name, self._last_use.get(name, -1))
-        self._forms.setdefault(name, {})[value.axis] = value
+        self._forms.setdefault(name, {})[value.layout] = value
 
     def axis(self, name: str) -> int | None:
         """The channel axis of the blocked form that a tensor has; None where it is only plain."""
-        return next((axis for axis in self._forms.get(name, {}) if axis is not None), None)
+        axes = (layout.axis for layout in self._forms.get(name, {}))
+        return next((axis for axis in axes if axis is not None), None)
 
     def plain(self, name: str) -> Value:
+        """The tensor row by row, in float32."""
         forms = self._forms_of(name)
-        if None not in forms:
-            axis, value = next(iter(forms.items()))
+        if PLAIN not in forms:
+            axis = self.axis(name)
             assert axis is not None
-            ordered = self._move_channels(self._from_blocked(name, value), axis, back=True)
+            ordered = self._move_channels(
+                self._from_blocked(self.blocked(name, axis)), axis, back=True
+            )
             self.define(name, ordered)
-        return self._forms[name][None]
+        return self._forms[name][PLAIN]
 
-    def blocked(self, name: str, axis: int = 1) -> Value:
-        """The tensor in channel blocks; `axis` is that of its channels."""
-        if axis not in self._forms_of(name):
+    def blocked(
+        self, name: str, axis: int = 1, accepts: tuple[Element, ...] = (Element.float32,)
+    ) -> Value:
+        """The tensor in channel blocks; `axis` is that of its channels.
+
+        accepts: what its numbers may be kept as: the first one where none of them is there.
+        """
+        forms = self._forms_of(name)
+        there = {form.element: form for form in forms if form.axis == axis}
+        for element in accepts:
+            if element in there:
+                return forms[there[element]]
+        if there:
+            value = self._converted(forms[next(iter(there.values()))], accepts[0])
+        else:
             ordered = self._move_channels(self.plain(name), axis, back=False)
-            self.define(name, self._to_blocked(name, ordered, axis))
-        return self._forms[name][axis]
+            value = self._to_blocked(name, ordered, Layout(axis, accepts[0]))
+        self.define(name, value)
+        return value
 
     def channels_first(self, name: str, axis: int) -> Value:
         """The tensor plain, its channels moved from `axis` to 1: (N, C, ...)."""
-        forms = self._forms_of(name)
-        if axis in forms:
-            return self._from_blocked(name, forms[axis])
+        if any(form.axis == axis for form in self._forms_of(name)):
+            return self._from_blocked(self.blocked(name, axis))
         return self._move_channels(self.plain(name), axis, back=False)
 
     def define_channels_first(self, name: str, value: Value, axis: int) -> None:
@@ -121,55 +145,65 @@ class Builder:
 
     def redefine(self, name: str, value: Value) -> None:
         """Say that a tensor has changed where it lies here; its other forms are out of date."""
-        self._forms[name] = {value.axis: value}
+        self._forms[name] = {value.layout: value}
 
-    def new(self, name: str, axis: int | None) -> Value:
+    def kept(self, name: str, axis: int = 1) -> Layout:
+        """The layout of a blocked tensor between steps that can choose: of fewer bytes where the
+        options say so, and where there are pixels enough for it to matter."""
+        _, _, h, w = canonical(self.shapes[name], axis)
+        return Layout(axis, self.options.kept if h * w > 1 else Element.float32)
+
+    def new(self, name: str, layout: Layout) -> Value:
         """Room for a tensor that a step is about to make, in a slice of what it is joined to."""
         shape = self.shapes[name]
         slot = self._slots.get(name)
-        if slot is not None and axis == 1:
-            value = self._slice(slot, shape)
-        elif name in self._parents and axis == 1:  # its parts have been written to it
-            value = Value(self._parents[name], shape, 1, 0, blocks(shape[1]))
+        if slot is not None and layout == self.kept(slot.parent):
+            value = self._slice(slot, shape, layout)
+        elif name in self._parents and layout == self.kept(name):  # its parts have been written
+            value = Value(self._parents[name], shape, layout, 0, blocks(shape[1]))
         else:
-            value = self.temporary(shape, axis)
+            value = self.temporary(shape, layout)
         self.define(name, value)
         return value
 
-    def new_whole(self, name: str) -> Value:
+    def new_whole(self, name: str, layout: Layout) -> Value:
         """Room for a blocked tensor that is no slice."""
-        value = self.temporary(self.shapes[name], 1)
+        value = self.temporary(self.shapes[name], layout)
         self.define(name, value)
         return value
 
-    def temporary(self, shape: Dims, axis: int | None) -> Value:
-        storage = Storage(floats_of(shape, axis))
+    def temporary(self, shape: Dims, layout: Layout) -> Value:
+        storage = Storage(layout.bytes(shape))
         self.storages.append(storage)
-        return Value(storage, shape, axis, 0, blocks(shape[axis]) if axis is not None else 0)
+        of_blocks = blocks(shape[layout.axis]) if layout.axis is not None else 0
+        return Value(storage, shape, layout, 0, of_blocks)
 
-    def in_place(self, name: str, value: Value) -> Value:
-        """Room for `name` where `value` lies, if nobody reads that later; else new room."""
+    def in_place(self, name: str, value: Value, layout: Layout) -> Value:
+        """Room for `name` where `value` lies, if that is its layout and nobody reads it later; else
+        new room."""
         storage = value.storage
         free = (
             storage.where == ARENA
             and not storage.in_parts
             and value.whole
+            and value.layout == layout
             and name not in self._slots
             and storage.last_read <= self._number
         )
         if not free:
-            return self.new(name, value.axis)
-        result = Value(storage, self.shapes[name], value.axis, value.offset, value.of_blocks)
+            return self.new(name, layout)
+        result = Value(storage, self.shapes[name], layout, value.offset, value.of_blocks)
         self.define(name, result)
         return result
 
-    def constant(self, array: NDArray[Any], axis: int | None = None) -> Value:
-        """An array for the core to keep; with an axis, a whole blocked one (C,) of 1x1 pixels."""
+    def constant(self, array: NDArray[Any], layout: Layout = PLAIN) -> Value:
+        """An array for the core to keep in float32; where blocked, (C,) as one of 1x1 pixels."""
         array = np.ascontiguousarray(array, np.float32)
         self.constants.append(array)
-        storage = Storage(array.size, CONSTANT, len(self.constants) - 1)
-        shape = array.shape if axis is None else (1, array.size)
-        return Value(storage, shape, axis, 0, blocks(array.size) if axis is not None else 0)
+        storage = Storage(array.nbytes, CONSTANT, len(self.constants) - 1)
+        if layout.axis is None:
+            return Value(storage, array.shape, layout)
+        return Value(storage, (1, array.size), layout, 0, blocks(array.size))
 
     def let_go(self) -> bool:
         """Drop the weights that no later node reads; whether there were any."""
@@ -213,8 +247,7 @@ class Builder:
         """The value with its images one behind the other: itself, or a copy."""
         if value.whole or value.shape[0] == 1:
             return value
-        assert value.axis is not None
-        copy = self.temporary(value.shape, value.axis)
+        copy = self.temporary(value.shape, value.layout)
         self.copy_channels([value], copy)
         return copy
 
@@ -233,40 +266,47 @@ class Builder:
         core = steps.channels_step([value.array for value in values], to.array, list(sources))
         self.emit(core, values, [to], "copy")
 
-    def _forms_of(self, name: str) -> dict[int | None, Value]:
+    def _forms_of(self, name: str) -> dict[Layout, Value]:
         if name not in self._forms:  # a weight that is used like a computed tensor
             array = self.graph.weights[name]
             self.define(name, self.constant(array))
         return self._forms[name]
 
-    def _slice(self, slot: Slot, shape: Dims) -> Value:
+    def _slice(self, slot: Slot, shape: Dims, layout: Layout) -> Value:
         whole = self.shapes[slot.parent]
         if slot.parent not in self._parents:
-            storage = Storage(floats_of(whole, 1), in_parts=True)
+            storage = Storage(layout.bytes(whole), in_parts=True)
             self.storages.append(storage)
             self._parents[slot.parent] = storage
-        _, _, h, w = canonical(shape, 1)
-        offset = slot.channel * h * w
-        return Value(self._parents[slot.parent], shape, 1, offset, blocks(whole[1]))
+        offset = layout.bytes((1, slot.channel, *shape[2:]))
+        return Value(self._parents[slot.parent], shape, layout, offset, blocks(whole[1]))
 
-    def _from_blocked(self, name: str, value: Value) -> Value:
-        """Plain, channels on axis 1."""
+    def _from_blocked(self, value: Value) -> Value:
+        """Plain, channels on axis 1; of float32."""
         assert value.axis is not None
         n, c, h, w = canonical(value.shape, value.axis)
         shape = (n, c, h, w) if len(value.shape) == 4 else _moved(value.shape, value.axis, 1)
         if h * w == 1 and c % BLOCK == 0 and value.whole:  # the same memory
-            return Value(value.storage, shape, None, value.offset)
-        plain = self.temporary(shape, None)
+            return Value(value.storage, shape, PLAIN, value.offset)
+        plain = self.temporary(shape, PLAIN)
         self.emit(steps.from_blocked_step(value.array), [value], [plain], "to plain")
         return plain
 
-    def _to_blocked(self, name: str, value: Value, axis: int) -> Value:
+    def _converted(self, given: Value, element: Element) -> Value:
+        """The same blocked tensor, its numbers kept as something else."""
+        target = self.temporary(given.shape, replace(given.layout, element=element))
+        core = steps.activation_step(given.array, target.array, NO_ACTIVATION)
+        self.emit(core, [given], [target], f"to {element.name}")
+        return target
+
+    def _to_blocked(self, name: str, value: Value, layout: Layout) -> Value:
         """value: plain, channels on axis 1."""
         shape = self.shapes[name]
-        _, c, h, w = canonical(shape, axis)
-        if h * w == 1 and c % BLOCK == 0:
-            return Value(value.storage, shape, axis, value.offset, blocks(c))
-        result = self.temporary(shape, axis)
+        assert layout.axis is not None
+        _, c, h, w = canonical(shape, layout.axis)
+        if h * w == 1 and c % BLOCK == 0 and layout.element == Element.float32:
+            return Value(value.storage, shape, layout, value.offset, blocks(c))
+        result = self.temporary(shape, layout)
         self.emit(steps.to_blocked_step(result.array), [value], [result], "to blocks")
         return result
 
@@ -280,7 +320,7 @@ class Builder:
             order.insert(axis, order.pop(1))
         else:
             order.insert(1, order.pop(axis))
-        moved = self.temporary(tuple(value.shape[i] for i in order), None)
+        moved = self.temporary(tuple(value.shape[i] for i in order), PLAIN)
         self.emit(permuting(value.shape, order), [value], [moved], "transpose")
         return moved
 

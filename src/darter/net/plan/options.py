@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from darter.errors import OptionError
-from darter.kernels import PRECISIONS
+from darter.kernels import PRECISIONS, Element
 
 # Expected rms error of one convolution against the rms of its outputs; a net's is of that order.
 MAX_ERROR = {"float32": 1e-5, "bfloat16": 5e-3}
@@ -29,6 +29,11 @@ class Options:
             raise OptionError(f"precision must be {known}, got {self.precision!r}")
         if self.threads < 1:
             raise OptionError(f"threads must be at least 1, got {self.threads}")
+
+    @property
+    def kept(self) -> Element:
+        """What tensors between layers are kept as."""
+        return Element.float32
 
     @property
     def max_error(self) -> float:

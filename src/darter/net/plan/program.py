@@ -13,13 +13,13 @@ from darter.kernels import steps, using_at_most
 from darter.machine import available_cpus
 from darter.net.budget import enough_memory
 from darter.net.graph import Graph
-from darter.net.plan.assemble import arena_floats, assemble, emitted
+from darter.net.plan.assemble import arena_bytes, assemble, emitted
 from darter.net.plan.builder import Step
 from darter.net.plan.emit import EMIT
 from darter.net.plan.limits import check_weights, packed_bytes
 from darter.net.plan.options import Options
 from darter.net.plan.packed import Packed
-from darter.net.plan.storage import Dims, Value, floats_of
+from darter.net.plan.storage import Dims, Value
 
 
 @dataclass(frozen=True)
@@ -115,9 +115,7 @@ class Program:
         if build.inner is None:
             return reports
         inner, core = build.inner
-        outputs = [
-            np.empty(v.storage.floats // len_of(v), np.float32) for v in build.steps[0].writes
-        ]
+        outputs = [np.empty(v.storage.bytes // len_of(v), np.uint8) for v in build.steps[0].writes]
         shapes = {name: (1, *shape[1:]) for name, shape in self.inputs.items()}
         alone = _timed(core, shapes, outputs, inner.options.threads, runs)
         share = times[0] / sum(alone)
@@ -128,10 +126,10 @@ class Program:
     @property
     def arena_bytes(self) -> int:
         if self._build.inner is None:
-            return 4 * self._core.arena_floats
+            return self._core.arena_bytes
         inner, core = self._build.inner
         at_once = self.options.threads // inner.options.threads
-        return 4 * (self._core.arena_floats + at_once * core.arena_floats)
+        return self._core.arena_bytes + at_once * core.arena_bytes
 
     @property
     def weight_bytes(self) -> int:
@@ -145,7 +143,7 @@ class Program:
 def _within_cap(graph: Graph, batch: int, options: Options) -> Options:
     """The options, lean where the fastest algorithms would need more than the cap, about."""
     lean = replace(options, lean=True)
-    arena = 4 * arena_floats(emitted(graph, batch, lean, Packed()))
+    arena = arena_bytes(emitted(graph, batch, lean, Packed()))
     fast = packed_bytes(graph, batch, options)
     return options if 1.05 * fast + arena <= (options.memory_cap or 0) else lean
 
@@ -178,7 +176,7 @@ def _timed(
 
 
 def _reported(step: Step, seconds: float) -> StepReport:
-    tensors = sum(floats_of(v.shape, v.axis) for v in (*step.reads, *step.writes))
+    tensors = sum(v.layout.bytes(v.shape) for v in (*step.reads, *step.writes))
     return StepReport(
         step.op,
         step.name,
@@ -186,5 +184,5 @@ def _reported(step: Step, seconds: float) -> StepReport:
         step.algorithm,
         step.multiply_adds,
         1e3 * seconds,
-        4 * tensors + step.core.weight_bytes,
+        tensors + step.core.weight_bytes,
     )

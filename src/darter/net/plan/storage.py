@@ -2,26 +2,26 @@
 
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from math import prod
 
-from darter.kernels import BLOCK, Array, Where
+from darter.kernels import PLAIN, Array, Layout, Where, blocks, canonical
 
 Dims = tuple[int, ...]
+LINE = 64  # bytes of a cache line, on which tensors begin
 MOST_COMPARED = 4096  # storages
 ARENA, INPUT, OUTPUT, CONSTANT = Where.arena, Where.input, Where.output, Where.constant
 
 
 @dataclass(eq=False)
 class Storage:
-    """Floats that one or several tensors share.
+    """Bytes that one or several tensors share.
 
-    index: its first float in the arena, or the number of the input, output or constant.
+    index: its first byte in the arena, or the number of the input, output or constant.
     first, last: the steps between which the arena must hold it.   tensors: names of those in it.
     last_read: the last node that reads any of them.
     in_parts: some values are slices of it.
     """
 
-    floats: int
+    bytes: int
     where: Where = ARENA
     index: int = 0
     first: int = -1
@@ -44,21 +44,26 @@ class Storage:
 class Value:
     """A tensor in memory.
 
-    shape: its own.   axis: the axis of its channels where it is blocked, None where it is plain.
-    offset: floats from the storage's begin.   of_blocks: channel blocks per image in the storage.
+    shape: its own.   layout: how its numbers lie.   offset: bytes from the storage's begin.
+    of_blocks: channel blocks per image in the storage, where it is blocked.
     """
 
     storage: Storage
     shape: Dims
-    axis: int | None = None
+    layout: Layout = PLAIN
     offset: int = 0
     of_blocks: int = 0
+
+    @property
+    def axis(self) -> int | None:
+        """The axis of its channels where it is blocked, None where it is plain."""
+        return self.layout.axis
 
     @property
     def array(self) -> Array:
         """What the compiled core takes for a blocked array."""
         assert self.axis is not None
-        return (*canonical(self.shape, self.axis), self.of_blocks)
+        return (*canonical(self.shape, self.axis), self.of_blocks, self.layout.element)
 
     @property
     def own_blocks(self) -> int:
@@ -76,27 +81,8 @@ class Value:
         return self.storage.where, self.storage.index + at
 
 
-def blocks(channels: int) -> int:
-    return -(-channels // BLOCK)
-
-
-def canonical(shape: Dims, axis: int) -> tuple[int, int, int, int]:
-    """A shape with channels on `axis` as (N, C, H, W); pixels keep their order."""
-    pixels = [size for i, size in enumerate(shape) if i not in (0, axis)]
-    h, w = (1, 1, *pixels)[-2:] if len(pixels) < 3 else (prod(pixels[:-1]), pixels[-1])
-    return shape[0], shape[axis], h, w
-
-
-def floats_of(shape: Dims, axis: int | None) -> int:
-    """Floats that a whole array takes."""
-    if axis is None:
-        return prod(shape)
-    n, c, h, w = canonical(shape, axis)
-    return n * blocks(c) * h * w * BLOCK
-
-
 def arrange(storages: list[Storage]) -> int:
-    """Give every arena storage its index; returns the arena's floats.
+    """Give every arena storage its index; returns the arena's bytes.
 
     The largest first, each at the lowest place that is free while it lives. That compares each
     with each, so that more than any known net has take turns instead.
@@ -105,14 +91,14 @@ def arrange(storages: list[Storage]) -> int:
         return _take_turns(storages)
     placed: list[Storage] = []
     size = 0
-    for storage in sorted(storages, key=lambda s: (-s.floats, s.first)):
-        room = -(-storage.floats // BLOCK) * BLOCK
+    for storage in sorted(storages, key=lambda s: (-s.bytes, s.first)):
+        room = in_lines(storage.bytes)
         neighbors = [s for s in placed if s.first <= storage.last and storage.first <= s.last]
         at = 0
         for other in sorted(neighbors, key=lambda s: s.index):
             if other.index - at >= room:
                 break
-            at = max(at, other.index + -(-other.floats // BLOCK) * BLOCK)
+            at = max(at, other.index + in_lines(other.bytes))
         storage.index = at
         placed.append(storage)
         size = max(size, at + room)
@@ -125,7 +111,7 @@ def _take_turns(storages: list[Storage]) -> int:
     busy: list[tuple[int, int, int]] = []  # a heap of (last step, place, room)
     size = 0
     for storage in sorted(storages, key=lambda s: s.first):
-        room = -(-storage.floats // BLOCK) * BLOCK
+        room = in_lines(storage.bytes)
         while busy and busy[0][0] < storage.first:
             _, place, left = heappop(busy)
             free.setdefault(left, []).append(place)
@@ -135,3 +121,8 @@ def _take_turns(storages: list[Storage]) -> int:
             storage.index, size = size, size + room
         heappush(busy, (storage.last, storage.index, room))
     return size
+
+
+def in_lines(count: int) -> int:
+    """Bytes of the cache lines that hold so many."""
+    return -(-count // LINE) * LINE

@@ -2,7 +2,7 @@
 
 from math import prod
 
-from darter.kernels import steps
+from darter.kernels import PLAIN, steps
 from darter.net.graph import Node
 from darter.net.plan.builder import Builder, strides_of
 
@@ -15,7 +15,7 @@ def where(build: Builder, node: Node) -> None:
         pairs = zip(own, strides_of(own), strict=True)
         strides.append([0 if size == 1 else stride for size, stride in pairs])
     reads = [build.plain(name) for name in node.inputs]
-    build.emit(steps.select_step(list(shape), *strides), reads, [build.new(node.output, None)])
+    build.emit(steps.select_step(list(shape), *strides), reads, [build.new(node.output, PLAIN)])
 
 
 def arg(build: Builder, node: Node) -> None:
@@ -28,4 +28,4 @@ def arg(build: Builder, node: Node) -> None:
         bool(given["least"]),
         bool(given["last"]),
     )
-    build.emit(core, [build.plain(node.inputs[0])], [build.new(node.output, None)])
+    build.emit(core, [build.plain(node.inputs[0])], [build.new(node.output, PLAIN)])

@@ -2,7 +2,16 @@
 
 import numpy as np
 
-from darter.kernels import BLOCK, NO_ACTIVATION, Activated, steps
+from darter.kernels import (
+    BLOCK,
+    BLOCKED,
+    FLOATS,
+    NO_ACTIVATION,
+    PLAIN,
+    Activated,
+    Array,
+    steps,
+)
 from darter.net.graph import Node
 from darter.net.plan.builder import Builder, named, strides_of
 from darter.net.plan.storage import Value
@@ -28,19 +37,19 @@ def activation(build: Builder, node: Node) -> None:
         core = steps.broadcast_step(
             "add", list(shape), strides_of(shape), [0] * len(shape), function
         )
-        build.emit(core, [build.plain(x), zero], [build.new(node.output, None)], function[0].name)
+        build.emit(core, [build.plain(x), zero], [build.new(node.output, PLAIN)], function[0].name)
         return
-    source = build.blocked(x, axis)
-    target = build.in_place(node.output, source)
+    source = build.blocked(x, axis, FLOATS)
+    target = build.in_place(node.output, source, build.kept(node.output, axis))
     core = steps.activation_step(source.array, target.array, function)
     build.emit(core, [source], [target], function[0].name)
 
 
 def scale(build: Builder, node: Node) -> None:
     x, factor, shift = node.inputs
-    source = build.blocked(x)
-    constants = [build.constant(build.weight(name), 1) for name in (factor, shift)]
-    target = build.in_place(node.output, source)
+    source = build.blocked(x, 1, FLOATS)
+    constants = [build.constant(build.weight(name), BLOCKED) for name in (factor, shift)]
+    target = build.in_place(node.output, source, build.kept(node.output))
     function = named(build.attributes(node)["activation"])
     core = steps.scale_step(source.array, target.array, function)
     build.emit(core, [source, *constants], [target])
@@ -58,15 +67,15 @@ def _binary(build: Builder, node: Node, function: str, after: Activated) -> None
         _plain(build, node, function, after)
         return
     reused = a if node.inputs[0] == full[0] else b
-    target = build.in_place(node.output, reused)
+    target = build.in_place(node.output, reused, build.kept(node.output, axis))
     core = steps.eltwise_step(function, _told(a), _told(b), target.array, after)
     build.emit(core, [a, b], [target], function)
 
 
-def _told(value: Value) -> tuple[int, int, int, int, int]:
+def _told(value: Value) -> Array:
     """The core's description; constants, which are for all images, have 0 of them."""
-    n, c, h, w, of_blocks = value.array
-    return (n if value.storage.tensors else 0, c, h, w, of_blocks)
+    n, c, h, w, of_blocks, element = value.array
+    return (n if value.storage.tensors else 0, c, h, w, of_blocks, element)
 
 
 def _operand(build: Builder, name: str, shape: tuple[int, ...], axis: int) -> Value | None:
@@ -76,12 +85,12 @@ def _operand(build: Builder, name: str, shape: tuple[int, ...], axis: int) -> Va
         own = (1,) * (len(shape) - len(own)) + own
         if any(size > 1 for i, size in enumerate(own) if i != axis):
             return None
-        return build.constant(np.broadcast_to(build.weight(name).ravel(), (shape[axis],)), 1)
+        return build.constant(np.broadcast_to(build.weight(name).ravel(), (shape[axis],)), BLOCKED)
     if own == shape:
-        return build.blocked(name, axis)
+        return build.blocked(name, axis, FLOATS)
     per_channel = len(own) == len(shape) and own[0] == shape[0] and own[axis] == shape[axis]
     if per_channel and all(own[i] == 1 for i in range(1, len(own)) if i != axis):
-        return build.blocked(name, axis)
+        return build.blocked(name, axis, FLOATS)
     return None
 
 
@@ -95,4 +104,4 @@ def _plain(build: Builder, node: Node, function: str, after: Activated) -> None:
     reads = [build.plain(name) for name in node.inputs]
     a, b = strides
     core = steps.broadcast_step(function, list(shape), a, b, after)
-    build.emit(core, reads, [build.new(node.output, None)], function)
+    build.emit(core, reads, [build.new(node.output, PLAIN)], function)

@@ -1,8 +1,9 @@
 """What only moves values, or nothing at all."""
 
+from dataclasses import replace
 from math import prod
 
-from darter.kernels import BLOCK, steps
+from darter.kernels import BLOCK, BLOCKED, FLOATS, PLAIN, steps
 from darter.net.graph import Node
 from darter.net.plan.builder import Builder, permuting, strides_of
 from darter.net.plan.storage import Value
@@ -12,14 +13,15 @@ def reshape(build: Builder, node: Node) -> None:
     x, shape = node.inputs[0], build.shapes[node.output]
     own, axis = build.shapes[x], build.axis(node.inputs[0])
     if axis is not None and own[0] == shape[0]:
-        value = build.blocked(x, axis)
+        value = build.blocked(x, axis, FLOATS)
         kept = _kept_axis(own, shape, axis)
         if kept is not None:
-            moved = Value(value.storage, shape, kept, value.offset, value.of_blocks)
+            layout = replace(value.layout, axis=kept)
+            moved = Value(value.storage, shape, layout, value.offset, value.of_blocks)
             build.define(node.output, moved)
             return
     value = build.plain(x)
-    build.define(node.output, Value(value.storage, shape, None, value.offset))
+    build.define(node.output, Value(value.storage, shape, PLAIN, value.offset))
 
 
 def _kept_axis(own: tuple[int, ...], shape: tuple[int, ...], axis: int) -> int | None:
@@ -41,13 +43,14 @@ def transpose(build: Builder, node: Node) -> None:
     if axis is not None and order[0] == 0:
         rest = [i for i in order if i != axis]
         if rest == sorted(rest):  # only the channels change places, and blocks do not care
-            value = build.blocked(x, axis)
+            value = build.blocked(x, axis, FLOATS)
             shape = build.shapes[node.output]
-            moved = Value(value.storage, shape, order.index(axis), value.offset, value.of_blocks)
+            layout = replace(value.layout, axis=order.index(axis))
+            moved = Value(value.storage, shape, layout, value.offset, value.of_blocks)
             build.define(node.output, moved)
             return
     source = build.plain(x)
-    build.emit(permuting(source.shape, order), [source], [build.new(node.output, None)])
+    build.emit(permuting(source.shape, order), [source], [build.new(node.output, PLAIN)])
 
 
 def concat(build: Builder, node: Node) -> None:
@@ -56,7 +59,7 @@ def concat(build: Builder, node: Node) -> None:
     if axis == 1 and len(shape) in (2, 4) and any(build.axis(name) for name in node.inputs):
         _join_channels(build, node)
         return
-    y = build.new(node.output, None)
+    y = build.new(node.output, PLAIN)
     strides, at, parts = strides_of(shape), 0, []
     values = [build.plain(name) for name in node.inputs]
     for i, value in enumerate(values):
@@ -67,16 +70,19 @@ def concat(build: Builder, node: Node) -> None:
 
 
 def _join_channels(build: Builder, node: Node) -> None:
-    values = [build.blocked(name) for name in node.inputs]
+    layout = build.kept(node.output)
+    values = [build.blocked(name, 1, (layout.element,)) for name in node.inputs]
     if any(value.shape[1] % BLOCK for value in values[:-1]):
-        build.copy_channels(values, build.new(node.output, 1))
+        build.copy_channels(values, build.new(node.output, layout))
         return
     if _lie_side_by_side(values):
         first = values[0]
         shape = build.shapes[node.output]
-        build.define(node.output, Value(first.storage, shape, 1, first.offset, first.of_blocks))
+        build.define(
+            node.output, Value(first.storage, shape, layout, first.offset, first.of_blocks)
+        )
         return
-    y, channel = build.new(node.output, 1), 0
+    y, channel = build.new(node.output, layout), 0
     for value in values:
         part = part_of(y, channel, value.shape)
         if (value.storage, value.offset) != (part.storage, part.offset):
@@ -98,8 +104,8 @@ def _lie_side_by_side(values: list[Value]) -> bool:
 def part_of(value: Value, channel: int, shape: tuple[int, ...]) -> Value:
     """The slice of a blocked value from a channel on that begins a block."""
     value.storage.in_parts = True
-    pixels = prod(shape[2:])
-    return Value(value.storage, shape, 1, value.offset + channel * pixels, value.of_blocks)
+    before = value.layout.bytes((1, channel, *shape[2:]))
+    return Value(value.storage, shape, value.layout, value.offset + before, value.of_blocks)
 
 
 def split(build: Builder, node: Node) -> None:
@@ -118,23 +124,24 @@ def slice_(build: Builder, node: Node) -> None:
 
 def _take(build: Builder, x: str, y: str, axis: int, start: int, step: int) -> None:
     if axis == 1 and build.axis(x) == 1 and y:
-        source, shape = build.blocked(x), build.shapes[y]
+        source, shape = build.blocked(x, 1, FLOATS), build.shapes[y]
         if start % BLOCK == 0 and step == 1 and source.storage.where == 0:
             build.define(y, part_of(source, start, shape))
         else:
-            build.copy_channels([source], build.new(y, 1), start, step)
+            build.copy_channels([source], build.new(y, source.layout), start, step)
         return
     source, sizes = build.plain(x), list(build.shapes[y])
     strides = strides_of(source.shape)
     offset = start * strides[axis]
     steps_of = [stride * (step if i == axis else 1) for i, stride in enumerate(strides)]
     part = (0, 0, offset, 0, sizes, steps_of, strides_of(tuple(sizes)))
-    build.emit(steps.move_step([part]), [source], [build.new(y, None)], "copy")
+    build.emit(steps.move_step([part]), [source], [build.new(y, PLAIN)], "copy")
 
 
 def channels(build: Builder, node: Node) -> None:
-    values = [build.blocked(name) for name in node.inputs]
-    build.choose_channels(values, build.new(node.output, 1), build.attributes(node)["sources"])
+    layout = build.kept(node.output)
+    values = [build.blocked(name, 1, (layout.element,)) for name in node.inputs]
+    build.choose_channels(values, build.new(node.output, layout), build.attributes(node)["sources"])
 
 
 def take(build: Builder, node: Node) -> None:
@@ -148,7 +155,7 @@ def take(build: Builder, node: Node) -> None:
         sizes = [*shape[:axis], count, *shape[axis + 1 :]]
         steps_of = [stride * (step if i == axis else 1) for i, stride in enumerate(own)]
         parts.append((0, 0, first * own[axis], at * strides[axis], sizes, steps_of, strides))
-    build.emit(steps.move_step(parts), [source], [build.new(node.output, None)], "copy")
+    build.emit(steps.move_step(parts), [source], [build.new(node.output, PLAIN)], "copy")
 
 
 def _runs(places: tuple[int, ...]) -> list[tuple[int, int, int, int]]:
@@ -165,7 +172,7 @@ def _runs(places: tuple[int, ...]) -> list[tuple[int, int, int, int]]:
 
 
 def depth_to_space(build: Builder, node: Node) -> None:
-    x, y = build.blocked(node.inputs[0]), build.new(node.output, 1)
+    x, y = build.blocked(node.inputs[0]), build.new(node.output, BLOCKED)
     first = bool(build.attributes(node)["channels_first"])
     build.emit(steps.depth_to_space_step(x.array, y.array, first), [x], [y], "copy")
 
@@ -175,4 +182,4 @@ def expand(build: Builder, node: Node) -> None:
     own = (1,) * (len(shape) - len(source.shape)) + source.shape
     strides = [0 if n == 1 else s for n, s in zip(own, strides_of(own), strict=True)]
     part = (0, 0, 0, 0, list(shape), strides, strides_of(shape))
-    build.emit(steps.move_step([part]), [source], [build.new(node.output, None)], "copy")
+    build.emit(steps.move_step([part]), [source], [build.new(node.output, PLAIN)], "copy")

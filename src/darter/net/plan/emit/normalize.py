@@ -2,15 +2,15 @@
 
 from math import prod
 
-from darter.kernels import BLOCK, steps
+from darter.kernels import BLOCK, BLOCKED, PLAIN, Layout, blocks, steps
 from darter.net.graph import Node
 from darter.net.plan.builder import Builder, strides_of
-from darter.net.plan.storage import Value, blocks
+from darter.net.plan.storage import Value
 
 
 def lrn(build: Builder, node: Node) -> None:
     given = build.attributes(node)
-    x, y = build.blocked(node.inputs[0]), build.new(node.output, 1)
+    x, y = build.blocked(node.inputs[0]), build.new(node.output, BLOCKED)
     numbers = (given["size"], given["alpha"], given["beta"], given["bias"])
     build.emit(steps.lrn_step(x.array, y.array, *numbers), [x], [y])
 
@@ -20,10 +20,10 @@ def layer_norm(build: Builder, node: Node) -> None:
     x, factor, shift = node.inputs
     shape = build.shapes[x]
     axis = given["axis"] % len(shape)
-    constants = [build.constant(build.weight(name).ravel(), 1) for name in (factor, shift)]
+    constants = [build.constant(build.weight(name).ravel(), BLOCKED) for name in (factor, shift)]
     if axis == len(shape) - 1 and len(shape) > 1:
         source = build.blocked(x, axis)
-        target = build.new(node.output, axis)
+        target = build.new(node.output, Layout(axis))
     else:
         source, target = _as_rows(build, x, axis), _new_rows(build, node.output, axis)
     core = steps.layer_norm_step(source.array, target.array, given["epsilon"])
@@ -34,8 +34,8 @@ def layer_norm(build: Builder, node: Node) -> None:
 
 def channel_norm(build: Builder, node: Node) -> None:
     x, factor, shift = node.inputs
-    constants = [build.constant(build.weight(name), 1) for name in (factor, shift)]
-    source, target = build.blocked(x), build.new(node.output, 1)
+    constants = [build.constant(build.weight(name), BLOCKED) for name in (factor, shift)]
+    source, target = build.blocked(x), build.new(node.output, BLOCKED)
     core = steps.layer_norm_step(source.array, target.array, build.attributes(node)["epsilon"])
     build.emit(core, [source, *constants], [target])
 
@@ -43,8 +43,8 @@ def channel_norm(build: Builder, node: Node) -> None:
 def group_norm(build: Builder, node: Node) -> None:
     given = build.attributes(node)
     x, factor, shift = node.inputs
-    constants = [build.constant(build.weight(name), 1) for name in (factor, shift)]
-    source, target = build.blocked(x), build.new(node.output, 1)
+    constants = [build.constant(build.weight(name), BLOCKED) for name in (factor, shift)]
+    source, target = build.blocked(x), build.new(node.output, BLOCKED)
     core = steps.group_norm_step(source.array, target.array, given["groups"], given["epsilon"])
     build.emit(core, [source, *constants], [target])
 
@@ -56,7 +56,7 @@ def softmax(build: Builder, node: Node) -> None:
     core = steps.softmax_step(
         prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :]), bool(given["log"])
     )
-    build.emit(core, [build.plain(node.inputs[0])], [build.new(node.output, None)])
+    build.emit(core, [build.plain(node.inputs[0])], [build.new(node.output, PLAIN)])
 
 
 def reduce(build: Builder, node: Node) -> None:
@@ -78,16 +78,16 @@ def reduce(build: Builder, node: Node) -> None:
         [shape[i] for i in axes],
         [strides[i] for i in axes],
     )
-    build.emit(core, [build.plain(x)], [build.new(name, None)], given["function"])
+    build.emit(core, [build.plain(x)], [build.new(name, PLAIN)], given["function"])
 
 
 def _mean_of_pixels(build: Builder, node: Node, axis: int) -> None:
     x = build.blocked(node.inputs[0], axis)
     shape = build.shapes[node.output]
-    y = build.new(node.output, axis if len(shape) == 4 else 1)
-    n, c, h, w, _ = x.array
+    y = build.new(node.output, Layout(axis if len(shape) == 4 else 1))
+    n, c, h, w, *_ = x.array
     numbers = [h, w, 1, 1, 0, 0, 0, 0, 1, 1]
-    pixel = (n, c, 1, 1, y.of_blocks)
+    pixel = (n, c, 1, 1, y.of_blocks, y.layout.element)
     build.emit(steps.pool_step(x.array, pixel, numbers, True, False), [x], [y], "mean")
 
 
@@ -100,20 +100,20 @@ def _as_rows(build: Builder, name: str, axis: int) -> Value:
     value = build.plain(name)
     shape = _rows(value.shape, axis)
     if shape[1] % BLOCK == 0:
-        return Value(value.storage, shape, 1, value.offset, blocks(shape[1]))
-    result = build.temporary(shape, 1)
+        return Value(value.storage, shape, BLOCKED, value.offset, blocks(shape[1]))
+    result = build.temporary(shape, BLOCKED)
     build.emit(steps.to_blocked_step(result.array), [value], [result], "to blocks")
     return result
 
 
 def _new_rows(build: Builder, name: str, axis: int) -> Value:
-    return build.temporary(_rows(build.shapes[name], axis), 1)
+    return build.temporary(_rows(build.shapes[name], axis), BLOCKED)
 
 
 def _from_rows(build: Builder, name: str, rows: Value) -> None:
     shape = build.shapes[name]
     if rows.shape[1] % BLOCK == 0:
-        build.define(name, Value(rows.storage, shape, None, rows.offset))
+        build.define(name, Value(rows.storage, shape, PLAIN, rows.offset))
         return
-    target = build.new(name, None)
+    target = build.new(name, PLAIN)
     build.emit(steps.from_blocked_step(rows.array), [rows], [target], "to plain")

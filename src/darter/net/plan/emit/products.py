@@ -5,7 +5,7 @@ from math import prod
 import numpy as np
 
 from darter.conv import ConvSpec
-from darter.kernels import NO_ACTIVATION, Precision, steps
+from darter.kernels import NO_ACTIVATION, PLAIN, Layout, Precision, steps
 from darter.net.graph import Node
 from darter.net.plan.algorithm import border_algorithm, spec_of
 from darter.net.plan.builder import Builder, named, strides_of
@@ -43,7 +43,7 @@ def matmul(build: Builder, node: Node) -> None:
     core = steps.matmul_step(*offsets, m, n, k)
     reads = [build.plain(a), build.plain(b)]
     count = len(offsets[0]) * m * n * k
-    build.emit(core, reads, [build.new(node.output, None)], "gemm", count)
+    build.emit(core, reads, [build.new(node.output, PLAIN)], "gemm", count)
 
 
 def recurrent(build: Builder, node: Node) -> None:
@@ -53,7 +53,7 @@ def recurrent(build: Builder, node: Node) -> None:
     layer = build.packed.recurrent(tuple(names), given["kind"], r, b)
     n, count, _ = build.shapes[gates]
     core = steps.recurrent_step(layer, n, count, bool(given["backward"]))
-    target = build.new(node.output, None)
+    target = build.new(node.output, PLAIN)
     build.emit(core, [build.plain(gates)], [target], given["kind"], n * count * r.size)
 
 
@@ -80,23 +80,24 @@ def _convolution(
     algorithm = border_algorithm(node) or build.packed.algorithm(spec, build.options)
     layer = build.packed.convolution(names, algorithm, spec, build.weight, activation)
     source = build.channels_first(x, axis) if layer.plain_input else build.blocked(x, axis)
+    layout = Layout(axis)
     reads = [source]
     if layer.plain_output:
         shape = build.shapes[node.output]
         pixels = (size for i, size in enumerate(shape) if i not in (0, axis))
-        target = build.temporary((shape[0], shape[axis], *pixels), None)
+        target = build.temporary((shape[0], shape[axis], *pixels), PLAIN)
         reads += [build.channels_first(added, axis)] if added else []
     elif added:
         reads.append(build.whole(build.blocked(added, axis)))
         if reads[1].storage is source.storage:  # x is read again while y is written
-            target = build.temporary(build.shapes[node.output], axis)
+            target = build.temporary(build.shapes[node.output], layout)
         else:
-            target = build.in_place(node.output, reads[1])
+            target = build.in_place(node.output, reads[1], layout)
         if not target.whole:  # what is added is read as y is written, from the same place in it
-            target = build.temporary(target.shape, axis)
+            target = build.temporary(target.shape, layout)
         build.define(node.output, target)
     else:
-        target = build.new(node.output, axis)
+        target = build.new(node.output, layout)
     layer = layer.placed(spec.x[0], _slice_blocks(source), _slice_blocks(target))
     core = steps.convolution_step(layer, added is not None)
     build.emit(core, reads, [target], algorithm, spec.multiply_adds)
@@ -120,10 +121,10 @@ def _fully_connected(
     assert x.axis is not None
     reads = [x, *([build.whole(build.blocked(added, x.axis))] if added else [])]
     if added:
-        target = build.temporary(build.shapes[node.output], x.axis)
+        target = build.temporary(build.shapes[node.output], Layout(x.axis))
         build.define(node.output, target)
     else:
-        target = build.new(node.output, x.axis)
+        target = build.new(node.output, Layout(x.axis))
     core = steps.fully_connected_step(
         layer, added is not None, x.shape[0], x.of_blocks, target.of_blocks
     )

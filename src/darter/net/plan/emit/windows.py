@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darter.errors import UnsupportedError
-from darter.kernels import steps
+from darter.kernels import BLOCKED, FLOATS, steps
 from darter.net.graph import Node
 from darter.net.plan.builder import Builder
 
@@ -27,8 +27,8 @@ def global_pool(build: Builder, node: Node) -> None:
 
 
 def _pool(build: Builder, node: Node, numbers: list[int], mean: bool, count_padding: bool) -> None:
-    x = build.blocked(node.inputs[0])
-    y = build.new(node.output, 1)
+    x = build.blocked(node.inputs[0], 1, FLOATS)
+    y = build.new(node.output, build.kept(node.output))
     build.emit(steps.pool_step(x.array, y.array, numbers, mean, count_padding), [x], [y])
 
 
@@ -57,7 +57,7 @@ def resize(build: Builder, node: Node) -> None:
 
 def _resample(build: Builder, node: Node, rows: Taps, columns: Taps, border: float) -> None:
     x = build.blocked(node.inputs[0])
-    y = build.new(node.output, 1)
+    y = build.new(node.output, BLOCKED)
     build.emit(steps.resample_step(x.array, y.array, rows, columns, border), [x], [y])
 
 
