@@ -8,6 +8,7 @@ namespace darter {
 
 void register_enums(nb::module_& m);  // before those whose arguments they are
 void register_conv(nb::module_& m);
+void register_gradient(nb::module_& m);
 void register_net(nb::module_& m);
 void register_gemm(nb::module_& m);
 void register_jpeg(nb::module_& m);

@@ -16,7 +16,7 @@ def test_python_of_the_page(capsys):
     with using_threads(2):  # estimates are shown for two
         for block in blocks:
             exec(textwrap.dedent(block), names)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     assert names["y"].shape == (1, 128, 56, 56)
     assert names["product"].shape == (128, 128)
     assert f"```\n{capsys.readouterr().out}```" in page

@@ -1,12 +1,14 @@
 """This machine measured: convolutions by every algorithm, whole nets beside other runtimes.
 
 time_layers, time_sequence     convolutions: per layer and algorithm, and all in sequence
+time_gradients                 the two gradients of convolutions, beside PyTorch's
 compare(case, ...)             one net by several runtimes, each in a process of its own
 append_records(file, ...)      rows kept as JSON lines, each with its machine
 """
 
 from darter.bench.convolutions import limit, net_layers, time_layers, time_sequence
 from darter.bench.exports import NETS, PICTURES, batches_of, given_net, random_net
+from darter.bench.gradients import GradientRow, time_gradients
 from darter.bench.nets import PEERS, SLOW, Case, Comparison, RuntimeRow, compare
 from darter.bench.plot import plot_speedups
 from darter.bench.records import append_records, check_appendable
@@ -18,6 +20,7 @@ __all__ = [
     "SLOW",
     "Case",
     "Comparison",
+    "GradientRow",
     "RuntimeRow",
     "append_records",
     "batches_of",
@@ -28,6 +31,7 @@ __all__ = [
     "net_layers",
     "plot_speedups",
     "random_net",
+    "time_gradients",
     "time_layers",
     "time_sequence",
 ]

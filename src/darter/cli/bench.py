@@ -80,6 +80,14 @@ def bench(
             rich_help_panel=CONV_PANEL,
         ),
     ] = False,
+    gradients: Annotated[
+        bool,
+        typer.Option(
+            "--gradients",
+            help="Time the gradients of typical layers, or of those of --net, beside PyTorch's.",
+            rich_help_panel=CONV_PANEL,
+        ),
+    ] = False,
     max_error: Annotated[
         float | None,
         typer.Option(
@@ -110,7 +118,11 @@ def bench(
             "--plot": plot,
             "--folder": folder,
         },
-        conv={"--layers": layers or None, "--max-error": max_error},
+        conv={
+            "--layers": layers or None,
+            "--gradients": gradients or None,
+            "--max-error": max_error,
+        },
     )
     if out is not None:  # it is written after hours of work
         from darter.bench import check_appendable
@@ -123,8 +135,16 @@ def bench(
             from darter.kernels import set_threads
 
             set_threads(threads)
-        if layers and precision != "float32":
-            raise OptionError("--layers times float32 only; leave out --precision")
+        if layers and gradients:
+            raise OptionError("--layers and --gradients are two measurements; give one of them")
+        if (layers or gradients) and precision != "float32":
+            what = "--layers" if layers else "--gradients"
+            raise OptionError(f"{what} times float32 only; leave out --precision")
+        if gradients:
+            from darter.cli.bench_conv import conv_gradients
+
+            conv_gradients(net, _numbers(batches or "16"), seconds or 1.0, max_error, out)
+            return
         sizes = _numbers(batches or ("1" if layers else BATCHES["conv"]))
         convolutions(net or "vgg-e", sizes, precision, seconds or 5.0, layers, max_error, out)
         return

@@ -7,7 +7,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from darter.bench import append_records, limit, time_layers, time_sequence
+from darter.bench import append_records, limit, time_gradients, time_layers, time_sequence
 from darter.conv import ConvSpec
 from darter.kernels import measure_peak
 from darter.report import table
@@ -79,3 +79,39 @@ def convolutions(
         print(table(rows, columns=SEQUENCE_COLUMNS))
     if out is not None:
         append_records(out, peak, rows)
+
+
+GRADIENT_COLUMNS = {
+    "layer": "layer",
+    "gradient": "gradient of",
+    "algorithm": "algorithm",
+    "darter_ms": "darter ms",
+    "torch_ms": "PyTorch ms",
+    "speedup": "speedup",
+    "gflops": "GFLOP/s",
+    "error": "error",
+}
+
+
+def conv_gradients(
+    net: str | None,
+    batches: Sequence[int],
+    seconds: float,
+    max_error: float | None,
+    out: Path | None,
+) -> None:
+    """The gradients of typical layers, or of those of a net."""
+    rows = [
+        asdict(row) | {"batch": batch}
+        for batch in batches
+        for row in time_gradients(net, batch, seconds=seconds, max_error=max_error)
+    ]
+    peak = measure_peak()
+    print(
+        f"{peak.threads} threads, {peak.isa}: peak {peak.gflops:.0f} GFLOP/s, "
+        f"memory {peak.gigabytes:.0f} GB/s\n"
+        "GFLOP/s: FLOPs of the direct algorithm over darter's time"
+    )
+    print(table(rows, columns=GRADIENT_COLUMNS))
+    if out is not None:
+        append_records(out, peak, [{"benchmark": "gradients", **row} for row in rows])

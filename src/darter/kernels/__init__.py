@@ -22,6 +22,7 @@ from darter.kernels.enums import (
     Where,
 )
 from darter.kernels.gemm import gemm
+from darter.kernels.gradient import filter_gradient, input_gradient
 from darter.kernels.jpeg import check_jpeg, decode_jpeg, jpeg_size
 from darter.kernels.layout import (
     BLOCKED,
@@ -82,9 +83,11 @@ __all__ = [
     "check_jpeg",
     "check_out",
     "decode_jpeg",
+    "filter_gradient",
     "from_blocked",
     "gemm",
     "has_avx512_bf16",
+    "input_gradient",
     "jpeg_size",
     "mean_rgb",
     "measure_peak",

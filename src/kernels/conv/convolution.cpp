@@ -1,6 +1,7 @@
 #include "conv/convolution.hpp"
 
 #include <algorithm>
+#include <stdexcept>
 
 namespace darter {
 
@@ -24,8 +25,7 @@ Convolution::Convolution(const ConvSpec& spec, const Filters& filters)
       high_(filters.high),
       activation_(filters.activation),
       activate_(activation_.clamps() ? nullptr : activation_kernel()) {
-    std::fill_n(bias_.data(), bias_.size(), 0.0f);
-    if (filters.bias) std::copy_n(filters.bias, spec.k, bias_.data());
+    set_bias(filters.bias);
 }
 
 Convolution::Convolution(const Convolution& other, int64_t n, int64_t x_blocks, int64_t y_blocks)
@@ -35,6 +35,15 @@ Convolution::Convolution(const Convolution& other, int64_t n, int64_t x_blocks, 
       high_(other.high_),
       activation_(other.activation_),
       activate_(other.activate_) {}
+
+void Convolution::set_filters(const float*) {
+    throw std::logic_error("this convolution packs its filters once");
+}
+
+void Convolution::set_bias(const float* bias) {
+    std::fill_n(bias_.data(), bias_.size(), 0.0f);
+    if (bias) std::copy_n(bias, spec.k, bias_.data());
+}
 
 void Convolution::run_any(const Arrays& a) const {
     int64_t in_pixels = spec.h * spec.w, out_pixels = spec.out_h() * spec.out_w();

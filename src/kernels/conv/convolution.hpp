@@ -73,6 +73,12 @@ public:
     virtual void run_any(const Arrays& arrays) const;
     virtual size_t weight_bytes() const = 0;
 
+    // Packs other filters (K, C / groups, R, S), in place of those it was made with, for itself and
+    // all that share them. Not while it runs. Throws std::logic_error where an algorithm cannot.
+    virtual void set_filters(const float* w);
+    // K floats, or null for zeros.
+    void set_bias(const float* bias);
+
     // The same layer for n images, with x and y in slices of so many channel blocks (0: whole
     // arrays). Shares the weights.
     virtual std::unique_ptr<Convolution> placed(int64_t n, int64_t x_blocks,

@@ -11,6 +11,7 @@
 
 #include "activation/given.hpp"
 #include "conv/convolution.hpp"
+#include "conv/spec_from.hpp"
 #include "register.hpp"
 
 namespace darter {
@@ -18,12 +19,6 @@ namespace {
 
 using Input = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
 using Output = nb::ndarray<float, nb::c_contig, nb::device::cpu>;
-
-ConvSpec spec_from(const std::vector<int64_t>& v) {
-    if (v.size() != 16) throw std::invalid_argument("a convolution has 16 numbers");
-    return {v[0], v[1], v[2],  v[3],  v[4],  v[5],  v[6],  v[7],
-            v[8], v[9], v[10], v[11], v[12], v[13], v[14], v[15]};
-}
 
 using Maker = std::unique_ptr<Convolution> (*)(const ConvSpec&, const Filters&);
 

@@ -24,7 +24,8 @@ private:
 // thread invalidates the first. `worker` and `window` slots are for bodies of parallel_for, `caller` slots for
 // what the calling thread shares with them.
 enum class Scratch {
-    worker_a, worker_b, window_in, window_out, caller_a, caller_b, layout_in, layout_out, count
+    worker_a, worker_b, window_in, window_out, caller_a, caller_b, layout_in, layout_out, gradient,
+    count
 };
 float* scratch(Scratch slot, size_t floats);
 

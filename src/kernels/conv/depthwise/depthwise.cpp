@@ -42,12 +42,15 @@ public:
           row_at_(filled_from(spec.pad_top, spec.h, spec.pad_bottom, border)),
           column_at_(filled_from(spec.pad_left, spec.w, spec.pad_right, border)),
           weights_(blocks_of(spec.c) * spec.r * spec.s * kBlock) {
+        Depthwise::set_filters(filters.w);
+    }
+
+    void set_filters(const float* w) override {
         std::fill_n(weights_.data(), weights_.size(), 0.0f);
         int64_t taps = spec.r * spec.s;
         for (int64_t c = 0; c < spec.c; ++c)
             for (int64_t tap = 0; tap < taps; ++tap)
-                weights_.data()[(c / kBlock * taps + tap) * kBlock + c % kBlock] =
-                    filters.w[c * taps + tap];
+                weights_.data()[(c / kBlock * taps + tap) * kBlock + c % kBlock] = w[c * taps + tap];
     }
 
     size_t weight_bytes() const override { return weights_.size() * sizeof(float); }

@@ -40,7 +40,15 @@ public:
           out_w_(this->spec.out_w()),
           out_h_(this->spec.out_h()),
           tile_(even_piece(out_w_, most_rows())) {
-        pack(filters.w);
+        plan_pairs();
+        Direct::set_filters(filters.w);
+    }
+
+    void set_filters(const float* w) override {
+        int64_t per_group_in = spec.c / spec.groups, per_group_out = spec.k / spec.groups;
+        parallel_for(pairs_.size(), [&](size_t i) {
+            pack_pair(pairs_[i], w, per_group_in, per_group_out);
+        });
     }
 
     bool plain_input() const override { return unit_ == 1; }
@@ -134,7 +142,7 @@ private:
         return even_piece(all, std::max<int64_t>(1, std::min(fit, all / least_bands))) * tile_;
     }
 
-    void pack(const float* w) {
+    void plan_pairs() {
         int64_t per_group_in = spec.c / spec.groups, per_group_out = spec.k / spec.groups;
         int64_t out_blocks = blocks_of(spec.k), size = 0;
         for (int64_t block = 0; block < out_blocks; block += kernels_.blocks) {
@@ -147,9 +155,6 @@ private:
             pairs_.push_back(pair);
         }
         weights_ = Buffer(operands_.floats(size));
-        parallel_for(pairs_.size(), [&](size_t i) {
-            pack_pair(pairs_[i], w, per_group_in, per_group_out);
-        });
     }
 
     // [input block][tap][channel][filter]; filters see zeros outside their group.

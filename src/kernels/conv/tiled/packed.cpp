@@ -17,11 +17,33 @@ class PackedTiled final : public Tiled {
 public:
     PackedTiled(const ConvSpec& spec, const Filters& filters, const TileTransform& transform,
                 Precision precision, const FilterTransform& transform_filter)
-        : Tiled(spec, filters, transform, precision, layout(transform, Operands(precision))) {
-        pack(filters.w, transform_filter);
+        : Tiled(spec, filters, transform, precision, layout(transform, Operands(precision))),
+          transform_filter_(transform_filter),
+          unit_weights_(t_.positions * depth_blocks() * kBlock * unit_blocks(0) * t_.parts * kBlock),
+          weights_(operands_.floats(units() * unit_weights_)) {
+        std::fill_n(weights_.data(), weights_.size(), 0.0f);
+        PackedTiled::set_filters(filters.w);
     }
 
     size_t weight_bytes() const override { return weights_.size() * sizeof(float); }
+
+    // Filters are transformed in float64 and rounded once.
+    void set_filters(const float* w) override {
+        int64_t parts = t_.parts, taps = spec.r * spec.s;
+        // 16 filters at a time: their weights for a position lie in one cache line.
+        parallel_for(blocks_of(spec.k), [&](size_t index) {
+            int64_t filters = index * kBlock, count = std::min<int64_t>(kBlock, spec.k - filters);
+            std::vector<double> u(kBlock * t_.positions * parts);
+            for (int64_t c = 0; c < spec.c; ++c) {
+                for (int64_t i = 0; i < count; ++i)
+                    transform_filter_(w + ((filters + i) * spec.c + c) * taps,
+                                     u.data() + i * t_.positions * parts);
+                for (int64_t from = 0; from < parts; ++from)
+                    for (int64_t part = 0; part < parts; ++part)
+                        pack_block(index, c, from, part, count, u.data());
+            }
+        });
+    }
 
     std::unique_ptr<Convolution> placed(int64_t n, int64_t x_blocks,
                                         int64_t y_blocks) const override {
@@ -31,6 +53,7 @@ public:
 private:
     PackedTiled(const PackedTiled& other, int64_t n, int64_t x_blocks, int64_t y_blocks)
         : Tiled(other, n, x_blocks, y_blocks),
+          transform_filter_(other.transform_filter_),
           unit_weights_(other.unit_weights_),
           weights_(other.weights_) {}
 
@@ -46,27 +69,6 @@ private:
     // Blocks of columns that one product computes.
     int64_t product_blocks(int64_t unit) const {
         return std::min<int64_t>(product_.blocks, unit_blocks(unit) * t_.parts);
-    }
-
-    // Filters are transformed in float64 and rounded once.
-    void pack(const float* w, const FilterTransform& transform_filter) {
-        int64_t parts = t_.parts, depth = depth_blocks() * kBlock, taps = spec.r * spec.s;
-        unit_weights_ = t_.positions * depth * unit_blocks(0) * parts * kBlock;
-        weights_ = Buffer(operands_.floats(units() * unit_weights_));
-        std::fill_n(weights_.data(), weights_.size(), 0.0f);
-        // 16 filters at a time: their weights for a position lie in one cache line.
-        parallel_for(blocks_of(spec.k), [&](size_t index) {
-            int64_t filters = index * kBlock, count = std::min<int64_t>(kBlock, spec.k - filters);
-            std::vector<double> u(kBlock * t_.positions * parts);
-            for (int64_t c = 0; c < spec.c; ++c) {
-                for (int64_t i = 0; i < count; ++i)
-                    transform_filter(w + ((filters + i) * spec.c + c) * taps,
-                                     u.data() + i * t_.positions * parts);
-                for (int64_t from = 0; from < parts; ++from)
-                    for (int64_t part = 0; part < parts; ++part)
-                        pack_block(index, c, from, part, count, u.data());
-            }
-        });
     }
 
     // u: [filter of the block][position][part], of channel c.
@@ -127,7 +129,8 @@ private:
     }
 
     const ProductKernels& product_ = operands_.product();
-    int64_t unit_weights_;
+    const FilterTransform transform_filter_;
+    const int64_t unit_weights_;
     Buffer weights_;
 };
 

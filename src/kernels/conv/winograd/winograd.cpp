@@ -21,14 +21,12 @@ constexpr Dispatch<const WinogradKernels*> kKernels{
     &scalar::winograd_kernels, X86_ONLY(&avx2::winograd_kernels),
     X86_ONLY(&avx512::winograd_kernels)};
 
-const WinogradKernels& active_kernels() { return *kKernels.active(); }
-
 constexpr Dispatch<const Bfloat16Inputs*> kBfloat16Inputs{
     nullptr, nullptr, X86_ONLY(&avx512::winograd_bfloat16_inputs)};
 
 const Bfloat16Inputs& active_bfloat16_inputs() {
     const Bfloat16Inputs* inputs = kBfloat16Inputs.active();
-    return inputs && has_avx512_bf16() ? *inputs : active_kernels().rounded;
+    return inputs && has_avx512_bf16() ? *inputs : winograd_transforms().rounded;
 }
 
 // G of F(m, n - m + 1).
@@ -65,7 +63,7 @@ void transform_filter(const TileTransform& t, const float* g, double* u) {
 
 const TileTransform& kernel_for(const ConvSpec& spec, int tile) {
     int64_t m_h = spec.r == 1 ? 1 : tile, m_w = spec.s == 1 ? 1 : tile;
-    for (const TileTransform& t : active_kernels().all)
+    for (const TileTransform& t : winograd_transforms().all)
         if (t.outputs_h == m_h && t.inputs_h == m_h + spec.r - 1 && t.outputs_w == m_w &&
             t.inputs_w == m_w + spec.s - 1)
             return t;
@@ -73,6 +71,8 @@ const TileTransform& kernel_for(const ConvSpec& spec, int tile) {
 }
 
 }  // namespace
+
+const WinogradKernels& winograd_transforms() { return *kKernels.active(); }
 
 std::unique_ptr<Convolution> make_winograd(const ConvSpec& spec, const Filters& filters, int tile,
                                            Precision precision) {
@@ -85,7 +85,7 @@ std::unique_ptr<Convolution> make_winograd(const ConvSpec& spec, const Filters& 
         t.input = t.inputs_h == 4 ? inputs.inputs_4 : inputs.inputs_6;
     }
     return make_tiled(spec, filters, t, precision,
-                      [&](const float* g, double* u) { transform_filter(t, g, u); });
+                      [t](const float* g, double* u) { transform_filter(t, g, u); });
 }
 
 }  // namespace darter

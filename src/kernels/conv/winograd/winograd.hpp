@@ -16,4 +16,6 @@ struct WinogradKernels {
     Bfloat16Inputs rounded;
 };
 
+const WinogradKernels& winograd_transforms();  // of the active instruction set
+
 }  // namespace darter

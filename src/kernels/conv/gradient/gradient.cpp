@@ -1,0 +1,39 @@
+// What darter.conv calls the algorithms of gradients.
+#include "conv/gradient/gradient.hpp"
+
+#include <stdexcept>
+
+namespace darter {
+
+std::unique_ptr<InputGradient> input_gradient(const std::string& name, const ConvSpec& spec) {
+    if (name == "direct") return make_input_gradient_direct(spec);
+    if (name == "depthwise") return make_input_gradient_depthwise(spec);
+    if (name == "depthwise-rotated")
+        return make_input_gradient_rotated(spec, [](const ConvSpec& s, const Filters& f) {
+            return make_depthwise(s, f, Border::zeros);
+        });
+    if (name == "winograd-2")
+        return make_input_gradient_rotated(spec, [](const ConvSpec& s, const Filters& f) {
+            return make_winograd(s, f, 2, Precision::float32);
+        });
+    if (name == "winograd-4")
+        return make_input_gradient_rotated(spec, [](const ConvSpec& s, const Filters& f) {
+            return make_winograd(s, f, 4, Precision::float32);
+        });
+    if (name == "winograd-6")
+        return make_input_gradient_rotated(spec, [](const ConvSpec& s, const Filters& f) {
+            return make_winograd(s, f, 6, Precision::float32);
+        });
+    throw std::invalid_argument("no input gradient " + name);
+}
+
+std::unique_ptr<FilterGradient> filter_gradient(const std::string& name, const ConvSpec& spec) {
+    if (name == "direct") return make_filter_gradient_direct(spec);
+    if (name == "depthwise") return make_filter_gradient_depthwise(spec);
+    if (name == "winograd-2") return make_filter_gradient_winograd(spec, 2);
+    if (name == "winograd-4") return make_filter_gradient_winograd(spec, 4);
+    if (name == "winograd-6") return make_filter_gradient_winograd(spec, 6);
+    throw std::invalid_argument("no filter gradient " + name);
+}
+
+}  // namespace darter
