@@ -57,6 +57,36 @@ def test_what_treats_every_row_alike(name):
     check(rows(ALIKE[name], weights={"g": array(6), "w": array(6, 6)}), 20, 6)
 
 
+def test_attention_with_queries_keys_and_values_in_front():
+    """Of windows (N * 4, 4, C), as MobileViT and Swin have it: the rows move behind q, k, v."""
+    nodes = [
+        N("Reshape", ["x", "windows"], ["w"]),
+        N("MatMul", ["w", "all"], ["m"]),
+        N("Reshape", ["m", "heads"], ["h"]),
+        N("Transpose", ["h"], ["t"], perm=[2, 0, 3, 1, 4]),
+        *[N("Gather", ["t", f"{i}"], [name], axis=0) for i, name in enumerate("qkv")],
+        N("Mul", ["q", "scale"], ["scaled"]),
+        N("Transpose", ["k"], ["kt"], perm=[0, 1, 3, 2]),
+        N("MatMul", ["scaled", "kt"], ["scores"]),
+        N("Add", ["scores", "bias"], ["biased"]),
+        N("Softmax", ["biased"], ["weights"], axis=-1),
+        N("MatMul", ["weights", "v"], ["mixed"]),
+        N("Transpose", ["mixed"], ["b"], perm=[0, 2, 1, 3]),
+        N("Reshape", ["b", "joined"], ["j"]),
+        N("ReduceMax", ["t"], ["top"], axes=[0, 2], keepdims=0),
+        N("ReduceSum", ["top", "two"], ["sum"], keepdims=0),
+        N("Reshape", ["j", "back"], ["y"]),
+        N("Reshape", ["sum", "pictures"], ["z"]),
+    ]
+    weights = {
+        "windows": ints(-1, 4, 6), "all": array(6, 18), "heads": ints(-1, 4, 3, 2, 3),
+        "0": np.int64(0), "1": np.int64(1), "2": np.int64(2), "scale": array(1, 1, 1, 1),
+        "bias": array(1, 2, 4, 4), "joined": ints(-1, 4, 6), "back": ints(-1, 16, 6),
+        "two": ints(2), "pictures": ints(-1, 16),
+    }  # fmt: skip
+    check(net(nodes, weights, x=("n", 16, 6), outputs=("y", "z"), opset=13), 16, 6)
+
+
 def test_attention_in_windows():
     """(N, 4, 4, C) -> (N * 4, 4, C): tokens look at those of their own window only."""
     nodes = [

@@ -27,9 +27,11 @@ Values = tuple[NDArray[Any], NDArray[Any]]  # for either number of pictures; oft
 
 @dataclass(frozen=True)
 class Merged:
-    """A tensor like (N * T, C) as it is computed: `apart` (N, T, C), whose `lead` axes are one."""
+    """A tensor like (N * T, C) as it is computed: `apart` (N, T, C), whose axes from `at` on, so
+    many as `lead`, are one."""
 
     apart: str
+    at: int
     lead: int
 
 
@@ -173,8 +175,9 @@ class Translation:
     def merge(self, name: str, merged: "Merged") -> None:
         """Record a tensor of the file that is never made: what is made has its pictures apart."""
         self.merged[name] = merged
+        at, behind = merged.at, merged.at + merged.lead
         for shapes, dims in zip(self._shapes, self.dims(merged.apart), strict=True):
-            shapes[name] = (prod(dims[: merged.lead]), *dims[merged.lead :])
+            shapes[name] = (*dims[:at], prod(dims[at:behind]), *dims[behind:])
 
     def between(self, source: Node, role: str) -> str:
         """A name for a tensor inside what was one node."""

@@ -113,7 +113,7 @@ def transpose(net: Translation, source: Node) -> None:
 def _emit_reshape(net: Translation, source: Node, first: Dims, second: Dims) -> None:
     """first, second: the new shape for either number of pictures."""
     x = _apart(net, source.inputs[0])
-    lead, apart = _with_pictures_apart(net.shape(x), first, second)
+    at, lead, apart = _with_pictures_apart(net.shape(x), first, second)
     output = source.output if lead == 1 else f"{source.output}.apart"
     made = replace(source, inputs=(x,), outputs=(output,))
     if apart == net.shape(x):
@@ -121,28 +121,33 @@ def _emit_reshape(net: Translation, source: Node, first: Dims, second: Dims) -> 
     else:
         net.emit("Reshape", made, (x,), output, shape=apart)
     if lead > 1:
-        net.merge(source.output, Merged(output, lead))
+        net.merge(source.output, Merged(output, at, lead))
 
 
 def _apart(net: Translation, name: str) -> str:
     return net.merged[name].apart if name in net.merged else name
 
 
-def _with_pictures_apart(x: Shape, first: Dims, second: Dims) -> tuple[int, Shape]:
-    """(1, the new shape), or where pictures and rows become one axis, `Merged.lead` and apart.
+def _with_pictures_apart(x: Shape, first: Dims, second: Dims) -> tuple[int, int, Shape]:
+    """`Merged.at` and `lead`, and the new shape with pictures apart; lead is 1 where they are.
 
     Numbers keep their order: as many rows lie before the pictures of x as before those apart.
     """
-    merged = first[1:] == second[1:] and first and not first[0] % BATCHES[0]
-    rows = first[0] // BATCHES[0] if merged else 0
-    if None not in x or rows < 2 or second[0] != rows * BATCHES[1]:
-        return 1, unite(first, second)
-    before = prod(size or 1 for size in x[: x.index(None)])
-    if rows % before:
-        return 1, unite(first, second)
+    pairs = [*zip(first, second, strict=True)] if len(first) == len(second) else []
+    merged = [axis for axis, (one, other) in enumerate(pairs) if one != other]
+    if None not in x or len(merged) != 1:
+        return 0, 1, unite(first, second)
+    (at,) = merged
+    rows = first[at] // BATCHES[0]
+    before, outer = prod(size or 1 for size in x[: x.index(None)]), prod(first[:at])
+    if pairs[at] != tuple(rows * batch for batch in BATCHES) or not outer or before % outer:
+        return 0, 1, unite(first, second)
+    before //= outer
+    if rows < 2 or rows % before:
+        return 0, 1, unite(first, second)
     behind = rows // before
-    front = (*(before,) * (before > 1), None, *(behind,) * (behind > 1))
-    return len(front), (*front, *first[1:])
+    middle = (*(before,) * (before > 1), None, *(behind,) * (behind > 1))
+    return at, len(middle), (*first[:at], *middle, *first[at + 1 :])
 
 
 def _resolve(x: Dims, target: Dims, keep_zero: bool) -> Dims:
