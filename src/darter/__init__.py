@@ -8,7 +8,7 @@
     darter.train, darter.transfer, …             the rooms; each loads on first use
 
 Rooms, from the ground floor up: errors, files, kernels, conv, picture, dataset, net, model,
-transfer, train, doctor, bench, report, job, api, cli (docs/architecture.md).
+noise, transfer, train, doctor, bench, report, job, api, cli (docs/architecture.md).
 """
 
 from importlib import import_module
@@ -29,6 +29,7 @@ _ROOMS = (
     "dataset",
     "net",
     "model",
+    "noise",
     "transfer",
     "train",
     "report",

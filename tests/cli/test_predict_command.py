@@ -109,6 +109,17 @@ def test_unknown_and_its_threshold(capfd, tmp_path):
     assert row["unknown"] is False
 
 
+def test_over_views_and_none(capfd, model, tmp_path):
+    random = np.random.default_rng(0)
+    Image.fromarray(random.integers(0, 256, (30, 40, 3), np.uint8)).save(tmp_path / "p.png")
+
+    def confidence(*options):
+        return json.loads(run(capfd, model, tmp_path / "p.png", "--json", *options)[1])["top"]
+
+    assert confidence("--over", "none") == confidence()
+    assert confidence("--over", "views:10x5, flip") != confidence()
+
+
 @pytest.mark.parametrize("flag", ["--json", "--csv", None])
 def test_nothing_readable_is_status_2_but_still_a_row(capfd, model, tmp_path, flag):
     status, out, err = run(capfd, model, tmp_path / "absent.png", *([flag] if flag else []))
@@ -125,6 +136,8 @@ def test_nothing_readable_is_status_2_but_still_a_row(capfd, model, tmp_path, fl
         (["--json", "--csv", "x.png"], "--json and --csv: choose one"),
         (["--list", "{tmp}/absent.txt"], "--list {tmp}/absent.txt: No such file"),
         (["--mean", "a,b", "x.png"], "--mean must be numbers with commas"),
+        (["--over", "views:3", "x.png"], "views:3x1: expected views:CROPSxSCALES"),
+        (["--over", ",", "x.png"], "--over needs names such as views:10x5"),
         (["--classes", "{tmp}/empty", "x.png"], "--classes {tmp}/empty: Is a directory"),
     ],
 )

@@ -84,9 +84,9 @@ def test_unknown_has_no_label_but_says_what_it_might_be(tmp_path):
 
 
 def test_order_holds_when_decoding_finishes_out_of_order(session, monkeypatch):
-    def slow(info, name, number):
+    def slow(info, look, name, number):
         time.sleep(0.002 * (number % 3))
-        return np.full((3, 8, 8), number, np.float32), ()
+        return np.full((1, 3, 8, 8), number, np.float32), ()
 
     monkeypatch.setattr(predict, "_prepare", slow)
     rows = predict.stream_logits(

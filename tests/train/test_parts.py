@@ -12,12 +12,10 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from darter.errors import DataError, OptionError
 from darter.train import Recipe
 from darter.train.checkpoint import check_same, load_checkpoint, save_checkpoint
-from darter.train.ema import Average
 from darter.train.loss import (
     BinaryCrossEntropies,
     CrossEntropy,
     make_loss,
-    mix,
     picture_weights,
     settle_balance,
 )
@@ -103,23 +101,6 @@ def test_replan_lengthens_a_fast_run_up_to_what_was_wanted():
     assert replan(limited, 10, elapsed=1.0, seconds=100.0).steps == limited.wanted
 
 
-def test_average_is_the_formula():
-    live = {"w": torch.tensor([1.0, 2.0]), "count": torch.tensor(0)}
-    average = Average(live, decay=0.9)
-    expected = live["w"].clone()
-    for step in range(1, 30):
-        live["w"] += 1
-        live["count"] += 1
-        average.update()
-        decay = min(0.9, (1 + step) / (10 + step))
-        expected = decay * expected + (1 - decay) * live["w"]
-    torch.testing.assert_close(average.values["w"], expected)
-    assert average.values["count"] == 29
-    with average.applied():
-        torch.testing.assert_close(live["w"], expected)
-    assert live["w"].tolist() == [30.0, 31.0]
-
-
 def test_loss_is_torchs():
     logits, labels = torch.randn(7, 4), torch.tensor([0, 1, 2, 3, 0, 1, 1])
     weights = torch.tensor([0.5, 1.0, 2.0, 0.1])
@@ -147,27 +128,6 @@ def test_balanced_order_draws_classes_equally():
     drawn = np.concatenate([labels[order(epoch)] for epoch in range(40)])
     assert abs(drawn.mean() - 0.5) < 0.03
     assert (order(1) == order(1)).all() and (order(1) != order(2)).any()
-
-
-@pytest.mark.parametrize("kind", ["mixup", "cutmix"])
-def test_mix_blends_pictures_as_targets(kind):
-    """Pictures that are their own label: what is blended in shows in both alike."""
-    images = torch.eye(4)[:, :, None, None].expand(4, 4, 16, 16).clone()
-    alphas = {"mixup": 0.0, "cutmix": 0.0, kind: 1.0}
-    for seed in range(20):
-        random = np.random.default_rng(seed)
-        mixed, targets = mix(images, torch.eye(4), random=random, **alphas)
-        torch.testing.assert_close(mixed.mean(dim=(2, 3)), targets)
-        torch.testing.assert_close(targets.sum(dim=1), torch.ones(4))
-    assert torch.equal(images.mean(dim=(2, 3)), torch.eye(4)), "the batch itself is untouched"
-
-
-def test_mix_off_changes_nothing():
-    images, targets = torch.randn(2, 3, 4, 4), torch.eye(2)
-    assert mix(images, targets, mixup=0, cutmix=0, random=np.random.default_rng(0)) == (
-        images,
-        targets,
-    )
 
 
 def test_checkpoint_is_whole_or_named(tmp_path):

@@ -51,6 +51,7 @@ def evaluate(
     ] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page with the worst mistakes.")] = None,
     unknown_below: options.UnknownBelow = None,
+    over: options.Over = None,
     runtime: options.Runtime = "auto",
     precision: options.Precision = "float32",
     threads: options.Threads = None,
@@ -71,16 +72,22 @@ def evaluate(
     samples, used, shown = _pictures(model, folder, split)
     session = options.open_model(model, threads, classes, size, mean, std, runtime, precision)
     from darter.cli import scores
-    from darter.model import MultilabelEvaluation, evaluate_samples
+    from darter.model import MultilabelEvaluation, averaging, evaluate_samples
 
     if folder is not None and used not in (Split.test, Split.val):
         _warn_if_trained_on(session.info.card, folder)
-    calibration = session.info.calibration
+    sources = options.parse_over(over)
+    calibration = averaging(session.info, sources).info.calibration
     if unknown_below is not None:
         calibration = replace(calibration, unknown_below=unknown_below)
     with _progress() as progress:
         result = evaluate_samples(
-            session, samples, batch_size=batch_size, calibration=calibration, progress=progress
+            session,
+            samples,
+            batch_size=batch_size,
+            calibration=calibration,
+            progress=progress,
+            over=sources,
         )
     title = f"{model} on {shown}"
     record = result.to_json(split=used)

@@ -32,6 +32,14 @@ UnknownBelow = Annotated[
         min=0, max=1, help='Say "unknown" below this confidence.', show_default="the model's"
     ),
 ]
+Over = Annotated[
+    str | None,
+    typer.Option(
+        help="Average answers over views:10x5, flip, augment:8, models, with commas; none for a "
+        "single look.",
+        show_default="what the model decided",
+    ),
+]
 Classes = Annotated[
     Path | None,
     typer.Option(help="Text file: one class name a line.", rich_help_panel=ABSENT),
@@ -76,6 +84,16 @@ def open_model(
     for note in (*(str(each.message) for each in caught), *session.notes):
         typer.echo(f"note: {visible(note)}", err=True)
     return session
+
+
+def parse_over(text: str | None) -> tuple[str, ...] | None:
+    """The sources of `--over views:10x5,flip`; None where it is not given."""
+    if text is None:
+        return None
+    sources = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    if not sources:
+        raise OptionError('--over needs names such as views:10x5 or flip, or "none"')
+    return sources
 
 
 def read_lines(path: Path, option: str) -> list[str]:

@@ -29,6 +29,7 @@ def predict(
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values.")] = False,
     unknown_below: options.UnknownBelow = None,
+    over: options.Over = None,
     runtime: options.Runtime = "auto",
     precision: options.Precision = "float32",
     threads: options.Threads = None,
@@ -54,6 +55,7 @@ def predict(
         top=top,
         batch_size=batch_size,
         unknown_below=unknown_below,
+        over=options.parse_over(over),
     )
     write = answers.json_lines if json else answers.csv_rows if csv else answers.table
     tally = write(predictions, min(top, len(session.info.classes)))

@@ -1,5 +1,6 @@
 """How to run a whole net: load a model file, predict, evaluate; needs no PyTorch."""
 
+from darter.model.average import logits_of, mean_logits, probabilities, shares
 from darter.model.confidence import (
     CalibrationError,
     ReliabilityBin,
@@ -11,7 +12,7 @@ from darter.model.confidence import (
 )
 from darter.model.curves import PrecisionRecall, every_precision_recall, threshold_curve
 from darter.model.evaluate import Evaluation, Judged, evaluate, evaluate_as, evaluate_samples
-from darter.model.info import Calibration, ModelInfo, model_file, read_info, write_info
+from darter.model.info import Calibration, ModelInfo, Over, model_file, read_info, write_info
 from darter.model.metrics import (
     ClassScore,
     Majority,
@@ -24,7 +25,9 @@ from darter.model.metrics import (
     wilson,
 )
 from darter.model.multilabel_evaluation import MultilabelEvaluation, evaluate_multilabel
+from darter.model.over import Averaging, averaging
 from darter.model.pixels import PixelsProof, export_with_preprocessing, with_preprocessing
+from darter.model.predict import stream_logits
 from darter.model.prediction import Prediction, Predictions
 from darter.model.runtime import Runtime, runtime_of
 from darter.model.session import Session, load
@@ -33,6 +36,7 @@ from darter.model.tasks import TASKS, Classify, Multilabel, Task, get_task
 
 __all__ = [
     "TASKS",
+    "Averaging",
     "Calibration",
     "CalibrationError",
     "ClassScore",
@@ -43,6 +47,7 @@ __all__ = [
     "ModelInfo",
     "Multilabel",
     "MultilabelEvaluation",
+    "Over",
     "PixelsProof",
     "PrecisionRecall",
     "Prediction",
@@ -52,6 +57,7 @@ __all__ = [
     "Session",
     "Signature",
     "Task",
+    "averaging",
     "balanced_accuracy",
     "calibration_error",
     "choose_unknown_threshold",
@@ -66,15 +72,20 @@ __all__ = [
     "fit_temperature",
     "get_task",
     "load",
+    "logits_of",
     "macro_f1",
     "majority",
+    "mean_logits",
     "model_file",
     "per_class",
+    "probabilities",
     "read_info",
     "read_signature",
     "reliability",
     "runtime_of",
+    "shares",
     "softmax",
+    "stream_logits",
     "threshold_curve",
     "wilson",
     "with_preprocessing",

@@ -21,6 +21,7 @@ from darter.model.curves import (
 from darter.model.info import Calibration
 from darter.model.metrics import ClassScore, Majority
 from darter.model.multilabel_evaluation import MultilabelEvaluation, evaluate_multilabel
+from darter.model.over import averaging
 from darter.model.predict import stream_logits
 from darter.model.tasks import Classify, get_task
 from darter.model.words import accuracy_caution, confidence_words
@@ -199,10 +200,12 @@ def evaluate_samples(
     batch_size: int = 16,
     calibration: Calibration | None = None,
     progress: Callable[[int, int], None] | None = None,
+    over: Sequence[str] | None = None,
 ) -> Judged:
     """Run a model over labelled picture files; classes are matched by name.
 
     calibration: replaces the model's own.   progress(done, total) is called after each picture.
+    over: what answers are averaged over, as for `Session.predict`.
     Pictures that cannot be read are left out and listed in `Evaluation.unreadable`.
     Raises DataError if a label is no class of the model, or no picture can be read.
     """
@@ -215,13 +218,18 @@ def evaluate_samples(
             "the model gives one label per picture, and the pictures have several, or none. Train "
             "one on such a list, or give each picture one label."
         )
-    task = get_task(session.info.task)
+    task, mean = get_task(session.info.task), averaging(session.info, over)
     paths: list[str] = []
     read: list[Sample] = []
     rows: list[NDArray[np.float32]] = []
     unreadable: list[tuple[str, str]] = []
     answers = stream_logits(
-        session.logits, session.info, (sample.path for sample in samples), batch_size=batch_size
+        session.logits,
+        session.info,
+        (sample.path for sample in samples),
+        batch_size=batch_size,
+        look=mean.look,
+        merge=mean.merge,
     )
     for done, (sample, (path, scores, _)) in enumerate(zip(samples, answers, strict=True), 1):
         if isinstance(scores, str):
@@ -235,7 +243,7 @@ def evaluate_samples(
     if not rows:
         first = f", e.g. {unreadable[0][0]}: {unreadable[0][1]}" if unreadable else ""
         raise DataError(f"none of the {len(samples)} pictures can be read{first}")
-    logits, calibration = np.stack(rows), calibration or session.info.calibration
+    logits, calibration = np.stack(rows), calibration or mean.info.calibration
     targets = task.targets([[own[name] for name in sample.labels] for sample in read], classes)
     result = evaluate_as(task.name, logits, targets, classes, calibration=calibration, paths=paths)
     return replace(result, unreadable=tuple(unreadable))

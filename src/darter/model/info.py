@@ -6,6 +6,8 @@ It travels in the ONNX file's `metadata_props` as JSON, under keys that any tool
     darter.classes       ["ants", "bees"]
     darter.preprocess    {"size": 224, "mean": [...], "std": [...], ...}
     darter.calibration   {"temperature": 1.3, "unknown_below": 0.41, "thresholds": []}
+    darter.over          {"sources": ["views:10x5"], "weights": [], "calibration": {...}}, where
+                         answers are averaged over several looks at each picture
     darter.card          data, strategy, metrics, seed, versions
 """
 
@@ -61,14 +63,41 @@ def _check_number(name: str, value: Any, low: float, high: float) -> None:
 
 
 @dataclass(frozen=True)
+class Over:
+    """What answers are averaged over: sources as `darter.picture.make_look` takes.
+
+    weights: of each look; none weighs all alike.   calibration: of the mean.
+    """
+
+    sources: tuple[str, ...]
+    weights: tuple[float, ...] = ()
+    calibration: Calibration = Calibration()
+
+    def __post_init__(self) -> None:
+        for name, kind in (("sources", str), ("weights", Real)):
+            values = getattr(self, name)
+            if not isinstance(values, list | tuple) or not all(isinstance(v, kind) for v in values):
+                raise OptionError(f"over: {name} must be a list; got {str(values)[:60]}")
+            object.__setattr__(self, name, tuple(values))
+        if isinstance(self.calibration, Mapping):
+            object.__setattr__(self, "calibration", Calibration(**self.calibration))
+        if not self.sources:
+            raise OptionError("over: sources is empty")
+
+
+@dataclass(frozen=True)
 class ModelInfo:
-    """What a picture must go through, and what the outputs mean."""
+    """What a picture must go through, and what the outputs mean.
+
+    over: what answers are averaged over, None where each is of a single look.
+    """
 
     classes: tuple[str, ...]
     preprocess: "Preprocess"
     calibration: Calibration = Calibration()
     card: dict[str, Any] = field(default_factory=dict)
     task: str = "classify"
+    over: Over | None = None
 
 
 def model_file(path: Path | str) -> Path:
@@ -113,13 +142,14 @@ def write_info(model: "ModelProto | Path | str", info: ModelInfo) -> None:
 
 def to_json(info: ModelInfo) -> dict[str, Any]:
     """The metadata entries before they become text."""
-    return {
+    entries = {
         "darter.task": info.task,
         "darter.classes": list(info.classes),
         "darter.preprocess": info.preprocess.to_dict(),
         "darter.calibration": asdict(info.calibration),
         "darter.card": info.card,
     }
+    return entries if info.over is None else entries | {"darter.over": asdict(info.over)}
 
 
 def metadata(proto: "ModelProto") -> dict[str, str]:
@@ -130,8 +160,9 @@ def info_from_metadata(entries: Mapping[str, str], path: Path | str) -> ModelInf
     """ModelInfo from metadata text; None where a model has no darter.* entry at all."""
     if not any(key.startswith(PREFIX) for key in entries):
         return None
+    from darter.model.average import shares
     from darter.model.tasks import get_task
-    from darter.picture import Preprocess
+    from darter.picture import Preprocess, make_look
 
     def entry(name: str, kind: type, default: Any = None) -> Any:
         text = entries.get(PREFIX + name)
@@ -154,6 +185,10 @@ def info_from_metadata(entries: Mapping[str, str], path: Path | str) -> ModelInf
     try:
         calibration = Calibration(**entry("calibration", dict, {}))
         preprocess = Preprocess.from_dict(entry("preprocess", dict))
+        over = Over(**entry("over", dict)) if PREFIX + "over" in entries else None
+        if over is not None:
+            looks = make_look(over.sources, preprocess, augment=card.get("augment"))
+            shares(len(looks), over.weights)
         get_task(task)
     except ModelFileError:
         raise
@@ -165,7 +200,7 @@ def info_from_metadata(entries: Mapping[str, str], path: Path | str) -> ModelInf
             f"{path}: metadata darter.calibration has {len(calibration.thresholds)} thresholds for "
             f"{len(classes)} classes"
         )
-    return ModelInfo(classes, preprocess, calibration, card, task)
+    return ModelInfo(classes, preprocess, calibration, card, task, over)
 
 
 def check_classes(names: list, where: str) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from darter.errors import DarterError, DataError
 from darter.files import refuse_url
 from darter.machine import available_cpus
 from darter.model.info import ModelInfo
+from darter.picture import Look, decode, make_look
 
 MOST_BATCH_BYTES = 1 << 29  # 16 pictures of 1670 x 1670
 Picturelike = Path | str | bytes | np.ndarray | tuple[str, Any]
@@ -27,23 +28,29 @@ def stream_logits(
     *,
     batch_size: int,
     threads: int | None = None,
+    look: Look | None = None,
+    merge: Callable[[NDArray], NDArray] | None = None,
 ) -> Iterator[tuple[str, NDArray | str, tuple[str, ...]]]:
     """Name, logits (classes,) or why there are none, and notes, for every source, in order.
 
     notes: what was converted or is odd about a picture file, as in `darter.picture.Picture`.
 
+    look: shows each picture several times, decoded once; `merge` makes one row of the rows that
+    `run` gives for them. By default one look, whose row is the answer.
     At most three batches of pictures are in memory, however many sources there are, and none has
     more than MOST_BATCH_BYTES.
     """
-    picture_bytes = 4 * prod(info.preprocess.shape)
-    batch_size = max(1, min(batch_size, MOST_BATCH_BYTES // picture_bytes))
+    look = look or make_look((), info.preprocess)
+    merge = merge or _only
+    picture_bytes = 4 * prod(info.preprocess.shape) * len(look)
+    batch_size = max(1, min(-(-batch_size // len(look)), MOST_BATCH_BYTES // picture_bytes))
     numbered = iter(enumerate(sources, 1))
     pool = ThreadPoolExecutor(threads or available_cpus(), thread_name_prefix="darter-decode")
 
     def submit(count: int) -> Iterator[tuple[str, Future]]:
         for number, source in islice(numbered, count):
             name, picture = _named(source, number)
-            yield name, pool.submit(_prepare, info, name, picture)
+            yield name, pool.submit(_prepare, info, look, name, picture)
 
     try:
         ahead = deque(submit(2 * batch_size))
@@ -52,18 +59,24 @@ def stream_logits(
             names, ready = [name for name, _ in batch], [future.result() for _, future in batch]
             ahead.extend(submit(len(batch)))  # decoded while the net runs
             images = [x for x, _ in ready if not isinstance(x, str)]
-            scores = iter(run(np.stack(images)) if images else ())
+            rows = run(np.concatenate(images)) if images else np.empty(0)
+            scores = iter(rows.reshape(len(images), len(look), *rows.shape[1:]))
             for name, (x, notes) in zip(names, ready, strict=True):
-                yield name, x if isinstance(x, str) else _checked(next(scores)), notes
+                yield name, x if isinstance(x, str) else _checked(next(scores), merge), notes
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _checked(scores: NDArray) -> NDArray | str:
-    """The scores of one picture, or why they are no answer."""
-    if np.isnan(scores).any() or not np.isfinite(scores.max()):
+def _only(rows: NDArray) -> NDArray:
+    (row,) = rows
+    return row
+
+
+def _checked(rows: NDArray, merge: Callable[[NDArray], NDArray]) -> NDArray | str:
+    """What the scores of one picture come to, or why they are no answer."""
+    if np.isnan(rows).any() or not np.isfinite(rows.reshape(len(rows), -1).max(axis=1)).all():
         return "the model's scores are no numbers (NaN or infinite); its weights may be damaged"
-    return scores
+    return merge(rows)
 
 
 def _named(source: Picturelike, number: int) -> tuple[str, Any]:
@@ -77,15 +90,15 @@ def _named(source: Picturelike, number: int) -> tuple[str, Any]:
 Prepared = tuple[NDArray[np.float32] | str, tuple[str, ...]]
 
 
-def _prepare(info: ModelInfo, name: str, source: Any) -> Prepared:
+def _prepare(info: ModelInfo, look: Look, name: str, source: Any) -> Prepared:
     """The net's input for one picture, or why there is none (one bad picture stops nothing); and
     what is odd about it."""
     try:
         pixels = _pixels(source)
         if isinstance(pixels, np.ndarray):
-            return info.preprocess(pixels), ()
-        picture = info.preprocess.decode(pixels)
-        return info.preprocess(picture), picture.notes
+            return look(pixels), ()
+        picture = decode(pixels, min_side=look.min_side, value_range=info.preprocess.value_range)
+        return look(picture.pixels), picture.notes
     except DarterError as error:
         return str(error).removeprefix(f"{name}: "), ()
 

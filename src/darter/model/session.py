@@ -16,6 +16,7 @@ from darter.machine import available_cpus
 from darter.model.batches import run_in_batches
 from darter.model.guess import guess_info
 from darter.model.info import ModelInfo, info_from_metadata, metadata, model_file
+from darter.model.over import averaging
 from darter.model.predict import Picturelike, stream_logits
 from darter.model.prediction import Prediction, Predictions
 from darter.model.runtime import Runtime, choose_runtime
@@ -172,6 +173,7 @@ class Session:
         top: int = 5,
         batch_size: int = 16,
         unknown_below: float | None = None,
+        over: Sequence[str] | None = None,
     ) -> Iterator[Prediction]:
         """Say what is in pictures, in their order, in constant memory.
 
@@ -179,6 +181,8 @@ class Session:
         of these), in a list or any other iterable; one path alone will do.
         top: how many of the likeliest classes each Prediction lists.
         unknown_below: replaces the threshold, or the thresholds of all labels, of the model.
+        over: what answers are averaged over, as ("views:10x5",); None for what the file decided,
+            ("none",) for a single look at each picture.
         A picture that cannot be read becomes a Prediction with `error` set; nothing is raised.
         Raises ModelFileError if the net gives no scores of classes.
         """
@@ -189,13 +193,15 @@ class Session:
             sources = [sources]
         if unknown_below is not None and not 0 <= unknown_below <= 1:
             raise OptionError(f"unknown_below must lie in [0, 1]; got {unknown_below}")
-        task = get_task(info.task)
-        answers = stream_logits(self.logits, info, sources, batch_size=batch_size)
+        task, mean = get_task(info.task), averaging(info, over)
+        answers = stream_logits(
+            self.logits, info, sources, batch_size=batch_size, look=mean.look, merge=mean.merge
+        )
         return (
             Prediction.failed(name, scores)
             if isinstance(scores, str)
             else replace(
-                task.prediction(name, scores, info, top=top, below=unknown_below), notes=notes
+                task.prediction(name, scores, mean.info, top=top, below=unknown_below), notes=notes
             )
             for name, scores, notes in answers
         )

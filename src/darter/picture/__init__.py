@@ -4,6 +4,7 @@ decode(source)                       any file to upright RGB
 Augment(...)                         random views, drawn by number
 Preprocess(size)                     what a model does to every picture
 views(...)                           the fixed views that answers are averaged over
+make_look(["views:10x5"], …)         these, mirror images, random draws: several looks at a picture
 Pillow loads at the first picture that is no ordinary JPEG.
 """
 
@@ -26,6 +27,7 @@ from darter.picture.geometry import (
     translate,
 )
 from darter.picture.kinds import CONVERTED, KINDS, LEFT_OUT, NOTED, Kind
+from darter.picture.looks import Look, draws_of, is_look, make_look, views_for
 from darter.picture.preprocess import Preprocess
 from darter.picture.shard_index import (
     INDEX,
@@ -57,6 +59,7 @@ __all__ = [
     "Encoded",
     "Entry",
     "Kind",
+    "Look",
     "Member",
     "Picture",
     "PictureError",
@@ -70,13 +73,16 @@ __all__ = [
     "area_crop",
     "decode",
     "draws",
+    "draws_of",
     "erase",
     "flip",
     "formats",
+    "is_look",
     "is_pack",
     "jitter",
     "lens",
     "locate",
+    "make_look",
     "open_pixels",
     "options_of",
     "pca_noise",
@@ -92,4 +98,5 @@ __all__ = [
     "transform",
     "translate",
     "views",
+    "views_for",
 ]

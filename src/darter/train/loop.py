@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darter.dataset import Loader
-from darter.train.ema import copy_into
+from darter.noise import copy_into
 from darter.train.plan import Plan, replan
 from darter.train.position import Position
 from darter.train.recipe import Recipe

@@ -9,11 +9,11 @@ import torch
 
 from darter.dataset import Batch
 from darter.errors import OptionError
+from darter.noise import Average, copy_into, mix
 from darter.precision import FixedUpdate
 from darter.train.arithmetic import fixed_of, forward_in, make_scaler, shorten_weights
 from darter.train.device import place
-from darter.train.ema import Average, copy_into
-from darter.train.loss import Loss, mix
+from darter.train.loss import Loss
 from darter.train.optimizer import make_optimizer, set_rates
 from darter.train.position import learned_state
 from darter.train.recipe import Recipe

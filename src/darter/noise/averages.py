@@ -1,4 +1,4 @@
-"""A running average of the weights: less noisy than any single step's."""
+"""Averages of the weights of a training: less noisy than any single step's."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -39,6 +39,31 @@ class Average:
             yield
         finally:
             copy_into(self._live, own)
+
+
+class EqualAverage(Average):
+    """Stochastic weight averaging: every step from `start` on counts alike.
+
+    Until then the average is the live weights. Batch norms' statistics do not fit averaged
+    weights: see `recompute_statistics`. Source: Izmailov et al., arXiv:1803.05407.
+    """
+
+    def __init__(self, live: Mapping[str, Tensor], start: int) -> None:
+        super().__init__(live, 0.0)
+        self.start = start
+
+    @torch.no_grad()
+    def update(self) -> None:
+        self.updates += 1
+        counted = self.updates - self.start
+        if counted <= 1:
+            copy_into(self.values, self._live)
+            return
+        for name, value in self._live.items():
+            if value.is_floating_point():
+                self.values[name].lerp_(value.to(self.values[name].dtype), 1 / counted)
+            else:
+                self.values[name].copy_(value)
 
 
 def _wide(value: Tensor) -> Tensor:
