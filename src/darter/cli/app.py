@@ -51,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # otherwise before they load; where anything else wants a core, all becomes many times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # its notes are for programmers
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # Letters that a terminal's encoding lacks are spelled; see also darter.names.

@@ -65,6 +65,17 @@ def train(
         str | None,
         typer.Option(help='float32, bfloat16, or fixed point such as "fixed<2,14>".'),
     ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that train together, this one included.")
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(help="Train on the machines of this Ray cluster: HOST:PORT, or auto."),
+    ] = None,
+    parallel: Annotated[
+        str | None,
+        typer.Option(help="How workers share the training: sync.", show_default="auto"),
+    ] = None,
     resume: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Go on with a run that was interrupted.")
     ] = None,
@@ -80,6 +91,7 @@ def train(
     Ends with a folder that holds model.onnx and report.html. Progress goes to stderr, the result
     to stdout.
     """
+    from darter.distributed import Machines, is_member, serve
     from darter.job import (
         JobOptions,
         Screen,
@@ -91,7 +103,13 @@ def train(
     )
     from darter.train import Recipe
 
+    if is_member():
+        serve()
+        return
     screen = Screen(quiet=quiet)
+    machines = None
+    if workers or cluster or parallel:
+        machines = Machines(workers, cluster, parallel or "auto")
     given = {
         "strategy": strategy,
         "backbone": backbone,
@@ -114,13 +132,14 @@ def train(
                 f"--resume RUN goes on with its own options; leave {', '.join(named)} out, or "
                 "start a new run with them."
             )
-        folder = resume_job(resume, screen)
+        folder = resume_job(resume, screen, machines)
     elif data is None:
         raise OptionError("name a folder of pictures, e.g. darter train photos/")
     else:
         base = Recipe() if recipe is None else Recipe.load(recipe)
         chosen, seconds = with_options(base, given), parse_seconds(time or DEFAULT_TIME)
-        folder = run_job(JobOptions(str(data), test, seconds, chosen), out, screen)
+        options = JobOptions(str(data), test, seconds, chosen, machines or Machines())
+        folder = run_job(options, out, screen)
     if json:
         print(to_json(outcome(folder), indent=1))
     else:

@@ -50,6 +50,8 @@ class Loader:
         memory that a CUDA device reads by itself, for `batch.tensors(device)`.
     sequential: for pictures in a pack on a slow disk: shards are read from front to back, in random
         order, and this many pictures wait in memory to be shuffled. Replaces `shuffle`.
+    divide: what this process takes of the batches that are left of an epoch, where several
+        processes share one.
     prefetch: batches made ahead.   cache: keeps decoded pictures; None makes one of its own.
 
     Order and bits depend on (seed, epoch) alone, not on threads. A batch's arrays belong to the
@@ -76,6 +78,7 @@ class Loader:
         dtype: str = "float32",
         pin: bool = False,
         sequential: int | None = None,
+        divide: Callable[[list[NDArray[np.int64]]], list[NDArray[np.int64]]] | None = None,
         prefetch: int = 2,
         cache: PictureCache | None = None,
     ) -> None:
@@ -101,7 +104,7 @@ class Loader:
         self.transform, self.batch_size, self.seed = transform, batch_size, seed
         self._value_range: ValueRange | None = getattr(transform, "value_range", None)
         self.shuffle, self.drop_last, self.order = shuffle, drop_last, order
-        self.channels_last, self.prefetch = channels_last, prefetch
+        self.channels_last, self.prefetch, self.divide = channels_last, prefetch, divide
         self.cache = PictureCache() if cache is None else cache
         self.waited = 0.0  # seconds that the consumer waited for pictures, all epochs together
         self.sequential = sequential
@@ -143,7 +146,8 @@ class Loader:
         An unusable picture raises its DataError when its batch is due. Closing the iterator, an
         exception or Ctrl-C in the loop ends the threads.
         """
-        work = _Epoch(self, epoch, self._batches(epoch)[start_batch:])
+        batches = self._batches(epoch)[start_batch:]
+        work = _Epoch(self, epoch, self.divide(batches) if self.divide else batches)
         try:
             for number in range(len(work.batches)):
                 yield work.take(number)

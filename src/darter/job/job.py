@@ -7,9 +7,11 @@ finds them: cheap stages are done again and give the same, expensive ones go on 
 """
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 from darter.dataset import Listing
+from darter.distributed import Machines, world_of
 from darter.errors import DarterError
 from darter.job import judging, stages
 from darter.job.challenge import challenge
@@ -36,22 +38,29 @@ def run_job(
     path = out or new_run_path(Path(options.data))
     folder = RunFolder.create(path, options.to_dict(), command=command)
     try:
-        return _run(Run(options, folder, screen), listing)
+        with world_of(options.machines) as world:
+            return _run(Run(options, folder, screen, world), listing)
     except DarterError:
         if not folder.done("features"):  # nothing is in it that could be gone on with
             folder.discard()
         raise
 
 
-def resume_job(path: Path, screen: Screen) -> RunFolder:
-    """Go on with a run that was interrupted; a finished one is only reported again."""
+def resume_job(path: Path, screen: Screen, machines: Machines | None = None) -> RunFolder:
+    """Go on with a run that was interrupted; a finished one is only reported again.
+
+    machines: who trains along from now on; None: as the run began.
+    """
     folder = RunFolder.open(path)
     if folder.run["state"] == "done":
         screen.line("done", "this run was finished; its page is written again")
         write_html(folder.path)
         return folder
     options = JobOptions.from_dict(folder.run["options"])
-    return _run(Run(options, folder, screen), stages.find(options))
+    if machines is not None:
+        options = replace(options, machines=machines)
+    with world_of(options.machines) as world:
+        return _run(Run(options, folder, screen, world), stages.find(options))
 
 
 @sigterm_interrupts()

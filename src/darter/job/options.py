@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from darter.distributed import Machines
 from darter.errors import OptionError
 from darter.train import Recipe
 
@@ -13,6 +14,8 @@ from darter.train import Recipe
 class JobOptions:
     """data: folder or CSV.   test: the test split, if named.   seconds: for all of it, about.
 
+    machines: who trains along.
+
     Saved with the run, so that a resumed run needs no options of its own.
     """
 
@@ -20,6 +23,7 @@ class JobOptions:
     test: str | None = None
     seconds: float = 600.0
     recipe: Recipe = field(default_factory=Recipe)
+    machines: Machines = field(default_factory=Machines)
 
     def absolute(self) -> "JobOptions":
         """The same with paths that mean the same in every working folder."""
@@ -36,7 +40,8 @@ class JobOptions:
     @classmethod
     def from_dict(cls, entries: dict[str, Any]) -> "JobOptions":
         recipe = Recipe.from_dict(entries["recipe"])
-        return cls(entries["data"], entries["test"], entries["seconds"], recipe)
+        machines = Machines(**entries.get("machines", {}))
+        return cls(entries["data"], entries["test"], entries["seconds"], recipe, machines)
 
 
 def parse_seconds(text: str | float, name: str = "--time") -> float:

@@ -8,7 +8,7 @@ from typing import Any
 from darter.job.options import JobOptions
 from darter.job.run_folder import RunFolder
 from darter.job.screen import Screen
-from darter.train import Recipe
+from darter.train import Recipe, World
 
 RESERVE_SECONDS = 25.0  # for export, evaluation, heat maps and the page
 RESERVE_PER_PICTURE = 0.012  # seconds per judged picture, on top
@@ -21,6 +21,7 @@ class Run:
     options: JobOptions
     folder: RunFolder
     screen: Screen
+    world: World | None = None  # processes that train along
 
     @property
     def recipe(self) -> Recipe:

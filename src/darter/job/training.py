@@ -41,6 +41,7 @@ def fit_chosen(run: Run, start: Start, chosen: Chosen, out: Path, seconds: float
             resume=True,
             progress=bar,
             cache=start.cache,
+            world=run.world,
         )
 
 

@@ -14,7 +14,7 @@ try:
 except ImportError as error:
     raise MissingExtraError(f"darter.train needs PyTorch: {install_line('train')}") from error
 
-from darter.train.device import candidate_precisions, choose_device, move
+from darter.train.device import candidate_precisions, choose_device, computing, move
 from darter.train.examples import Examples
 from darter.train.explain import explain, last_block
 from darter.train.export import Parity, export
@@ -22,30 +22,38 @@ from darter.train.fit import fit
 from darter.train.loss import CrossEntropy
 from darter.train.optimizer import settle_recipe, settle_strategy
 from darter.train.pictures import make_augment, make_preprocess, usual_augment
-from darter.train.plan import Plan
+from darter.train.plan import Plan, Speed
 from darter.train.progress import TrainingBar, clock, figures
 from darter.train.recipe import Recipe, spell_out
-from darter.train.step import Diverged, Step
+from darter.train.step import Diverged, Lost, Outcome, Step
 from darter.train.stop import Interrupted, StopSignal, sigterm_interrupts
-from darter.train.task import Fitted
+from darter.train.task import Fitted, Task
 from darter.train.trial import Trials, start_model
+from darter.train.world import Batches, World
 
 __all__ = [
+    "Batches",
     "CrossEntropy",
     "Diverged",
     "Examples",
     "Fitted",
     "Interrupted",
+    "Lost",
+    "Outcome",
     "Parity",
     "Plan",
     "Recipe",
+    "Speed",
     "Step",
     "StopSignal",
+    "Task",
     "TrainingBar",
     "Trials",
+    "World",
     "candidate_precisions",
     "choose_device",
     "clock",
+    "computing",
     "explain",
     "export",
     "figures",

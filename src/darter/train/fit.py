@@ -12,6 +12,7 @@ from darter.train.optimizer import settle_recipe, settle_strategy
 from darter.train.recipe import Recipe
 from darter.train.task import Fitted, Task
 from darter.train.watch import Keeper, Progress
+from darter.train.world import World
 from darter.transfer import Classifier, Strategy, prepare
 
 
@@ -30,6 +31,7 @@ def fit(
     progress: Progress | None = None,
     checkpoint_seconds: float = 20.0,
     cache: PictureCache | None = None,
+    world: World | None = None,
 ) -> Fitted:
     """Train `model` in place, from the weights and the head that it holds.
 
@@ -40,6 +42,7 @@ def fit(
     resume: continue from out/checkpoints if it holds one, to the same bits.
     checkpoint_seconds: save at least that often; every epoch's end is saved as well.
     cache: of decoded pictures, to share with other trainings.
+    world: other processes that train along; None trains in this one alone.
 
     Raises Interrupted after SIGINT or SIGTERM, with the state saved (only with `out`);
     OptionError if the recipe does not fit the machine or the strategy, or training diverges.
@@ -47,7 +50,7 @@ def fit(
     started = time.monotonic()
     device = choose_device(recipe.device)
     strategy, recipe = settle_strategy(strategy, recipe), settle_recipe(recipe, strategy)
-    with computing(device, recipe.threads):
+    with computing(device, world.threads(recipe) if world else recipe.threads):
         move(model, device, recipe.channels_last)
         prepare(model, strategy)
         model.dropout.p = strategy.dropout
@@ -61,11 +64,16 @@ def fit(
             preprocess,
             device,
             PictureCache() if cache is None else cache,
+            world,
         )
         if strategy.is_probe:
             return task.fitted(None, started)
         saved = load_checkpoint(out / "checkpoints") if out and resume else None
-        loop = task.resume(saved) if saved else task.begin(seconds)
-        with Keeper(loop, task.about(), out, progress, checkpoint_seconds) as keeper:
-            loop.run(keeper, seconds=seconds)
+        try:
+            loop = task.resume(saved) if saved else task.begin(seconds)
+            with Keeper(loop, task.about(), out, progress, checkpoint_seconds) as keeper:
+                loop.run(keeper, seconds=seconds)
+        finally:
+            if world:
+                world.end()
         return task.fitted(loop, started)

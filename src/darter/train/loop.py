@@ -15,8 +15,9 @@ from darter.noise import copy_into
 from darter.train.plan import Plan, replan
 from darter.train.position import Position
 from darter.train.recipe import Recipe
-from darter.train.step import Outcome, Step
+from darter.train.step import Lost, Outcome, Step
 from darter.train.validate import evaluate
+from darter.train.world import Batches
 from darter.transfer import Classifier, Strategy, train_mode
 
 LEAST_PATIENCE = 10  # epochs
@@ -45,7 +46,7 @@ class Loop:
         recipe: Recipe,
         plan: Plan,
         step: Step,
-        train: Loader,
+        train: Batches,
         val: Loader | None,
         judge: Judge,
     ) -> None:
@@ -62,7 +63,9 @@ class Loop:
             self._end_epoch()
             watch.epoch(self)
         while not at.ended:
-            self._run_epoch(watch, seconds)
+            while not self._run_epoch(watch, seconds):
+                self.step.recover()
+            self.step.settle()
             at.epoch += 1
             self._end_epoch()
             self._decide(seconds)
@@ -87,8 +90,11 @@ class Loop:
         copy_into(self.best, state["best"])
         self.step.restore(state)
 
-    def _run_epoch(self, watch: Watch, seconds: float | None) -> None:
-        """Step through what is left of the epoch, of the plan and of the time."""
+    def _run_epoch(self, watch: Watch, seconds: float | None) -> bool:
+        """Step through what is left of the epoch, of the plan and of the time.
+
+        False where another process was lost on the way: the step under way is not done.
+        """
         at = self.position
         train_mode(self.model, self.strategy)
         waited = self.train.waited
@@ -98,7 +104,10 @@ class Loop:
                 group = list(itertools.islice(batches, self.recipe.accumulate))
                 if not group:
                     break
-                done = self.step(group, at.step, self.plan.steps)
+                try:
+                    done = self.step(group, at.step, self.plan.steps)
+                except Lost:
+                    return False
                 self._count(len(group), done)
                 spent = time.monotonic() - started
                 at.seconds += spent
@@ -106,11 +115,12 @@ class Loop:
                 at.waited += self.train.waited - waited
                 waited = self.train.waited
                 watch.step(self, done.loss)
+        return True
 
     def _count(self, batches: int, done: Outcome) -> None:
         at = self.position
-        at.step += 1
-        at.batch += batches
+        at.step = min(at.step + self.step.width, (at.epoch + 1) * self.plan.steps_per_epoch)
+        at.batch += batches * self.step.width
         at.loss += done.loss * done.pictures
         at.correct += done.correct
         at.seen += done.pictures

@@ -51,11 +51,16 @@ def make_augment(recipe: Recipe, preprocess: Preprocess, pixels: Any = None) -> 
 
 
 def training_loader(
-    examples: "Examples", augment: Augment, recipe: Recipe, balance: str, cache: Any = None
+    examples: "Examples",
+    augment: Augment,
+    recipe: Recipe,
+    balance: str,
+    cache: Any = None,
+    divide: Any = None,
 ) -> Loader:
     """Shuffled (or balanced) full batches; fewer pictures than one batch make one small batch.
 
-    The recipe's batch size must be settled.
+    The recipe's batch size must be settled. divide: see `Loader`.
     """
     batch_size = int(recipe.batch_size)
     return Loader(
@@ -67,6 +72,7 @@ def training_loader(
         drop_last=len(examples) >= batch_size,
         order=balanced_order(examples.targets, recipe.seed) if balance == "sampling" else None,
         channels_last=recipe.channels_last,
+        divide=divide,
         cache=cache,
     )
 

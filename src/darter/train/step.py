@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from darter.dataset import Batch
-from darter.errors import OptionError
+from darter.errors import DarterError, OptionError
 from darter.noise import Average, copy_into, mix
 from darter.precision import FixedUpdate
 from darter.train.arithmetic import fixed_of, forward_in, make_scaler, shorten_weights
@@ -21,6 +23,10 @@ from darter.train.seeds import generator, reseed
 from darter.transfer import Classifier, Strategy, train_mode
 
 MIX, NOISE = 0, 1  # places of the random numbers of a step; see darter.train.seeds
+
+
+class Lost(DarterError):
+    """Another process that trains along is gone; says which, where and why."""
 
 
 class Diverged(OptionError):
@@ -40,7 +46,12 @@ class Step:
     """Trains a model by groups of batches, each as if it were one large batch.
 
     learned: the tensors that change.   average: of them, or None without the recipe's `ema`.
+    width: batches of an epoch that are done while this process does one; above 1 where others
+        train along (see `darter.train.world`), who have ways of their own for the methods below.
     """
+
+    width = 1
+    lane: tuple[int, ...] = ()  # keeps this process's random numbers apart from those of others
 
     def __init__(
         self,
@@ -70,7 +81,7 @@ class Step:
         recipe = self.recipe
         set_rates(self.optimizer, recipe, number, steps)
         self.optimizer.zero_grad()
-        pictures = sum(len(batch) for batch in group)
+        pictures, weight = self.pictures(group), self.weight()
         total, correct = 0.0, 0.0
         for part, batch in enumerate(group):
             given = torch.from_numpy(batch.targets).to(self.device)
@@ -79,24 +90,51 @@ class Step:
                 self.loss.targets(given),
                 mixup=recipe.mixup,
                 cutmix=recipe.cutmix,
-                random=generator(recipe.seed, MIX, number, part),
+                random=generator(recipe.seed, MIX, number, part, *self.lane),
             )
-            reseed(recipe.seed, NOISE, number, part)
-            with forward_in(self.precision, self.device, recipe.seed, number, part):
-                logits = self.model(images)
-            loss = self.loss(logits, targets) / pictures
-            self.scaler.scale(loss).backward()
+            reseed(recipe.seed, NOISE, number, part, *self.lane)
+            with self.joining(last=part + 1 == len(group)):
+                with forward_in(self.precision, self.device, recipe.seed, number, part):
+                    logits = self.forward(images)
+                loss = self.loss(logits, targets) / pictures
+                self.scaler.scale(loss * weight).backward()
             total += loss.item()
             correct += self.loss.rightness(logits, targets)
+        total, correct = self.summed(total, correct)
         if not math.isfinite(total):
             raise Diverged(
                 f"the loss became {total} at step {number} with learning_rate "
                 f"{self.learning_rate:g} in {self.precision}; choose a smaller one"
             )
-        self._update()
+        self.update()
         return Outcome(total, correct, pictures)
 
-    def _update(self) -> None:
+    def forward(self, images: Tensor) -> Tensor:
+        return self.model(images)
+
+    def pictures(self, group: list[Batch]) -> int:
+        """Pictures of the step, those of others included."""
+        return sum(len(batch) for batch in group)
+
+    def weight(self) -> float:
+        """Factor on this process's gradient before it is joined with those of others."""
+        return 1.0
+
+    def joining(self, *, last: bool) -> AbstractContextManager:
+        """Around forward and backward of each batch of a step; others join in at the last one."""
+        return nullcontext()
+
+    def summed(self, total: float, correct: float) -> tuple[float, float]:
+        """Both over all pictures of the step."""
+        return total, correct
+
+    def settle(self) -> None:
+        """Bring `learned`, `average` and what `state` gives up to date with those of others."""
+
+    def recover(self) -> None:
+        """Go on without those who were lost, from the step that failed."""
+
+    def update(self) -> None:
         if self.recipe.clip_gradient:
             self.scaler.unscale_(self.optimizer)
             parameters = [p for group in self.optimizer.param_groups for p in group["params"]]

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from darter.dataset import PictureCache
+from darter.dataset import Loader, PictureCache
 from darter.picture import Augment, Preprocess
 from darter.precision import as_float32
 from darter.train.checkpoint import check_same
@@ -24,6 +24,7 @@ from darter.train.position import Position
 from darter.train.recipe import Recipe
 from darter.train.step import Step
 from darter.train.validate import evaluate, score
+from darter.train.world import Batches, World
 from darter.transfer import Classifier, Strategy
 
 
@@ -61,6 +62,7 @@ class Task:
     preprocess: Preprocess
     device: torch.device
     cache: PictureCache
+    world: World | None = None
 
     def about(self) -> dict[str, Any]:
         """What must be the same for a checkpoint to be continued."""
@@ -88,13 +90,14 @@ class Task:
                 self.model,
                 self.strategy,
                 self.loss(balance),
-                training_loader(self.train, self.augment, self.recipe, balance, self.cache),
+                self.loader(balance),
                 len(self.val),
                 precisions,
                 device=self.device,
                 accumulate=self.recipe.accumulate,
                 channels_last=self.recipe.channels_last,
             )
+            speed = self.world.expected(self, speed) if self.world else speed
         plan = make_plan(
             self.recipe,
             self.strategy,
@@ -118,6 +121,20 @@ class Task:
 
     def loop(self, plan: Plan) -> Loop:
         val = len(self.val) > 0
+        step, train = self.world.begin(self, plan) if self.world else self.alone(plan)
+        return Loop(
+            self.model,
+            self.strategy,
+            self.recipe,
+            plan,
+            step,
+            train,
+            evaluation_loader(self.val, self.preprocess, self.recipe, self.cache) if val else None,
+            lambda logits: score(self.val.task, logits, self.val.targets),
+        )
+
+    def alone(self, plan: Plan) -> tuple[Step, Batches]:
+        """What one process steps with, and on."""
         step = Step(
             self.model,
             self.strategy,
@@ -127,15 +144,11 @@ class Task:
             precision=plan.precision,
             learning_rate=plan.learning_rate,
         )
-        return Loop(
-            self.model,
-            self.strategy,
-            self.recipe,
-            plan,
-            step,
-            training_loader(self.train, self.augment, self.recipe, plan.class_balance, self.cache),
-            evaluation_loader(self.val, self.preprocess, self.recipe, self.cache) if val else None,
-            lambda logits: score(self.val.task, logits, self.val.targets),
+        return step, self.loader(plan.class_balance)
+
+    def loader(self, balance: str, divide: Any = None) -> Loader:
+        return training_loader(
+            self.train, self.augment, self.recipe, balance, self.cache, divide=divide
         )
 
     def loss(self, balance: str) -> Loss:

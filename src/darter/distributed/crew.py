@@ -1,0 +1,36 @@
+"""What starts members and knows how they are: torchrun or Ray."""
+
+from typing import Protocol
+
+from darter.distributed.job import Job
+from darter.distributed.link import Link
+
+
+class Crew(Protocol):
+    """The other processes, by member numbers from 1 on.
+
+    elastic: a training goes on without a member that is lost.
+    """
+
+    elastic: bool
+
+    def threads(self) -> int | str:
+        """Threads for each process of this machine, as a recipe's `threads`."""
+
+    def enlist(self, job: Job) -> tuple[Link, list[int]]:
+        """Have members follow a new job; the chief's link to them, and their numbers."""
+
+    def place(self, member: int) -> str:
+        """Machine and process of a member, in words."""
+
+    def fate(self, member: int) -> str:
+        """Why a member has ended, or "" while it has not, as far as is known."""
+
+    def recruits(self) -> list[int]:
+        """New members that follow the job by now, in place of those who were lost."""
+
+    def dismiss(self) -> None:
+        """The job is over."""
+
+    def close(self) -> None:
+        """No more jobs."""

@@ -1,0 +1,129 @@
+"""One process's connection with the others of a training: commands and tensors.
+
+Commands go through a key-value store that the deciding process (the chief, member 0) fills; tensors
+go through a process group, which is made anew whenever members come or go.
+"""
+
+import io
+import json
+import os
+import threading
+import time
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+BEAT_SECONDS = 1.0
+POLL_SECONDS = 5.0
+
+
+class Link:
+    """member: a number that stays; `rank` and `size` are those of the group under way.
+
+    patience: seconds that a collective operation may take before somebody counts as lost.
+    """
+
+    def __init__(
+        self, store: dist.Store, member: int, patience: float, interface: str = ""
+    ) -> None:
+        self.store, self.member, self.patience = store, member, patience
+        self.rank, self.size, self.generation = 0, 1, 0
+        self.members: list[int] = [0]
+        self.said = self._heard = 0  # numbers of the next commands to give and to hear
+        self._over = threading.Event()
+        if interface:
+            os.environ["GLOO_SOCKET_IFNAME"] = interface
+        threading.Thread(target=self._beat, name="darter beat", daemon=True).start()
+
+    # Commands.
+
+    def announce(self, do: str, **what: Any) -> None:
+        """Tell every member, in order, what comes next."""
+        self.store.set(f"said/{self.said}", json.dumps({"do": do, **what}))
+        self.said += 1
+        if self.said > 64:  # long heard: members are never more than a step apart
+            self.store.delete_key(f"said/{self.said - 64}")
+
+    def heard(self, number: int) -> None:
+        """Begin to listen at this command, for a member that comes later."""
+        self._heard = number
+
+    def next(self) -> dict[str, Any]:
+        """Wait for the next command, however long it takes while the store is there."""
+        key = f"said/{self._heard}"
+        while True:
+            try:
+                self.store.wait([key], timedelta(seconds=POLL_SECONDS))
+                break
+            except dist.DistStoreError:
+                continue
+        self._heard += 1
+        return json.loads(self.store.get(key))
+
+    # The group.
+
+    def join(self, generation: int, members: list[int]) -> None:
+        """Make the process group of these members, in the order of their ranks."""
+        self.leave()
+        self.generation, self.members = generation, members
+        self.rank, self.size = members.index(self.member), len(members)
+        dist.init_process_group(
+            "gloo",
+            store=dist.PrefixStore(f"group/{generation}", self.store),
+            rank=self.rank,
+            world_size=self.size,
+            timeout=timedelta(seconds=self.patience),
+        )
+
+    def leave(self) -> None:
+        if dist.is_initialized():
+            with suppress(RuntimeError):  # a group that is broken already
+                dist.destroy_process_group()
+
+    def share(self, state: Any = None) -> Any:
+        """Give everybody the state of rank 0: plain values and tensors, no code."""
+        if self.rank == 0:
+            buffer = io.BytesIO()
+            torch.save(state, buffer)
+            content = torch.frombuffer(bytearray(buffer.getvalue()), dtype=torch.uint8)
+            dist.broadcast(torch.tensor([len(content)]), 0)
+            dist.broadcast(content, 0)
+            return state
+        length = torch.zeros(1, dtype=torch.int64)
+        dist.broadcast(length, 0)
+        content = torch.empty(int(length), dtype=torch.uint8)
+        dist.broadcast(content, 0)
+        return torch.load(io.BytesIO(content.numpy().tobytes()), weights_only=True)
+
+    # Signs of life.
+
+    def _beat(self) -> None:
+        with suppress(RuntimeError):  # the store is gone: the run is over
+            store = self.store.clone()
+            while not self._over.wait(BEAT_SECONDS):
+                store.add(f"beat/{self.member}", 1)
+
+    def silent(self, members: list[int], seconds: float) -> list[int]:
+        """Those of the members of whom nothing is heard for so long."""
+        before = {m: self.store.add(f"beat/{m}", 0) for m in members}
+        waiting, until = set(members), time.monotonic() + seconds
+        while waiting and time.monotonic() < until:
+            time.sleep(BEAT_SECONDS / 4)
+            waiting -= {m for m in waiting if self.store.add(f"beat/{m}", 0) != before[m]}
+        return sorted(waiting)
+
+    def complain(self, what: str) -> None:
+        """Leave word of what went wrong here, for the chief to read."""
+        with suppress(RuntimeError):
+            self.store.set(f"trouble/{self.member}", what)
+
+    def complaint(self, member: int) -> str:
+        key = f"trouble/{member}"
+        return self.store.get(key).decode() if self.store.check([key]) else ""
+
+    def close(self) -> None:
+        self._over.set()
+        self.leave()

@@ -1,0 +1,59 @@
+"""What a user asks of machines, and the world that comes of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from darter.distributed.crew import Crew
+from darter.distributed.rays import RayCrew
+from darter.distributed.schemes import SCHEMES
+from darter.distributed.team import Team
+from darter.distributed.torchrun import TorchrunCrew, is_torchrun
+from darter.errors import OptionError
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Machines:
+    """Who trains along, and how.
+
+    workers: processes in all; None: this one alone, or one for each machine of a cluster.
+    cluster: address of a Ray cluster, "auto" for the one that this machine belongs to; None: this
+        machine.
+    parallel: a key of `SCHEMES`, or "auto".
+    """
+
+    workers: int | None = None
+    cluster: str | None = None
+    parallel: str = AUTO
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and self.workers < 1:
+            raise OptionError(f"--workers {self.workers}: at least 1, this process, is needed.")
+        if self.parallel not in (AUTO, *SCHEMES):
+            names = ", ".join((AUTO, *SCHEMES))
+            raise OptionError(f"--parallel {self.parallel}: expected one of {names}.")
+
+    @property
+    def alone(self) -> bool:
+        return self.cluster is None and self.workers in (None, 1)
+
+
+@contextmanager
+def world_of(machines: Machines) -> Iterator[Team | None]:
+    """Those who train along, or None where this process trains alone."""
+    crew: Crew
+    if is_torchrun():
+        if not machines.alone:
+            raise OptionError("torchrun says how many train; leave --workers and --cluster out.")
+        crew = TorchrunCrew()
+    elif machines.alone:
+        yield None
+        return
+    else:
+        crew = RayCrew(machines.workers, machines.cluster)
+    try:
+        yield Team(crew, "sync" if machines.parallel == AUTO else machines.parallel)
+    finally:
+        crew.close()

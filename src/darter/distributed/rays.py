@@ -1,0 +1,216 @@
+"""Members as Ray actors: on this machine, or on the machines of a cluster.
+
+Ray places them, says when and why one ended, and starts new ones in place of lost ones.
+"""
+
+import os
+import socket
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import torch.distributed as dist
+
+from darter.distributed.job import Job, follow
+from darter.distributed.link import Link
+from darter.distributed.network import LOOPBACK, interface_of, listen, threads_of
+from darter.errors import MissingExtraError, OptionError
+from darter.machine import available_cpus
+
+HOW = (
+    'needs Ray: pip install "darter[distributed]". On one machine, '
+    "torchrun --nproc-per-node N -m darter train … does without it"
+)
+
+
+class Member:
+    """What a Ray actor of darter does."""
+
+    def about(self) -> tuple[str, int]:
+        return socket.gethostname(), os.getpid()
+
+    def train(
+        self,
+        job: Job,
+        number: int,
+        heard: int,
+        store: tuple[str, int],
+        own: str,
+        threads: int,
+    ) -> None:
+        """Follow a job as member `number`, from command `heard` on; own: this machine's address."""
+        client = dist.TCPStore(*store, is_master=False, timeout=timedelta(seconds=60))
+        link = Link(client, number, job.patience, interface_of(own))
+        link.heard(heard)
+        try:
+            follow(job, link, threads)
+        finally:
+            link.close()
+
+
+@dataclass
+class _Hand:
+    """One actor. node: (id, address, host) of its machine."""
+
+    actor: Any
+    node: tuple[str, str, str]
+    working: Any = None
+    about: Any = None
+
+
+class RayCrew:
+    """The chief's side; see `darter.distributed.crew`.
+
+    workers: processes in all, this one included; None takes one for each machine.
+    address: of a cluster ("auto" for the one that this machine belongs to), None: this machine.
+    """
+
+    elastic = True
+
+    def __init__(self, workers: int | None, address: str | None = None) -> None:
+        self.ray = start_ray(workers or 1, address)
+        self.local = address is None
+        self.own = LOOPBACK if self.local else self.ray.util.get_node_ip_address()
+        self.nodes = self._machines()
+        self.wanted = (workers or len(self.nodes)) - 1
+        if self.wanted < 1:
+            raise OptionError("one worker is this process itself: leave --workers out, or give 2.")
+        self.hands: dict[int, _Hand] = {}
+        self._next = 1
+
+    def threads(self) -> int | str:
+        here = sum(self._node(k)[1] == self.own for k in range(1, self.wanted + 1))
+        return threads_of(1 + here)
+
+    def enlist(self, job: Job) -> tuple[Link, list[int]]:
+        server = listen(self.own)
+        self._store = dist.TCPStore(
+            self.own, server.getsockname()[1], is_master=True, wait_for_workers=False,
+            master_listen_fd=server.detach(), timeout=timedelta(seconds=60),
+        )  # fmt: skip
+        self.link = Link(self._store, 0, job.patience, interface_of(self.own))
+        self.job = self.ray.put(job)
+        for number in [m for m in self.hands if self.fate(m)]:
+            del self.hands[number]
+        while len(self.hands) < self.wanted:
+            self._hire()
+        for number in self.hands:
+            self._send(number)
+        return self.link, list(self.hands)
+
+    def place(self, member: int) -> str:
+        hand = self.hands[member]
+        ready, _ = self.ray.wait([hand.about], timeout=0)
+        try:
+            process = f" (process {self.ray.get(ready[0])[1]})" if ready else ""
+        except self.ray.exceptions.RayError:
+            process = ""
+        return hand.node[2] + process
+
+    def fate(self, member: int) -> str:
+        hand = self.hands[member]
+        ready, _ = self.ray.wait([hand.working or hand.about], timeout=0)
+        if not ready:
+            return ""
+        try:
+            self.ray.get(ready[0])
+        except self.ray.exceptions.RayError as error:
+            return first_sentence(error)
+        return "it has ended" if hand.working else ""
+
+    def recruits(self) -> list[int]:
+        """Those who are ready; one is hired for each that is missing."""
+        gone = [m for m in self.hands if self.fate(m)]
+        for number in gone:
+            del self.hands[number]
+        for _ in range(self.wanted - len(self.hands)):
+            self._send(self._hire())
+        return [m for m in self.hands if self._store.check([f"ready/{m}"])]
+
+    def dismiss(self) -> None:
+        """Members end the job by the chief's word; who does not within seconds is ended."""
+        working = [hand.working for hand in self.hands.values() if hand.working]
+        _, late = (
+            self.ray.wait(working, num_returns=len(working), timeout=10) if working else ((), ())
+        )
+        for number, hand in list(self.hands.items()):
+            if hand.working in late:
+                self.ray.kill(hand.actor)
+                del self.hands[number]
+            hand.working = None
+
+    def close(self) -> None:
+        self.ray.shutdown()
+
+    def _hire(self) -> int:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        number, self._next = self._next, self._next + 1
+        node = self._node(number)
+        here = NodeAffinitySchedulingStrategy(node[0], soft=True)
+        actor = self.ray.remote(Member).options(num_cpus=0, scheduling_strategy=here).remote()
+        self.hands[number] = _Hand(actor, node, about=actor.about.remote())
+        return number
+
+    def _send(self, number: int) -> None:
+        hand = self.hands[number]
+        own = LOOPBACK if self.local else hand.node[1]
+        beside = sum(self._node(k)[1] == hand.node[1] for k in range(self.wanted + 1))
+        cores = available_cpus() if self.local else hand_cores(self.ray, hand.node[0])
+        hand.working = hand.actor.train.remote(
+            self.job, number, self.link.said, (self.own, self._store.port), own,
+            max(1, cores // max(1, beside)),
+        )  # fmt: skip
+
+    def _machines(self) -> list[tuple[str, str, str]]:
+        """(id, address, host) of each, this one first."""
+        found = [
+            (n["NodeID"], n["NodeManagerAddress"], n["NodeManagerHostname"])
+            for n in self.ray.nodes()
+            if n["Alive"]
+        ]
+        return sorted(found, key=lambda node: (node[1] != self.own, node[1]))
+
+    def _node(self, number: int) -> tuple[str, str, str]:
+        return self.nodes[number % len(self.nodes)]
+
+
+def hand_cores(ray: Any, node: str) -> int:
+    found = [n["Resources"].get("CPU", 1) for n in ray.nodes() if n["NodeID"] == node]
+    return int(found[0]) if found else 1
+
+
+def start_ray(workers: int, address: str | None) -> Any:
+    """The module `ray`, connected to a cluster, or to a new Ray on loopback.
+
+    Its tokens are on, its reports of use to its makers are off.
+    """
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    try:
+        import ray
+    except ImportError as error:
+        raise MissingExtraError(f"training on several machines or processes {HOW}.") from error
+    if ray.is_initialized():
+        return ray
+    quiet: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
+    if address is None:
+        ray.init(
+            address="local", include_dashboard=False, num_cpus=max(workers, available_cpus()),
+            object_store_memory=256 << 20, _node_ip_address=LOOPBACK, **quiet,
+        )  # fmt: skip
+        return ray
+    try:
+        ray.init(address=address, **quiet)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise OptionError(
+            f"--cluster {address}: no Ray cluster answers there ({first_sentence(error)}). Start "
+            "one with: ray start --head"
+        ) from error
+    return ray
+
+
+def first_sentence(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,8 @@
+"""How several processes train one net: a row per scheme."""
+
+from darter.distributed.joined import JoinedStep
+from darter.distributed.sync import SyncStep
+
+SCHEMES: dict[str, type[JoinedStep]] = {
+    "sync": SyncStep,
+}

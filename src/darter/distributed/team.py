@@ -1,0 +1,143 @@
+"""The world of a training, in its chief: who trains along, and what becomes of a lost one."""
+
+import time
+import warnings
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from darter.dataset import Batch, Loader
+from darter.distributed.crew import Crew
+from darter.distributed.job import Job
+from darter.distributed.schemes import SCHEMES
+from darter.errors import DarterError
+from darter.train import Batches, Plan, Recipe, Speed, Step
+from darter.train import Task as Training
+
+PATIENCE = 30.0  # seconds that a member may be behind the others before it counts as lost
+READY_SECONDS = 120.0  # for a member to load PyTorch, the net and the job
+SILENT_SECONDS = 5.0
+MOST_FAILURES = 3  # without a step in between
+
+
+class WorkerError(DarterError):
+    """A training cannot go on for want of another process; says which, where and why."""
+
+
+class Team:
+    """`World` of a training: this process decides, the crew's members follow."""
+
+    def __init__(self, crew: Crew, scheme: str = "sync") -> None:
+        self.crew, self.scheme = crew, scheme
+        self.events: list[str] = []  # who was lost and who joined, for the record
+        self._failures = 0
+        self._generation = 0
+
+    def threads(self, recipe: Recipe) -> int | str:
+        return self.crew.threads() if recipe.threads == "auto" else recipe.threads
+
+    def expected(self, training: Training, speed: Speed) -> Speed:
+        return speed
+
+    def begin(self, training: Training, plan: Plan) -> tuple[Step, Batches]:
+        job = Job.of(training, plan, self.scheme, PATIENCE)
+        self.link, self.members = self.crew.enlist(job)
+        self._wait_ready()
+        self.step = SCHEMES[self.scheme](training, plan, self.link, self)
+        self.regroup()
+        divide = self.step.divide(self.link)
+        return self.step, Announced(self, training.loader(plan.class_balance, divide))
+
+    def end(self) -> None:
+        self.link.announce("end")
+        self.crew.dismiss()
+        self.link.close()
+
+    def regroup(self) -> None:
+        """Make a group of all members, and give them the chief's state."""
+        while True:
+            self._generation += 1
+            members = [0, *self.members]
+            self.link.announce("regroup", generation=self._generation, members=members)
+            try:
+                self.link.join(self._generation, members)
+                self.step.regrouped()
+                return
+            except RuntimeError as error:
+                self._drop_lost(error)
+
+    def recover(self, error: BaseException | None) -> None:
+        """After a step that failed: go on with those who are left."""
+        self._drop_lost(error)
+        self.regroup()
+
+    def went_well(self) -> None:
+        self._failures = 0
+
+    def admit(self) -> None:
+        """Let new members in, where there are any."""
+        found = [m for m in self.crew.recruits() if m not in self.members]
+        if found:
+            self.members = sorted({*self.members, *found})
+            self.note(f"{count(len(found))} joined; {count(len(self.members) + 1)} train now")
+            self.regroup()
+
+    def note(self, text: str) -> None:
+        self.events.append(text)
+        warnings.warn(text, stacklevel=2)
+
+    def _wait_ready(self) -> None:
+        """Until every member has the job; without those who do not get there."""
+        keys = {m: f"ready/{m}" for m in self.members}
+        until = time.monotonic() + READY_SECONDS
+        while waiting := [m for m, key in keys.items() if not self.link.store.check([key])]:
+            late = time.monotonic() > until
+            gone = [m for m in waiting if late or self.link.complaint(m) or self.crew.fate(m)]
+            for member in gone:
+                self._drop(member, "it was not ready in time" if late else "")
+                del keys[member]
+            time.sleep(0.05)
+
+    def _drop_lost(self, error: BaseException | None) -> None:
+        self._failures += 1
+        self.link.leave()  # so that those who wait for this process know
+        silent = self.link.silent(self.members, SILENT_SECONDS)
+        for member in list(self.members):
+            if member in silent or self.link.complaint(member) or self.crew.fate(member):
+                self._drop(member, f"nothing was heard of it for {SILENT_SECONDS:.0f} s")
+        if self._failures >= MOST_FAILURES:
+            raise WorkerError(
+                f"training with {count(len(self.members) + 1)} failed {self._failures} times in a "
+                f"row at the same step: {error}"
+            ) from error
+
+    def _drop(self, member: int, otherwise: str) -> None:
+        """Go on without a member, or end with its name where the crew cannot."""
+        why = self.link.complaint(member) or self.crew.fate(member) or otherwise
+        where = self.crew.place(member)
+        self.members.remove(member)
+        text = f"worker {member} on {where} is lost ({why})"
+        if not self.crew.elastic:
+            raise WorkerError(f"{text}. Everything up to the last checkpoint is saved.")
+        left = count(len(self.members) + 1)
+        self.note(f"{text}; its work is done again, {left} train on")
+
+
+@dataclass
+class Announced:
+    """A chief's batches; members open theirs at the same place."""
+
+    team: Team
+    loader: Loader
+
+    @property
+    def waited(self) -> float:
+        return self.loader.waited
+
+    def epoch(self, epoch: int, start_batch: int = 0) -> Generator[Batch, None, None]:
+        self.team.admit()
+        self.team.link.announce("epoch", epoch=epoch, start=start_batch)
+        return self.loader.epoch(epoch, start_batch)
+
+
+def count(processes: int) -> str:
+    return f"{processes} process{'es' * (processes != 1)}"

@@ -1,0 +1,94 @@
+"""Members that torchrun started: `torchrun --nproc-per-node 4 -m darter train photos/`.
+
+Rank 0 runs the job; the others wait and train along. torchrun ends all of them when one ends, and
+starts them again with --max-restarts.
+"""
+
+import os
+import socket
+from typing import Any
+
+import torch.distributed as dist
+
+from darter.distributed.job import Job, follow
+from darter.distributed.link import Link
+from darter.distributed.network import threads_of
+from darter.distributed.team import PATIENCE
+
+
+def is_torchrun() -> bool:
+    return "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def is_member() -> bool:
+    """True in the processes that only train along."""
+    return is_torchrun() and int(os.environ["RANK"]) > 0
+
+
+class TorchrunCrew:
+    """The chief's side; see `darter.distributed.crew`."""
+
+    elastic = False  # torchrun ends everybody
+
+    def __init__(self) -> None:
+        self._store = _rendezvous()
+        self.size = int(os.environ["WORLD_SIZE"])
+        self._jobs = 0
+
+    def threads(self) -> int | str:
+        return threads_of(int(os.environ["LOCAL_WORLD_SIZE"]))
+
+    def enlist(self, job: Job) -> tuple[Link, list[int]]:
+        self._store.set(f"job/{self._jobs}", "train")
+        link = Link(dist.PrefixStore(f"link/{self._jobs}", self._store), 0, job.patience)
+        self._jobs += 1
+        members = list(range(1, self.size))
+        link.join(0, [0, *members])
+        dist.broadcast_object_list([job])
+        return link, members
+
+    def place(self, member: int) -> str:
+        return self._store.get(f"place/{member}").decode()
+
+    def fate(self, member: int) -> str:
+        return ""
+
+    def recruits(self) -> list[int]:
+        return []
+
+    def dismiss(self) -> None: ...
+
+    def close(self) -> None:
+        self._store.set(f"job/{self._jobs}", "end")
+
+
+def serve() -> None:
+    """Be a member: train along in every job, until the chief has no more."""
+    store, rank = _rendezvous(), int(os.environ["RANK"])
+    size = int(os.environ["WORLD_SIZE"])
+    store.set(f"place/{rank}", f"{socket.gethostname()} (process {os.getpid()})")
+    threads = threads_of(int(os.environ["LOCAL_WORLD_SIZE"]))
+    number = 0
+    while _wait(store, f"job/{number}") == "train":
+        link = Link(dist.PrefixStore(f"link/{number}", store), rank, PATIENCE)
+        number += 1
+        link.join(0, list(range(size)))
+        carrier: list[Any] = [None]
+        dist.broadcast_object_list(carrier)
+        follow(carrier[0], link, threads)
+        link.close()
+
+
+def _rendezvous() -> dist.Store:
+    """torchrun's store, in which each start of the processes has its own keys."""
+    store, _, _ = next(dist.rendezvous("env://"))
+    return store
+
+
+def _wait(store: dist.Store, key: str) -> str:
+    """The value of a key, however long it takes: the chief may read pictures for hours."""
+    while True:
+        try:
+            return store.get(key).decode()
+        except dist.DistStoreError:  # the store's own limit of time
+            continue

@@ -1,0 +1,41 @@
+"""What a training asks of other processes that train along; `darter.distributed` has them."""
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Protocol
+
+from darter.dataset import Batch
+from darter.train.plan import Plan, Speed
+from darter.train.recipe import Recipe
+
+if TYPE_CHECKING:
+    from darter.train.step import Step
+    from darter.train.task import Task
+
+
+class Batches(Protocol):
+    """Of the training pictures, as `Loader` has them. waited: seconds spent waiting for them."""
+
+    @property
+    def waited(self) -> float: ...
+
+    def epoch(self, epoch: int, start_batch: int = 0) -> Generator[Batch, None, None]: ...
+
+
+class World(Protocol):
+    """Several processes, of which this one decides, validates, and keeps the records.
+
+    A training asks in this order: `threads`, `expected` where something was measured, `begin`,
+    and `end` when it is over, whatever way.
+    """
+
+    def threads(self, recipe: Recipe) -> int | str:
+        """Threads for this process, as the recipe's `threads`."""
+
+    def expected(self, task: "Task", speed: Speed) -> Speed:
+        """What all together need, where this process alone was measured."""
+
+    def begin(self, task: "Task", plan: Plan) -> tuple["Step", Batches]:
+        """Have the others join in; what this process steps with, and the batches that it takes."""
+
+    def end(self) -> None:
+        """Let the others go."""
