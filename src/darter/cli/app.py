@@ -30,6 +30,7 @@ COMMANDS = {
     "evaluate": ("darter.cli.evaluate:evaluate", "Measure a model on labelled pictures."),
     "export": ("darter.cli.export:export", "Write a model for another runtime."),
     "doctor": ("darter.cli.doctor:doctor", "Say what limits training on this machine."),
+    "analyze": ("darter.cli.analyze:analyze", "Say what each layer of a net costs and sees."),
     "bench": ("darter.cli.bench:bench", "Measure this machine against today's libraries."),
     "report": ("darter.cli.report:report", "Write the page of a training run again."),
 }

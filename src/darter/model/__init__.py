@@ -1,5 +1,6 @@
 """How to run a whole net: load a model file, predict, evaluate; needs no PyTorch."""
 
+from darter.model.analyze import analyze_file, graph_of, look_of
 from darter.model.average import logits_of, mean_logits, probabilities, shares
 from darter.model.confidence import (
     CalibrationError,
@@ -57,6 +58,7 @@ __all__ = [
     "Session",
     "Signature",
     "Task",
+    "analyze_file",
     "averaging",
     "balanced_accuracy",
     "calibration_error",
@@ -71,8 +73,10 @@ __all__ = [
     "export_with_preprocessing",
     "fit_temperature",
     "get_task",
+    "graph_of",
     "load",
     "logits_of",
+    "look_of",
     "macro_f1",
     "majority",
     "mean_logits",

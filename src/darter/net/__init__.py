@@ -5,26 +5,33 @@ Programs(lambda: graph).run(x)                 planned for each number of pictur
 to_model(graph)                                written as ONNX again
 """
 
-from darter.net.build import build
+from darter.net.analyze import Analysis, Layer, analyze
+from darter.net.build import build, understood
 from darter.net.graph import Graph, Node
 from darter.net.infer import pictures_axes
 from darter.net.onnx.functions import nodes_of
 from darter.net.onnx.modelfile import ModelFile, model_in_memory, read_model, read_whole
 from darter.net.onnx.reader import read_graph
 from darter.net.onnx.writer import to_model, with_graph
-from darter.net.ops import OPS
+from darter.net.ops import OPS, Activation, attributes
 from darter.net.plan import PRECISIONS, Options, Program, Programs, StepReport, refusals
+from darter.net.shapes import window
 
 __all__ = [
     "OPS",
     "PRECISIONS",
+    "Activation",
+    "Analysis",
     "Graph",
+    "Layer",
     "ModelFile",
     "Node",
     "Options",
     "Program",
     "Programs",
     "StepReport",
+    "analyze",
+    "attributes",
     "build",
     "model_in_memory",
     "nodes_of",
@@ -34,5 +41,7 @@ __all__ = [
     "read_whole",
     "refusals",
     "to_model",
+    "understood",
+    "window",
     "with_graph",
 ]

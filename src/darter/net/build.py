@@ -17,7 +17,7 @@ from darter.net.translate import translate
 def build(
     model: ModelFile,
     name: str,
-    picture: tuple[int, int, int],
+    picture: tuple[int, ...],
     outputs: tuple[str, ...],
     *,
     written: int | None = None,
@@ -29,15 +29,43 @@ def build(
     Raises UnsupportedError, which lists every node that darter cannot run, ModelFileError or
     ShapeError; each begins with the file's name.
     """
+    return _built(model, name, picture, outputs, written, improved=True)[1]
+
+
+def understood(
+    model: ModelFile,
+    name: str,
+    picture: tuple[int, ...],
+    outputs: tuple[str, ...],
+    *,
+    written: int | None = None,
+) -> tuple[Graph, Graph]:
+    """The graph as the file has it, and as it is translated, before anything is fused.
+
+    Arguments and errors as for `build`. Nodes have the same names in both.
+    """
+    return _built(model, name, picture, outputs, written, improved=False)
+
+
+def _built(
+    model: ModelFile,
+    name: str,
+    picture: tuple[int, ...],
+    outputs: tuple[str, ...],
+    written: int | None,
+    *,
+    improved: bool,
+) -> tuple[Graph, Graph]:
     try:
         with enough_memory("this net"):
             read = read_graph(model.proto, model.path.parent, model.raw)
             read = needed(replace(read, outputs=outputs))  # what nobody asked for need not run
             budget = Budget(sum(array.nbytes for array in read.weights.values()))
             with np.errstate(all="ignore"):  # a damaged file's weights may be anything
-                graph = improve(_translated(read, name, picture, outputs, written, budget), budget)
+                graph = _translated(read, name, picture, outputs, written, budget)
+                graph = improve(graph, budget) if improved else graph
             budget.check_work(multiply_adds(graph))
-            return graph
+            return read, graph
     except DarterError as error:
         raise type(error)(f"{model.path}: {error}") from None
 
@@ -45,7 +73,7 @@ def build(
 def _translated(
     read: Graph,
     name: str,
-    picture: tuple[int, int, int],
+    picture: tuple[int, ...],
     outputs: tuple[str, ...],
     written: int | None,
     budget: Budget,

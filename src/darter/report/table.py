@@ -16,9 +16,11 @@ from darter.names import visible
 class TerminalTable(Table):
     """A rich table that `str` and the built-in `print` show as plain text."""
 
+    columns_of_text = 100
+
     def __str__(self) -> str:
         text = StringIO()
-        Console(file=text, width=100, color_system=None).print(self)
+        Console(file=text, width=self.columns_of_text, color_system=None).print(self)
         return "\n".join(line.rstrip() for line in text.getvalue().rstrip().splitlines())
 
 
@@ -27,11 +29,13 @@ def table(
     *,
     columns: Sequence[str] | Mapping[str, str] | None = None,
     title: str | None = None,
+    width: int = 100,
 ) -> TerminalTable:
     """A table of dicts or dataclasses, one row each.
 
     columns: the keys to show, in order, or a dict from key to heading; by default every key in
         order of appearance, headed by its name with underscores as spaces.
+    width: characters of a line, at most.
     Numbers are aligned right; an absent or None value is "–". Text is shown as it is: square
     brackets in a class name are not taken for rich's markup.
     """
@@ -48,6 +52,7 @@ def table(
         box=box.SIMPLE_HEAD,
         pad_edge=False,
     )
+    drawn.columns_of_text = width
     for key, heading in headings.items():
         numeric = all(_is_number(row.get(key)) for row in rows if row.get(key) is not None)
         drawn.add_column(

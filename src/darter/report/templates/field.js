@@ -1,0 +1,50 @@
+// The receptive field of a chosen layer, drawn on the picture; a click chooses another unit.
+const data = JSON.parse(document.getElementById("layers").textContent);
+const choice = document.getElementById("layer");
+const box = document.getElementById("field");
+const unit = document.getElementById("unit");
+const heat = document.getElementById("heat");
+const words = document.getElementById("sees");
+const stage = document.getElementById("stage");
+let at = null;
+
+function clamp(value, low, high) {
+  return Math.max(low, Math.min(high, value));
+}
+
+function draw() {
+  const layer = data.layers[choice.value];
+  const [rows, columns] = layer.units;
+  const [row, column] = at || [Math.floor(rows / 2), Math.floor(columns / 2)];
+  const top = layer.offset[0] + row * layer.stride[0];
+  const left = layer.offset[1] + column * layer.stride[1];
+  box.setAttribute("x", left);
+  box.setAttribute("y", top);
+  box.setAttribute("width", layer.field[1]);
+  box.setAttribute("height", layer.field[0]);
+  unit.setAttribute("cx", left + layer.field[1] / 2);
+  unit.setAttribute("cy", top + layer.field[0] / 2);
+  heat.setAttribute("href", at === null && layer.heat ? layer.heat : "");
+  heat.style.display = at === null && layer.heat ? "" : "none";
+  const middle = at === null ? "The unit in the middle" : `Unit (${row}, ${column})`;
+  const effective = at === null && layer.heat ? `; ${layer.half} of what moves it lies in ${layer.core} pixels` : "";
+  words.textContent = `${middle} of ${rows} × ${columns} sees ${layer.field[0]} × ${layer.field[1]} pixels${effective}.`;
+}
+
+choice.addEventListener("change", () => { at = null; draw(); });
+stage.addEventListener("click", (event) => {
+  const layer = data.layers[choice.value];
+  const place = stage.getBoundingClientRect();
+  const pixel = [
+    (event.clientY - place.top) / place.height * data.size[0],
+    (event.clientX - place.left) / place.width * data.size[1],
+  ];
+  at = [0, 1].map((axis) => {
+    const first = layer.offset[axis] + layer.field[axis] / 2;
+    const stride = layer.stride[axis] || 1;
+    return clamp(Math.round((pixel[axis] - first) / stride), 0, layer.units[axis] - 1);
+  });
+  draw();
+});
+choice.value = String(Math.floor(data.layers.length / 2));
+draw();
