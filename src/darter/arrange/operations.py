@@ -76,35 +76,30 @@ def gemm(given: Given, x: Tensor, w: Tensor, b: Tensor, residual: Tensor | None 
 
 
 def max_pool(given: Given, x: Tensor) -> Tensor:
-    x = _for_windows(given, x, -torch.inf)
+    x = _up_to_last_window(given, padded(x, tuple(given["pads"]), fill=-torch.inf), x, -torch.inf)
     return F.max_pool2d(x, given["kernel"], given["strides"], 0, given["dilations"])
 
 
 def average_pool(given: Given, x: Tensor) -> Tensor:
     """Windows are summed, and divided by how many of their pixels count."""
-    inside = torch.ones_like(x[:1, :1])
-    if given["count_padding"]:
-        inside = padded(inside, tuple(given["pads"]), fill=1.0)
-        rest = {**given, "pads": (0, 0, 0, 0)}
-        return _window_sums(given, x) / _window_sums(rest, inside)
-    return _window_sums(given, x) / _window_sums(given, inside)
+    pads, counted = tuple(given["pads"]), 1.0 if given["count_padding"] else 0.0
+    inside = padded(torch.ones_like(x[:1, :1]), pads, fill=counted)
+    return _window_sums(given, padded(x, pads), x) / _window_sums(given, inside, x)
 
 
-def _window_sums(given: Given, x: Tensor) -> Tensor:
-    x, channels = _for_windows(given, x, 0.0), x.shape[1]
+def _window_sums(given: Given, x: Tensor, unpadded: Tensor) -> Tensor:
+    x, channels = _up_to_last_window(given, x, unpadded, 0.0), x.shape[1]
     ones = x.new_ones((channels, 1, *given["kernel"]))
     return F.conv2d(x, ones, None, given["strides"], 0, given["dilations"], channels)
 
 
-def _for_windows(given: Given, x: Tensor, fill: float) -> Tensor:
-    """x with its padding, and as much more as the last windows reach where sizes are rounded up."""
-    pads = list(given["pads"])
-    counts = window(tuple(x.shape[2:]), given["kernel"], given)
-    for axis, count in enumerate(counts):
+def _up_to_last_window(given: Given, x: Tensor, unpadded: Tensor, fill: float) -> Tensor:
+    """x as far as the last windows reach, which is further where sizes are rounded up."""
+    more = []
+    for axis, count in enumerate(window(tuple(unpadded.shape[2:]), given["kernel"], given)):
         reach = (given["kernel"][axis] - 1) * given["dilations"][axis] + 1
-        needed = (count - 1) * given["strides"][axis] + reach
-        pads[axis + 2] += max(0, needed - x.shape[axis + 2] - pads[axis] - pads[axis + 2])
-    return padded(x, tuple(pads), "constant", fill)
+        more.append(max(0, (count - 1) * given["strides"][axis] + reach - x.shape[axis + 2]))
+    return padded(x, (0, 0, *more), fill=fill)
 
 
 def eltwise(given: Given, a: Tensor, b: Tensor) -> Tensor:
@@ -158,8 +153,9 @@ def reshape(given: Given, x: Tensor) -> Tensor:
     return x.reshape([-1 if size is None else size for size in given["shape"]])
 
 
-def expand(given: Given, x: Tensor) -> Tensor:
-    target = [1 if size is None else size for size in given["shape"]]
+def expand(given: Given, x: Tensor, like: Tensor | None = None) -> Tensor:
+    pictures = 1 if like is None else len(like)
+    target = [pictures if size is None else size for size in given["shape"]]
     return x.expand(torch.broadcast_shapes(x.shape, target))
 
 

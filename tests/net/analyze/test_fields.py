@@ -42,7 +42,8 @@ def test_no_gradient_lies_outside_of_a_field_in_random_graphs():
     for number in range(300):
         graph = random_case(number).graph
         (shape,) = graph.inputs.values()
-        if len(shape) != 4:
+        reflected = any(n.attributes.get("mode") in ("reflect", "edge") for n in graph.nodes)
+        if len(shape) != 4 or reflected:  # what is reflected counts as padding
             continue
         rng = np.random.default_rng(number)
         x = rng.standard_normal((1, *shape[1:]))

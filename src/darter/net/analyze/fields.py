@@ -65,7 +65,8 @@ def fields(graph: Graph, *, channels_last: bool = False) -> dict[str, Field]:
     for name in graph.inputs:
         known[name] = Field(Span(0, 0, 1, rows), Span(0, 0, 1, columns))
     for node in graph.nodes:
-        inputs = [(known[name], shapes[name]) for name in node.inputs if name in known]
+        read = node.inputs[:1] if node.op == "Expand" else node.inputs  # the second: a size only
+        inputs = [(known[name], shapes[name]) for name in read if name in known]
         if not inputs:
             continue
         given = attributes(node.op, node.attributes)
