@@ -87,6 +87,15 @@ def check_writable(path: Path) -> None:
         raise cannot_write(path, error) from error
 
 
+def make_folder(path: Path) -> None:
+    """The folder, made where it is not there. DataError where it cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    check_writable(path / "any")
+
+
 def cannot_write(path: Path, error: OSError | ValueError) -> DataError:
     """What to tell a user whose file could not be written."""
     remedy = REMEDIES.get(getattr(error, "errno", None) or 0, "Choose another folder")

@@ -287,7 +287,7 @@ def test_pinned_memory_is_not_written_again_before_it_is_copied(pinned, monkeypa
         "_event_behind",
         lambda device: copies.append(Copy()) or copies[-1],
     )
-    slots, targets = Slots(4, 2, "float32", False, pin=True), np.zeros(2, np.int64)
+    slots, targets = Slots((4, 4), 2, "float32", False, pin=True), np.zeros(2, np.int64)
 
     def place_of_next() -> int:
         batch = slots.batch(targets, targets)
@@ -308,7 +308,7 @@ def test_pinned_memory_is_not_written_again_before_it_is_copied(pinned, monkeypa
 
 
 def test_memory_of_copies_on_the_cpu_is_free_at_once(pinned):
-    slots, targets = Slots(4, 2, "float32", False, pin=True), np.zeros(2, np.int64)
+    slots, targets = Slots((4, 4), 2, "float32", False, pin=True), np.zeros(2, np.int64)
     places = set()
     for _ in range(3):
         batch = slots.batch(targets, targets)

@@ -27,6 +27,7 @@ COMMANDS = {
     "train": ("darter.cli.train:train", "Make a classifier and its report from a folder."),
     "pack": ("darter.cli.pack:pack", "Pack a folder of pictures for a slow disk."),
     "predict": ("darter.cli.predict:predict", "Say what is in pictures, with a trained model."),
+    "detect": ("darter.cli.detect:detect", "Find and count things in pictures."),
     "evaluate": ("darter.cli.evaluate:evaluate", "Measure a model on labelled pictures."),
     "export": ("darter.cli.export:export", "Write a model for another runtime."),
     "doctor": ("darter.cli.doctor:doctor", "Say what limits training on this machine."),

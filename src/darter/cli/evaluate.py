@@ -52,6 +52,9 @@ def evaluate(
     html: Annotated[Path | None, typer.Option(help="Write a page with the worst mistakes.")] = None,
     unknown_below: options.UnknownBelow = None,
     over: options.Over = None,
+    tiles: Annotated[
+        int, typer.Option(min=1, max=64, help="Of a detector: parts of large pictures.")
+    ] = 1,
     runtime: options.Runtime = "auto",
     precision: options.Precision = "float32",
     threads: options.Threads = None,
@@ -64,12 +67,18 @@ def evaluate(
     """Measure a model on labelled pictures.
 
     Accuracy with its 95% interval, precision, recall and F1 of every class, what is mistaken
-    for what, and whether the confidence is honest. Classes are matched by name.
+    for what, and whether the confidence is honest. Classes are matched by name. Of a detector,
+    on pictures with boxes: average precision, precision, recall and counts of every class.
     """
     for out in (csv, html):
         if out is not None:
             check_writable(out)
+    from darter.dataset import task_of
+
     samples, used, shown = _pictures(model, folder, split)
+    if task_of(samples) == "detect":
+        _evaluate_detector(model, samples, used, shown, json, csv, html, runtime, threads, tiles)
+        return
     session = options.open_model(model, threads, classes, size, mean, std, runtime, precision)
     from darter.cli import scores
     from darter.model import MultilabelEvaluation, averaging, evaluate_samples
@@ -103,6 +112,38 @@ def evaluate(
         scores.show_multilabel(result, title)
     else:
         scores.show(result, title)
+
+
+def _evaluate_detector(
+    model: str,
+    samples: list["Sample"],
+    used: str | None,
+    shown: str,
+    json: bool,
+    csv: Path | None,
+    html: Path | None,
+    runtime: str,
+    threads: int | None,
+    tiles: int,
+) -> None:
+    """Average precision and counts of a detector on pictures with boxes."""
+    from darter.cli import finds
+    from darter.model import evaluate_detector, load_detector
+
+    detector = load_detector(model, runtime=runtime, threads=threads)
+    with _progress() as progress:
+        result = evaluate_detector(detector, samples, tiles=tiles, progress=progress)
+    record, title = result.to_json(split=used or "all"), f"{model} on {shown}"
+    if csv is not None:
+        write_atomic(csv, finds.rows_as_csv(result))
+    if html is not None:
+        from darter.report import write_detections
+
+        write_detections(record, html, title=title)
+    if json:
+        print(to_json(record))
+    else:
+        finds.show(result, record, title)
 
 
 def _pictures(

@@ -67,8 +67,11 @@ def open_model(
     precision: str = "float32",
 ) -> "Session":
     """Load the model; what had to be guessed about it, and any warning, goes to stderr."""
-    from darter.model import load
+    from darter.model import OTHERS, load, other_task, task_of_file
 
+    task = task_of_file(path)
+    if task in OTHERS:
+        raise other_task(path, task)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         session = load(

@@ -43,6 +43,9 @@ def train(
     backbone: Annotated[
         str | None, typer.Option(help="Pretrained net: a timm name, or torchvision/NAME.")
     ] = None,
+    detector: Annotated[
+        str | None, typer.Option(help="Of pictures with boxes: one-stage, or auto.")
+    ] = None,
     weights: Annotated[
         Path | None, typer.Option(help="Weights of the backbone: .safetensors or .pth.")
     ] = None,
@@ -113,6 +116,7 @@ def train(
     given = {
         "strategy": strategy,
         "backbone": backbone,
+        "detector": detector,
         "weights": None if weights is None else str(weights),
         "epochs": epochs,
         "size": size,

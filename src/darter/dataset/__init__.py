@@ -2,9 +2,10 @@
 
 from darter.dataset.audit import Audit, Conflict, Finding, Scanned
 from darter.dataset.batch import Batch
+from darter.dataset.box_loader import NO_BOX, BoxLoader, BoxViews, as_table
 from darter.dataset.boxes import Box, Boxes, Captions
 from darter.dataset.cache import PictureCache, default_bytes
-from darter.dataset.check_boxes import overlaps
+from darter.dataset.check_boxes import check_target, overlaps
 from darter.dataset.loader import Loader
 from darter.dataset.own_split import is_run, run_samples
 from darter.dataset.pack import Packed, content_of, pack
@@ -22,9 +23,12 @@ from darter.dataset.split import Split, check_audit, check_enough, folds, groups
 from darter.dataset.statistics import PixelStatistics, pixel_statistics
 
 __all__ = [
+    "NO_BOX",
     "Audit",
     "Batch",
     "Box",
+    "BoxLoader",
+    "BoxViews",
     "Boxes",
     "Captions",
     "Conflict",
@@ -37,9 +41,11 @@ __all__ = [
     "Sample",
     "Scanned",
     "Split",
+    "as_table",
     "check_audit",
     "check_enough",
     "check_listing",
+    "check_target",
     "check_unchanged",
     "content_of",
     "default_bytes",

@@ -44,10 +44,11 @@ class Slot:
 
 @dataclass(frozen=True)
 class Batch:
-    """images: (N, 3, size, size) float32, uint8, or uint16 with the bits of bfloat16.
+    """images: (N, 3, height, width) float32, uint8, or uint16 with the bits of bfloat16.
 
     targets: what the samples' are, one row or number per picture: int64 (N,) where each has one
-    label, float32 (N, classes) where it may have several.   indices: into the samples, int64 (N,).
+    label, float32 (N, classes) where it may have several,
+    float32 (N, most, 6) for boxes (see `BoxLoader`).   indices: into the samples, int64 (N,).
     """
 
     images: NDArray[Any]
@@ -98,13 +99,13 @@ class Slots:
     KEPT = 8
 
     def __init__(
-        self, size: int, batch_size: int, dtype: str, channels_last: bool, pin: bool
+        self, sides: tuple[int, int], batch_size: int, dtype: str, channels_last: bool, pin: bool
     ) -> None:
         if dtype not in DTYPES:
             raise OptionError(f"loader: dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
-        self.size, self.channels_last = size, channels_last
+        self.sides, self.channels_last = sides, channels_last
         self.allocate = _pinned if pin else _plain
-        self.length, self.dtype = batch_size * 3 * size * size, np.dtype(DTYPES[dtype])
+        self.length, self.dtype = batch_size * 3 * sides[0] * sides[1], np.dtype(DTYPES[dtype])
         if pin:
             _check_cuda()
         self.pinned = pin
@@ -114,14 +115,14 @@ class Slots:
         self.unused = sys.getrefcount(probe.memory)
 
     def batch(self, targets: NDArray[Any], indices: NDArray[np.int64]) -> Batch:
-        """A batch whose images, (len(indices), 3, size, size), are not initialized."""
-        count, size = len(indices), self.size
+        """A batch whose images, (len(indices), 3, height, width), are not initialized."""
+        count, (height, width) = len(indices), self.sides
         slot, memory = self._free()
-        flat = memory[: count * 3 * size * size]
+        flat = memory[: count * 3 * height * width]
         if self.channels_last:
-            images = flat.reshape(count, size, size, 3).transpose(0, 3, 1, 2)
+            images = flat.reshape(count, height, width, 3).transpose(0, 3, 1, 2)
         else:
-            images = flat.reshape(count, 3, size, size)
+            images = flat.reshape(count, 3, height, width)
         return Batch(images, targets, indices, slot if self.pinned else None)
 
     def _free(self) -> tuple[Slot, NDArray[Any]]:

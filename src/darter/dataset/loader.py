@@ -112,7 +112,8 @@ class Loader:
         self._adapt = threads is None
         self.threads = threads or 1
         self._next_epoch = 0
-        self._slots = Slots(self.transform.side, batch_size, dtype, channels_last, pin)
+        sides = getattr(transform, "sides", (transform.side, transform.side))
+        self._slots = Slots(sides, batch_size, dtype, channels_last, pin)
 
     def __repr__(self) -> str:
         pictures, size = len(self.samples), self.transform.side
@@ -203,7 +204,10 @@ class Loader:
         min_side = self.transform.min_side
         return self.cache.get(Path(sample), min_side, content, self._value_range)
 
-    def _fill(self, out: NDArray[Any], epoch: int, index: int, feed: Feed | None) -> None:
+    def _fill(
+        self, out: NDArray[Any], target: NDArray[Any], epoch: int, index: int, feed: Feed | None
+    ) -> None:
+        """Write the picture of an index to its place in a batch; its target is there."""
         sample = self.samples[index]
         name = f"picture {index}" if isinstance(sample, Picture) else str(sample)
         try:
@@ -299,7 +303,8 @@ class _Epoch:
             try:
                 index = int(pending.batch.indices[position])
                 slot = pending.batch.images[position]
-                self.loader._fill(slot, self.epoch, index, self.feed)
+                target = pending.batch.targets[position]
+                self.loader._fill(slot, target, self.epoch, index, self.feed)
             except BaseException as caught:  # raised again in the consumer, by `take`
                 error = caught
             with self.changed:
@@ -335,6 +340,8 @@ class _Epoch:
 def _as_targets(targets: ArrayLike) -> NDArray[Any]:
     """Class numbers as int64 (N,), several labels as float32 (N, classes)."""
     given = np.asarray(targets)
-    if given.ndim > 2:
-        raise ShapeError(f"loader: targets must be (N,) or (N, classes), got {given.shape}")
+    if given.ndim > 3:
+        raise ShapeError(
+            f"loader: targets must be (N,), (N, classes) or (N, boxes, 6), got {given.shape}"
+        )
     return given.astype(np.int64 if given.ndim < 2 else np.float32, copy=False)

@@ -15,6 +15,7 @@ from darter.distributed import Machines, world_of
 from darter.errors import DarterError
 from darter.job import judging, stages
 from darter.job.challenge import challenge
+from darter.job.detecting import run_detection
 from darter.job.options import JobOptions
 from darter.job.run import Run
 from darter.job.run_folder import RunFolder, new_run_path
@@ -27,7 +28,7 @@ from darter.train import Interrupted, sigterm_interrupts
 def run_job(
     options: JobOptions, out: Path | None, screen: Screen, *, command: str | None = None
 ) -> RunFolder:
-    """Train a classifier on labelled pictures, and write its run folder.
+    """Train on pictures with labels or boxes, and write the run folder.
 
     out: a new or empty folder; None takes the first free darter-runs/NAME-NUMBER.
     command: what asked for it, for the records; the command line where None.
@@ -41,7 +42,8 @@ def run_job(
         with world_of(options.machines) as world:
             return _run(Run(options, folder, screen, world), listing)
     except DarterError:
-        if not folder.done("features"):  # nothing is in it that could be gone on with
+        begun = folder.done("features") or (folder.path / "checkpoints").exists()
+        if not begun:  # nothing is in it that could be gone on with
             folder.discard()
         raise
 
@@ -68,13 +70,7 @@ def _run(run: Run, listing: Listing) -> RunFolder:
     folder = run.folder
     folder.claim()
     try:
-        backbone = stages.backbone(run)  # before the pictures are read: it may be out of reach
-        material = stages.look(run, listing)
-        start = stages.describe(run, material, backbone)
-        chosen = stages.decide(run, start)
-        trained = challenge(run, start, train(run, start, chosen))
-        judging.prove(run, start, trained)
-        judging.judge(run, start, trained)
+        WORK[listing.task](run, listing)
         folder.save(state="done")
         _say_if_late(run)
         write_html(folder.path)
@@ -86,6 +82,20 @@ def _run(run: Run, listing: Listing) -> RunFolder:
     finally:
         folder.release()
     return folder
+
+
+def _classify(run: Run, listing: Listing) -> None:
+    """Train, prove and judge a classifier; the run folder then holds all but the page."""
+    backbone = stages.backbone(run)  # before the pictures are read: it may be out of reach
+    material = stages.material_of(run, listing)
+    start = stages.describe(run, material, backbone)
+    chosen = stages.decide(run, start)
+    trained = challenge(run, start, train(run, start, chosen))
+    judging.prove(run, start, trained)
+    judging.judge(run, start, trained)
+
+
+WORK = {"classify": _classify, "multilabel": _classify, "detect": run_detection}
 
 
 def _say_if_late(run: Run) -> None:

@@ -30,7 +30,8 @@ def show_outcome(folder: RunFolder, screen: Screen, *, picture: Path | str = "ne
     screen.line("result", result_sentence(result))
     screen.line("verdict", run["verdict"])
     screen.line("look at", str(folder.path / "report.html"))
-    screen.line("next", shlex.join(["darter", "predict", str(folder.model), str(picture)]))
+    command = {"AP50": "detect"}.get(result["measure"], "predict")
+    screen.line("next", shlex.join(["darter", command, str(folder.model), str(picture)]))
 
 
 def result_sentence(result: dict[str, Any]) -> str:

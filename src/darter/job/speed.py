@@ -10,34 +10,33 @@ import torch
 from torch import Tensor, nn
 
 from darter.machine import available_cpus
-from darter.model import Session, load
-from darter.transfer import Classifier
+from darter.model import Runs, Session, load, read_info
 
 BATCHES = (1, 8)
 SECONDS = 1.0  # of timing for each batch size
 FEWEST_RUNS = 5
 
 
-def measure_speed(path: Path, model: Classifier) -> dict[str, Any]:
+def measure_speed(path: Path, model: nn.Module, session: Runs | None = None) -> dict[str, Any]:
     """The record speed.json: milliseconds per batch, threads, file size, weights, multiply-adds.
 
     milliseconds: of `Session.run`, without decoding, {"batch_1": {"min", "median", "max"}, …}.
     multiply_adds: of one picture; one is two floating-point operations.
     """
-    session = load(path)
-    size = session.info.preprocess.side
+    session = session or load(path)
+    sides = read_info(path).preprocess.sides
     return {
-        "milliseconds": {f"batch_{n}": _milliseconds(session, n, size) for n in BATCHES},
+        "milliseconds": {f"batch_{n}": _milliseconds(session, n, sides) for n in BATCHES},
         "threads": available_cpus(),
         "runtime": f"{session.runtime} {version(session.runtime)}",
         "file_megabytes": round(path.stat().st_size / 1e6, 2),
         "weights": sum(p.numel() for p in model.parameters()),
-        "multiply_adds": multiply_adds(model, size),
+        "multiply_adds": multiply_adds(model, sides),
     }
 
 
-def _milliseconds(session: Session, batch: int, size: int) -> dict[str, float]:
-    images = np.zeros((batch, 3, size, size), np.float32)
+def _milliseconds(session: Runs | Session, batch: int, sides: tuple[int, int]) -> dict[str, float]:
+    images = np.zeros((batch, 3, *sides), np.float32)
     session.run(images)
     times: list[float] = []
     while len(times) < FEWEST_RUNS or sum(times) < SECONDS:
@@ -49,8 +48,9 @@ def _milliseconds(session: Session, batch: int, size: int) -> dict[str, float]:
 
 
 @torch.no_grad()
-def multiply_adds(model: nn.Module, size: int) -> int:
-    """Multiply-adds of the convolutions and linear layers for one picture of size×size."""
+def multiply_adds(model: nn.Module, size: int | tuple[int, int]) -> int:
+    """Multiply-adds of the convolutions and linear layers for one picture: a side, or both."""
+    sides = (size, size) if isinstance(size, int) else size
     total = 0
 
     def count(module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -65,7 +65,7 @@ def multiply_adds(model: nn.Module, size: int) -> int:
     counted = [m for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
     handles = [module.register_forward_hook(count) for module in counted]
     try:
-        model(torch.zeros(1, 3, size, size))
+        model(torch.zeros(1, 3, *sides))
     finally:
         for handle in handles:
             handle.remove()

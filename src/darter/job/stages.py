@@ -3,23 +3,20 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from darter.dataset import (
     Listing,
     PictureCache,
-    check_enough,
     find_samples,
     groups_of,
-    scan,
-    split,
 )
-from darter.errors import DataError
 from darter.files import user_cache
+from darter.job.detecting import check_detector
+from darter.job.look import look
 from darter.job.material import Chosen, Material, Start
 from darter.job.options import JobOptions
 from darter.job.run import Run
-from darter.model import get_task
+from darter.model import OTHERS, get_task
 from darter.picture import Preprocess
 from darter.train import Recipe, Trials, choose_device, make_preprocess
 from darter.transfer import (
@@ -41,66 +38,25 @@ from darter.transfer import (
 
 SIZE_SHARE = 0.15  # of all the time
 RACE_SHARE = 0.35  # of the time that is left after the features
-PARTS = ("train", "val", "test")
-WHAT = {"detect": "boxes", "caption": "captions"}
 
 
 def find(options: JobOptions) -> Listing:
     """Check what can be checked at once, and list the files below the data folder."""
-    allowed(options.recipe)
+    check_detector(options.recipe.detector)
     choose_device(options.recipe.device)
     zoo.check(options.recipe.backbone, options.recipe.weights or None)
     listing = find_samples(options.data, test=options.test)
-    if listing.task in ("detect", "caption"):
-        raise DataError(f"{options.data} holds {WHAT[listing.task]}; training on them is to come.")
+    if listing.task not in OTHERS:
+        allowed(options.recipe)
     return listing
 
 
-def look(run: Run, listing: Listing) -> Material:
-    """Scan the pictures and split them: audit.json, split.json."""
-    with run.stage("audit") as progress:
-        audit = scan(listing, progress=progress)
-        parts = split(audit, seed=run.recipe.seed)
-        check_enough(audit, parts)
+def material_of(run: Run, listing: Listing) -> Material:
+    """The pictures, split, with their targets as arrays."""
+    audit, parts = look(run, listing)
     task = get_task(audit.task)
     targets = task.targets([p.sample.labels for p in audit.pictures], audit.classes)
-    material = Material(audit, parts, task, targets, groups_of(audit))
-    record = {name: material.names(getattr(parts, name)) for name in PARTS} | {"how": parts.how}
-    folder = run.folder
-    content = {audit.name(k): picture.digest for k, picture in enumerate(audit.pictures)}
-    _check_same(run, record, content)
-    folder.record("audit", audit.to_json())
-    folder.record("pictures", content)
-    folder.record("split", record)
-    counts = {name: len(getattr(parts, name)) for name in PARTS}
-    folder.save(classes=list(audit.classes), counts=counts, seed=run.recipe.seed)
-    lines = audit.summary()
-    if audit.findings:
-        lines.append(f"Each file by name: {folder.path / 'audit.json'}")
-    run.say("audit", "\n".join(lines))
-    run.say("split", ", ".join(f"{count} {name}" for name, count in counts.items()))
-    return material
-
-
-def _check_same(run: Run, record: dict[str, Any], content: dict[str, str]) -> None:
-    """Raise DataError where a run that goes on finds other pictures than it began with."""
-    before = run.folder.read("pictures") if run.folder.has("pictures") else content
-    reason = None
-    for name, digest in before.items():
-        if content.get(name) != digest:
-            reason = f"{name} {'was replaced' if name in content else 'is gone'}"
-            break
-    else:
-        new = next((name for name in content if name not in before), None)
-        if new is not None:
-            reason = f"{new} is new"
-        elif run.folder.has("split") and run.folder.read("split") != record:
-            reason = "they would be divided otherwise"
-    if reason is not None:
-        raise DataError(
-            f"the pictures in {run.options.data} have changed since this run began ({reason}), so "
-            f"it cannot go on. Start a new one: darter train {run.options.data}"
-        )
+    return Material(audit, parts, task, targets, groups_of(audit))
 
 
 def backbone(run: Run) -> Backbone:

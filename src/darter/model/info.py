@@ -2,7 +2,8 @@
 
 It travels in the ONNX file's `metadata_props` as JSON, under keys that any tool can read:
 
-    darter.task          "classify", one label per picture, or "multilabel", any number
+    darter.task          "classify", one label per picture; "multilabel", any number; "detect",
+                         things with their boxes; "caption", a sentence
     darter.classes       ["ants", "bees"]
     darter.preprocess    {"size": 224, "mean": [...], "std": [...], ...}
     darter.calibration   {"temperature": 1.3, "unknown_below": 0.41, "thresholds": []}
@@ -126,6 +127,17 @@ def read_info(path: Path | str) -> ModelInfo:
     return info
 
 
+def task_of_file(path: Path | str) -> str | None:
+    """What a model file was trained for, as far as it says so. Raises ModelFileError as reading
+    does."""
+    text = metadata(read_model(model_file(path)).proto).get(f"{PREFIX}task")
+    try:
+        task = None if text is None else json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return task if isinstance(task, str) else None
+
+
 def write_info(model: "ModelProto | Path | str", info: ModelInfo) -> None:
     """Put `info` into a model in memory, or into a model file, which is replaced as a whole."""
     if isinstance(model, (str, Path)):
@@ -161,7 +173,7 @@ def info_from_metadata(entries: Mapping[str, str], path: Path | str) -> ModelInf
     if not any(key.startswith(PREFIX) for key in entries):
         return None
     from darter.model.average import shares
-    from darter.model.tasks import get_task
+    from darter.model.tasks import check_task
     from darter.picture import Preprocess, make_look
 
     def entry(name: str, kind: type, default: Any = None) -> Any:
@@ -189,7 +201,7 @@ def info_from_metadata(entries: Mapping[str, str], path: Path | str) -> ModelInf
         if over is not None:
             looks = make_look(over.sources, preprocess, augment=card.get("augment"))
             shares(len(looks), over.weights)
-        get_task(task)
+        check_task(task)
     except ModelFileError:
         raise
     except (DarterError, ArithmeticError, TypeError, ValueError, KeyError) as error:

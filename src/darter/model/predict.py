@@ -49,7 +49,7 @@ def stream_logits(
 
     def submit(count: int) -> Iterator[tuple[str, Future]]:
         for number, source in islice(numbered, count):
-            name, picture = _named(source, number)
+            name, picture = named_source(source, number)
             yield name, pool.submit(_prepare, info, look, name, picture)
 
     try:
@@ -79,7 +79,8 @@ def _checked(rows: NDArray, merge: Callable[[NDArray], NDArray]) -> NDArray | st
     return merge(rows)
 
 
-def _named(source: Picturelike, number: int) -> tuple[str, Any]:
+def named_source(source: Picturelike, number: int) -> tuple[str, Any]:
+    """What answers call a source, and the picture itself."""
     if isinstance(source, tuple):
         return source
     if isinstance(source, (str, Path)):
@@ -94,7 +95,7 @@ def _prepare(info: ModelInfo, look: Look, name: str, source: Any) -> Prepared:
     """The net's input for one picture, or why there is none (one bad picture stops nothing); and
     what is odd about it."""
     try:
-        pixels = _pixels(source)
+        pixels = as_pixels(source)
         if isinstance(pixels, np.ndarray):
             return look(pixels), ()
         picture = decode(pixels, min_side=look.min_side, value_range=info.preprocess.value_range)
@@ -103,7 +104,7 @@ def _prepare(info: ModelInfo, look: Look, name: str, source: Any) -> Prepared:
         return str(error).removeprefix(f"{name}: "), ()
 
 
-def _pixels(source: Any) -> Any:
+def as_pixels(source: Any) -> Any:
     """What `Preprocess` takes, of anything that may be meant as a picture."""
     if isinstance(source, (Path, str)):
         refuse_url(source)

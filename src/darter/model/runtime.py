@@ -1,6 +1,7 @@
 """What a Session needs from whatever runs the net, and which one to take."""
 
 import warnings
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -109,6 +110,22 @@ def runtime_of(
     return choose_runtime(
         runtime, model, signature, signature.names, threads=threads or available_cpus()
     )
+
+
+def runtimes_of(proto: "ModelProto", name: str) -> list[Runtime]:
+    """All that can run a net that is in memory: darter's engine first, and ONNX Runtime.
+
+    Raises MissingExtraError where only ONNX Runtime could and it is not installed.
+    """
+    found = []
+    with suppress(UnsupportedError, ShapeError):
+        found.append(runtime_of(proto, name, runtime="darter"))
+    try:
+        found.append(runtime_of(proto, name, runtime="onnxruntime"))
+    except MissingExtraError:
+        if not found:
+            raise
+    return found
 
 
 def _onnxruntime(

@@ -22,7 +22,7 @@ from darter.model.prediction import Prediction, Predictions
 from darter.model.runtime import Runtime, choose_runtime
 from darter.model.scores import Scores, read_scores
 from darter.model.signature import LARGEST_SIDE, Signature, read_signature
-from darter.model.tasks import get_task
+from darter.model.tasks import OTHERS, get_task
 from darter.net import ModelFile, read_model
 
 if TYPE_CHECKING:
@@ -74,10 +74,12 @@ def load(
         precision=precision,
         size=signature.sides(size, USUAL_SIZE),
     )
+    known = info_from_metadata(metadata(model.proto), path)
+    if known is not None and known.task in OTHERS:
+        scores = other_task(path, known.task)
     if isinstance(scores, ModelFileError):
         return Session(signature, make, make(signature.names), scores, scores)
     chosen = make((scores.output,))
-    known = info_from_metadata(metadata(model.proto), path)
     outputs = scores.classes
     if outputs is None and known is None and classes is None:
         outputs = _count_outputs(chosen, signature, scores, size)
@@ -229,6 +231,12 @@ class Session:
             expected = f"(N, {channels}, {height or 'H'}, {width or 'W'})"
             raise ShapeError(f"Session.run: x must be {expected}, got {given}")
         return x
+
+
+def other_task(path: Path | str, task: str) -> ModelFileError:
+    """What to say where a class of a picture is asked of a model that gives none."""
+    does = {"detect": "finds things and their boxes", "caption": "writes sentences"}[task]
+    return ModelFileError(f"{path} {does}, it gives no class of a picture: use `{OTHERS[task]}`")
 
 
 def _scores(model: ModelFile, signature: Signature) -> Scores | ModelFileError:

@@ -9,17 +9,27 @@ Pillow loads at the first picture that is no ordinary JPEG.
 """
 
 from darter.picture import formats
-from darter.picture.augment import SETS, TRANSFORMS, Augment, draws, options_of, transform
+from darter.picture.augment import (
+    SETS,
+    TRANSFORMS,
+    Augment,
+    Transform,
+    draws,
+    options_of,
+    transform,
+)
 from darter.picture.color import jitter, pca_noise
 from darter.picture.decode import Picture, decode
 from darter.picture.encoded import Encoded, Pixels, open_pixels, size_of
 from darter.picture.formats import EXTENSIONS
+from darter.picture.frame import Frame
 from darter.picture.geometry import (
     area_crop,
     erase,
     flip,
     lens,
     perspective,
+    random_frame,
     rotate,
     scale_crop,
     shear,
@@ -28,6 +38,7 @@ from darter.picture.geometry import (
 )
 from darter.picture.kinds import CONVERTED, KINDS, LEFT_OUT, NOTED, Kind
 from darter.picture.looks import Look, draws_of, is_look, make_look, views_for
+from darter.picture.move import boxes_back, move_boxes, move_points
 from darter.picture.preprocess import Preprocess
 from darter.picture.shard_index import (
     INDEX,
@@ -42,7 +53,7 @@ from darter.picture.shard_index import (
 from darter.picture.source import MAX_PIXELS, PictureError, ValueRange, read
 from darter.picture.thumbnail import thumbnail
 from darter.picture.views import Views, views
-from darter.picture.warp import Warp, apply
+from darter.picture.warp import Warp, apply, finish
 
 __all__ = [
     "CONVERTED",
@@ -58,6 +69,7 @@ __all__ = [
     "Augment",
     "Encoded",
     "Entry",
+    "Frame",
     "Kind",
     "Look",
     "Member",
@@ -66,15 +78,18 @@ __all__ = [
     "Pixels",
     "Preprocess",
     "ShardIndex",
+    "Transform",
     "ValueRange",
     "Views",
     "Warp",
     "apply",
     "area_crop",
+    "boxes_back",
     "decode",
     "draws",
     "draws_of",
     "erase",
+    "finish",
     "flip",
     "formats",
     "is_look",
@@ -83,10 +98,13 @@ __all__ = [
     "lens",
     "locate",
     "make_look",
+    "move_boxes",
+    "move_points",
     "open_pixels",
     "options_of",
     "pca_noise",
     "perspective",
+    "random_frame",
     "read",
     "read_index",
     "rotate",

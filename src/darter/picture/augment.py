@@ -22,6 +22,7 @@ TRANSFORMS: dict[str, type[Transform]] = {
     "flip": geometry.flip,
     "scale_crop": geometry.scale_crop,
     "area_crop": geometry.area_crop,
+    "random_frame": geometry.random_frame,
     "translate": geometry.translate,
     "rotate": geometry.rotate,
     "stretch": geometry.stretch,

@@ -100,6 +100,29 @@ class scale_crop(Transform):
 
 
 @dataclass(frozen=True)
+class random_frame(Transform):
+    """Nearer or farther, anywhere: for pictures with boxes, none of which is squeezed.
+
+    scale: how much larger things become, drawn on the logarithmic scale; below 1 the picture lies
+        somewhere within a larger frame.
+    """
+
+    scale: Range = (0.6, 1.8)
+    p: float = 1.0
+
+    def __post_init__(self) -> None:
+        self._check_number("p", 0, 1)
+        self._check_range("scale", 0.05, 20)
+
+    def compose(self, frame: Frame, draw: Draw, size: int) -> None:
+        scale = between_log(draw, self.scale)
+        width, height = frame.width / scale, frame.height / scale
+        x, y = draw.random() * (frame.width - width), draw.random() * (frame.height - height)
+        frame.crop(x, y, width, height)
+        frame.steps.append(f"{scale:.2f} times as large, from ({x:.1f}, {y:.1f})")
+
+
+@dataclass(frozen=True)
 class area_crop(Transform):
     """Inception's crop: a box of random area and aspect ratio, resized to the output.
 

@@ -3,12 +3,13 @@
 print(table(records))          rows of dicts or dataclasses as a table for the terminal
 write_html("RUN")              RUN/report.html from the JSON records of a training run
 write_evaluation(record, out)  a page about one evaluation, with its worst mistakes
+write_detections(record, out)  the same of a detector, with boxes drawn
 write_analysis(record, out)    a page about what a net costs and sees
 """
 
 from darter.report.analyzed import sees, write_analysis
-from darter.report.evaluated import write_evaluation
+from darter.report.evaluated import write_detections, write_evaluation
 from darter.report.html import write_html
 from darter.report.table import table
 
-__all__ = ["sees", "table", "write_analysis", "write_evaluation", "write_html"]
+__all__ = ["sees", "table", "write_analysis", "write_detections", "write_evaluation", "write_html"]

@@ -7,11 +7,13 @@ from typing import Any
 
 from darter.errors import DataError
 from darter.files import write_atomic
-from darter.picture import thumbnail
+from darter.model import drawn, marks_of, mistakes_of, wrong_boxes
+from darter.picture import decode, thumbnail
 from darter.report.html import SECTIONS, render
 from darter.report.records import Record, Records
 from darter.report.sections.mistakes import is_wrong
 
+SHOWN_DETECTIONS, DETECTION_SIDE = 24, 720  # pictures, pixels of their long side
 SHOWN = 120  # mistakes with their pictures
 THUMBNAIL = 360  # pixels of the long side
 TOLD = ("confusion", "classes", "labels", "confidence", "mistakes")  # sections
@@ -46,6 +48,51 @@ def write_evaluation(
     )
     sections = tuple(s for s in SECTIONS[task] if s[0] in TOLD)
     write_atomic(out, render(records, sections=sections, picture=lambda uri: uri))
+
+
+def write_detections(record: Mapping[str, Any], out: Path, *, title: str) -> None:
+    """Write one self-contained page about a detector: its figures, and its worst pictures.
+
+    record: `DetectionEvaluation.to_json()`; each of its predictions has the path of its picture.
+    """
+    worst = sorted(record["predictions"], key=lambda entry: -wrong_boxes(entry))
+    shown = [
+        {"path": entry["path"], "picture": _marked(entry), **mistakes_of(entry)}
+        for entry in worst[:SHOWN_DETECTIONS]
+        if wrong_boxes(entry)
+    ]
+    told = ("measure", "accuracy", "interval", "n", "split")
+    records = Records(
+        folder=out.parent,
+        run={
+            "state": "done",
+            "evaluates": title,
+            "result": {key: record[key] for key in told},
+        },
+        audit={
+            "root": title,
+            "task": "detect",
+            "classes": [row["label"] for row in record["per_class"]],
+        },
+        evaluation=dict(record),
+        explain={
+            "detections": shown,
+            "wrong": sum(wrong_boxes(entry) > 0 for entry in record["predictions"]),
+            "n": record["n"],
+        },
+    )
+    sections = tuple(s for s in SECTIONS["detect"] if s[0] in ("detect_classes", "detect_misses"))
+    write_atomic(out, render(records, sections=sections, picture=lambda uri: uri))
+
+
+def _marked(entry: Record) -> str | None:
+    """The picture with its boxes as a data URI; None where it can no longer be read."""
+    try:
+        pixels = decode(Path(entry["path"])).pixels
+    except DataError:
+        return None
+    content = base64.b64encode(drawn(pixels, marks_of(entry), side=DETECTION_SIDE))
+    return f"data:image/jpeg;base64,{content.decode()}"
 
 
 def _classes(record: Mapping[str, Any]) -> list[str]:

@@ -43,7 +43,17 @@ MULTILABEL = (
     ("labels", "Label by label", "Label by label", build.labels),
     *CLASSIFY[10:],
 )
-SECTIONS = {"classify": CLASSIFY, "multilabel": MULTILABEL}
+DETECT: tuple[Section, ...] = (
+    ("detect_use", "How to use the model", "Use it", build.detect_use),
+    *CLASSIFY[1:3],
+    ("training", "How the training went", "Training", build.training),
+    ("detect_classes", "Class by class", "Class by class", build.detect_classes),
+    ("detect_misses", "Missed, and told wrongly", "Misses", build.detect_misses),
+    ("detect_speed", "Speed and size", "Speed and size", build.detect_speed),
+    ("detect_limits", "What these figures do not say", "Limits", build.detect_limits),
+    CLASSIFY[-1],
+)
+SECTIONS = {"classify": CLASSIFY, "multilabel": MULTILABEL, "detect": DETECT}
 
 
 def write_html(run_dir: Path | str) -> Path:

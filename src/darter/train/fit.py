@@ -32,6 +32,7 @@ def fit(
     checkpoint_seconds: float = 20.0,
     cache: PictureCache | None = None,
     world: World | None = None,
+    kind: type[Task] = Task,
 ) -> Fitted:
     """Train `model` in place, from the weights and the head that it holds.
 
@@ -43,6 +44,7 @@ def fit(
     checkpoint_seconds: save at least that often; every epoch's end is saved as well.
     cache: of decoded pictures, to share with other trainings.
     world: other processes that train along; None trains in this one alone.
+    kind: what is trained, if it is no classifier: how its pictures are loaded, its loss, its judge.
 
     Raises Interrupted after SIGINT or SIGTERM, with the state saved (only with `out`);
     OptionError if the recipe does not fit the machine or the strategy, or training diverges.
@@ -54,7 +56,7 @@ def fit(
         move(model, device, recipe.channels_last)
         prepare(model, strategy)
         model.dropout.p = strategy.dropout
-        task = Task(
+        task = kind(
             model,
             strategy,
             recipe,

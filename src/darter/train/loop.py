@@ -21,7 +21,7 @@ from darter.train.world import Batches
 from darter.transfer import Classifier, Strategy, train_mode
 
 LEAST_PATIENCE = 10  # epochs
-Judge = Callable[[NDArray[np.float32]], tuple[float, float]]
+Judge = Callable[[NDArray[np.float32]], tuple[float, float | None]]
 
 
 class Watch(Protocol):
@@ -133,7 +133,7 @@ class Loop:
         at.seconds += time.monotonic() - started
         at.close_epoch(self.plan, self.step.rate(), accuracy, loss)
 
-    def _validate(self) -> tuple[float, float]:
+    def _validate(self) -> tuple[float, float | None]:
         """Accuracy and loss of the averaged weights; ties go to those that have learned longer."""
         assert self.val is not None
         at = self.position

@@ -42,6 +42,7 @@ class Recipe:
     )
     backbone: str = entry("efficientnet_lite0", "the pretrained network to start from", text)
     weights: str = entry("", "a local weights file for the backbone; empty: its usual ones", text)
+    detector: str = entry("auto", "of pictures with boxes: which kind of net finds things", text)
     size: int | Literal["auto"] = entry(
         "auto",
         'input pixels on each side; "auto": what the backbone was trained with',

@@ -69,7 +69,7 @@ class Task:
         return {
             "strategy": self.strategy.name,
             "task": self.train.task.name,
-            "classes": self.model.linear.out_features,
+            "classes": self.outputs,
             "recipe": self.recipe.to_dict(),
             "pictures": [self.train.digest(), self.val.digest()],
         }
@@ -80,9 +80,7 @@ class Task:
         The time that measuring takes is part of the run's `seconds`.
         """
         started = time.monotonic()
-        balance = settle_balance(
-            self.recipe.class_balance, self.train.targets, self.model.linear.out_features
-        )
+        balance = self.balance()
         precisions = candidate_precisions(self.device, self.recipe.precision)
         speed = None
         if len(precisions) > 1 or seconds is not None:
@@ -120,7 +118,6 @@ class Task:
         return loop
 
     def loop(self, plan: Plan) -> Loop:
-        val = len(self.val) > 0
         step, train = self.world.begin(self, plan) if self.world else self.alone(plan)
         return Loop(
             self.model,
@@ -129,8 +126,8 @@ class Task:
             plan,
             step,
             train,
-            evaluation_loader(self.val, self.preprocess, self.recipe, self.cache) if val else None,
-            lambda logits: score(self.val.task, logits, self.val.targets),
+            self.validation() if len(self.val) else None,
+            self.judge,
         )
 
     def alone(self, plan: Plan) -> tuple[Step, Batches]:
@@ -151,11 +148,27 @@ class Task:
             self.train, self.augment, self.recipe, balance, self.cache, divide=divide
         )
 
+    @property
+    def outputs(self) -> int:
+        """What the model tells apart."""
+        return self.model.linear.out_features
+
+    def balance(self) -> str:
+        """How classes are balanced: "none", "weights" or "sampling"."""
+        return settle_balance(self.recipe.class_balance, self.train.targets, self.outputs)
+
+    def validation(self) -> Loader:
+        return evaluation_loader(self.val, self.preprocess, self.recipe, self.cache)
+
+    def judge(self, logits: NDArray[np.float32]) -> tuple[float, float | None]:
+        """How right the answers to the validation pictures are, in [0, 1], and their loss."""
+        return score(self.val.task, logits, self.val.targets)
+
     def loss(self, balance: str) -> Loss:
         return make_loss(
             self.train.task.name,
             self.train.targets,
-            self.model.linear.out_features,
+            self.outputs,
             smoothing=self.recipe.label_smoothing,
             balance=balance,
         )
@@ -163,10 +176,10 @@ class Task:
     def fitted(self, loop: Loop | None, started: float) -> Fitted:
         """The model brought home, with its float32 logits of the validation pictures."""
         as_float32(self.model)
-        logits = np.zeros((0, self.model.linear.out_features), np.float32)
+        logits = np.zeros((0, self.outputs), np.float32)
         if len(self.val):
-            loader = evaluation_loader(self.val, self.preprocess, self.recipe, self.cache)
-            logits = evaluate(self.model, loader, self.device, "float32", self.recipe.channels_last)
+            channels_last = self.recipe.channels_last
+            logits = evaluate(self.model, self.validation(), self.device, "float32", channels_last)
         home = self.model.to("cpu", memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
         at = loop.position if loop else Position(ended="nothing to train")
         keeps_best = len(self.val) > 0 and self.recipe.patience != 0
@@ -175,7 +188,7 @@ class Task:
             plan=loop.plan if loop else None,
             history=tuple(at.history),
             best_epoch=at.best_epoch if keeps_best else at.epoch,
-            val_accuracy=score(self.val.task, logits, self.val.targets)[0] if len(logits) else None,
+            val_accuracy=self.judge(logits)[0] if len(logits) else None,
             val_logits=logits,
             ended=at.ended,
             seconds=time.monotonic() - started,

@@ -12,6 +12,16 @@ from darter.model.tasks.task import Task
 TASKS: dict[str, Task] = {task.name: task for task in (Classify(), Multilabel())}
 
 
+# Tasks whose answer is no class, and the command that gives it.
+OTHERS = {"detect": "darter detect", "caption": "darter caption"}
+
+
+def check_task(name: str) -> None:
+    """OptionError unless darter knows a task of that name."""
+    if name not in OTHERS:
+        get_task(name)
+
+
 def get_task(name: str) -> Task:
     """The task of that name; OptionError names those there are."""
     if name not in TASKS:
@@ -19,4 +29,4 @@ def get_task(name: str) -> Task:
     return TASKS[name]
 
 
-__all__ = ["TASKS", "Classify", "Multilabel", "Task", "get_task"]
+__all__ = ["OTHERS", "TASKS", "Classify", "Multilabel", "Task", "check_task", "get_task"]

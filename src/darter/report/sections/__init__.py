@@ -6,6 +6,13 @@ Figures are taken from the records as they are; here they are only sorted, group
 
 from darter.report.sections.classes import classes, confusion
 from darter.report.sections.confidence import confidence
+from darter.report.sections.detect import (
+    detect_classes,
+    detect_limits,
+    detect_misses,
+    detect_speed,
+    detect_use,
+)
 from darter.report.sections.facts import limits, making
 from darter.report.sections.head import result
 from darter.report.sections.labels import labels
@@ -21,6 +28,11 @@ __all__ = [
     "classes",
     "confidence",
     "confusion",
+    "detect_classes",
+    "detect_limits",
+    "detect_misses",
+    "detect_speed",
+    "detect_use",
     "growth",
     "labels",
     "limits",

@@ -12,7 +12,7 @@ def limits(records: Records) -> Record:
         "missing": None,
         "found": found,
         "unseen": found is not None and found.get("split") == "test",
-        "small": [row["label"] for row in rows if row["count"] < 10],
+        "small": [row["label"] for row in rows if row.get("count", 10) < 10],
         "unknown_below": calibration(records).get("unknown_below"),
     }
 

@@ -29,6 +29,7 @@ def result(records: Records) -> Record:
         "state": run.get("state", "unknown"),
         "found": found,
         "measure": (found or {}).get("measure", "accuracy"),
+        "task": records.task,
         "right": round(found["accuracy"] * found["n"]) if found else None,
         "tested": found is not None and found.get("split") == "test",
         "alone": "evaluates" in run,  # an evaluation without a run around it

@@ -20,6 +20,7 @@ def training(records: Records) -> Record:
         return {"missing": "No epoch has been trained yet."}
     return {
         "missing": None,
+        "task": records.task,
         "epochs": epochs,
         "last": epochs[-1],
         "loss": _series(epochs, "loss", "val_loss"),

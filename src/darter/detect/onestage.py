@@ -1,0 +1,111 @@
+"""A one-stage detector without anchors: at every point of the pyramid, scores and a box."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from darter.detect.points import STRIDES, Points
+from darter.detect.pyramid import Pyramid
+from darter.transfer import Backbone
+
+WIDTH, GROUPS = 96, 8
+RARE = 0.01  # score of every class before training: nearly every point is background
+CANDIDATES = 300  # boxes of a picture that are looked at for doubles
+
+
+class Towers(nn.Module):
+    """Two convolutions for the classes and two for the box, shared by all levels.
+
+    Gives (N, P, classes + 4): logits, and distances to the four sides in strides (above 0).
+    Source: Tian et al., arXiv:1904.01355.
+    """
+
+    def __init__(self, classes: int, width: int = WIDTH) -> None:
+        super().__init__()
+        self.classes = classes
+        self.score_tower, self.box_tower = _tower(width), _tower(width)
+        self.score = nn.Conv2d(width, classes, 3, padding=1)
+        self.box = nn.Conv2d(width, 4, 3, padding=1)
+        self.scales = nn.Parameter(torch.full((len(STRIDES),), 2.0))
+        nn.init.normal_(self.score.weight, std=0.01)
+        assert self.score.bias is not None and self.box.bias is not None
+        nn.init.constant_(self.score.bias, -math.log((1 - RARE) / RARE))
+        nn.init.normal_(self.box.weight, std=0.01)
+        nn.init.constant_(self.box.bias, 0.5)
+
+    def forward(self, levels: list[Tensor]) -> Tensor:
+        found = []
+        for number, level in enumerate(levels):
+            scores = self.score(self.score_tower(level))
+            reach = softplus(self.box(self.box_tower(level))) * self.scales[number].abs()
+            found.append(torch.cat((scores, reach), dim=1).flatten(2).transpose(1, 2))
+        return torch.cat(found, dim=1)
+
+
+def _tower(width: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for _ in range(2):
+        layers += [nn.Conv2d(width, width, 3, padding=1, bias=False),
+                   nn.GroupNorm(GROUPS, width), nn.ReLU()]  # fmt: skip
+    return nn.Sequential(*layers)
+
+
+class Head(nn.Module):
+    """All that a detector has beside its backbone."""
+
+    def __init__(self, backbone: Backbone, classes: int) -> None:
+        super().__init__()
+        self.pyramid = Pyramid(backbone, WIDTH)
+        self.dropout = nn.Dropout(0.0)
+        self.towers = Towers(classes)
+
+
+class OneStage(nn.Module):
+    """Pictures (N, 3, H, W) to what is in them.
+
+    In training: (N, P, classes + 4), as `Towers` gives it. In evaluation: the likeliest
+    CANDIDATES of each picture, (N, K, 6): score, class, corners in pixels of the input, best first,
+    with doubles.
+    """
+
+    def __init__(
+        self, backbone: Backbone, classes: int, sides: tuple[int, int], *, seed: int = 0
+    ) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.backbone, self.sides, self.classes = backbone, sides, classes
+        self.net = backbone.net
+        self.head = Head(backbone, classes)
+        points = Points.of(sides)
+        self.register_buffer("places", points.places, persistent=False)
+        self.register_buffer("strides", points.strides, persistent=False)
+
+    @property
+    def dropout(self) -> nn.Dropout:
+        return self.head.dropout
+
+    def forward(self, x: Tensor) -> Tensor:
+        raw = self.head.towers(self.head.pyramid(self.net, x))
+        return raw if self.training_head else self.candidates(raw)
+
+    @property
+    def training_head(self) -> bool:
+        """Whether the head trains; the backbone's norms may be in evaluation mode meanwhile."""
+        return self.head.training
+
+    def candidates(self, raw: Tensor) -> Tensor:
+        logits, reach = raw[..., : self.classes], raw[..., self.classes :]
+        boxes = Points(self.places, self.strides).boxes(reach)  # type: ignore[arg-type]
+        scores = logits.sigmoid().flatten(1)
+        count = min(CANDIDATES, scores.shape[1])
+        best, at = scores.topk(count, dim=1)
+        point = torch.div(at, self.classes, rounding_mode="floor")
+        label = at - point * self.classes
+        chosen = boxes.gather(1, point[..., None].expand(-1, -1, 4))
+        height, width = self.sides
+        low, high = chosen[..., :2], chosen[..., 2:]
+        edge = chosen.new_tensor((width, height))
+        corners = torch.cat((low.clamp(min=0), torch.minimum(high, edge)), dim=-1)
+        return torch.cat((best[..., None], label[..., None].to(best.dtype), corners), dim=-1)

@@ -1,0 +1,175 @@
+"""Training of a detector: what `darter.train.fit` has to know of it."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darter.dataset import Boxes, BoxLoader, BoxViews, Loader, Scanned, as_table
+from darter.detect.loss import DetectionLoss
+from darter.model import Truth, match_arrays, suppress
+from darter.picture import Preprocess
+from darter.train import Recipe, Task
+from darter.transfer import Backbone, Strategy
+
+STRIDE = 32  # sides of the input are multiples of it
+USUAL_SIDE = 416  # pixels of the longer side of the input
+EVALUATION_BATCH = 8
+LEAST_SCORE = 0.01  # of a box that is worth a look when precision is measured
+SPARE = 5  # column of a table of boxes
+
+STRATEGY = Strategy(
+    "one-stage",
+    "a one-stage detector on the pretrained network's feature pyramid",
+    cost=4,
+    trains="all",
+    start="random",
+    learning_rates=(3e-4, 6e-4, 1.2e-3),
+    head_multiplier=2.0,
+    layer_decay=0.85,
+    batch_size=8,
+    epochs=60,
+)
+AUGMENT: dict[str, dict[str, Any]] = {
+    "random_frame": {"scale": (0.7, 1.7)},
+    "flip": {},
+    "jitter": {"brightness": 0.2, "contrast": 0.2, "saturation": 0.2, "hue": 0.02},
+}
+MOSAIC = 0.3
+
+
+@dataclass(frozen=True)
+class BoxExamples:
+    """Pictures and their boxes: as `darter.train.Examples`, for boxes.
+
+    targets: (N, most, 6) from `as_table`.   sizes: (N, 2), width and height of the pictures.
+    """
+
+    pictures: Sequence[Path]
+    targets: NDArray[np.float32]
+    sizes: NDArray[np.int64]
+    task: Any = None
+
+    @classmethod
+    def of(cls, pictures: Sequence[Scanned], classes: Sequence[str]) -> "BoxExamples":
+        found = [p.sample.target for p in pictures]
+        table = as_table([t for t in found if isinstance(t, Boxes)], classes)
+        sizes = np.array([(p.width, p.height) for p in pictures], np.int64).reshape(-1, 2)
+        return cls([p.sample.path for p in pictures], table, sizes, _TASK)
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def digest(self) -> str:
+        """Of boxes and file names."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.targets).tobytes())
+        for picture in self.pictures:
+            digest.update(picture.name.encode("utf-8", "surrogateescape") + b"\0")
+        return digest.hexdigest()
+
+
+class _Detect:
+    name = "detect"
+
+
+_TASK = _Detect()
+
+
+def input_sides(recipe: Recipe, pictures: Sequence[Scanned]) -> tuple[int, int]:
+    """(height, width) of the input: the pictures' usual shape, its longer side as the recipe says,
+    but no larger than the pictures are."""
+    shapes = np.array([(p.height, p.width) for p in pictures], np.float64)
+    height, width = np.median(shapes, axis=0)
+    longest = max(height, width)
+    side = float(min(longest, USUAL_SIDE) if recipe.size == "auto" else recipe.size)
+    sides = (max(STRIDE, STRIDE * round(side * s / longest / STRIDE)) for s in (height, width))
+    rows, columns = sides
+    return rows, columns
+
+
+def make_preprocess(backbone: Backbone, sides: tuple[int, int]) -> Preprocess:
+    """All of each picture, unsqueezed, with borders where its shape is another."""
+    return Preprocess(sides, None, "pad", backbone.mean, backbone.std)
+
+
+def candidates_to_rows(candidates: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """(N, K, 6) of score, class, corners -> per picture (D, 6) of class, score, corners, without
+    doubles and without what is hardly anything."""
+    rows = []
+    for each in candidates:
+        likely = each[each[:, 0] >= LEAST_SCORE]
+        kept = likely[suppress(likely[:, 2:], likely[:, 0], likely[:, 1])]
+        rows.append(kept[:, [1, 0, 2, 3, 4, 5]])
+    return rows
+
+
+def truths_of(table: NDArray[np.float32]) -> list[Truth]:
+    """The boxes of each picture, from rows of class, corners, spare."""
+    found = []
+    for rows in table:
+        rows = rows[rows[:, 0] >= 0]
+        found.append(Truth(rows[:, 1:5], rows[:, 0].astype(np.int64), rows[:, SPARE] > 0))
+    return found
+
+
+@dataclass(frozen=True)
+class DetectorTraining(Task):
+    """One run of training a detector; `augment` is a `BoxViews`."""
+
+    @property
+    def outputs(self) -> int:
+        return self.model.classes  # type: ignore[return-value]
+
+    def balance(self) -> str:
+        return "none"
+
+    def loader(self, balance: str, divide: Any = None) -> Loader:
+        size = int(self.recipe.batch_size)
+        return BoxLoader(
+            self.train.pictures,  # type: ignore[arg-type]
+            self.train.targets,
+            self.train.sizes,  # type: ignore[attr-defined]
+            self.augment,  # type: ignore[arg-type]
+            size,
+            seed=self.recipe.seed,
+            drop_last=len(self.train) >= size,
+            channels_last=self.recipe.channels_last,
+            cache=self.cache,
+        )
+
+    def validation(self) -> Loader:
+        return BoxLoader(
+            self.val.pictures,  # type: ignore[arg-type]
+            self.val.targets,
+            self.val.sizes,  # type: ignore[attr-defined]
+            BoxViews(self.preprocess),
+            EVALUATION_BATCH,
+            shuffle=False,
+            channels_last=self.recipe.channels_last,
+            cache=self.cache,
+        )
+
+    def judge(self, logits: NDArray[np.float32]) -> tuple[float, None]:
+        """AP50 on the validation pictures, as the input shows them."""
+        shown = np.concatenate([batch.targets for batch in self.validation().epoch(0)])
+        found = match_arrays(truths_of(shown), candidates_to_rows(logits), self.outputs)
+        return found.ap50, None
+
+    def loss(self, balance: str) -> DetectionLoss:
+        return DetectionLoss(self.outputs, self.preprocess.sides)
+
+
+def settle(recipe: Recipe) -> tuple[Strategy, Recipe]:
+    """Strategy and recipe with what suits detection where nothing else was asked for."""
+    changes: dict[str, Any] = {"strategy": STRATEGY.name}
+    if recipe.augment == Recipe().augment:
+        changes["augment"] = AUGMENT
+    if recipe.learning_rate == "auto":
+        changes["learning_rate"] = STRATEGY.default_learning_rate
+    if recipe.batch_size == "auto":
+        changes["batch_size"] = STRATEGY.batch_size
+    return replace(STRATEGY), recipe.replace(**changes)

@@ -1,0 +1,196 @@
+"""The main job for pictures with boxes: a detector, its proven file, its figures, its page.
+
+audit ─ split ─ train ─ export ─ evaluate ─ speed ─ report
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from darter.dataset import Audit, BoxViews, Listing, PictureCache, Split, check_unchanged
+from darter.detect import (
+    DETECTORS,
+    MOSAIC,
+    BoxExamples,
+    DetectorTraining,
+    OneStage,
+    candidates_to_rows,
+    export,
+    input_sides,
+    make_preprocess,
+    settle,
+    truths_of,
+)
+from darter.doctor import waiting_sentence
+from darter.errors import DataError, OptionError
+from darter.job.gallery import draw_gallery
+from darter.job.look import judged, look
+from darter.job.run import Run
+from darter.job.speed import measure_speed
+from darter.model import (
+    Calibration,
+    DetectionEvaluation,
+    ModelInfo,
+    best_thresholds,
+    evaluate_detector,
+    load_detector,
+    match_arrays,
+    write_info,
+)
+from darter.train import Fitted, TrainingBar, fit
+from darter.transfer import Backbone, zoo
+
+FEW = 50  # test pictures; fewer make a wide interval, which the verdict says
+
+
+def run_detection(run: Run, listing: Listing) -> None:
+    """Train, prove and judge a detector; the run folder then holds all but the page."""
+    backbone = zoo.load(run.recipe.backbone, run.recipe.weights or None)
+    audit, parts = look(run, listing)
+    fitted, info = _train(run, audit, parts, backbone)
+    _prove(run, audit, parts, fitted, info)
+    _judge(run, audit, parts, fitted, info)
+
+
+def check_detector(name: str) -> None:
+    """Raise OptionError unless a detector of that name can be trained."""
+    if name not in ("auto", *DETECTORS):
+        raise OptionError(f"--detector {name}: expected auto or one of {', '.join(DETECTORS)}")
+
+
+def _train(run: Run, audit: Audit, parts: Split, backbone: Backbone) -> tuple[Fitted, ModelInfo]:
+    """Train on the training pictures: recipe.toml, checkpoints, metrics."""
+    pictures = [audit.pictures[k] for k in parts.train]
+    held = [audit.pictures[k] for k in parts.val]
+    check_unchanged([*pictures, *held])
+    strategy, recipe = settle(run.recipe)
+    sides = input_sides(recipe, pictures)
+    preprocess = make_preprocess(backbone, sides)
+    recipe.save(run.folder.path / "recipe.toml")
+    why = f"{strategy.title}; input {sides[1]}×{sides[0]} pixels"
+    run.folder.save(
+        backbone={"name": backbone.name, "source": backbone.source, "size": max(sides)},
+        strategy={"name": strategy.name, "learning_rate": recipe.learning_rate},
+    )
+    run.say("choose", f"{strategy.name}: {why}")
+    model = OneStage(backbone, len(audit.classes), sides, seed=recipe.seed)
+    last = judged(parts)[1]
+    with run.folder.stage("train"), TrainingBar(run.screen.console) as bar:
+        fitted = fit(
+            model,  # type: ignore[arg-type]
+            strategy,
+            recipe,
+            BoxExamples.of(pictures, audit.classes),  # type: ignore[arg-type]
+            BoxExamples.of(held, audit.classes),  # type: ignore[arg-type]
+            run.folder.path,
+            augment=BoxViews.from_dict(recipe.augment, preprocess, MOSAIC),  # type: ignore[arg-type]
+            preprocess=preprocess,
+            seconds=max(1.0, run.time_left(4 * len(last))),
+            resume=True,
+            progress=bar,
+            cache=PictureCache(),
+            kind=DetectorTraining,
+        )
+    found = match_arrays(
+        truths_of(_shown(fitted, held, audit, preprocess)),
+        candidates_to_rows(fitted.val_logits),
+        len(audit.classes),
+    )
+    thresholds = best_thresholds(found)
+    info = ModelInfo(audit.classes, preprocess, Calibration(1.0, 0.0, thresholds), task="detect")
+    run.say("train", _training_sentence(fitted, len(held)))
+    return fitted, info
+
+
+def _shown(fitted: Fitted, held: list[Any], audit: Audit, preprocess: Any) -> Any:
+    """The validation pictures' boxes as the input shows them."""
+    from darter.dataset import BoxLoader
+
+    known = BoxExamples.of(held, audit.classes)
+    views = BoxViews(preprocess)
+    loader = BoxLoader(known.pictures, known.targets, known.sizes, views, 8, shuffle=False)
+    if not len(held):
+        return np.zeros((0, 1, 6), np.float32)
+    return np.concatenate([batch.targets for batch in loader.epoch(0)])
+
+
+def _training_sentence(fitted: Fitted, held: int) -> str:
+    steps = fitted.history[-1]["step"] if fitted.history else 0
+    text = f"{steps} steps, the best after epoch {fitted.best_epoch} ({fitted.ended}), "
+    text += waiting_sentence(fitted.history)
+    if fitted.val_accuracy is None:
+        return text
+    return f"{text}; AP50 {fitted.val_accuracy:.1%} on {held} validation pictures"
+
+
+def _prove(run: Run, audit: Audit, parts: Split, fitted: Fitted, info: ModelInfo) -> None:
+    """Write model.onnx and prove that it finds what the trained model finds: parity.json."""
+    part, indices = judged(parts)
+    paths = [audit.pictures[k].sample.path for k in indices]
+    with run.folder.stage("export"):
+        parity = export(fitted.model, run.folder.model, info, paths)  # type: ignore[arg-type]
+        run.folder.record("parity", parity.to_json())
+    text = (
+        f"{run.folder.model}: finds the same {parity.boxes} boxes as the trained network on "
+        f"{parity.pictures} {part} pictures (within {parity.max_pixel_difference:.1e} pixels, "
+        f"scores within {parity.max_score_difference:.1e})"
+    )
+    run.say("export", text)
+
+
+def _judge(run: Run, audit: Audit, parts: Split, fitted: Fitted, info: ModelInfo) -> None:
+    """Measure the file on held-out pictures: evaluation.json, gallery, verdict, card."""
+    folder = run.folder
+    part, indices = judged(parts)
+    samples = [audit.pictures[k].sample for k in indices]
+    check_unchanged([audit.pictures[k] for k in indices])
+    detector = load_detector(folder.model)
+    with run.stage("evaluate") as progress:
+        names = [audit.name(k) for k in indices]
+        found = evaluate_detector(detector, samples, names=names, progress=progress)
+        if found.unreadable:
+            path, reason = found.unreadable[0]
+            raise DataError(f"{path} was readable when the run began and is not now: {reason}")
+        record = found.to_json(split=part)
+        folder.record("evaluation", record)
+    result = {key: record[key] for key in ("measure", "accuracy", "interval", "ap", "n", "split")}
+    folder.save(result=result, baseline=None, verdict=verdict(found, record))
+    folder.record("explain", draw_gallery(record, [s.path for s in samples], folder.path))
+    write_info(folder.model, replace(info, card=_card(run, fitted)))
+    with folder.stage("speed"):
+        folder.record("speed", measure_speed(folder.model, fitted.model, detector.session))
+
+
+def verdict(found: DetectionEvaluation, record: dict[str, Any]) -> str:
+    """What the model is worth, for a person who has never trained one."""
+    low, high = record["interval"]
+    sentence = (
+        f"It finds things with an AP50 of {record['ap50']:.1%} on {found.n} {record['split']} "
+        f"pictures (95% interval {low:.1%} to {high:.1%})."
+    )
+    rows = [row for row in record["per_class"] if row["count_error"] is not None]
+    counts = ", ".join(f"{row['label']} {row['count_error']:.0%}" for row in rows[:4])
+    if counts:
+        sentence += f" Its counts are off by, of what is there: {counts}."
+    if found.n < FEW:
+        sentence += (
+            f" {found.n} pictures say little: label more of them, and the interval gets narrower."
+        )
+    return sentence
+
+
+def _card(run: Run, fitted: Fitted) -> dict[str, Any]:
+    known = run.folder.run
+    return {
+        "data": {"name": Path(run.options.data).resolve().name, "counts": known["counts"]},
+        "backbone": known["backbone"],
+        "strategy": known["strategy"]["name"],
+        "epochs": fitted.plan.epochs if fitted.plan else 0,
+        "metrics": {"result": known["result"]},
+        "verdict": known["verdict"],
+        "seed": known["seed"],
+        "versions": known["versions"],
+        "made": known["started"],
+    }
