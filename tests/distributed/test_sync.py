@@ -38,13 +38,14 @@ class Event:
     """Does something once, when a step is done."""
 
     def __init__(self, at: int, what):
-        self.at, self.what = at, what
+        self.at, self.what, self.done = at, what, False
 
     def planned(self, plan, step): ...
     def epoch(self, record): ...
 
     def step(self, step, *figures):
-        if step == self.at:
+        if not self.done and step >= self.at:
+            self.done = True
             self.what()
 
 

@@ -77,7 +77,10 @@ def train(
     ] = None,
     parallel: Annotated[
         str | None,
-        typer.Option(help="How workers share the training: sync.", show_default="auto"),
+        typer.Option(
+            help="How workers share the training: sync, local, diloco or pipeline.",
+            show_default="auto",
+        ),
     ] = None,
     resume: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Go on with a run that was interrupted.")

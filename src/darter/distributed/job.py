@@ -1,11 +1,10 @@
 """What a member needs to train along, and how it does."""
 
-import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from darter.dataset import PictureCache
+from darter.distributed.feed import Feed
 from darter.distributed.joined import is_of_the_network
 from darter.distributed.link import Link
 from darter.distributed.schemes import SCHEMES
@@ -26,7 +25,9 @@ class Job:
     @classmethod
     def of(cls, training: Training, plan: Plan, scheme: str, patience: float) -> "Job":
         """Without what belongs to the chief's process alone."""
-        recipe = training.recipe.replace(ema=0.0)  # the chief averages for all
+        recipe = training.recipe
+        if not SCHEMES[scheme].averages:
+            recipe = recipe.replace(ema=0.0)
         bare: Any = replace(training, world=None, cache=None, device=None, recipe=recipe)  # type: ignore[arg-type]
         return cls(bare, plan, scheme, patience)
 
@@ -41,7 +42,7 @@ def follow(job: Job, link: Link, threads: int | str) -> None:
         training.model.dropout.p = training.strategy.dropout
         step = SCHEMES[job.scheme](training, job.plan, link)
         loader = training.loader(job.plan.class_balance, step.divide(link))
-        batches: Iterator[Any] = iter(())
+        feed = Feed(loader, training.recipe.accumulate)
         belongs = False  # to the group; a new member waits until it is called
         link.store.set(f"ready/{link.member}", "")
         while (command := link.next())["do"] != "end":
@@ -57,10 +58,9 @@ def follow(job: Job, link: Link, threads: int | str) -> None:
                     case _ if not belongs:
                         continue
                     case "epoch":
-                        batches = loader.epoch(command["epoch"], command["start"])
+                        feed.open(command["epoch"], command["start"])
                     case _:
-                        group = itertools.islice(batches, training.recipe.accumulate)
-                        step.obey(command, list(group))
+                        step.obey(command, feed)
             except Diverged:  # the chief sees it as well, and ends the job
                 continue
             except Exception as error:

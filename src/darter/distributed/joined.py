@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch.distributed as dist
 
-from darter.dataset import Batch
+from darter.distributed.feed import Feed
 from darter.distributed.link import Link
 from darter.distributed.shares import Batches, Place
 from darter.train import Lost, Plan, Step
@@ -19,9 +19,11 @@ class JoinedStep(Step):
     """A step of several processes. The chief has the `team`; members follow its commands.
 
     divide: what each takes of an epoch's batches.
+    averages: members keep averages of weights; otherwise the chief does for all.
     """
 
     divide: Callable[[Place], Callable[[Batches], Batches]]
+    averages = False
 
     def __init__(
         self, training: Training, plan: Plan, link: Link, team: "Team | None" = None
@@ -37,6 +39,7 @@ class JoinedStep(Step):
         )
         self.link, self.team = link, team
         self.failure: BaseException | None = None
+        self.epoch_steps = plan.steps_per_epoch
 
     @property
     def is_chief(self) -> bool:
@@ -66,9 +69,9 @@ class JoinedStep(Step):
         if self.team:
             self.team.recover(self.failure)
 
-    def obey(self, command: dict[str, Any], group: list[Batch]) -> None:
+    def obey(self, command: dict[str, Any], feed: Feed) -> None:
         """A member's part of a command."""
-        self(group, command["number"], command["steps"])
+        self(feed.take(), command["number"], command["steps"])
 
 
 def is_of_the_network(error: BaseException) -> bool:

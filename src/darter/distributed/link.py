@@ -83,19 +83,19 @@ class Link:
             with suppress(RuntimeError):  # a group that is broken already
                 dist.destroy_process_group()
 
-    def share(self, state: Any = None) -> Any:
-        """Give everybody the state of rank 0: plain values and tensors, no code."""
-        if self.rank == 0:
+    def share(self, state: Any = None, source: int = 0) -> Any:
+        """Give everybody the state of rank `source`: plain values and tensors, no code."""
+        if self.rank == source:
             buffer = io.BytesIO()
             torch.save(state, buffer)
             content = torch.frombuffer(bytearray(buffer.getvalue()), dtype=torch.uint8)
-            dist.broadcast(torch.tensor([len(content)]), 0)
-            dist.broadcast(content, 0)
+            dist.broadcast(torch.tensor([len(content)]), source)
+            dist.broadcast(content, source)
             return state
         length = torch.zeros(1, dtype=torch.int64)
-        dist.broadcast(length, 0)
+        dist.broadcast(length, source)
         content = torch.empty(int(length), dtype=torch.uint8)
-        dist.broadcast(content, 0)
+        dist.broadcast(content, source)
         return torch.load(io.BytesIO(content.numpy().tobytes()), weights_only=True)
 
     # Signs of life.

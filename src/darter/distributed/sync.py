@@ -57,11 +57,14 @@ class SyncStep(JoinedStep):
         try:
             if self.is_chief:
                 self.link.announce("step", number=number, steps=steps)
-            return super().__call__(group, number, steps)
+            done = super().__call__(group, number, steps)
         except RuntimeError as error:
             for name, value in before.items():
                 self._statistics[name].copy_(value)
             raise self.lost(error) from error
+        if self.team:
+            self.team.went_well()
+        return done
 
     def forward(self, images: Tensor) -> Tensor:
         return self._joined(images)

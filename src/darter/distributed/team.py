@@ -9,7 +9,7 @@ from darter.dataset import Batch, Loader
 from darter.distributed.crew import Crew
 from darter.distributed.job import Job
 from darter.distributed.schemes import SCHEMES
-from darter.errors import DarterError
+from darter.errors import DarterError, OptionError
 from darter.train import Batches, Plan, Recipe, Speed, Step
 from darter.train import Task as Training
 
@@ -39,6 +39,7 @@ class Team:
         return speed
 
     def begin(self, training: Training, plan: Plan) -> tuple[Step, Batches]:
+        check(training, plan, self.scheme)
         job = Job.of(training, plan, self.scheme, PATIENCE)
         self.link, self.members = self.crew.enlist(job)
         self._wait_ready()
@@ -48,6 +49,7 @@ class Team:
         return self.step, Announced(self, training.loader(plan.class_balance, divide))
 
     def end(self) -> None:
+        self.link.leave()  # frees members that wait for this process
         self.link.announce("end")
         self.crew.dismiss()
         self.link.close()
@@ -137,6 +139,18 @@ class Announced:
         self.team.admit()
         self.team.link.announce("epoch", epoch=epoch, start=start_batch)
         return self.loader.epoch(epoch, start_batch)
+
+
+def check(training: Training, plan: Plan, scheme: str) -> None:
+    """Raise OptionError where a recipe is for one process only."""
+    recipe = training.recipe
+    if plan.precision.startswith("fixed") or recipe.weights_in != "float32":
+        raise OptionError(
+            "fixed-point arithmetic and weights in bfloat16 are for training in one process; "
+            "leave --workers out, or take another precision."
+        )
+    if plan.precision == "float16" and scheme != "sync":
+        raise OptionError(f'float16 does not train by "{scheme}"; take float32 or bfloat16.')
 
 
 def count(processes: int) -> str:

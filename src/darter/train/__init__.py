@@ -14,17 +14,19 @@ try:
 except ImportError as error:
     raise MissingExtraError(f"darter.train needs PyTorch: {install_line('train')}") from error
 
-from darter.train.device import candidate_precisions, choose_device, computing, move
+from darter.train.device import candidate_precisions, choose_device, computing, move, place
 from darter.train.examples import Examples
 from darter.train.explain import explain, last_block
 from darter.train.export import Parity, export
 from darter.train.fit import fit
 from darter.train.loss import CrossEntropy
-from darter.train.optimizer import settle_recipe, settle_strategy
+from darter.train.optimizer import set_rates, settle_recipe, settle_strategy
 from darter.train.pictures import make_augment, make_preprocess, usual_augment
 from darter.train.plan import Plan, Speed
+from darter.train.position import learned_state
 from darter.train.progress import TrainingBar, clock, figures
 from darter.train.recipe import Recipe, spell_out
+from darter.train.seeds import generator, reseed
 from darter.train.step import Diverged, Lost, Outcome, Step
 from darter.train.stop import Interrupted, StopSignal, sigterm_interrupts
 from darter.train.task import Fitted, Task
@@ -58,10 +60,15 @@ __all__ = [
     "export",
     "figures",
     "fit",
+    "generator",
     "last_block",
+    "learned_state",
     "make_augment",
     "make_preprocess",
     "move",
+    "place",
+    "reseed",
+    "set_rates",
     "settle_recipe",
     "settle_strategy",
     "sigterm_interrupts",
