@@ -10,10 +10,12 @@ from darter.errors import ModelFileError, ShapeError
 from darter.machine import Memory
 from darter.net import Program, build, model_in_memory, read_model
 from darter.net.budget import GIB, Budget, Limits, enough_memory
+from darter.net.onnx.reader import read_graph
 from darter.net.passes import improve
 from darter.net.plan.builder import Builder
 from darter.net.plan.options import Options
 from darter.net.plan.packed import Packed
+from darter.net.translate import translate
 
 
 def net(*nodes, opset=18, **constants):
@@ -65,6 +67,23 @@ def test_a_file_may_ask_for_several_times_its_own_weights():
     budget.make(9 * GIB, "all")
     with pytest.raises(ModelFileError, match=r"more would take its constants to 9\.0 GiB"):
         budget.make(1, "more")
+
+
+def test_one_number_many_times_counts_where_it_takes_memory():
+    """Weights that the file makes up (as ONNX's own light models) count once, when laid out."""
+    side = 2048
+    nodes = [
+        helper.make_node("Flatten", ["x"], ["flat"]),
+        helper.make_node("ConstantOfShape", ["shape"], ["w"]),
+        helper.make_node("Transpose", ["w"], ["turned"], perm=[1, 0]),
+        helper.make_node("Identity", ["turned"], ["same"]),
+        helper.make_node("Gemm", ["flat", "same"], ["y"], transB=1),
+    ]
+    model = net(*nodes, shape=np.array([192, side]))
+    read = read_graph(model.proto, model.path.parent, model.raw)
+    budget = Budget()
+    translate(read, {"x": (None, 3, 8, 8)}, ("y",), budget=budget)
+    assert 4 * 192 * side <= budget.made_bytes < 5 * 192 * side
 
 
 def test_constants_that_a_weight_is_spread_to_are_counted():

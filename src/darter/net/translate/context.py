@@ -149,8 +149,13 @@ class Translation:
     def know(self, name: str, first: NDArray[Any], second: NDArray[Any] | None = None) -> None:
         """Record a constant, for either number of pictures if they differ."""
         self.values[name] = (first, first if second is None else second)
-        count = first.nbytes + (0 if second is None else second.nbytes)
+        count = held_bytes(first) + (0 if second is None else held_bytes(second))
         self.budget.make(count, f"{name[:LONGEST_NAME]!r}")
+
+    def count_spread(self, name: str) -> None:
+        """Take for a constant that is one number many times, and is now worked with, all of it."""
+        for array in self.values.get(name, ())[:1]:
+            self.budget.make(array.nbytes - held_bytes(array), f"{name[:LONGEST_NAME]!r}")
 
     def know_weight(self, name: str, array: NDArray[Any]) -> None:
         """Record a constant that the file holds: it takes no more than the file does."""
@@ -166,7 +171,7 @@ class Translation:
         if name in self.whole:
             self.whole.add(output)
         if name in self.values:
-            self.know(output, *self.values[name])
+            self.values[output] = self.values[name]
             return
         self._same[output] = self._same.get(name, name)
         for shapes in self._shapes:
@@ -223,6 +228,12 @@ class Translation:
         outputs = tuple(self._same.get(name, name) for name in outputs)
         graph = Graph(tuple(self.nodes), self.inputs, outputs, self.weights, self.opset)
         return needed(graph)
+
+
+def held_bytes(array: NDArray[Any]) -> int:
+    """Of memory: less than `nbytes` where the same number is given many times (`broadcast_to`)."""
+    pairs = zip(array.shape, array.strides, strict=True)
+    return array.itemsize * prod(size for size, stride in pairs if stride)
 
 
 def _is_repeated(first: NDArray[Any], second: NDArray[Any]) -> bool:

@@ -52,7 +52,7 @@ def _arithmetic(function: Callable[..., Any]) -> Fold:
         arrays = [np.asarray(each) for each in inputs if each is not None]
         check(*np.broadcast_shapes(*(each.shape for each in arrays)))
         result = function(*arrays)
-        return result.astype(arrays[0].dtype) if result.dtype != np.bool_ else result
+        return result if result.dtype == np.bool_ else result.astype(arrays[0].dtype, copy=False)
 
     return compute
 
@@ -290,6 +290,10 @@ FOLDS: dict[str, Fold] = {
     "Shape": lambda i, n, o: np.array(part_of_shape(n, i[0].shape), np.int64),
     "Size": lambda i, n, o: np.array(i[0].size, np.int64),
 }
+
+
+# They do not look at the numbers that they are given.
+VIEWS = ("Shape", "Size", "Expand", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Identity")
 
 
 def part_of_shape(node: Node, shape: tuple[int, ...]) -> tuple[int, ...]:

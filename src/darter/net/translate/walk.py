@@ -11,7 +11,7 @@ from darter.net.budget import Budget
 from darter.net.graph import Graph, Node, Shape
 from darter.net.translate.attributes import check_attributes
 from darter.net.translate.context import Translation
-from darter.net.translate.fold import FOLDS, fold, part_of_shape
+from darter.net.translate.fold import FOLDS, VIEWS, fold, part_of_shape
 from darter.net.translate.lists import check_lists
 from darter.net.translate.merged import counts_numbers, translate_merged
 from darter.net.translate.refusals import MissingError, Refusals
@@ -118,6 +118,9 @@ def _translate_one(net: Translation, source: Node) -> None:
 
 
 def _fold(net: Translation, source: Node) -> None:
+    if source.op not in VIEWS:
+        for name in source.inputs:
+            net.count_spread(name)
     both = [net.values[name] if name else (None, None) for name in source.inputs]
     results = [fold(source, [pair[0] for pair in both], net.opset)]
     if any(pair[0] is not pair[1] for pair in both):
