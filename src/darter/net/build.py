@@ -6,6 +6,7 @@ import numpy as np
 
 from darter.errors import DarterError, ShapeError, UnsupportedError
 from darter.net.budget import Budget, enough_memory
+from darter.net.collector import collector_at_rest
 from darter.net.graph import Graph, needed
 from darter.net.infer import multiply_adds
 from darter.net.onnx.modelfile import ModelFile
@@ -57,7 +58,7 @@ def _built(
     improved: bool,
 ) -> tuple[Graph, Graph]:
     try:
-        with enough_memory("this net"):
+        with enough_memory("this net"), collector_at_rest():
             read = read_graph(model.proto, model.path.parent, model.raw)
             read = needed(replace(read, outputs=outputs))  # what nobody asked for need not run
             budget = Budget(sum(array.nbytes for array in read.weights.values()))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from darter.errors import ModelFileError
 from darter.net.budget import enough_memory
+from darter.net.collector import collector_at_rest
 from darter.net.onnx.wire import without_weights
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def read_model(path: Path | str) -> ModelFile:
 
     Weights in external files are not read, but each must lie inside the model's own folder.
     """
-    with enough_memory("this model file"):
+    with enough_memory("this model file"), collector_at_rest():
         return _read(Path(path))
 
 

@@ -1,6 +1,9 @@
 """Which algorithm computes a convolution of a plan."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
 
 from darter.conv import ALGORITHMS, ConvSpec, admitted, autotune, choose, recall
 from darter.kernels import threads
@@ -22,14 +25,19 @@ def spec_of(node: Node, shapes: Mapping[str, Dims]) -> ConvSpec:
     """The shape of a Conv node."""
     given = attributes(node.op, node.attributes)
     x, w = (shapes[name] for name in node.inputs[:2])
-    return ConvSpec(
-        x,  # type: ignore[arg-type]
-        w,  # type: ignore[arg-type]
-        given["strides"],
-        given["pads"],
-        given["dilations"],
-        given["group"],
-    )
+    window = (tuple(given[name]) for name in ("strides", "pads", "dilations"))
+    return _spec(x, w, *window, given["group"])
+
+
+@lru_cache(maxsize=1024)  # the layers of a net repeat
+def _spec(x: Any, w: Any, *rest: Any) -> ConvSpec:
+    return ConvSpec(x, w, *rest)
+
+
+@lru_cache(maxsize=1024)
+def for_pictures(spec: ConvSpec, pictures: int) -> ConvSpec:
+    """The same for another number of pictures."""
+    return replace(spec, x=(pictures, *spec.x[1:]))
 
 
 def algorithm_for(spec: ConvSpec, options: Options) -> str:

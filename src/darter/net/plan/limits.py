@@ -3,7 +3,7 @@
 from dataclasses import replace
 from math import prod
 
-from darter.conv import ALGORITHMS
+from darter.conv import ALGORITHMS, ConvSpec
 from darter.errors import OptionError, ShapeError
 from darter.machine import memory_now
 from darter.net.graph import Graph
@@ -25,10 +25,13 @@ def check_weights(graph: Graph, batch: int, options: Options) -> None:
 def packed_bytes(graph: Graph, batch: int, options: Options) -> int:
     """Of all packed weights, by the algorithms that these options choose."""
     shapes, total = infer(graph, batch), 0
+    known: dict[ConvSpec, int] = {}  # the layers of a net repeat
     for node in graph.nodes:
         if node.op == "Conv":
             spec = spec_of(node, shapes)
-            total += ALGORITHMS[algorithm_for(spec, options)].weight_bytes(spec)
+            if spec not in known:
+                known[spec] = ALGORITHMS[algorithm_for(spec, options)].weight_bytes(spec)
+            total += known[spec]
         elif node.op == "Gemm":
             total += 4 * prod(shapes[node.inputs[1]])
     return total

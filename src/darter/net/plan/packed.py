@@ -1,7 +1,6 @@
 """Weights as the compiled core wants them: packed once, shared by the plans of all batch sizes."""
 
 from collections.abc import Callable, Hashable
-from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 from darter.conv import ALGORITHMS, ConvSpec
 from darter.kernels import Activated, Precision, RecurrenceKind, prepare_convolution, steps
 from darter.locks import Lock
-from darter.net.plan.algorithm import algorithm_for
+from darter.net.plan.algorithm import algorithm_for, for_pictures
 from darter.net.plan.options import Options
 
 Key = tuple[Hashable, ...]
@@ -29,7 +28,7 @@ class Packed:
     def algorithm(self, spec: ConvSpec, options: Options) -> str:
         """Which algorithm computes a convolution: chosen once for a single picture, once for all
         larger batches, so that these share their packed weights."""
-        typical = replace(spec, x=(1 if spec.x[0] == 1 else SEVERAL, *spec.x[1:]))
+        typical = for_pictures(spec, 1 if spec.x[0] == 1 else SEVERAL)
         key = (typical, options)
         if key not in self._chosen:
             self._chosen[key] = algorithm_for(typical, options)

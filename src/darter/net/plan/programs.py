@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from darter.locks import Lock
 from darter.machine import available_cpus
+from darter.net.collector import collector_at_rest
 from darter.net.graph import Graph
 from darter.net.plan.packed import Packed
 from darter.net.plan.program import Program
@@ -89,12 +90,13 @@ class Programs:
             weights = Weights(graph.weights, lambda: self._make().weights)
             self._graph = replace(graph, weights=weights)
         assert isinstance(self._graph.weights, Weights)
-        program = Program(
-            self._graph,
-            batch,
-            packed=self._packed,
-            release=self._release,
-            **self.settings,  # type: ignore[arg-type]
-        )
+        with collector_at_rest():
+            program = Program(
+                self._graph,
+                batch,
+                packed=self._packed,
+                release=self._release,
+                **self.settings,  # type: ignore[arg-type]
+            )
         self._graph.weights.drop_all()  # also what nodes had packed before
         return program
