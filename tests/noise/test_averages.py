@@ -25,12 +25,12 @@ def test_average_is_the_formula():
 
 def test_equal_average_counts_every_step_from_its_start_alike():
     live = {"w": torch.zeros(2), "count": torch.tensor(0)}
-    average = EqualAverage(live, start=3)
+    average = EqualAverage(live)
     seen = []
     for step in range(10):
         live["w"] += step
         live["count"] += 1
-        average.update()
+        average.update(counts=step >= 3)
         seen.append(live["w"].clone())
         if step <= 3:
             torch.testing.assert_close(average.values["w"], seen[-1])

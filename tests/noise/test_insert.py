@@ -12,7 +12,6 @@ from darter.noise import (
     Noise,
     StochasticDepth,
     equip,
-    noise_modules,
     sampling,
     train_noise,
 )
@@ -70,20 +69,17 @@ def test_every_source_finds_its_places_and_the_plain_net_stays():
 def test_each_source_is_noise_in_training(noise):
     model, _ = equipped(noise)
     plain = model(X)
-    train_noise(model)
+    model.train()
     torch.manual_seed(1)
     first, second = model(X), model(X)
     assert not torch.equal(first, plain) and not torch.equal(first, second)
-    model.eval()
-    for module in noise_modules(model):
-        module.eval()
-    assert torch.equal(model(X), plain)
+    assert torch.equal(model.eval()(X), plain)
 
 
 def test_a_copy_has_noise_of_its_own():
     model, _ = equipped(Noise(spatial_dropout=0.5))
     other = copy.deepcopy(model)
-    train_noise(other)
+    other.head.train()
     assert torch.equal(model(X), model(X)), "the first stays quiet"
     assert not torch.equal(other(X), other(X))
 
@@ -108,6 +104,12 @@ def test_stochastic_depth_leaves_whole_branches_out():
     assert (per_picture.std(dim=1) == 0).all(), "all of a picture's branch or none of it"
     assert abs(kept.mean() - 1) < 0.03
     assert StochasticDepth(0.25).eval()(branch) is branch
+
+
+def test_branches_wake_up_by_themselves():
+    model, _ = equipped(Noise(stochastic_depth=0.5))
+    train_noise(model)
+    assert not model.training and not torch.equal(model(X), model(X))
 
 
 def test_layers_of_other_kinds_stay():

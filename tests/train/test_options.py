@@ -46,6 +46,11 @@ CHANGES_WEIGHTS = {
     "seed": (1, {}),
     "size": (24, {}),
     "augment": ("strong", {}),
+    "recompute_norms": ("before", {}),
+    "dropconnect": (0.5, {}),
+    "dropconnect_convolutions": (0.3, {}),
+    "spatial_dropout": (0.3, {}),
+    "swa": (0.5, {}),
 }
 ELSEWHERE = {
     "crop": "test_crop_shapes_both_paths",
@@ -56,6 +61,8 @@ ELSEWHERE = {
     "channels_last": "test_channels_last_is_the_memory_order",
     "device": "test_absent_device_is_an_error",
     "threads": "test_threads_are_used",
+    "stochastic_depth": "test_residual_branches_of_the_default_net",
+    "soup": "test_a_soup_is_never_worse_and_survives_a_resume",
 }
 
 

@@ -43,6 +43,13 @@ OTHERS = {  # a valid value other than the default, for each entry
     "threads": 3,
     "seed": 2**62,
     "augment": {"rotate": {"degrees": [-10.0, 10.0]}},
+    "recompute_norms": "after",
+    "dropconnect": 0.5,
+    "dropconnect_convolutions": 0.1,
+    "spatial_dropout": 0.1,
+    "stochastic_depth": 0.2,
+    "swa": 0.25,
+    "soup": 5,
 }
 BAD = {
     "size": 7,
@@ -74,6 +81,13 @@ BAD = {
     "threads": 0,
     "seed": -1,
     "augment": ["flip"],
+    "recompute_norms": True,
+    "dropconnect": 1.0,
+    "dropconnect_convolutions": -0.1,
+    "spatial_dropout": 1,
+    "stochastic_depth": "some",
+    "swa": 1.5,
+    "soup": -1,
 }
 
 

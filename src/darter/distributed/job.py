@@ -27,7 +27,7 @@ class Job:
         """Without what belongs to the chief's process alone."""
         recipe = training.recipe
         if not SCHEMES[scheme].averages:
-            recipe = recipe.replace(ema=0.0)
+            recipe = recipe.replace(ema=0.0, swa=0.0)
         bare: Any = replace(training, world=None, cache=None, device=None, recipe=recipe)  # type: ignore[arg-type]
         return cls(bare, plan, scheme, patience)
 

@@ -21,14 +21,21 @@ class Average:
         self.values = {name: _wide(value) for name, value in live.items()}
 
     @torch.no_grad()
-    def update(self) -> None:
-        self.updates += 1
-        decay = min(self._decay, (1 + self.updates) / (10 + self.updates))
+    def update(self, counts: bool = True) -> None:
+        """Take in the live values. Until the first step that counts, the average is these."""
+        if not counts and not self.updates:
+            copy_into(self.values, self._live)
+            return
+        self.updates += counts
         for name, value in self._live.items():
-            if value.is_floating_point():
-                self.values[name].lerp_(value.to(self.values[name].dtype), 1 - decay)
-            else:
+            if not value.is_floating_point():
                 self.values[name].copy_(value)
+            elif counts:
+                self.values[name].lerp_(value.to(self.values[name].dtype), self._share())
+
+    def _share(self) -> float:
+        """Of the newest values in the average."""
+        return 1 - min(self._decay, (1 + self.updates) / (10 + self.updates))
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -42,28 +49,17 @@ class Average:
 
 
 class EqualAverage(Average):
-    """Stochastic weight averaging: every step from `start` on counts alike.
+    """Stochastic weight averaging: every step that counts counts alike.
 
-    Until then the average is the live weights. Batch norms' statistics do not fit averaged
-    weights: see `recompute_statistics`. Source: Izmailov et al., arXiv:1803.05407.
+    Batch norms' statistics do not fit averaged weights: see `recompute_statistics`.
+    Source: Izmailov et al., arXiv:1803.05407.
     """
 
-    def __init__(self, live: Mapping[str, Tensor], start: int) -> None:
+    def __init__(self, live: Mapping[str, Tensor]) -> None:
         super().__init__(live, 0.0)
-        self.start = start
 
-    @torch.no_grad()
-    def update(self) -> None:
-        self.updates += 1
-        counted = self.updates - self.start
-        if counted <= 1:
-            copy_into(self.values, self._live)
-            return
-        for name, value in self._live.items():
-            if value.is_floating_point():
-                self.values[name].lerp_(value.to(self.values[name].dtype), 1 / counted)
-            else:
-                self.values[name].copy_(value)
+    def _share(self) -> float:
+        return 1 / self.updates
 
 
 def _wide(value: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn.functional import dropout2d
 
 from darter.noise.dropconnect import DropConnectConv2d, DropConnectLinear, as_dropconnect
 from darter.noise.stochastic_depth import StochasticDepth
@@ -55,7 +56,8 @@ def equip(
         found["stochastic_depth"] = _deepen(blocks, noise.stochastic_depth)
     if noise.spatial_dropout:
         for block in blocks:
-            block.register_forward_hook(_AfterBlock(nn.Dropout2d(noise.spatial_dropout).eval()))
+            drop = nn.Dropout2d(noise.spatial_dropout).eval()
+            block.register_forward_hook(_AfterBlock(drop, head))
         found["spatial_dropout"] = len(blocks)
     return found
 
@@ -71,20 +73,24 @@ def noise_modules(model: nn.Module) -> Iterator[nn.Module]:
 
 
 def train_noise(model: nn.Module) -> None:
-    """Let what `equip` inserted drop; layers that the net brought along stay as they are."""
-    for module in noise_modules(model):
-        if isinstance(module, (StochasticDepth, nn.Dropout2d, *DROPCONNECT)):
+    """Let branches drop out; other noise follows the layer or the head that it belongs to."""
+    for module in model.modules():
+        if isinstance(module, StochasticDepth):
             module.train()
 
 
 class _AfterBlock:
-    """A hook that drops channels of a block's output; copied with the block."""
+    """A hook that drops channels of a block's output, while the head trains or `drop` does.
 
-    def __init__(self, drop: nn.Module) -> None:
-        self.drop = drop
+    It is no part of the block, whose children may be run in a row; it is copied with it.
+    """
+
+    def __init__(self, drop: nn.Dropout2d, head: nn.Module) -> None:
+        self.drop, self.head = drop, head
 
     def __call__(self, _module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
-        return self.drop(output) if output.dim() == 4 else output
+        on = self.drop.training or self.head.training
+        return dropout2d(output, self.drop.p, True) if on and output.dim() == 4 else output
 
 
 def _replace(owner: nn.Module, kind: type[nn.Linear] | type[nn.Conv2d], p: float) -> int:

@@ -8,6 +8,7 @@ from darter.picture import Augment, Preprocess
 from darter.train.checkpoint import load_checkpoint
 from darter.train.device import choose_device, computing, move
 from darter.train.examples import Examples
+from darter.train.noisy import add_noise, refit_norms
 from darter.train.optimizer import settle_recipe, settle_strategy
 from darter.train.recipe import Recipe
 from darter.train.task import Fitted, Task
@@ -56,6 +57,7 @@ def fit(
         move(model, device, recipe.channels_last)
         prepare(model, strategy)
         model.dropout.p = strategy.dropout
+        notes = add_noise(model, strategy, recipe)
         task = kind(
             model,
             strategy,
@@ -70,9 +72,11 @@ def fit(
         )
         if strategy.is_probe:
             return task.fitted(None, started)
+        if recipe.recompute_norms == "before":
+            refit_norms(model, strategy, recipe, task.loader("none"), device)
         saved = load_checkpoint(out / "checkpoints") if out and resume else None
         try:
-            loop = task.resume(saved) if saved else task.begin(seconds)
+            loop = task.resume(saved) if saved else task.begin(seconds, notes)
             with Keeper(loop, task.about(), out, progress, checkpoint_seconds) as keeper:
                 loop.run(keeper, seconds=seconds)
         finally:

@@ -4,21 +4,23 @@ import itertools
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from darter.dataset import Loader
-from darter.noise import copy_into
+from darter.noise import copy_into, greedy_soup
+from darter.train.noisy import refit_norms, train_mode
 from darter.train.plan import Plan, replan
 from darter.train.position import Position
 from darter.train.recipe import Recipe
 from darter.train.step import Lost, Outcome, Step
 from darter.train.validate import evaluate
 from darter.train.world import Batches
-from darter.transfer import Classifier, Strategy, train_mode
+from darter.transfer import Classifier, Strategy
 
 LEAST_PATIENCE = 10  # epochs
 Judge = Callable[[NDArray[np.float32]], tuple[float, float | None]]
@@ -54,6 +56,7 @@ class Loop:
         self.step, self.train, self.val, self.judge = step, train, val, judge
         self.position = Position()
         self.best = {name: value.clone() for name, value in step.learned.items()}
+        self.ingredients: list[tuple[float, dict[str, Tensor]]] = []
 
     def run(self, watch: Watch, *, seconds: float | None = None) -> None:
         """Train until the plan, the patience or the time ends; the model then holds the weights
@@ -70,10 +73,14 @@ class Loop:
             self._end_epoch()
             self._decide(seconds)
             watch.epoch(self)
+        if len(self.ingredients) > 1:
+            self._cook()
         if self.val is not None and self.recipe.patience:
             copy_into(self.step.learned, self.best)
         elif self.step.average:
             copy_into(self.step.learned, self.step.average.values)
+        if self.recipe.recompute_norms == "after":
+            refit_norms(self.model, self.strategy, self.recipe, self.train, self.step.device)
 
     def state(self) -> dict[str, Any]:
         """All that `restore` needs, in plain values and tensors."""
@@ -81,6 +88,7 @@ class Loop:
             "position": asdict(self.position),
             "plan": self.plan.to_dict(),
             "best": self.best,
+            "ingredients": [[score, weights] for score, weights in self.ingredients],
             **self.step.state(),
         }
 
@@ -88,6 +96,7 @@ class Loop:
         self.position = Position(**state["position"])
         self.plan = Plan.from_dict(state["plan"])
         copy_into(self.best, state["best"])
+        self.ingredients = [(score, dict(weights)) for score, weights in state["ingredients"]]
         self.step.restore(state)
 
     def _run_epoch(self, watch: Watch, seconds: float | None) -> bool:
@@ -138,18 +147,44 @@ class Loop:
         assert self.val is not None
         at = self.position
         with self._averaged():
-            logits = evaluate(
-                self.model,
-                self.val,
-                self.step.device,
-                self.plan.precision,
-                self.recipe.channels_last,
-            )
-            accuracy, loss = self.judge(logits)
+            accuracy, loss = self._judged()
+            self._remember(accuracy)
             if accuracy >= at.best_accuracy:
                 at.best_epoch, at.best_accuracy = at.epoch, accuracy
                 copy_into(self.best, self.step.learned)
         return accuracy, loss
+
+    def _judged(self) -> tuple[float, float]:
+        """Accuracy and loss of the weights that the model holds."""
+        assert self.val is not None
+        step = self.step
+        return self.judge(
+            evaluate(
+                self.model, self.val, step.device, self.plan.precision, self.recipe.channels_last
+            )
+        )
+
+    def _remember(self, accuracy: float) -> None:
+        """Keep the weights of the best epochs for a soup, as many as the recipe says."""
+        if not self.recipe.soup or not self.position.step:
+            return
+        weights = {name: value.detach().clone() for name, value in self.step.learned.items()}
+        self.ingredients.append((accuracy, weights))
+        self.ingredients.sort(key=lambda pair: -pair[0])  # of equals, earlier epochs stay
+        del self.ingredients[self.recipe.soup :]
+
+    def _cook(self) -> None:
+        """A greedy soup of the best epochs becomes the best weights; it is never worse."""
+
+        def judge(weights: Mapping[str, Tensor]) -> float:
+            copy_into(self.step.learned, weights)
+            return self._judged()[0]
+
+        soup, taken = greedy_soup(self.ingredients, judge)
+        if self.ingredients[taken[0]][0] >= self.position.best_accuracy:
+            copy_into(self.best, soup)
+            reason = f"a soup of {len(taken)} of the {len(self.ingredients)} best epochs"
+            self.plan = replace(self.plan, why=(*self.plan.why, reason))
 
     def _averaged(self) -> AbstractContextManager:
         return self.step.average.applied() if self.step.average else nullcontext()

@@ -9,8 +9,9 @@ import torch
 
 from darter.train.device import casting, place, wait
 from darter.train.loss import Loss
+from darter.train.noisy import train_mode
 from darter.train.plan import Speed
-from darter.transfer import Classifier, Strategy, train_mode
+from darter.transfer import Classifier, Strategy
 
 REPEATS = 2  # timed steps, after one to warm up
 

@@ -71,6 +71,29 @@ class Recipe:
         one_of("auto", "frozen", "updated"),
     )
 
+    recompute_norms: str = entry(
+        "no",
+        'batch norms\' statistics from the training pictures: "no", "before" training (pictures '
+        'unlike those of pretraining) or "after" it (for averaged weights)',
+        one_of("no", "before", "after"),
+    )
+    dropconnect: float = entry(
+        0.0,
+        "share of the head's weights dropped, instead of its inputs; 0: off",
+        number(0, 1, below=True),
+    )
+    dropconnect_convolutions: float = entry(
+        0.0, "share of the learning filters' weights dropped; 0: off", number(0, 1, below=True)
+    )
+    spatial_dropout: float = entry(
+        0.0, "share of the learning blocks' channels dropped; 0: off", number(0, 1, below=True)
+    )
+    stochastic_depth: float = entry(
+        0.0,
+        "share of pictures that skip the last learning residual branch; rises to it; 0: off",
+        number(0, 1, below=True),
+    )
+
     optimizer: str = entry("adamw", '"adamw" or "sgd"', one_of("adamw", "sgd"))
     momentum: float = entry(0.9, "SGD's momentum, or AdamW's first beta", number(0, 1, below=True))
     learning_rate: float | Literal["auto"] = entry(
@@ -121,6 +144,16 @@ class Recipe:
         0.99,
         "decay per step of the averaged weights that are kept; 0: off",
         number(0, 1, below=True),
+    )
+    swa: float = entry(
+        0.0,
+        "share of the steps, at the end, whose weights are averaged alike, not by ema; 0: off",
+        number(0, 1),
+    )
+    soup: int = entry(
+        0,
+        "so many of the best epochs may join a greedy soup of weights; 0: off",
+        whole(0, 100),
     )
     patience: int | Literal["auto"] = entry(
         "auto",

