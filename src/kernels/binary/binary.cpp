@@ -51,16 +51,22 @@ const BinaryKernels& binary_kernels() {
     return has_avx512_vpopcntdq() ? *kWithCount.active() : *kWithoutCount.active();
 }
 
-BinaryConvolution::BinaryConvolution(const BinarySpec& spec, const float* w, const float* scale,
-                                     const float* bias)
+BinaryConvolution::BinaryConvolution(const BinarySpec& spec, const float* w,
+                                     const BinaryAfter& after)
     : spec(spec), words_(words_of(spec.c)), blocks_(blocks_of(spec.k)) {
-    scale_.assign(blocks_ * kBlock, 0.0f);
-    bias_.assign(blocks_ * kBlock, 0.0f);
+    auto filled = [&](const float* values) {
+        std::vector<float> all(blocks_ * kBlock, 0.0f);
+        std::copy_n(values, spec.k, all.begin());
+        return all;
+    };
+    scale_ = filled(after.scale);
+    bias_ = filled(after.bias);
+    slope_ = filled(after.slope);
+    shift_ = filled(after.shift);
     for (int64_t k = 0; k < spec.k; ++k) {
-        flipped_.push_back(scale[k] < 0);
-        scale_[k] = flipped_[k] ? -scale[k] : scale[k];
+        flipped_.push_back(scale_[k] < 0);
+        if (flipped_[k]) scale_[k] = -scale_[k];
     }
-    std::copy_n(bias, spec.k, bias_.begin());
     pack_weights(w);
     find_borders(w);
 }
@@ -85,19 +91,22 @@ void BinaryConvolution::find_borders(const float* w) {
     row_kind_ = rows.kind;
     column_kind_ = columns.kind;
     column_kinds_ = static_cast<int64_t>(columns.taps.size());
+    const int64_t taps = spec.r * spec.s;
+    std::vector<int32_t> ones(spec.k * taps, 0);  // of each filter's taps, over the channels
+    for (int64_t k = 0; k < spec.k; ++k)
+        for (int64_t c = 0; c < spec.c; ++c)
+            for (int64_t tap = 0; tap < taps; ++tap)
+                ones[k * taps + tap] += is_one(k, w[(k * spec.c + c) * taps + tap]);
     for (const auto& [top, bottom] : rows.taps)
         for (const auto& [left, right] : columns.taps) {
             const int64_t at = static_cast<int64_t>(base_.size());
             const int64_t inside = (bottom - top) * (right - left) * spec.c;
             base_.resize(at + blocks_ * kBlock, static_cast<int32_t>(inside));
             for (int64_t k = 0; k < spec.k; ++k)
-                for (int64_t c = 0; c < spec.c; ++c)
-                    for (int64_t r = 0; r < spec.r; ++r)
-                        for (int64_t s = 0; s < spec.s; ++s) {
-                            if (r >= top && r < bottom && s >= left && s < right) continue;
-                            const float weight = w[((k * spec.c + c) * spec.r + r) * spec.s + s];
-                            base_[at + k] += is_one(k, weight) ? 2 : 0;
-                        }
+                for (int64_t r = 0; r < spec.r; ++r)
+                    for (int64_t s = 0; s < spec.s; ++s)
+                        if (r < top || r >= bottom || s < left || s >= right)
+                            base_[at + k] += 2 * ones[k * taps + r * spec.s + s];
         }
 }
 
@@ -122,23 +131,23 @@ void BinaryConvolution::compare_with(const float* thresholds) {
     }
 }
 
-const uint64_t* BinaryConvolution::padded(const uint64_t* x) const {
+const uint64_t* BinaryConvolution::padded(int64_t n, const uint64_t* x) const {
     if (in_h() == spec.h && in_w() == spec.w) return x;
     const int64_t row = in_w() * words_, image = in_h() * row, own = spec.w * words_;
-    auto* to = reinterpret_cast<uint64_t*>(scratch(Scratch::caller_a, 2 * spec.n * image));
-    std::memset(to, 0, sizeof(uint64_t) * spec.n * image);
-    for (int64_t n = 0; n < spec.n; ++n)
+    auto* to = reinterpret_cast<uint64_t*>(scratch(Scratch::caller_a, 2 * n * image));
+    std::memset(to, 0, sizeof(uint64_t) * n * image);
+    for (int64_t i = 0; i < n; ++i)
         for (int64_t h = 0; h < spec.h; ++h)
-            std::copy_n(x + (n * spec.h + h) * own, own,
-                        to + n * image + (h + spec.pad_top) * row + spec.pad_left * words_);
+            std::copy_n(x + (i * spec.h + h) * own, own,
+                        to + i * image + (h + spec.pad_top) * row + spec.pad_left * words_);
     return to;
 }
 
 // Calls emit(image, row, column, first filter, counts of 16 filters).
 template <typename Emit>
-void BinaryConvolution::each_pixel(const uint64_t* x, const Emit& emit) const {
+void BinaryConvolution::each_pixel(int64_t images, const uint64_t* x, const Emit& emit) const {
     const BinaryKernels& kernels = binary_kernels();
-    const uint64_t* from = padded(x);
+    const uint64_t* from = padded(images, x);
     const int64_t taps = spec.r * spec.s, row_words = in_w() * words_;
     const int64_t pairs = ceil_div(blocks_, 2), out_h = spec.out_h(), out_w = spec.out_w();
     std::vector<int64_t> offsets;
@@ -146,8 +155,8 @@ void BinaryConvolution::each_pixel(const uint64_t* x, const Emit& emit) const {
         for (int64_t s = 0; s < spec.s; ++s)
             offsets.push_back(r * spec.dilation_h * row_words + s * spec.dilation_w * words_);
     const int64_t wanted = threads() == 1 ? 1 : 4 * threads();
-    const int64_t bands = std::clamp<int64_t>(ceil_div(wanted, spec.n), 1, out_h);
-    parallel_for(spec.n * bands, [&](size_t task) {
+    const int64_t bands = std::clamp<int64_t>(ceil_div(wanted, images), 1, out_h);
+    parallel_for(images * bands, [&](size_t task) {
         const int64_t n = static_cast<int64_t>(task) / bands, band = static_cast<int64_t>(task) % bands;
         alignas(64) int32_t counts[kMostTile];
         for (int64_t pair = 0; pair < pairs; ++pair) {
@@ -175,24 +184,29 @@ void BinaryConvolution::each_pixel(const uint64_t* x, const Emit& emit) const {
     });
 }
 
-void BinaryConvolution::run(const uint64_t* x, float* y, int64_t y_blocks) const {
+void BinaryConvolution::run(int64_t n, const uint64_t* x, const float* residual, float* y,
+                            int64_t y_blocks) const {
     const int64_t out_w = spec.out_w(), plane = spec.out_h() * out_w;
-    each_pixel(x, [&](const BinaryKernels& kernels, int64_t n, int64_t row, int64_t column,
-                      int64_t k, const int32_t* counts) {
+    each_pixel(n, x, [&](const BinaryKernels& kernels, int64_t image, int64_t row, int64_t column,
+                         int64_t k, const int32_t* counts) {
         const BinaryFinish finish{base_.data() + border(row, column) * blocks_ * kBlock + k,
-                                  scale_.data() + k, bias_.data() + k};
-        const int64_t at = (n * y_blocks + k / kBlock) * plane + row * out_w + column;
-        kernels.finish(counts, finish, y + at * kBlock);
+                                  scale_.data() + k, bias_.data() + k, slope_.data() + k,
+                                  shift_.data() + k};
+        const int64_t pixel = row * out_w + column, block = k / kBlock;
+        const float* added =
+            residual ? residual + ((image * blocks_ + block) * plane + pixel) * kBlock : nullptr;
+        kernels.finish(counts, finish, added,
+                       y + ((image * y_blocks + block) * plane + pixel) * kBlock);
     });
 }
 
-void BinaryConvolution::run(const uint64_t* x, uint64_t* y) const {
+void BinaryConvolution::run(int64_t n, const uint64_t* x, uint64_t* y) const {
     const int64_t out_w = spec.out_w(), out_h = spec.out_h(), parts = words_of(spec.k) * 4;
     auto* bits = reinterpret_cast<uint16_t*>(y);  // of 16 filters; of a word the lowest first
-    each_pixel(x, [&](const BinaryKernels& kernels, int64_t n, int64_t row, int64_t column,
-                      int64_t k, const int32_t* counts) {
+    each_pixel(n, x, [&](const BinaryKernels& kernels, int64_t image, int64_t row, int64_t column,
+                         int64_t k, const int32_t* counts) {
         const int32_t* limits = limits_.data() + border(row, column) * blocks_ * kBlock + k;
-        uint16_t* pixel = bits + ((n * out_h + row) * out_w + column) * parts;
+        uint16_t* pixel = bits + ((image * out_h + row) * out_w + column) * parts;
         pixel[k / kBlock] = kernels.compare(counts, limits);
         if (k / kBlock == blocks_ - 1)
             for (int64_t part = blocks_; part < parts; ++part) pixel[part] = 0;

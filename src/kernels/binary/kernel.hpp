@@ -6,9 +6,14 @@ namespace darter {
 namespace {
 
 // No fused multiply-add: every instruction set gives the same bits.
-void finish_binary(const int32_t* counts, const BinaryFinish& f, float* y) {
+void finish_binary(const int32_t* counts, const BinaryFinish& f, const float* residual, float* y) {
+    float v[kBinaryFilters];
     for (int i = 0; i < kBinaryFilters; ++i)
-        y[i] = static_cast<float>(f.base[i] - 2 * counts[i]) * f.scale[i] + f.bias[i];
+        v[i] = static_cast<float>(f.base[i] - 2 * counts[i]) * f.scale[i] + f.bias[i];
+    if (residual)
+        for (int i = 0; i < kBinaryFilters; ++i) v[i] += residual[i];
+    for (int i = 0; i < kBinaryFilters; ++i)
+        y[i] = v[i] * (v[i] >= 0 ? 1.0f : f.slope[i]) + f.shift[i];
 }
 
 [[maybe_unused]] uint16_t compare_plainly(const int32_t* counts, const int32_t* limits) {

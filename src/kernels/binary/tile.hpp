@@ -18,16 +18,18 @@ struct BinaryTile {
     int32_t* counts;         // differing bits: [pixel][blocks * 16]
 };
 
-// What becomes of the counts of one pixel and 16 filters: y = scale * (base - 2 * count) + bias.
+// What becomes of the counts of one pixel and 16 filters: v = scale * (base - 2 * count) + bias, plus
+// the residual where there is one; y = v where v >= 0, else slope * v; plus shift.
 struct BinaryFinish {
     const int32_t* base;  // per filter
-    const float *scale, *bias;
+    const float *scale, *bias, *slope, *shift;
 };
 
 struct BinaryKernels {
     int pixels;  // of a tile, at most
     void (*count)(const BinaryTile&);
-    void (*finish)(const int32_t* counts, const BinaryFinish&, float* y);  // 16 filters
+    // residual: 16 numbers or null.
+    void (*finish)(const int32_t* counts, const BinaryFinish&, const float* residual, float* y);
     // Bit i of the result: whether counts[i] <= limits[i], of 16 filters.
     uint16_t (*compare)(const int32_t* counts, const int32_t* limits);
     // Bit i: whether x[i] >= thresholds[i], of 16 numbers.
