@@ -37,7 +37,7 @@ def train(
         str | None,
         typer.Option(
             help="Train this one instead of racing them: linear-probe, linear-probe-all-layers, "
-            "fine-tune-last, fine-tune-first, fine-tune-all, scratch or binary."
+            "fine-tune-last, fine-tune-first, fine-tune-all or scratch."
         ),
     ] = None,
     backbone: Annotated[

@@ -1,7 +1,7 @@
 """What the algorithms' estimates share: the machine's speeds, and sizes of packed arrays."""
 
 from darter.conv.spec import ConvSpec
-from darter.kernels import BLOCK, active_isa, has_avx512_bf16
+from darter.kernels import BLOCK, active_isa, has_bfloat16
 from darter.machine import cpu_name
 
 EPSILON = 2.0**-24  # half of float32's spacing at 1
@@ -29,7 +29,7 @@ def refuses_steps(spec: ConvSpec) -> str | None:
 
 def multiplies_bfloat16() -> bool:
     """Whether the active instruction set does; otherwise rounded float32 are multiplied."""
-    return has_avx512_bf16() and active_isa() in ("avx512", "amx")
+    return has_bfloat16()
 
 
 def bfloat16_cost() -> float:

@@ -14,7 +14,6 @@ from darter.dataset import Listing
 from darter.distributed import Machines, world_of
 from darter.errors import DarterError
 from darter.job import judging, stages
-from darter.job.captioning import run_captioning
 from darter.job.challenge import challenge
 from darter.job.detecting import run_detection
 from darter.job.options import JobOptions
@@ -96,12 +95,7 @@ def _classify(run: Run, listing: Listing) -> None:
     judging.judge(run, start, trained)
 
 
-WORK = {
-    "classify": _classify,
-    "multilabel": _classify,
-    "detect": run_detection,
-    "caption": run_captioning,
-}
+WORK = {"classify": _classify, "multilabel": _classify, "detect": run_detection}
 
 
 def _say_if_late(run: Run) -> None:

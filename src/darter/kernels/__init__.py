@@ -1,7 +1,6 @@
 """Typed Python face of the compiled core: instruction sets, threads and every kernel."""
 
 from darter.kernels.arrays import Floats, apart_from, as_float32, check_out
-from darter.kernels.binary import BinaryConv, Bits, pack_signs
 from darter.kernels.convolution import (
     BLOCK,
     Convolution,
@@ -41,6 +40,7 @@ from darter.kernels.runtime import (
     active_isa,
     available_isas,
     has_avx512_bf16,
+    has_bfloat16,
     set_threads,
     threads,
     using_at_most,
@@ -65,8 +65,6 @@ __all__ = [
     "Activated",
     "ActivationKind",
     "Array",
-    "BinaryConv",
-    "Bits",
     "Convolution",
     "Element",
     "Floats",
@@ -90,11 +88,11 @@ __all__ = [
     "from_blocked",
     "gemm",
     "has_avx512_bf16",
+    "has_bfloat16",
     "input_gradient",
     "jpeg_size",
     "mean_rgb",
     "measure_peak",
-    "pack_signs",
     "prepare_convolution",
     "reach",
     "round_bfloat16",

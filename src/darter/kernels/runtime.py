@@ -32,6 +32,11 @@ def has_avx512_bf16() -> bool:
     return _core.has_avx512_bf16()
 
 
+def has_bfloat16() -> bool:
+    """Whether the kernels in use read, multiply and write bfloat16 in hardware."""
+    return has_avx512_bf16() and active_isa() in ("avx512", "amx")
+
+
 @contextmanager
 def using_isa(name: str) -> Iterator[None]:
     """Run the block with one instruction set, in every thread; OptionError if the CPU lacks it."""

@@ -154,7 +154,7 @@ class Loop:
                 copy_into(self.best, self.step.learned)
         return accuracy, loss
 
-    def _judged(self) -> tuple[float, float | None]:
+    def _judged(self) -> tuple[float, float]:
         """Accuracy and loss of the weights that the model holds."""
         assert self.val is not None
         step = self.step
@@ -202,8 +202,6 @@ class Loop:
             self.plan = replan(self.plan, at.step, at.seconds, seconds)
 
     def _patience(self) -> int:
-        if self.recipe.patience == "auto" and self.strategy.binary:
-            return self.plan.epochs  # its second half is another training
         if self.recipe.patience == "auto":  # gains come late, when the rate falls
             return max(LEAST_PATIENCE, self.plan.epochs // 2)
         return self.recipe.patience

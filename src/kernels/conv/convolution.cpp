@@ -34,7 +34,15 @@ Convolution::Convolution(const Convolution& other, int64_t n, int64_t x_blocks, 
       low_(other.low_),
       high_(other.high_),
       activation_(other.activation_),
-      activate_(other.activate_) {}
+      activate_(other.activate_),
+      bfloat16_(other.bfloat16_) {}
+
+void Convolution::finish(float* sums, const uint16_t* residual, uint16_t* y, int64_t count) const {
+    if (!activate_) return bfloat16_->finish(sums, residual, low_, high_, y, count);
+    if (residual) bfloat16_->add(residual, sums, count);
+    activate_(activation_, sums, count);
+    bfloat16_->round(sums, y, count);
+}
 
 void Convolution::set_filters(const float*) {
     throw std::logic_error("this convolution packs its filters once");
@@ -47,19 +55,21 @@ void Convolution::set_bias(const float* bias) {
 
 void Convolution::run_any(const Arrays& a) const {
     int64_t in_pixels = spec.h * spec.w, out_pixels = spec.out_h() * spec.out_w();
-    const float* x = a.x;
+    const float* x = static_cast<const float*>(a.x);
+    float* out = static_cast<float*>(a.y);
+    const float* added = static_cast<const float*>(a.residual);
     if (a.plain_x != plain_input()) {
         float* other = scratch(Scratch::layout_in, spec.x_size());
-        change_layout(a.x, other, a.plain_x, spec.n, spec.c, in_pixels);
+        change_layout(x, other, a.plain_x, spec.n, spec.c, in_pixels);
         x = other;
     }
-    if (a.plain_y == plain_output()) return run(x, a.y, a.residual);
+    if (a.plain_y == plain_output()) return run(x, out, added);
 
-    float* y = scratch(Scratch::layout_out, (a.residual ? 2 : 1) * spec.y_size());
-    float* residual = a.residual ? y + spec.y_size() : nullptr;
-    if (residual) change_layout(a.residual, residual, a.plain_y, spec.n, spec.k, out_pixels);
+    float* y = scratch(Scratch::layout_out, (added ? 2 : 1) * spec.y_size());
+    float* residual = added ? y + spec.y_size() : nullptr;
+    if (residual) change_layout(added, residual, a.plain_y, spec.n, spec.k, out_pixels);
     run(x, y, residual);
-    change_layout(y, a.y, !a.plain_y, spec.n, spec.k, out_pixels);
+    change_layout(y, out, !a.plain_y, spec.n, spec.k, out_pixels);
 }
 
 }  // namespace darter

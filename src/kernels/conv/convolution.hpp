@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "activation/activation.hpp"
+#include "bfloat16/arrays.hpp"
+#include "element.hpp"
 #include "product/operands.hpp"
 #include "product/tiling.hpp"
 #include "runtime/memory.hpp"
@@ -50,12 +52,18 @@ struct Filters {
     Activation activation = {};  // after the clamp, where it is no clamp itself
 };
 
-// What a layer reads and writes: each blocked or plain, whatever the algorithm prefers.
+// What a layer reads and writes: each blocked or plain, whatever the algorithm prefers; of float32,
+// or as far as the algorithm `takes` it, of bfloat16.
 struct Arrays {
-    const float* x;
-    float* y;
-    const float* residual;  // like y, or null; it may be y itself
+    const void* x;
+    void* y;
+    const void* residual;   // like y, or null; it may be y itself
     bool plain_x, plain_y;  // (N, C, H, W), whole
+    Element x_element = Element::float32, y_element = Element::float32;
+
+    bool all_floats() const {
+        return x_element == Element::float32 && y_element == Element::float32;
+    }
 };
 
 class Convolution {
@@ -68,6 +76,10 @@ public:
     virtual void run(const float* x, float* y, const float* residual) const = 0;
     virtual bool plain_input() const { return false; }
     virtual bool plain_output() const { return false; }
+    // Whether `run_any` reads and writes blocked arrays of these.
+    virtual bool takes(Element x, Element y) const {
+        return x == Element::float32 && y == Element::float32;
+    }
     // Other layouts than those are changed before and after, all at once; or, where an algorithm
     // overrides this, bit by bit while they are in the caches.
     virtual void run_any(const Arrays& arrays) const;
@@ -94,12 +106,23 @@ protected:
         if (activate_) activate_(activation_, y, count);
     }
 
+    bool clamps() const { return !activate_; }  // a clamp is all that finishes outputs
+
+    // Whether finished sums can leave as bfloat16, or inputs come as such.
+    bool has_bfloat16() const { return bfloat16_ != nullptr; }
+    const Bfloat16Arrays& bfloat16() const { return *bfloat16_; }
+
+    // Residual, clamp and activation of sums that have their bias, and their rounding. count: a
+    // multiple of 16; the sums are lost.
+    void finish(float* sums, const uint16_t* residual, uint16_t* y, int64_t count) const;
+
     Buffer bias_;  // padded with zeros to whole blocks, and one block more
     float low_, high_;
 
 private:
     Activation activation_;
     ActivationKernel activate_;  // null where there is nothing to apply
+    const Bfloat16Arrays* bfloat16_ = bfloat16_arrays(active_isa());
 };
 
 std::unique_ptr<Convolution> make_direct(const ConvSpec& spec, const Filters& filters,

@@ -82,6 +82,7 @@ void register_conv(nb::module_& m) {
         .def_prop_ro("plain_input", &Convolution::plain_input)
         .def_prop_ro("plain_output", &Convolution::plain_output)
         .def_prop_ro("weight_bytes", &Convolution::weight_bytes)
+        .def("takes", &Convolution::takes, nb::arg("x"), nb::arg("y"))
         .def("placed",
              [](const Convolution& conv, int64_t n, int64_t x_blocks, int64_t y_blocks) {
                  return std::shared_ptr<Convolution>(conv.placed(n, x_blocks, y_blocks));

@@ -6,6 +6,8 @@
 namespace darter {
 namespace {
 
+// Number: what has the size of those of x and y.
+template <typename Number>
 class Channels final : public Step {
 public:
     Channels(const std::vector<Blocked>& x, const Blocked& y,
@@ -18,14 +20,14 @@ public:
         each_piece(y_.planes(), 2 * y_.plane(), [&](int64_t first, int64_t last) {
             for (int64_t plane = first; plane < last; ++plane) {
                 int64_t image = plane / y_.blocks(), block = plane % y_.blocks();
-                float* to = y[0] + y_.at(plane);
+                Number* to = y.as<Number>(0) + y_.at(plane);
                 if (!whole_[block]) {
                     gather(x, image, block, to);
                     continue;
                 }
                 auto [input, channel] = sources_[block * kBlock];
-                std::memcpy(to, x[input] + where(input, image, channel),
-                            y_.plane() * sizeof(float));
+                std::memcpy(to, x.as<Number>(input) + where(input, image, channel),
+                            y_.plane() * sizeof(Number));
             }
         });
     }
@@ -46,12 +48,12 @@ private:
         return image * x.image() + channel / kBlock * x.plane() + channel % kBlock;
     }
 
-    void gather(const Reads& x, int64_t image, int64_t block, float* to) const {
-        const float* from[kBlock];
+    void gather(const Reads& x, int64_t image, int64_t block, Number* to) const {
+        const Number* from[kBlock];
         int64_t count = std::min<int64_t>(kBlock, y_.channels - block * kBlock);
         for (int64_t lane = 0; lane < count; ++lane) {
             auto [input, channel] = sources_[block * kBlock + lane];
-            from[lane] = x[input] + where(input, image, channel);
+            from[lane] = x.as<Number>(input) + where(input, image, channel);
         }
         for (int64_t i = 0; i < y_.plane(); i += kBlock) {
             for (int64_t lane = 0; lane < count; ++lane) to[i + lane] = from[lane][i];
@@ -95,7 +97,9 @@ private:
 
 StepPointer channels_step(const std::vector<Blocked>& x, const Blocked& y,
                           const std::vector<std::pair<int64_t, int64_t>>& sources) {
-    return std::make_shared<Channels>(x, y, sources);
+    if (y.element == Element::bfloat16)
+        return std::make_shared<Channels<uint16_t>>(x, y, sources);
+    return std::make_shared<Channels<float>>(x, y, sources);
 }
 StepPointer to_blocked_step(const Blocked& y) { return std::make_shared<ToBlocked>(y); }
 StepPointer from_blocked_step(const Blocked& x) { return std::make_shared<FromBlocked>(x); }

@@ -24,6 +24,31 @@ void each_run(const Blocked& y, const Body& body) {
                });
 }
 
+// A few neighbouring pixels of a blocked array as float32: themselves, or widened in a buffer.
+class Pixels {
+public:
+    explicit Pixels(Element element) : element_(element) {}
+
+    const float* read(const Reads& x, size_t i, int64_t at, int64_t count, Scratch slot) const {
+        if (element_ == Element::float32) return x[i] + at;
+        float* wide = scratch(slot, count * kBlock);
+        arrays_->widen(x.as<uint16_t>(i) + at, wide, count * kBlock);
+        return wide;
+    }
+    // Where to compute them, and what brings them from there to y.
+    float* room(const Writes& y, int64_t at, int64_t count, Scratch slot) const {
+        return element_ == Element::float32 ? y[0] + at : scratch(slot, count * kBlock);
+    }
+    void write(const float* computed, const Writes& y, int64_t at, int64_t count) const {
+        if (element_ == Element::bfloat16)
+            arrays_->round(computed, y.as<uint16_t>(0) + at, count * kBlock);
+    }
+
+private:
+    const Element element_;
+    const Bfloat16Arrays* const arrays_ = bfloat16_arrays(active_isa());
+};
+
 // What is finished in `count` neighbouring pixels of a plane.
 class Finish {
 public:
@@ -66,14 +91,20 @@ public:
 
     void run(const Reads& x, const Writes& y) const override {
         each_run(y_, [&](int64_t plane, int64_t pixel, int64_t count) {
-            float* to = y[0] + y_.at(plane) + pixel * kBlock;
-            kernel_(x[0] + index(a_, plane, pixel), step(a_), x[1] + index(b_, plane, pixel),
-                    step(b_), to, count);
+            const int64_t at = y_.at(plane) + pixel * kBlock;
+            float* to = y_pixels_.room(y, at, count, Scratch::window_out);
+            const float* a = a_pixels_.read(x, 0, index(a_, plane, pixel), seen(a_, count),
+                                            Scratch::worker_a);
+            const float* b = b_pixels_.read(x, 1, index(b_, plane, pixel), seen(b_, count),
+                                            Scratch::worker_b);
+            kernel_(a, step(a_), b, step(b_), to, count);
             finish_(to, plane, count);
+            y_pixels_.write(to, y, at, count);
         });
     }
 
 private:
+    int64_t seen(const Blocked& x, int64_t count) const { return step(x) ? count : 1; }
     int64_t step(const Blocked& x) const { return x.pixels() == y_.pixels() ? kBlock : 0; }
     int64_t index(const Blocked& x, int64_t plane, int64_t pixel) const {
         return (x.n ? x.at(plane) : plane % y_.blocks() * x.plane()) + pixel * step(x);
@@ -81,6 +112,7 @@ private:
 
     const VectorKernels::Binary kernel_;
     const Blocked a_, b_, y_;
+    const Pixels a_pixels_{a_.element}, b_pixels_{b_.element}, y_pixels_{y_.element};
     const Finish finish_;
 };
 
@@ -91,16 +123,20 @@ public:
 
     void run(const Reads& x, const Writes& y) const override {
         each_run(y_, [&](int64_t plane, int64_t pixel, int64_t count) {
-            int64_t channel = plane % y_.blocks() * kBlock;
-            float* to = y[0] + y_.at(plane) + pixel * kBlock;
-            kernel_(x[0] + x_.at(plane) + pixel * kBlock, x[1] + channel, x[2] + channel, to, count);
+            const int64_t channel = plane % y_.blocks() * kBlock;
+            const int64_t from = x_.at(plane) + pixel * kBlock, at = y_.at(plane) + pixel * kBlock;
+            float* to = y_pixels_.room(y, at, count, Scratch::window_out);
+            kernel_(x_pixels_.read(x, 0, from, count, Scratch::worker_a), x[1] + channel,
+                    x[2] + channel, to, count);
             finish_(to, plane, count);
+            y_pixels_.write(to, y, at, count);
         });
     }
 
 private:
     void (*const kernel_)(const float*, const float*, const float*, float*, int64_t);
     const Blocked x_, y_;
+    const Pixels x_pixels_{x_.element}, y_pixels_{y_.element};
     const Finish finish_;
 };
 
@@ -111,15 +147,19 @@ public:
 
     void run(const Reads& x, const Writes& y) const override {
         each_run(y_, [&](int64_t plane, int64_t pixel, int64_t count) {
-            const float* from = x[0] + x_.at(plane) + pixel * kBlock;
-            float* to = y[0] + y_.at(plane) + pixel * kBlock;
+            const int64_t at = y_.at(plane) + pixel * kBlock;
+            float* to = y_pixels_.room(y, at, count, Scratch::window_out);
+            const float* from = x_pixels_.read(x, 0, x_.at(plane) + pixel * kBlock, count,
+                                               Scratch::worker_a);
             if (from != to) std::memcpy(to, from, count * kBlock * sizeof(float));
             finish_(to, plane, count);
+            y_pixels_.write(to, y, at, count);
         });
     }
 
 private:
     const Blocked x_, y_;
+    const Pixels x_pixels_{x_.element}, y_pixels_{y_.element};
     const Finish finish_;
 };
 

@@ -93,7 +93,7 @@ void FullyConnected::multiply(const Tile& tile, int64_t panel, int64_t block, in
     product_.run(p);
     if (last && !activation_.clamps())
         for (int64_t row = 0; row < tile.count; ++row)
-            activate_(activation_, p.out + row * y_image, columns);
+            activate_(activation_, y + column + row * y_image, columns);
 }
 
 namespace {

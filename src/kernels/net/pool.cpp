@@ -19,27 +19,41 @@ Inside clip_window(int64_t begin, int64_t kernel, int64_t dilation, int64_t size
 class Pool final : public Step {
 public:
     Pool(const Blocked& x, const Blocked& y, const PoolShape& shape)
-        : x_(x), y_(y), shape_(shape), kernels_(vector_kernels()) {}
+        : x_(x), y_(y), shape_(shape), kernels_(kernels_for(x.element)),
+          size_(bytes_of(x.element, 1)) {}
 
     void run(const Reads& x, const Writes& y) const override {
         int64_t taps = shape_.kernel_h * shape_.kernel_w;
         each_piece(y_.planes() * y_.h, y_.w * kBlock * taps, [&](int64_t first, int64_t last) {
-            for (int64_t i = first; i < last; ++i)
-                run_row(x[0] + x_.at(i / y_.h), y[0] + y_.at(i / y_.h), i % y_.h);
+            for (int64_t i = first; i < last; ++i) {
+                const int64_t row = i % y_.h, to = y_.at(i / y_.h) + row * y_.w * kBlock;
+                const std::byte* from = x.as<std::byte>(0) + x_.at(i / y_.h) * size_;
+                if (y_.element == Element::float32) {
+                    run_row(from, y[0] + to, row);
+                    continue;
+                }
+                float* line = scratch(Scratch::worker_a, y_.w * kBlock);
+                run_row(from, line, row);
+                rounding_->round(line, y.as<uint16_t>(0) + to, y_.w * kBlock);
+            }
         });
     }
 
 private:
-    void run_row(const float* x, float* y, int64_t row) const {
+    static const PoolKernels& kernels_for(Element element) {
+        return element == Element::float32 ? vector_kernels().pool : *pool_kernels_of_bfloat16();
+    }
+
+    // x: the plane; y: the row.
+    void run_row(const std::byte* x, float* y, int64_t row) const {
         int64_t top = row * shape_.stride_h - shape_.pad_top;
         Inside rows = clip_window(top, shape_.kernel_h, shape_.dilation_h, x_.h);
         int64_t padded_rows = counted(top, shape_.kernel_h, shape_.dilation_h,
                                       x_.h + shape_.pad_bottom);
-        y += row * y_.w * kBlock;
         for (int64_t column = 0; column < y_.w; ++column, y += kBlock) {
             int64_t left = column * shape_.stride_w - shape_.pad_left;
             Inside columns = clip_window(left, shape_.kernel_w, shape_.dilation_w, x_.w);
-            PoolWindow window{x + (rows.first * x_.w + columns.first) * kBlock, rows.count,
+            PoolWindow window{x + (rows.first * x_.w + columns.first) * kBlock * size_, rows.count,
                               columns.count, shape_.dilation_h * x_.w * kBlock,
                               shape_.dilation_w * kBlock};
             if (!shape_.mean) {
@@ -61,7 +75,9 @@ private:
 
     const Blocked x_, y_;
     const PoolShape shape_;
-    const VectorKernels& kernels_;
+    const PoolKernels& kernels_;
+    const int64_t size_;  // bytes of a number of x
+    const Bfloat16Arrays* const rounding_ = bfloat16_arrays(active_isa());
 };
 
 }  // namespace

@@ -10,8 +10,9 @@ namespace darter {
 
 using StepPointer = std::shared_ptr<const Step>;
 
-// x, residual (where added) -> y
-StepPointer convolution_step(std::shared_ptr<const Convolution> convolution, bool residual);
+// x, residual (where added) -> y; x and y of elements that the convolution takes, the residual of y's
+StepPointer convolution_step(std::shared_ptr<const Convolution> convolution, bool residual,
+                             Element x, Element y);
 
 // x, residual (where added) -> y, all of 1x1 pixels and n images
 class FullyConnected;
@@ -28,14 +29,6 @@ StepPointer repeat_step(std::shared_ptr<const Program> program, int64_t times,
 class Recurrence;
 StepPointer recurrent_step(std::shared_ptr<const Recurrence> layer, int64_t n, int64_t steps,
                            bool backward);
-
-// x >= threshold, per channel, as bits (see binary/binary.hpp)
-StepPointer pack_bits_step(const Blocked& x, const std::vector<float>& thresholds);
-
-// bits, residual (where added) -> y, blocked; or bits, where the layer gives them
-class BinaryConvolution;
-StepPointer binary_step(std::shared_ptr<const BinaryConvolution> layer, int64_t n, bool residual,
-                        int64_t y_blocks);
 
 struct PoolShape {
     int64_t kernel_h, kernel_w, stride_h, stride_w, pad_top, pad_left, pad_bottom, pad_right;

@@ -6,15 +6,12 @@
 
 #include "product/product.hpp"
 #include "runtime/tiles.hpp"
-#include "simd/avx512.hpp"
-
-namespace darter::avx512 {
-extern const Bfloat16Kernels bfloat16_kernels;
-}
+#include "simd/avx512_bf16.hpp"
 
 namespace darter::amx {
 namespace {
 
+using avx512::Bfloat16;
 using avx512::Vector;
 
 constexpr int kTileRows = 16;
@@ -102,8 +99,9 @@ void multiply_tiles(const Product& p, float* out, int64_t out_row, int64_t out_b
 
 void run(const Product& p) {
     configure(p.rows);
+    float* out = static_cast<float*>(p.out);
     if (!p.bias && !p.accumulate && !p.finish)
-        return multiply_tiles(p, p.out, p.out_row, p.out_block);
+        return multiply_tiles(p, out, p.out_row, p.out_block);
     alignas(64) float sums[kRows * kBlocks * kBlock];
     multiply_tiles(p, sums, kBlocks * kBlock, kBlock);
     const Vector low = Vector::fill(p.low), high = Vector::fill(p.high);
@@ -113,22 +111,25 @@ void run(const Product& p) {
         for (int row = 0; row < p.rows; ++row) {
             const int64_t at = row * p.out_row + block * p.out_block;
             Vector sum = Vector::load(sums + (row * kBlocks + block) * kBlock) + bias;
-            if (p.accumulate) sum = sum + Vector::load(p.out + at);
-            if (p.finish && p.residual) sum = sum + Vector::load(p.residual + at);
+            if (p.rounded) {
+                const auto* added = static_cast<const uint16_t*>(p.residual);
+                if (added) sum = sum + Bfloat16::load(added + at);
+                Bfloat16::store(clamp(sum, low, high), static_cast<uint16_t*>(p.out) + at);
+                continue;
+            }
+            if (p.accumulate) sum = sum + Vector::load(out + at);
+            if (p.finish && p.residual)
+                sum = sum + Vector::load(static_cast<const float*>(p.residual) + at);
             if (p.finish) sum = clamp(sum, low, high);
-            sum.store(p.out + at);
+            sum.store(out + at);
         }
     }
 }
 
 }  // namespace
 
-extern const Bfloat16Kernels bfloat16_kernels;
-const Bfloat16Kernels bfloat16_kernels = {
-    {kRows, kBlocks, run},
-    [](const float* from, uint16_t* to, int64_t count) {
-        avx512::bfloat16_kernels.round(from, to, count);
-    }};
+extern const ProductKernels bfloat16_product_kernels;
+const ProductKernels bfloat16_product_kernels = {kRows, kBlocks, run};
 
 void load_foreign_tiles() {
     const Configuration other(3);

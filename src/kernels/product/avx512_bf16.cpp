@@ -2,7 +2,7 @@
 #include <cstring>
 
 #include "product/kernel.hpp"
-#include "simd/avx512.hpp"
+#include "simd/avx512_bf16.hpp"
 
 namespace darter::avx512 {
 namespace {
@@ -10,6 +10,7 @@ namespace {
 struct Bfloat16Pairs {
     using Sum = Vector;
     using Element = uint16_t;
+    using Numbers = Bfloat16;
     static constexpr int pack = 2;
     static __m512i broadcast(const uint16_t* a) {
         int pair;
@@ -25,16 +26,9 @@ struct Bfloat16Pairs {
     }
 };
 
-void round_to_bfloat16(const float* from, uint16_t* to, int64_t count) {
-    for (int64_t i = 0; i < count; i += 16)
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i),
-                            (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(from + i)));
-}
-
 }  // namespace
 
-extern const Bfloat16Kernels bfloat16_kernels;
-const Bfloat16Kernels bfloat16_kernels = {product::kernels<Bfloat16Pairs, 14, 2>(),
-                                          round_to_bfloat16};
+extern const ProductKernels bfloat16_product_kernels;
+const ProductKernels bfloat16_product_kernels = product::kernels<Bfloat16Pairs, 14, 2>();
 
 }  // namespace darter::avx512

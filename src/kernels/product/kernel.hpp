@@ -46,6 +46,8 @@ void run(const Product& p) {
                part % parts_per_block * V::lanes;
     };
 
+    const int64_t number = pack == 2 && p.rounded ? 2 : 4;  // bytes of one of the outputs
+
     V sum[Rows][parts];
 #pragma GCC unroll 16
     for (int j = 0; j < parts; ++j) {
@@ -59,7 +61,9 @@ void run(const Product& p) {
         const Element* a = static_cast<const Element*>(p.a) + p.offsets[step];
         if (step < Rows)  // outputs come into the cache meanwhile, a row at a time
             for (int block = 0; block < Blocks; ++block)
-                __builtin_prefetch(p.out + step * p.out_row + block * p.out_block, 1);
+                __builtin_prefetch(static_cast<const char*>(p.out) +
+                                       (step * p.out_row + block * p.out_block) * number,
+                                   1);
         for (int i = 0; i < Depth; i += pack) {
 #pragma GCC unroll 2
             for (int line = 0; line < Fetched; ++line)
@@ -88,22 +92,39 @@ void run(const Product& p) {
         }
     }
 
+    V low = V::fill(p.low), high = V::fill(p.high);
+    if constexpr (pack == 2)
+        if (p.rounded) {
+            using Numbers = typename Arithmetic::Numbers;
+            auto* to = static_cast<Element*>(p.out);
+            const auto* added = static_cast<const Element*>(p.residual);
+#pragma GCC unroll 16
+            for (int row = 0; row < Rows; ++row)
+#pragma GCC unroll 16
+                for (int j = 0; j < parts; ++j) {
+                    if (added) sum[row][j] = sum[row][j] + Numbers::load(added + out(row, j));
+                    Numbers::store(clamp(sum[row][j], low, high), to + out(row, j));
+                }
+            return;
+        }
+
+    float* to = static_cast<float*>(p.out);
+    const float* added = static_cast<const float*>(p.residual);
     if (p.accumulate) {
 #pragma GCC unroll 16
         for (int row = 0; row < Rows; ++row)
 #pragma GCC unroll 16
             for (int j = 0; j < parts; ++j)
-                sum[row][j] = sum[row][j] + V::load(p.out + out(row, j));
+                sum[row][j] = sum[row][j] + V::load(to + out(row, j));
     }
     if (p.finish) {
-        if (p.residual) {
+        if (added) {
 #pragma GCC unroll 16
             for (int row = 0; row < Rows; ++row)
 #pragma GCC unroll 16
                 for (int j = 0; j < parts; ++j)
-                    sum[row][j] = sum[row][j] + V::load(p.residual + out(row, j));
+                    sum[row][j] = sum[row][j] + V::load(added + out(row, j));
         }
-        V low = V::fill(p.low), high = V::fill(p.high);
 #pragma GCC unroll 16
         for (int row = 0; row < Rows; ++row)
 #pragma GCC unroll 16
@@ -112,7 +133,7 @@ void run(const Product& p) {
 #pragma GCC unroll 16
     for (int row = 0; row < Rows; ++row)
 #pragma GCC unroll 16
-        for (int j = 0; j < parts; ++j) sum[row][j].store(p.out + out(row, j));
+        for (int j = 0; j < parts; ++j) sum[row][j].store(to + out(row, j));
 }
 
 template <class Arithmetic, int Rows, int Blocks, int RowStride, int ColumnStride>

@@ -2,7 +2,9 @@
 #pragma once
 #include <cstring>
 
-#include "product/bfloat16.hpp"
+#include "bfloat16/arrays.hpp"
+#include "bfloat16/number.hpp"
+#include "element.hpp"
 #include "product/product.hpp"
 #include "runtime/memory.hpp"
 
@@ -17,12 +19,17 @@ class Operands {
 public:
     explicit Operands(Precision precision)
         : rounded_(precision == Precision::bfloat16),
-          pairs_(rounded_ ? bfloat16_kernels(active_isa()) : nullptr) {}
+          pairs_(rounded_ ? bfloat16_product_kernels(active_isa()) : nullptr),
+          arrays_(bfloat16_arrays(active_isa())) {}
 
     const ProductKernels& product() const {
-        return pairs_ ? pairs_->product : product_kernels(active_isa());
+        return pairs_ ? *pairs_ : product_kernels(active_isa());
     }
     bool rounded() const { return rounded_; }
+    // Whether arrays of these are operands as they are.
+    bool are(Element element) const {
+        return element == (pairs_ ? Element::bfloat16 : Element::float32) && rounded_ == !!pairs_;
+    }
     int pack() const { return pairs_ ? 2 : 1; }  // rows of b that lie together
     int64_t bytes(int64_t count) const { return count * (pairs_ ? 2 : 4); }
     size_t floats(int64_t count) const { return static_cast<size_t>(bytes(count) + 3) / 4; }
@@ -34,13 +41,22 @@ public:
 
     // Rounds `count` neighbours; a multiple of 16 unless they are float32.
     void store(const float* from, void* to, int64_t count) const {
-        if (pairs_) return pairs_->round(from, static_cast<uint16_t*>(to), count);
+        if (pairs_) return arrays_->round(from, static_cast<uint16_t*>(to), count);
         if (!rounded_) {
             std::memcpy(to, from, count * sizeof(float));
             return;
         }
         float* values = static_cast<float*>(to);
         for (int64_t i = 0; i < count; ++i) values[i] = from_bfloat16(to_bfloat16(from[i]));
+    }
+
+    // The same of numbers kept as either; bfloat16 only where the CPU has it.
+    void store(const void* from, Element element, int64_t index, void* to, int64_t count) const {
+        if (element == Element::float32)
+            return store(static_cast<const float*>(from) + index, to, count);
+        const uint16_t* numbers = static_cast<const uint16_t*>(from) + index;
+        if (!pairs_) return arrays_->widen(numbers, static_cast<float*>(to), count);
+        std::memcpy(to, numbers, count * sizeof(uint16_t));
     }
 
     // Sets b(row, column) of a packed b that is `columns` wide and begins at `begin`.
@@ -56,7 +72,8 @@ public:
 
 private:
     const bool rounded_;
-    const Bfloat16Kernels* const pairs_;
+    const ProductKernels* const pairs_;
+    const Bfloat16Arrays* const arrays_;
 };
 
 }  // namespace darter

@@ -34,13 +34,15 @@ struct Product {
     int rows;    // 1 ... ProductKernels::rows
     int blocks;  // 1 ... ProductKernels::blocks
     int depth;   // 16 or 1
-    float* out;  // out(row, block) is 16 floats at out + row * out_row + block * out_block
+    void* out;  // float32; out(row, block) is 16 numbers at out + row * out_row + block * out_block
     int64_t out_row, out_block;
     const float* bias;      // blocks * 16 floats, or null
-    const float* residual;  // laid out like out, added before the clamp; or null
+    const void* residual;   // laid out like out, added before the clamp; or null
     bool accumulate;        // add to what out holds; the bias is not added again
     float low, high;        // clamp, applied when `finish`
     bool finish;            // last part of the sum: add the residual and clamp
+    bool rounded;           // with `finish`, of bfloat16 operands: out and residual are bfloat16, and
+                            // nothing is accumulated
 };
 
 constexpr int transposed_stride(int most_rows) { return (most_rows + 3) / 4 * 4; }
@@ -52,12 +54,7 @@ struct ProductKernels {
 
 const ProductKernels& product_kernels(Isa isa);
 
-struct Bfloat16Kernels {
-    ProductKernels product;
-    void (*round)(const float* from, uint16_t* to, int64_t count);  // count: a multiple of 16
-};
-
-const Bfloat16Kernels* bfloat16_kernels(Isa isa);  // null where the CPU has none for `isa`
+const ProductKernels* bfloat16_product_kernels(Isa isa);  // null where the CPU has none for `isa`
 
 // For tests, where the CPU has tiles: what another library may leave behind; whether this thread's
 // tiles hold anything.

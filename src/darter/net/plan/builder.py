@@ -129,7 +129,8 @@ class Builder:
             value = self._converted(forms[next(iter(there.values()))], accepts[0])
         else:
             ordered = self._move_channels(self.plain(name), axis, back=False)
-            value = self._to_blocked(name, ordered, Layout(axis, accepts[0]))
+            self.define(name, self._to_blocked(name, ordered, axis))
+            return self.blocked(name, axis, accepts)
         self.define(name, value)
         return value
 
@@ -299,12 +300,11 @@ class Builder:
         self.emit(core, [given], [target], f"to {element.name}")
         return target
 
-    def _to_blocked(self, name: str, value: Value, layout: Layout) -> Value:
+    def _to_blocked(self, name: str, value: Value, axis: int) -> Value:
         """value: plain, channels on axis 1."""
-        shape = self.shapes[name]
-        assert layout.axis is not None
-        _, c, h, w = canonical(shape, layout.axis)
-        if h * w == 1 and c % BLOCK == 0 and layout.element == Element.float32:
+        shape, layout = self.shapes[name], Layout(axis)
+        _, c, h, w = canonical(shape, axis)
+        if h * w == 1 and c % BLOCK == 0:
             return Value(value.storage, shape, layout, value.offset, blocks(c))
         result = self.temporary(shape, layout)
         self.emit(steps.to_blocked_step(result.array), [value], [result], "to blocks")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from darter.errors import OptionError
-from darter.kernels import PRECISIONS, Element
+from darter.kernels import PRECISIONS, Element, has_bfloat16
 
 # Expected rms error of one convolution against the rms of its outputs; a net's is of that order.
 MAX_ERROR = {"float32": 1e-5, "bfloat16": 5e-3}
@@ -11,8 +11,9 @@ MAX_ERROR = {"float32": 1e-5, "bfloat16": 5e-3}
 
 @dataclass(frozen=True)
 class Options:
-    """threads: that one run may use.   precision: of the factors in products; sums and tensors are
-    float32.   tune: time every algorithm of each convolution, once per machine.
+    """threads: that one run may use.   precision: of the factors in products and, where the CPU has
+    bfloat16, of tensors between layers; sums are float32.
+    tune: time every algorithm of each convolution, once per machine.
     memory_cap: bytes that packed weights and the arena of a plan may take together, or None.
     lean: take the algorithm whose packed weights and workspace are smallest, not the fastest.
     """
@@ -32,8 +33,10 @@ class Options:
 
     @property
     def kept(self) -> Element:
-        """What tensors between layers are kept as."""
-        return Element.float32
+        """What tensors between layers are kept as: in 16 bits where the CPU computes with them."""
+        return (
+            Element.bfloat16 if self.precision == "bfloat16" and has_bfloat16() else Element.float32
+        )
 
     @property
     def max_error(self) -> float:

@@ -1,6 +1,8 @@
 #include "conv/depthwise/depthwise.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <limits>
 #include <stdexcept>
 #include <vector>
 
@@ -10,7 +12,10 @@
 namespace darter {
 namespace scalar { extern const DepthwiseKernel depthwise_row; }
 namespace avx2 { extern const DepthwiseKernel depthwise_row; }
-namespace avx512 { extern const DepthwiseKernel depthwise_row; }
+namespace avx512 {
+extern const DepthwiseKernel depthwise_row;
+extern const DepthwiseKernel depthwise_row_of_bfloat16;
+}
 
 namespace {
 
@@ -19,7 +24,13 @@ constexpr int64_t kLargePixels = 128;  // of a batch's outputs: split by rows
 constexpr Dispatch<const DepthwiseKernel*> kRow{
     &scalar::depthwise_row, X86_ONLY(&avx2::depthwise_row), X86_ONLY(&avx512::depthwise_row)};
 
+constexpr Dispatch<const DepthwiseKernel*> kRowOfBfloat16{
+    nullptr, nullptr, X86_ONLY(&avx512::depthwise_row_of_bfloat16)};
+
 DepthwiseKernel active_kernel() { return *kRow.active(); }
+DepthwiseKernel active_kernel_of_bfloat16() {
+    return kRowOfBfloat16.active() && has_avx512_bf16() ? *kRowOfBfloat16.active() : nullptr;
+}
 
 // The pixel that fills each place of a padded line.
 std::vector<int64_t> filled_from(int64_t before, int64_t size, int64_t after, Border border) {
@@ -61,6 +72,22 @@ public:
     }
 
     void run(const float* x, float* y, const float* residual) const override {
+        compute({.x = x, .y = y, .residual = residual, .plain_x = false, .plain_y = false});
+    }
+
+    bool takes(Element x, Element y) const override {
+        auto known = [&](Element e) {
+            return e == Element::float32 || (e == Element::bfloat16 && has_bfloat16());
+        };
+        return known(x) && known(y);
+    }
+
+    void run_any(const Arrays& arrays) const override {
+        arrays.all_floats() ? Convolution::run_any(arrays) : compute(arrays);
+    }
+
+private:
+    void compute(const Arrays& arrays) const {
         int64_t blocks = blocks_of(spec.c), out_h = spec.out_h(), out_w = spec.out_w();
         // As 1x1 layers before and after do: large pictures are split into bands of rows, small
         // ones by channels, so that each thread mostly reads what it wrote.
@@ -76,34 +103,63 @@ public:
             int64_t begin = index % pieces * piece;
             for (int64_t block = begin; block < std::min(blocks, begin + piece); ++block) {
                 int64_t out = image * spec.y_image() + block * out_h * out_w * kBlock;
-                const float* in = x + image * spec.x_image() + block * spec.h * spec.w * kBlock;
+                int64_t in = image * spec.x_image() + block * spec.h * spec.w * kBlock;
                 for (int64_t row = first; row < last; ++row)
-                    run_row(in, y + out, residual ? residual + out : nullptr, block, row, out_w);
-                activate(y + out + first * out_w * kBlock, (last - first) * out_w * kBlock);
+                    write_row(arrays, in, out + row * out_w * kBlock, block, row, out_w);
+                if (arrays.y_element == Element::float32)
+                    activate(static_cast<float*>(arrays.y) + out + first * out_w * kBlock,
+                             (last - first) * out_w * kBlock);
             }
         });
     }
 
-private:
     Depthwise(const Depthwise& other, int64_t n, int64_t x_blocks, int64_t y_blocks)
         : Convolution(other, n, x_blocks, y_blocks),
           border_(other.border_),
           kernel_(other.kernel_),
+          kernel_of_bfloat16_(other.kernel_of_bfloat16_),
           row_at_(other.row_at_),
           column_at_(other.column_at_),
           weights_(other.weights_) {}
 
-    // One row of one channel block; x, y and residual begin with its first row.
-    void run_row(const float* x, float* y, const float* residual, int64_t block, int64_t row,
-                 int64_t out_w) const {
+    // What a row is read from and written to.
+    struct Row {
+        const std::byte* x;  // the first row of the image
+        int64_t size;        // bytes of a number in x
+        float* y;
+        const float* residual;
+        float low, high;
+    };
+
+    // One row of one channel block, whose first input row is at `in`, to `out`.
+    void write_row(const Arrays& arrays, int64_t in, int64_t out, int64_t block, int64_t row,
+                   int64_t out_w) const {
+        const int64_t size = bytes_of(arrays.x_element, 1);
+        const auto* x = static_cast<const std::byte*>(arrays.x) + in * size;
+        if (arrays.y_element == Element::float32) {
+            const auto* residual = static_cast<const float*>(arrays.residual);
+            float* y = static_cast<float*>(arrays.y) + out;
+            run_row({x, size, y, residual ? residual + out : nullptr, low_, high_}, block, row,
+                    out_w);
+            return;
+        }
+        constexpr float kNoLimit = std::numeric_limits<float>::infinity();
+        const auto* residual = static_cast<const uint16_t*>(arrays.residual);
+        float* sums = scratch(Scratch::worker_b, out_w * kBlock);
+        run_row({x, size, sums, nullptr, -kNoLimit, kNoLimit}, block, row, out_w);
+        finish(sums, residual ? residual + out : nullptr, static_cast<uint16_t*>(arrays.y) + out,
+               out_w * kBlock);
+    }
+
+    void run_row(const Row& of, int64_t block, int64_t row, int64_t out_w) const {
+        const DepthwiseKernel kernel = of.size == sizeof(float) ? kernel_ : kernel_of_bfloat16_;
         int64_t top = row * spec.stride_h - spec.pad_top, first = 0, last = spec.r;
         while (first < last && top + first * spec.dilation_h < 0) ++first;
         while (first < last && top + (last - 1) * spec.dilation_h >= spec.h) --last;
         const bool uneven = border_ != Border::zeros && last - first < spec.r;
         if (uneven) first = 0, last = spec.r;
-        int64_t index = row * out_w * kBlock;
         int64_t in_row = first < last && !uneven ? top + first * spec.dilation_h : 0;
-        DepthwiseRow d{.x = x + in_row * spec.w * kBlock,
+        DepthwiseRow d{.x = of.x + in_row * spec.w * kBlock * of.size,
                        .row_stride = spec.dilation_h * spec.w * kBlock,
                        .rows = last - first,
                        .w = weights_.data() + (block * spec.r + first) * spec.s * kBlock,
@@ -114,24 +170,26 @@ private:
                        .dilation = spec.dilation_w,
                        .pad_left = spec.pad_left,
                        .bias = bias_.data() + block * kBlock,
-                       .residual = residual ? residual + index : nullptr,
-                       .y = y + index,
-                       .low = low_,
-                       .high = high_,
+                       .residual = of.residual,
+                       .y = of.y,
+                       .low = of.low,
+                       .high = of.high,
                        .row_at = nullptr,
                        .column_at = nullptr,
                        .uneven = uneven};
-        if (border_ == Border::zeros) return kernel_(d);
-        std::vector<const float*> rows(spec.r);
+        if (border_ == Border::zeros) return kernel(d);
+        std::vector<const void*> rows(spec.r);
         for (int64_t r = 0; r < spec.r; ++r)
-            rows[r] = x + row_at_[row * spec.stride_h + r * spec.dilation_h] * spec.w * kBlock;
+            rows[r] = of.x + row_at_[row * spec.stride_h + r * spec.dilation_h] * spec.w * kBlock *
+                                 of.size;
         d.row_at = rows.data();
         d.column_at = column_at_.data();
-        kernel_(d);
+        kernel(d);
     }
 
     const Border border_;
     DepthwiseKernel kernel_ = active_kernel();
+    DepthwiseKernel kernel_of_bfloat16_ = active_kernel_of_bfloat16();
     std::vector<int64_t> row_at_, column_at_;  // of padded ones
     Buffer weights_;
 };

@@ -4,9 +4,10 @@
 
 namespace darter {
 
+// x: float32, or bfloat16 for the kernel of that name.
 struct DepthwiseRow {
-    const float* x;          // input row of the first filter row, column 0
-    int64_t row_stride;      // floats between the input rows of two filter rows (dilation included)
+    const void* x;           // input row of the first filter row, column 0
+    int64_t row_stride;      // numbers between the input rows of two filter rows (dilation included)
     int64_t rows;            // filter rows inside the image, or all of them
     const float* w;          // their weights, [row][column][16]
     int64_t columns;         // filter columns
@@ -18,7 +19,7 @@ struct DepthwiseRow {
     float low, high;
     // Where padding is filled with pixels of the image: from where, [filter row] and [padded
     // column]. Null: zeros around.
-    const float* const* row_at;
+    const void* const* row_at;
     const int64_t* column_at;
     bool uneven;             // rows are not row_stride apart
 };

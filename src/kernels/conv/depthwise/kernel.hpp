@@ -1,6 +1,8 @@
-// The depthwise loop over a vector type; each instruction set instantiates it once.
+// The depthwise loop over a vector type and what inputs are kept as; each instruction set
+// instantiates it once for each.
 #pragma once
 #include "conv/depthwise/depthwise.hpp"
+#include "simd/float32.hpp"
 
 namespace darter::depthwise {
 
@@ -18,7 +20,7 @@ template <class V, int Pixels>
 }
 
 // Filters of any size, stride and dilation: an output some of whose filter columns lie outside.
-template <class V>
+template <class V, class Source>
 void border(const DepthwiseRow& d, int64_t column, int part) {
     const int64_t left = column * d.stride - d.pad_left;
     int64_t first = 0, last = d.columns;
@@ -32,8 +34,9 @@ void border(const DepthwiseRow& d, int64_t column, int part) {
         for (int64_t s = first; s < last; ++s) {
             const int64_t at = left + s * d.dilation;
             const int64_t source = d.column_at ? d.column_at[at + d.pad_left] : at;
-            const float* row = d.column_at ? d.row_at[r] : d.x + r * d.row_stride;
-            line = fma(V::load(row + source * kBlock + part),
+            auto row = static_cast<const typename Source::Element*>(d.column_at ? d.row_at[r] : d.x);
+            if (!d.column_at) row += r * d.row_stride;
+            line = fma(Source::load(row + source * kBlock + part),
                        V::load(d.w + (r * d.columns + s) * kBlock + part), line);
         }
         sum[0] = sum[0] + line;
@@ -42,9 +45,10 @@ void border(const DepthwiseRow& d, int64_t column, int part) {
 }
 
 // The same for neighbouring outputs that see the whole filter.
-template <class V, int Pixels>
+template <class V, class Source, int Pixels>
 void inner(const DepthwiseRow& d, int64_t column, int part) {
-    const float* x = d.x + (column * d.stride - d.pad_left) * kBlock + part;
+    const auto* x = static_cast<const typename Source::Element*>(d.x) +
+                    (column * d.stride - d.pad_left) * kBlock + part;
     const float* w = d.w + part;
     const int64_t step = d.stride * kBlock;
     V sum[Pixels];
@@ -53,14 +57,15 @@ void inner(const DepthwiseRow& d, int64_t column, int part) {
     for (int64_t r = 0; r < d.rows; ++r, x += d.row_stride, w += d.columns * kBlock)
         for (int64_t s = 0; s < d.columns; ++s) {
             const V weight = V::load(w + s * kBlock);
-            const float* from = x + s * d.dilation * kBlock;
+            const auto* from = x + s * d.dilation * kBlock;
 #pragma GCC unroll 8
-            for (int i = 0; i < Pixels; ++i) sum[i] = fma(V::load(from + i * step), weight, sum[i]);
+            for (int i = 0; i < Pixels; ++i)
+                sum[i] = fma(Source::load(from + i * step), weight, sum[i]);
         }
     finish(d, sum, column * kBlock + part);
 }
 
-template <class V>
+template <class V, class Source>
 void any_row(const DepthwiseRow& d) {
     const int64_t reach = (d.columns - 1) * d.dilation;
     for (int part = 0; part < kBlock; part += V::lanes)
@@ -70,13 +75,13 @@ void any_row(const DepthwiseRow& d) {
             int64_t room = left < 0 || free < 0 || d.uneven ? 0 : free / d.stride + 1;
             if (room > d.out_w - column) room = d.out_w - column;
             if (room >= kMostPixels) {
-                inner<V, kMostPixels>(d, column, part);
+                inner<V, Source, kMostPixels>(d, column, part);
                 column += kMostPixels;
             } else if (room >= 4) {
-                inner<V, 4>(d, column, part);
+                inner<V, Source, 4>(d, column, part);
                 column += 4;
             } else {
-                border<V>(d, column++, part);
+                border<V, Source>(d, column++, part);
             }
         }
 }
@@ -85,9 +90,11 @@ void any_row(const DepthwiseRow& d) {
 // Inputs [begin, end) of those that they see lie inside the image, all of them where `inside`.
 enum class Sees { inside, zeros, filled };
 
-template <class V, int Pixels, int Taps, int Stride, Sees sees>
+template <class V, class Source, int Pixels, int Taps, int Stride, Sees sees>
 void tile(const DepthwiseRow& d, int64_t column, int64_t begin, int64_t end, int part) {
-    const float* x = d.x + (column * Stride - d.pad_left) * kBlock + part;
+    using Element = typename Source::Element;
+    const Element* x =
+        static_cast<const Element*>(d.x) + (column * Stride - d.pad_left) * kBlock + part;
     const float* w = d.w + part;
     V sum[Pixels];
 #pragma GCC unroll 8
@@ -102,9 +109,10 @@ void tile(const DepthwiseRow& d, int64_t column, int64_t begin, int64_t end, int
                 if (at < begin || at >= end) continue;
             V value;
             if constexpr (sees == Sees::filled)
-                value = V::load(d.row_at[r] + d.column_at[column * Stride + at] * kBlock + part);
+                value = Source::load(static_cast<const Element*>(d.row_at[r]) +
+                                     d.column_at[column * Stride + at] * kBlock + part);
             else
-                value = V::load(x + at * kBlock);
+                value = Source::load(x + at * kBlock);
 #pragma GCC unroll 8
             for (int s = 0; s < Taps; ++s)
                 if ((at - s) % Stride == 0 && at >= s && (at - s) / Stride < Pixels)
@@ -114,42 +122,42 @@ void tile(const DepthwiseRow& d, int64_t column, int64_t begin, int64_t end, int
     finish(d, sum, column * kBlock + part);
 }
 
-template <class V, int Taps, int Stride, int Pixels = kMostPixels>
+template <class V, class Source, int Taps, int Stride, int Pixels = kMostPixels>
 void pixels(const DepthwiseRow& d, int64_t column, int64_t count, int part) {
     if constexpr (Pixels > 1)
-        if (count != Pixels) return pixels<V, Taps, Stride, Pixels - 1>(d, column, count, part);
+        if (count != Pixels) return pixels<V, Source, Taps, Stride, Pixels - 1>(d, column, count, part);
     constexpr int64_t seen = (Pixels - 1) * Stride + Taps;
     const int64_t left = column * Stride - d.pad_left;
     const int64_t begin = left < 0 ? -left : 0, end = d.in_w - left < seen ? d.in_w - left : seen;
     if (begin <= 0 && end >= seen && !d.uneven)
-        tile<V, Pixels, Taps, Stride, Sees::inside>(d, column, begin, end, part);
+        tile<V, Source, Pixels, Taps, Stride, Sees::inside>(d, column, begin, end, part);
     else if (d.column_at)
-        tile<V, Pixels, Taps, Stride, Sees::filled>(d, column, begin, end, part);
+        tile<V, Source, Pixels, Taps, Stride, Sees::filled>(d, column, begin, end, part);
     else
-        tile<V, Pixels, Taps, Stride, Sees::zeros>(d, column, begin, end, part);
+        tile<V, Source, Pixels, Taps, Stride, Sees::zeros>(d, column, begin, end, part);
 }
 
-template <class V, int Taps, int Stride>
+template <class V, class Source, int Taps, int Stride>
 void row(const DepthwiseRow& d) {
     const int64_t tiles = (d.out_w + kMostPixels - 1) / kMostPixels;
     for (int part = 0; part < kBlock; part += V::lanes)
         for (int64_t i = 0; i < tiles; ++i) {  // of equal width, but for one pixel
             const int64_t column = i * d.out_w / tiles, next = (i + 1) * d.out_w / tiles;
-            pixels<V, Taps, Stride>(d, column, next - column, part);
+            pixels<V, Source, Taps, Stride>(d, column, next - column, part);
         }
 }
 
-template <class V>
+template <class V, class Source = Float32<V>>
 void run(const DepthwiseRow& d) {
-    if (d.dilation != 1 || d.stride > 2) return any_row<V>(d);
+    if (d.dilation != 1 || d.stride > 2) return any_row<V, Source>(d);
     const bool one = d.stride == 1;
     switch (d.columns) {
-        case 2: return one ? row<V, 2, 1>(d) : row<V, 2, 2>(d);
-        case 3: return one ? row<V, 3, 1>(d) : row<V, 3, 2>(d);
-        case 4: return one ? row<V, 4, 1>(d) : row<V, 4, 2>(d);
-        case 5: return one ? row<V, 5, 1>(d) : row<V, 5, 2>(d);
-        case 7: return one ? row<V, 7, 1>(d) : row<V, 7, 2>(d);
-        default: return any_row<V>(d);
+        case 2: return one ? row<V, Source, 2, 1>(d) : row<V, Source, 2, 2>(d);
+        case 3: return one ? row<V, Source, 3, 1>(d) : row<V, Source, 3, 2>(d);
+        case 4: return one ? row<V, Source, 4, 1>(d) : row<V, Source, 4, 2>(d);
+        case 5: return one ? row<V, Source, 5, 1>(d) : row<V, Source, 5, 2>(d);
+        case 7: return one ? row<V, Source, 7, 1>(d) : row<V, Source, 7, 2>(d);
+        default: return any_row<V, Source>(d);
     }
 }
 

@@ -60,6 +60,20 @@ public:
     }
 
     void run(const float* x, float* y, const float* residual) const override {
+        compute({.x = x, .y = y, .residual = residual, .plain_x = false, .plain_y = false});
+    }
+
+    bool takes(Element x, Element y) const override {
+        const bool reads = x == Element::float32 || (has_bfloat16() && unit_ == kBlock);
+        return reads && (y == Element::float32 || has_bfloat16());
+    }
+
+    void run_any(const Arrays& arrays) const override {
+        arrays.all_floats() ? Convolution::run_any(arrays) : compute(arrays);
+    }
+
+private:
+    void compute(const Arrays& arrays) const {
         int64_t pairs = static_cast<int64_t>(pairs_.size());
         int64_t wanted = threads() == 1 ? 1 : 4 * threads();
         // Split what is larger, pictures or filters: each thread mostly reads its own part of it.
@@ -82,15 +96,14 @@ public:
             Band band{place / bands,
                       first_row, std::min(out_h_, first_row + height),
                       first_column, std::min(out_w_, first_column + width)};
-            View view = view_of(x, band);
+            View view = view_of(arrays, band);
             std::vector<int64_t> offsets = tap_offsets(view);
             for (int64_t pair = first; pair < last; ++pair)
                 for (int64_t row = band.first_row; row < band.last_row; ++row)
-                    run_row(pairs_[pair], view, offsets.data(), band, row, y, residual);
+                    run_row(pairs_[pair], view, offsets.data(), band, row, arrays);
         });
     }
 
-private:
     Direct(const Direct& other, int64_t n, int64_t x_blocks, int64_t y_blocks)
         : Convolution(other, n, x_blocks, y_blocks),
           operands_(other.operands_),
@@ -183,17 +196,17 @@ private:
 
     int64_t taps() const { return spec.r * spec.s; }
 
-    View view_of(const float* x, const Band& band) const {
+    View view_of(const Arrays& arrays, const Band& band) const {
         int64_t row_stride = spec.w * unit_, block_stride = spec.h * row_stride;
         int64_t image_stride = unit_ == 1 ? spec.c * block_stride : spec.x_image();
-        const float* from = x + band.image * image_stride;
+        int64_t from = band.image * image_stride;
         int64_t top = band.first_row * spec.stride_h - spec.pad_top;
-        if (operands_.rounded() || spec.padded()) return copy(from, top, band);
-        return {from + top * row_stride, block_stride, row_stride, 0};
+        if (!operands_.are(arrays.x_element) || spec.padded()) return copy(arrays, from, top, band);
+        return {operands_.at(arrays.x, from + top * row_stride), block_stride, row_stride, 0};
     }
 
-    // What the band sees of every channel block, with its padding.
-    View copy(const float* from, int64_t top, const Band& band) const {
+    // What the band sees of every channel block, with its padding. from: where the image begins.
+    View copy(const Arrays& arrays, int64_t from, int64_t top, const Band& band) const {
         // Of the single row of a flattened 1x1.
         bool part = band.last_column - band.first_column < out_w_;
         int64_t rows = rows_in(band.last_row - band.first_row);
@@ -213,9 +226,9 @@ private:
                     zeros(columns);
                     continue;
                 }
-                const float* line = from + ((block * spec.h + row) * spec.w + first) * unit_;
+                int64_t line = from + ((block * spec.h + row) * spec.w + first) * unit_;
                 zeros(first - left);
-                operands_.store(line, to, (last - first) * unit_);
+                operands_.store(arrays.x, arrays.x_element, line, to, (last - first) * unit_);
                 to = operands_.at(to, (last - first) * unit_);
                 zeros(left + columns - last);
             }
@@ -235,7 +248,7 @@ private:
     }
 
     void run_row(const Pair& pair, const View& view, const int64_t* offsets, const Band& band,
-                 int64_t row, float* y, const float* residual) const {
+                 int64_t row, const Arrays& arrays) const {
         int64_t out_pixels = out_h_ * out_w_;
         int64_t index = band.image * spec.y_image() +
                         (pair.out_block * out_pixels + row * out_w_) * kBlock;
@@ -254,17 +267,57 @@ private:
         p.finish = true;
         int64_t from = pair.in_first * view.block_stride +
                        (row - band.first_row) * spec.stride_h * view.row_stride;
+        auto input = [&](int64_t column) {
+            return operands_.at(view.data, from + (column - view.first_column) * p.row_stride);
+        };
+        if (arrays.y_element == Element::bfloat16 && !(operands_.pack() == 2 && clamps()))
+            return round_row(p, band, input, index, arrays);
+        if (arrays.y_element == Element::bfloat16) {
+            p.rounded = true;
+            return write_row<uint16_t>(p, band, input, index, arrays);
+        }
+        write_row<float>(p, band, input, index, arrays);
+        float* y = static_cast<float*>(arrays.y) + index + band.first_column * kBlock;
+        for (int64_t block = 0; block < pair.blocks; ++block)
+            activate(y + block * p.out_block, (band.last_column - band.first_column) * kBlock);
+    }
+
+    // Straight from the registers.
+    template <typename Number, typename Input>
+    void write_row(Product p, const Band& band, const Input& input, int64_t index,
+                   const Arrays& arrays) const {
+        Number* y = static_cast<Number*>(arrays.y) + index;
+        const Number* residual = static_cast<const Number*>(arrays.residual);
         for (int64_t column = band.first_column; column < band.last_column; column += tile_) {
             p.rows = static_cast<int>(std::min(tile_, band.last_column - column));
-            p.a = operands_.at(view.data, from + (column - view.first_column) * p.row_stride);
-            p.out = y + index + column * kBlock;
+            p.a = input(column);
+            p.out = y + column * kBlock;
             p.residual = residual ? residual + index + column * kBlock : nullptr;
             kernels_.run(p);
         }
-        int64_t first = index + band.first_column * kBlock;
-        for (int64_t block = 0; block < pair.blocks; ++block)
-            activate(y + first + block * p.out_block,
-                     (band.last_column - band.first_column) * kBlock);
+    }
+
+    // The same into bfloat16, by way of a tile in the L1 cache.
+    template <typename Input>
+    void round_row(Product p, const Band& band, const Input& input, int64_t index,
+                   const Arrays& arrays) const {
+        const int64_t plane = p.out_block;
+        auto* y = static_cast<uint16_t*>(arrays.y) + index;
+        const auto* residual = static_cast<const uint16_t*>(arrays.residual);
+        float* sums = scratch(Scratch::worker_b, tile_ * p.blocks * kBlock);
+        p.out = sums;
+        p.finish = false;
+        for (int64_t column = band.first_column; column < band.last_column; column += tile_) {
+            p.rows = static_cast<int>(std::min(tile_, band.last_column - column));
+            p.a = input(column);
+            p.out_block = p.rows * kBlock;
+            kernels_.run(p);
+            for (int block = 0; block < p.blocks; ++block) {
+                const int64_t at = block * plane + column * kBlock;
+                finish(sums + block * p.out_block, residual ? residual + index + at : nullptr,
+                       y + at, p.out_block);
+            }
+        }
     }
 
     const Operands operands_;

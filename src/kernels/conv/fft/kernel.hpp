@@ -21,7 +21,7 @@ void input(const InputTile& tile) {
     const V half = V::fill(0.5f);
     for (int64_t block = 0; block < tile.blocks; ++block)
         for (int part = 0; part < kBlock; part += V::lanes) {
-            const float* x = tile.x + block * tile.x_block + part;
+            const float* x = static_cast<const float*>(tile.x) + block * tile.x_block + part;
             V re[n][bins], im[n][bins];
             for (int i = 0; i < n; i += 2) {
                 V a[n], b[n];

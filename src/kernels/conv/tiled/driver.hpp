@@ -18,6 +18,7 @@ class Tiled : public Convolution {
 public:
     void run(const float* x, float* y, const float* residual) const override;
     void run_any(const Arrays& arrays) const override;
+    bool takes(Element x, Element y) const override;
 
 protected:
     struct Layout {
@@ -67,7 +68,7 @@ private:
     void run_shared(const Arrays& arrays) const;
     // Patches of tiles [first, last) into v, whose first tile is `group`.
     void transform(const Arrays& arrays, void* v, int64_t group, int64_t first, int64_t last) const;
-    void transform_blocked(const float* x, void* v, int64_t group, int64_t first,
+    void transform_blocked(const Arrays& arrays, void* v, int64_t group, int64_t first,
                            int64_t last) const;
     void transform_plain(const float* x, void* v, int64_t group, int64_t first, int64_t last) const;
     // Outputs of tiles [first, last) for one unit of filters.
@@ -76,6 +77,8 @@ private:
     // The same from their products, so many floats between positions and between tiles.
     void finish_blocked(const Products& products, int64_t unit, int64_t first, int64_t last,
                         float* y, const float* residual) const;
+    void finish_rounded(const Products& products, int64_t unit, int64_t first, int64_t last,
+                        uint16_t* y, const uint16_t* residual) const;
     void finish_plain(const Products& products, int64_t unit, int64_t first, int64_t last, float* y,
                       const float* residual) const;
     OutputTile completed(OutputTile out, const Products& products, int64_t tile,

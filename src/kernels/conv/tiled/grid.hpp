@@ -29,7 +29,8 @@ public:
     int64_t size() const { return spec_.n * down * across; }
 
     // The patch of a tile in some channel blocks of x; `v` is left to the caller.
-    InputTile patch(const float* x, int64_t tile, int64_t block, int64_t blocks) const {
+    template <typename Number>
+    InputTile patch(const Number* x, int64_t tile, int64_t block, int64_t blocks) const {
         int64_t plane = spec_.h * spec_.w * kBlock;
         Window image{place(tile).image, 0, 0, spec_.h, spec_.w};
         x += image.image * spec_.x_image() + block * plane;
@@ -40,7 +41,8 @@ public:
     }
 
     // The same in one block of a window that has all of the patch that lies inside the image.
-    InputTile patch_of(const Window& window, const float* pixels, int64_t tile) const {
+    template <typename Number>
+    InputTile patch_of(const Window& window, const Number* pixels, int64_t tile) const {
         Place at = place(tile);
         int64_t top = at.row - spec_.pad_top, left = at.column - spec_.pad_left;
         auto inside = [](int64_t edge, int inputs) {
@@ -54,6 +56,20 @@ public:
                 .bottom = inside(spec_.h - top, t_.inputs_h),
                 .right = inside(spec_.w - left, t_.inputs_w),
                 .blocks = 1};
+    }
+
+    // Where the outputs of a tile begin in a block of y, and how many lie inside the image.
+    struct Outputs {
+        int64_t at;
+        int rows, columns;
+    };
+    Outputs outputs_at(int64_t tile, int64_t block) const {
+        Place at = place(tile);
+        int64_t plane = spec_.out_h() * spec_.out_w() * kBlock;
+        int64_t pixel = at.row * spec_.out_w() + at.column;
+        return {at.image * spec_.y_image() + block * plane + pixel * kBlock,
+                static_cast<int>(std::min<int64_t>(t_.outputs_h, spec_.out_h() - at.row)),
+                static_cast<int>(std::min<int64_t>(t_.outputs_w, spec_.out_w() - at.column))};
     }
 
     // The outputs of a tile in some filter blocks; products, bias and clamp are left to the caller.

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 
 #include "conv/tiled/driver.hpp"
 #include "runtime/thread_pool.hpp"
@@ -42,6 +43,11 @@ void Tiled::run_any(const Arrays& arrays) const {
         for (int64_t unit = 0; unit < units(); ++unit)
             finish(v, unit, first, first, last, arrays);
     });
+}
+
+bool Tiled::takes(Element x, Element y) const {
+    const bool reads = x == Element::float32 || (has_bfloat16() && t_.input_of_bfloat16);
+    return reads && (y == Element::float32 || has_bfloat16());
 }
 
 void Tiled::choose_group() {
@@ -99,20 +105,25 @@ void Tiled::run_shared(const Arrays& arrays) const {
 
 void Tiled::transform(const Arrays& arrays, void* v, int64_t group, int64_t first,
                       int64_t last) const {
-    arrays.plain_x ? transform_plain(arrays.x, v, group, first, last)
-                   : transform_blocked(arrays.x, v, group, first, last);
+    arrays.plain_x
+        ? transform_plain(static_cast<const float*>(arrays.x), v, group, first, last)
+        : transform_blocked(arrays, v, group, first, last);
 }
 
-void Tiled::transform_blocked(const float* x, void* v, int64_t group, int64_t first,
+void Tiled::transform_blocked(const Arrays& arrays, void* v, int64_t group, int64_t first,
                               int64_t last) const {
+    const bool floats = arrays.x_element == Element::float32;
+    const auto transform = floats ? t_.input : t_.input_of_bfloat16;
     for (int64_t tile = first; tile < last; ++tile) {
-        InputTile patch = grid_.patch(x, tile, 0, blocks_of(spec.c));
+        InputTile patch =
+            floats ? grid_.patch(static_cast<const float*>(arrays.x), tile, 0, blocks_of(spec.c))
+                   : grid_.patch(static_cast<const uint16_t*>(arrays.x), tile, 0, blocks_of(spec.c));
         patch.v = operands_.at(v, place(tile - group));
         patch.v_position = v_position_;
         patch.v_block = v_block_;
         patch.v_part = v_part_;
         patch.v_next = v_block_;
-        t_.input(patch);
+        transform(patch);
     }
 }
 
@@ -124,8 +135,42 @@ void Tiled::finish(const void* v, int64_t unit, int64_t group, int64_t first, in
     const void* patches = operands_.at(v, place(first - group));
     multiply(patches, unit, last - first, products, position_stride);
     const Products made{products, position_stride, columns};
-    arrays.plain_y ? finish_plain(made, unit, first, last, arrays.y, arrays.residual)
-                   : finish_blocked(made, unit, first, last, arrays.y, arrays.residual);
+    if (arrays.y_element == Element::bfloat16)
+        return finish_rounded(made, unit, first, last, static_cast<uint16_t*>(arrays.y),
+                              static_cast<const uint16_t*>(arrays.residual));
+    auto* y = static_cast<float*>(arrays.y);
+    const auto* residual = static_cast<const float*>(arrays.residual);
+    arrays.plain_y ? finish_plain(made, unit, first, last, y, residual)
+                   : finish_blocked(made, unit, first, last, y, residual);
+}
+
+// By way of a tile in the L1 cache.
+void Tiled::finish_rounded(const Products& products, int64_t unit, int64_t first, int64_t last,
+                           uint16_t* y, const uint16_t* residual) const {
+    constexpr float kNoLimit = std::numeric_limits<float>::infinity();
+    const int64_t blocks = unit_blocks(unit), block = unit * layout_.blocks;
+    const int64_t row = t_.outputs_w * kBlock, plane = spec.out_h() * spec.out_w() * kBlock;
+    float* sums = scratch(Scratch::window_out, blocks * t_.outputs_h * row);
+    for (int64_t tile = first; tile < last; ++tile) {
+        const TileGrid::Outputs inside = grid_.outputs_at(tile, block);
+        OutputTile out = completed({.blocks = blocks,
+                                    .residual = nullptr,
+                                    .y = sums,
+                                    .y_row = row,
+                                    .y_block = t_.outputs_h * row,
+                                    .rows = inside.rows,
+                                    .columns = inside.columns},
+                                   products, tile - first, block);
+        out.low = -kNoLimit, out.high = kNoLimit;
+        t_.output(out);
+        for (int64_t i = 0; i < blocks; ++i)
+            for (int j = 0; j < inside.rows; ++j) {
+                const int64_t at = inside.at + i * plane + j * spec.out_w() * kBlock;
+                Convolution::finish(sums + i * out.y_block + j * row,
+                                    residual ? residual + at : nullptr, y + at,
+                                    inside.columns * kBlock);
+            }
+    }
 }
 
 void Tiled::finish_blocked(const Products& products, int64_t unit, int64_t first, int64_t last,

@@ -7,8 +7,8 @@ namespace darter {
 
 // Transforms one patch of pixels in every channel block.
 struct InputTile {
-    const float* x;                   // first channel block, top left pixel (may lie outside)
-    int64_t x_row, x_block;           // floats between rows, between channel blocks
+    const void* x;                    // first channel block, top left pixel (may lie outside)
+    int64_t x_row, x_block;           // numbers between rows, between channel blocks
     int step;                         // pixels to the next tile, which is fetched meanwhile
     int top, left, bottom, right;     // the part of the patch inside the image; 0 outside
     int64_t blocks;
@@ -36,8 +36,9 @@ struct TileTransform {
     int inputs_h, inputs_w;           // pixels of a patch
     int outputs_h, outputs_w;         // pixels that it gives
     int positions, parts;
-    void (*input)(const InputTile&);
+    void (*input)(const InputTile&);   // of float32
     void (*output)(const OutputTile&);
+    void (*input_of_bfloat16)(const InputTile&) = nullptr;  // null where there is none
 };
 
 }  // namespace darter

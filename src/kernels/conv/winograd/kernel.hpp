@@ -4,6 +4,7 @@
 
 #include "conv/winograd/cook_toom.hpp"
 #include "conv/winograd/winograd.hpp"
+#include "simd/float32.hpp"
 
 namespace darter::winograd {
 
@@ -90,26 +91,22 @@ template <int m, int n, Outputs outputs, class V>
     }(std::make_integer_sequence<int, m>{});
 }
 
-// How a transformed value is kept for the products.
-template <class V>
-struct Float32 {
-    using Element = float;
-    static void store(V x, float* to) { x.store(to); }
-};
+// A transformed value that is kept for the products as a rounded float32.
 template <class V>
 struct Rounded {
     using Element = float;
     static void store(V x, float* to) { rounded_to_bfloat16(x).store(to); }
 };
 
-template <class V, int nh, int nw, class Kept = Float32<V>>
+template <class V, int nh, int nw, class Kept = Float32<V>, class Source = Float32<V>>
 void input(const InputTile& tile) {
+    using Pixel = typename Source::Element;
     const bool inside = tile.top == 0 && tile.left == 0 && tile.bottom == nh && tile.right == nw;
-    alignas(64) float patch[nh * nw * kBlock];
+    alignas(64) Pixel patch[nh * nw * kBlock];
     if (!inside)
-        for (float& value : patch) value = 0;
+        for (Pixel& value : patch) value = 0;
     for (int64_t block = 0; block < tile.blocks; ++block) {
-        const float* x = tile.x + block * tile.x_block;
+        const Pixel* x = static_cast<const Pixel*>(tile.x) + block * tile.x_block;
         int64_t row = tile.x_row;
         for (int i = 0; i < nh; ++i)
             for (int j = 0; j < tile.step; ++j)
@@ -117,7 +114,7 @@ void input(const InputTile& tile) {
         if (!inside) {
             for (int i = tile.top; i < tile.bottom; ++i)
                 for (int j = tile.left * kBlock; j < tile.right * kBlock; j += V::lanes)
-                    V::load(x + i * row + j).store(patch + i * nw * kBlock + j);
+                    Source::store(Source::load(x + i * row + j), patch + i * nw * kBlock + j);
             x = patch;
             row = nw * kBlock;
         }
@@ -126,7 +123,7 @@ void input(const InputTile& tile) {
             for (int j = 0; j < nw; ++j) {
                 V d[nh], t[nh];
 #pragma GCC unroll 8
-                for (int i = 0; i < nh; ++i) d[i] = V::load(x + i * row + j * kBlock + part);
+                for (int i = 0; i < nh; ++i) d[i] = Source::load(x + i * row + j * kBlock + part);
                 input_line<nh>(d, t);
 #pragma GCC unroll 8
                 for (int i = 0; i < nh; ++i) half[i][j] = t[i];
@@ -185,9 +182,20 @@ constexpr TileTransform kernel() {
     return {nh, nw, mh, mw, nh * nw, 1, input<V, nh, nw>, output<V, mh, nh, mw, nw>};
 }
 
-template <class V, class Kept>
+template <class V, class Kept, class Source = Float32<V>>
 constexpr Bfloat16Inputs bfloat16_inputs() {
-    return {input<V, 4, 4, Kept>, input<V, 6, 6, Kept>};
+    return {input<V, 4, 4, Kept, Source>, input<V, 6, 6, Kept, Source>};
+}
+
+// In the order of `kernels`.
+template <class V, class Source>
+constexpr InputsOfBfloat16 inputs_of_bfloat16() {
+    using F = Float32<V>;
+    return {{input<V, 4, 4, F, Source>, input<V, 6, 6, F, Source>, input<V, 8, 8, F, Source>,
+             input<V, 6, 6, F, Source>, input<V, 8, 8, F, Source>, input<V, 1, 6, F, Source>,
+             input<V, 6, 1, F, Source>, input<V, 1, 8, F, Source>, input<V, 8, 1, F, Source>,
+             input<V, 1, 8, F, Source>, input<V, 8, 1, F, Source>},
+            bfloat16_inputs<V, Source, Source>()};
 }
 
 template <class V>

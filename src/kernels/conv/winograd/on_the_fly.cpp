@@ -4,6 +4,7 @@
 
 #include "conv/tiled/driver.hpp"
 #include "conv/winograd/cook_toom.hpp"
+#include "conv/winograd/winograd.hpp"
 #include "runtime/thread_pool.hpp"
 
 namespace darter {
@@ -26,7 +27,7 @@ const OnTheFlyKernels& active_kernels() { return *kKernels.active(); }
 class OnTheFlyTiles final : public Tiled {
 public:
     OnTheFlyTiles(const ConvSpec& spec, const Filters& filters, const OnTheFlyKernels& kernels)
-        : Tiled(spec, filters, kernels.transform, Precision::float32,
+        : Tiled(spec, filters, transform(kernels), Precision::float32,
                 {.blocks = 1, .rows = kernels.tiles, .shared = true, .tasks = 4, .pieces = true}),
           kernels_(kernels),
           weights_(units() * spec.c * kFilters) {
@@ -41,6 +42,12 @@ public:
     }
 
 private:
+    static TileTransform transform(const OnTheFlyKernels& kernels) {
+        TileTransform t = kernels.transform;
+        t.input_of_bfloat16 = winograd_input_of_bfloat16(t.inputs_h, t.inputs_w);
+        return t;
+    }
+
     OnTheFlyTiles(const OnTheFlyTiles& other, int64_t n, int64_t x_blocks, int64_t y_blocks)
         : Tiled(other, n, x_blocks, y_blocks), kernels_(other.kernels_), weights_(other.weights_) {}
 

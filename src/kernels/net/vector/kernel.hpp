@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "net/vector/kernels.hpp"
+#include "simd/float32.hpp"
 
 namespace darter::vector {
 
@@ -10,35 +11,38 @@ constexpr int kBlock = 16;
 template <class V>
 constexpr int kParts = kBlock / V::lanes;
 
-template <class V>
+template <class V, class Source = Float32<V>>
 void maximum(const PoolWindow& window, float* y) {
+    const auto* first = static_cast<const typename Source::Element*>(window.x);
     V best[kParts<V>];
-    for (int part = 0; part < kParts<V>; ++part) best[part] = V::load(window.x + part * V::lanes);
+    for (int part = 0; part < kParts<V>; ++part) best[part] = Source::load(first + part * V::lanes);
     for (int64_t r = 0; r < window.rows; ++r)
         for (int64_t s = 0; s < window.columns; ++s) {
-            const float* x = window.x + r * window.row_step + s * window.column_step;
+            const auto* x = first + r * window.row_step + s * window.column_step;
 #pragma GCC unroll 4
             for (int part = 0; part < kParts<V>; ++part)
-                best[part] = maximum_of(best[part], V::load(x + part * V::lanes));
+                best[part] = maximum_of(best[part], Source::load(x + part * V::lanes));
         }
     for (int part = 0; part < kParts<V>; ++part) best[part].store(y + part * V::lanes);
 }
 
 // Four sums, so that additions need not wait for each other.
-template <class V>
+template <class V, class Source = Float32<V>>
 void sum(const PoolWindow& window, float factor, float* y) {
     constexpr int kChains = 4;
+    const auto* first = static_cast<const typename Source::Element*>(window.x);
     for (int part = 0; part < kParts<V>; ++part) {
         V total[kChains];
         for (V& each : total) each = V::zero();
         for (int64_t r = 0; r < window.rows; ++r) {
-            const float* x = window.x + r * window.row_step + part * V::lanes;
+            const auto* x = first + r * window.row_step + part * V::lanes;
             int64_t s = 0;
             for (; s + kChains <= window.columns; s += kChains)
 #pragma GCC unroll 4
                 for (int i = 0; i < kChains; ++i)
-                    total[i] = total[i] + V::load(x + (s + i) * window.column_step);
-            for (; s < window.columns; ++s) total[0] = total[0] + V::load(x + s * window.column_step);
+                    total[i] = total[i] + Source::load(x + (s + i) * window.column_step);
+            for (; s < window.columns; ++s)
+                total[0] = total[0] + Source::load(x + s * window.column_step);
         }
         V all = (total[0] + total[1]) + (total[2] + total[3]);
         (all * V::fill(factor)).store(y + part * V::lanes);
@@ -158,7 +162,7 @@ void accumulate(const float* x, const float* w, int64_t rows, float* y) {
 
 template <class V>
 constexpr VectorKernels kernels() {
-    return {maximum<V>,       sum<V>,           binary<V, Add>, binary<V, Sub>, binary<V, Mul>,
+    return {{maximum<V>, sum<V>}, binary<V, Add>, binary<V, Sub>, binary<V, Mul>,
             binary<V, Div>,   binary<V, Min>,   binary<V, Max>, binary<V, Prelu>, scale<V>,
             layer_norm<V>,    accumulate<V>,    weigh<V>};
 }

@@ -6,14 +6,18 @@ namespace darter {
 
 // One output pixel of a pool: the window's part that lies inside the image.
 struct PoolWindow {
-    const float* x;            // its first pixel
+    const void* x;             // its first pixel
     int64_t rows, columns;     // pixels
-    int64_t row_step, column_step;  // floats
+    int64_t row_step, column_step;  // numbers
+};
+
+struct PoolKernels {
+    void (*maximum)(const PoolWindow&, float* y);
+    void (*sum)(const PoolWindow&, float factor, float* y);  // times factor
 };
 
 struct VectorKernels {
-    void (*maximum)(const PoolWindow&, float* y);
-    void (*sum)(const PoolWindow&, float factor, float* y);  // times factor
+    PoolKernels pool;
 
     // y = a op b for some pixels; steps: 16, or 0 to use one pixel for all.
     using Binary = void (*)(const float* a, int64_t a_step, const float* b, int64_t b_step, float* y,
@@ -36,5 +40,6 @@ struct VectorKernels {
 };
 
 const VectorKernels& vector_kernels();  // of the active instruction set
+const PoolKernels* pool_kernels_of_bfloat16();  // null where the CPU has none
 
 }  // namespace darter

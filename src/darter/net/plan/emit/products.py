@@ -5,7 +5,15 @@ from math import prod
 import numpy as np
 
 from darter.conv import ConvSpec
-from darter.kernels import NO_ACTIVATION, PLAIN, Layout, Precision, steps
+from darter.kernels import (
+    FLOATS,
+    NO_ACTIVATION,
+    PLAIN,
+    Element,
+    Layout,
+    Precision,
+    steps,
+)
 from darter.net.graph import Node
 from darter.net.plan.algorithm import border_algorithm, spec_of
 from darter.net.plan.builder import Builder, named, strides_of
@@ -79,8 +87,14 @@ def _convolution(
     added = residual[0] if residual and (after or activation == NO_ACTIVATION) else None
     algorithm = border_algorithm(node) or build.packed.algorithm(spec, build.options)
     layer = build.packed.convolution(names, algorithm, spec, build.weight, activation)
-    source = build.channels_first(x, axis) if layer.plain_input else build.blocked(x, axis)
-    layout = Layout(axis)
+    layout = build.kept(node.output, axis)
+    if not layer.takes(Element.float32, layout.element):
+        layout = Layout(axis)
+    if layer.plain_input:
+        source = build.channels_first(x, axis)
+    else:
+        accepts = [e for e in (layout.element, *FLOATS) if layer.takes(e, layout.element)]
+        source = build.blocked(x, axis, tuple(accepts))
     reads = [source]
     if layer.plain_output:
         shape = build.shapes[node.output]
@@ -88,7 +102,7 @@ def _convolution(
         target = build.temporary((shape[0], shape[axis], *pixels), PLAIN)
         reads += [build.channels_first(added, axis)] if added else []
     elif added:
-        reads.append(build.whole(build.blocked(added, axis)))
+        reads.append(build.whole(build.blocked(added, axis, (layout.element,))))
         if reads[1].storage is source.storage:  # x is read again while y is written
             target = build.temporary(build.shapes[node.output], layout)
         else:
@@ -99,13 +113,14 @@ def _convolution(
     else:
         target = build.new(node.output, layout)
     layer = layer.placed(spec.x[0], _slice_blocks(source), _slice_blocks(target))
-    core = steps.convolution_step(layer, added is not None)
+    elements = source.layout.element, target.layout.element
+    core = steps.convolution_step(layer, added is not None, *elements)
     build.emit(core, reads, [target], algorithm, spec.multiply_adds)
     if layer.plain_output:
         build.define_channels_first(node.output, target, axis)
     if residual and not added:
-        target = build.blocked(node.output, axis)
-        _add(build, node, target, build.blocked(residual[0], axis))
+        target = build.blocked(node.output, axis, FLOATS)
+        _add(build, node, target, build.blocked(residual[0], axis, FLOATS))
         build.redefine(node.output, target)
 
 
@@ -130,7 +145,7 @@ def _fully_connected(
     )
     build.emit(core, reads, [target], "fully connected", x.shape[0] * prod(build.shapes[names[0]]))
     if residual and not added:
-        _add(build, node, target, build.blocked(residual[0], x.axis))
+        _add(build, node, target, build.blocked(residual[0], x.axis, FLOATS))
 
 
 def _add(build: Builder, node: Node, target: Value, residual: Value) -> None:

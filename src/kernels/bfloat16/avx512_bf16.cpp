@@ -1,0 +1,37 @@
+#include "bfloat16/arrays.hpp"
+#include "simd/avx512_bf16.hpp"
+
+namespace darter::avx512 {
+namespace {
+
+constexpr int kLanes = Vector::lanes;
+
+void widen(const uint16_t* from, float* to, int64_t count) {
+    for (int64_t i = 0; i < count; i += kLanes) Bfloat16::load(from + i).store(to + i);
+}
+
+void round(const float* from, uint16_t* to, int64_t count) {
+    for (int64_t i = 0; i < count; i += kLanes) Bfloat16::store(Vector::load(from + i), to + i);
+}
+
+void add(const uint16_t* x, float* sums, int64_t count) {
+    for (int64_t i = 0; i < count; i += kLanes)
+        (Vector::load(sums + i) + Bfloat16::load(x + i)).store(sums + i);
+}
+
+void finish(const float* sums, const uint16_t* residual, float low, float high, uint16_t* y,
+            int64_t count) {
+    const Vector least = Vector::fill(low), most = Vector::fill(high);
+    for (int64_t i = 0; i < count; i += kLanes) {
+        Vector sum = Vector::load(sums + i);
+        if (residual) sum = sum + Bfloat16::load(residual + i);
+        Bfloat16::store(clamp(sum, least, most), y + i);
+    }
+}
+
+}  // namespace
+
+extern const Bfloat16Arrays bfloat16_arrays;
+const Bfloat16Arrays bfloat16_arrays = {widen, round, add, finish};
+
+}  // namespace darter::avx512

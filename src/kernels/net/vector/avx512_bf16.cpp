@@ -1,0 +1,10 @@
+#include "net/vector/kernel.hpp"
+#include "simd/avx512_bf16.hpp"
+
+namespace darter::avx512 {
+
+extern const PoolKernels pool_kernels_of_bfloat16;
+const PoolKernels pool_kernels_of_bfloat16 = {vector::maximum<Vector, Bfloat16>,
+                                              vector::sum<Vector, Bfloat16>};
+
+}  // namespace darter::avx512
