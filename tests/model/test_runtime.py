@@ -53,9 +53,9 @@ def test_darter_alone_refuses_with_the_list(unsupported):
 
 def test_without_onnxruntime_the_remedy_is_named(unsupported, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(UnsupportedError, match=r'Hardmax.* pip install "darter\[ort\]"'):
+    with pytest.raises(UnsupportedError, match=r"Hardmax.* pip install .*ort"):
         darter.load(unsupported)
-    with pytest.raises(MissingExtraError, match=r'pip install "darter\[ort\]"'):
+    with pytest.raises(MissingExtraError, match=r"pip install .*ort"):
         darter.load(unsupported, runtime="onnxruntime")
     assert darter.load(darter_model(tmp_path / "m.onnx")).run(ONE).shape == (1, 3)
 

@@ -154,7 +154,7 @@ class Loop:
                 copy_into(self.best, self.step.learned)
         return accuracy, loss
 
-    def _judged(self) -> tuple[float, float]:
+    def _judged(self) -> tuple[float, float | None]:
         """Accuracy and loss of the weights that the model holds."""
         assert self.val is not None
         step = self.step
