@@ -4,7 +4,7 @@
 namespace darter::avx512 {
 
 extern const PoolKernels pool_kernels_of_bfloat16;
-const PoolKernels pool_kernels_of_bfloat16 = {vector::maximum<Vector, Bfloat16>,
-                                              vector::sum<Vector, Bfloat16>};
+const PoolKernels pool_kernels_of_bfloat16 = {
+    vector::down<Vector, vector::Max, Bfloat16>, vector::down<Vector, vector::Add, Bfloat16>};
 
 }  // namespace darter::avx512

@@ -11,47 +11,55 @@ constexpr int kBlock = 16;
 template <class V>
 constexpr int kParts = kBlock / V::lanes;
 
-template <class V, class Source = Float32<V>>
-void maximum(const PoolWindow& window, float* y) {
-    const auto* first = static_cast<const typename Source::Element*>(window.x);
-    V best[kParts<V>];
-    for (int part = 0; part < kParts<V>; ++part) best[part] = Source::load(first + part * V::lanes);
-    for (int64_t r = 0; r < window.rows; ++r)
-        for (int64_t s = 0; s < window.columns; ++s) {
-            const auto* x = first + r * window.row_step + s * window.column_step;
-#pragma GCC unroll 4
-            for (int part = 0; part < kParts<V>; ++part)
-                best[part] = maximum_of(best[part], Source::load(x + part * V::lanes));
-        }
-    for (int part = 0; part < kParts<V>; ++part) best[part].store(y + part * V::lanes);
-}
-
-// Four sums, so that additions need not wait for each other.
-template <class V, class Source = Float32<V>>
-void sum(const PoolWindow& window, float factor, float* y) {
-    constexpr int kChains = 4;
-    const auto* first = static_cast<const typename Source::Element*>(window.x);
-    for (int part = 0; part < kParts<V>; ++part) {
-        V total[kChains];
-        for (V& each : total) each = V::zero();
-        for (int64_t r = 0; r < window.rows; ++r) {
-            const auto* x = first + r * window.row_step + part * V::lanes;
-            int64_t s = 0;
-            for (; s + kChains <= window.columns; s += kChains)
-#pragma GCC unroll 4
-                for (int i = 0; i < kChains; ++i)
-                    total[i] = total[i] + Source::load(x + (s + i) * window.column_step);
-            for (; s < window.columns; ++s)
-                total[0] = total[0] + Source::load(x + s * window.column_step);
-        }
-        V all = (total[0] + total[1]) + (total[2] + total[3]);
-        (all * V::fill(factor)).store(y + part * V::lanes);
-    }
-}
-
 struct Add {
     template <class V> static V of(V a, V b) { return a + b; }
 };
+struct Max {
+    template <class V> static V of(V a, V b) { return maximum_of(a, b); }
+};
+
+template <class V, class Function, class Source = Float32<V>>
+void down(const void* const* rows, int64_t count, int64_t pixels, float* line) {
+    using Element = typename Source::Element;
+    auto row = [&](int64_t r, int64_t i) {
+        return Source::load(static_cast<const Element*>(rows[r]) + i);
+    };
+    for (int64_t i = 0; i < pixels * kBlock; i += V::lanes) {
+        V value = row(0, i);
+        if (count == 3) {  // the usual pool
+            value = Function::of(Function::of(value, row(1, i)), row(2, i));
+        } else {
+            for (int64_t r = 1; r < count; ++r) value = Function::of(value, row(r, i));
+        }
+        value.store(line + i);
+    }
+}
+
+template <class V, class Function, int kTaps>
+void along_taps(const PoolLine& p) {
+    const int64_t taps = kTaps ? kTaps : p.taps;
+    for (int part = 0; part < kBlock; part += V::lanes) {
+        const float* at = p.line + part;
+        for (int64_t i = 0; i < p.outputs; ++i, at += p.step) {
+            V value = V::load(at);
+#pragma GCC unroll 8
+            for (int64_t tap = 1; tap < taps; ++tap)
+                value = Function::of(value, V::load(at + tap * p.tap_step));
+            if (p.factors) value = value * V::fill(p.factors[i]);
+            value.store(p.y + i * kBlock + part);
+        }
+    }
+}
+
+template <class V, class Function>
+void along(const PoolLine& p) {
+    switch (p.taps) {
+        case 2: return along_taps<V, Function, 2>(p);
+        case 3: return along_taps<V, Function, 3>(p);
+        default: return along_taps<V, Function, 0>(p);
+    }
+}
+
 struct Sub {
     template <class V> static V of(V a, V b) { return a - b; }
 };
@@ -63,9 +71,6 @@ struct Div {
 };
 struct Min {
     template <class V> static V of(V a, V b) { return minimum_of(a, b); }
-};
-struct Max {
-    template <class V> static V of(V a, V b) { return maximum_of(a, b); }
 };
 struct Prelu {
     template <class V> static V of(V x, V slope) { return where_negative(x, x * slope, x); }
@@ -162,7 +167,7 @@ void accumulate(const float* x, const float* w, int64_t rows, float* y) {
 
 template <class V>
 constexpr VectorKernels kernels() {
-    return {{maximum<V>, sum<V>}, binary<V, Add>, binary<V, Sub>, binary<V, Mul>,
+    return {{down<V, Max>, down<V, Add>}, along<V, Max>, along<V, Add>, binary<V, Add>, binary<V, Sub>, binary<V, Mul>,
             binary<V, Div>,   binary<V, Min>,   binary<V, Max>, binary<V, Prelu>, scale<V>,
             layer_norm<V>,    accumulate<V>,    weigh<V>};
 }

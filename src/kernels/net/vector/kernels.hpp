@@ -4,20 +4,27 @@
 
 namespace darter {
 
-// One output pixel of a pool: the window's part that lies inside the image.
-struct PoolWindow {
-    const void* x;             // its first pixel
-    int64_t rows, columns;     // pixels
-    int64_t row_step, column_step;  // numbers
+// A pool goes down the rows of a window first, then along the line that they give.
+struct PoolKernels {
+    // line(i) = maximum, or sum, over rows of row(i), for some pixels
+    using Down = void (*)(const void* const* rows, int64_t count, int64_t pixels, float* line);
+    Down maximum, sum;
 };
 
-struct PoolKernels {
-    void (*maximum)(const PoolWindow&, float* y);
-    void (*sum)(const PoolWindow&, float factor, float* y);  // times factor
+// y(i) = maximum, or factors[i] times the sum, over taps of line(i * step + tap * tap_step); steps in
+// floats.
+struct PoolLine {
+    const float* line;
+    int64_t taps, tap_step, step;
+    const float* factors;
+    float* y;
+    int64_t outputs;
 };
 
 struct VectorKernels {
     PoolKernels pool;
+    void (*line_maximum)(const PoolLine&);
+    void (*line_sum)(const PoolLine&);
 
     // y = a op b for some pixels; steps: 16, or 0 to use one pixel for all.
     using Binary = void (*)(const float* a, int64_t a_step, const float* b, int64_t b_step, float* y,
