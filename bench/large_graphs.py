@@ -3,8 +3,8 @@
     PYTHONPATH=. python bench/large_graphs.py
     PYTHONPATH=. python bench/large_graphs.py diamonds --nodes 10000
 
-The graphs are those of tests/net/test_large_graphs.py, on pictures of 4 x 4, so that all of the time
-is for the graph itself.
+The graphs are those of tests/net/test_large_graphs.py, on pictures of 4 x 4, so that all of the
+time is for the graph itself.
 """
 
 import argparse
