@@ -11,7 +11,7 @@ import darter
 
 FLOORS = {
     "errors": 0, "extras": 0, "markup": 0, "names": 0, "files": 0, "locks": 0, "machine": 0,
-    "kernels": 1,
+    "kernels": 1, "cluster": 1,
     "conv": 2, "picture": 2,
     "dataset": 3, "net": 3,
     "model": 4, "arrange": 4, "precision": 4,

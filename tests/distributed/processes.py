@@ -4,14 +4,16 @@ import multiprocessing
 import os
 import pickle
 import signal
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from multiprocessing.managers import AutoProxy, BaseManager, Token
 
 import torch.distributed as dist
 
+from darter.cluster import LOOPBACK, listen
 from darter.distributed.job import Job, follow
 from darter.distributed.link import Link
-from darter.distributed.network import LOOPBACK, listen
+from darter.distributed.servers import Server
 
 os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
 SERVER = multiprocessing.get_context("forkserver")
@@ -34,6 +36,7 @@ class Processes:
         self.count, self.elastic, self.patience = count, elastic, patience
         self.running: dict[int, multiprocessing.process.BaseProcess] = {}
         self.hired = 0
+        self._servers = LocalServers()
 
     def threads(self) -> int:
         return 1
@@ -74,6 +77,12 @@ class Processes:
     def recruits(self) -> list[int]:
         return [m for m in self.running if self.store.check([f"ready/{m}"]) and not self.fate(m)]
 
+    def servers(self) -> "LocalServers":
+        return self._servers
+
+    def machines(self) -> int:
+        return 1
+
     def dismiss(self) -> None:
         for process in self.running.values():
             process.join(10)
@@ -81,3 +90,39 @@ class Processes:
         self.running = {}
 
     def close(self) -> None: ...
+
+
+class Manager(BaseManager):
+    """Keeps parameter servers in a process of its own."""
+
+
+Manager.register("Server", Server)
+
+
+@dataclass
+class LocalServers:
+    """Servers on loopback, each in a process; members reach them through proxies."""
+
+    known: dict[str, Server] = field(default_factory=dict)
+    managers: list[Manager] = field(default_factory=list)
+
+    def make(self, parts, recipe, workers) -> list[str]:
+        self.known.clear()
+        for part in parts:
+            manager = Manager(address=(LOOPBACK, 0), ctx=SERVER)
+            manager.start()
+            self.managers.append(manager)
+            server = manager.Server(part, recipe, workers)
+            host, port = manager.address
+            self.known[f"{host} {port} {server._token.id}"] = server
+        return list(self.known)
+
+    def find(self, name: str) -> Server:
+        if name in self.known:
+            return self.known[name]
+        host, port, number = name.split()
+        token = Token("Server", (host, int(port)), number)
+        return AutoProxy(token, "pickle", authkey=multiprocessing.current_process().authkey)
+
+    def __getstate__(self):
+        return {"known": {}, "managers": []}

@@ -17,6 +17,10 @@ ABSENT = "For a model not made by darter"
 ModelPath = Annotated[
     str, typer.Argument(help="An ONNX picture classifier, or a training run's folder.")
 ]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes that share the work, by Ray.")]
+Cluster = Annotated[
+    str | None, typer.Option(help="Ray cluster whose machines share the work: HOST:PORT, or auto.")
+]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads.", show_default="all")]
 Runtime = Annotated[
     str,

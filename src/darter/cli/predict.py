@@ -1,7 +1,10 @@
 """`darter predict`: say what is in pictures."""
 
+from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -32,6 +35,8 @@ def predict(
     threads: options.Threads = None,
     batch_size: options.BatchSize = 16,
     classes: options.Classes = None,
+    workers: options.Workers = None,
+    cluster: options.Cluster = None,
     size: options.Size = None,
     mean: options.Mean = None,
     std: options.Std = None,
@@ -47,13 +52,17 @@ def predict(
     session = options.open_model(model, threads, classes, size, mean, std, runtime, precision)
     from darter.cli import answers
 
-    predictions = session.predict(
-        sources(images or [], list_file),
-        top=top,
-        batch_size=batch_size,
-        unknown_below=unknown_below,
-        over=options.parse_over(over),
-    )
+    asked: dict[str, Any] = {
+        "top": top,
+        "batch_size": batch_size,
+        "unknown_below": unknown_below,
+        "over": options.parse_over(over),
+    }
+    if workers or cluster:
+        given = (model, classes, size, mean, std, runtime, precision)
+        predictions = spread_out(given, asked, sources(images or [], list_file), workers, cluster)
+    else:
+        predictions = session.predict(sources(images or [], list_file), **asked)
     write = answers.json_lines if json else answers.csv_rows if csv else answers.table
     tally = write(predictions, min(top, len(session.info.classes)))
     if not tally.pictures:
@@ -63,3 +72,31 @@ def predict(
         typer.echo(f"darter: {count} pictures could not be read", err=True)
     if tally.unreadable == tally.pictures:
         raise SystemExit(2)
+
+
+CHUNK = 64  # pictures that a worker gets at a time
+
+
+def spread_out(
+    given: tuple[Any, ...],
+    asked: dict[str, Any],
+    pictures: Iterable[Any],
+    workers: int | None,
+    cluster: str | None,
+) -> Iterator[Any]:
+    """The same predictions in the same order, made on several processes or machines.
+
+    given: what `open_model` takes, without threads.   asked: what `Session.predict` takes.
+    """
+    from darter.cluster import spread
+
+    numbered = iter(pictures)
+    chunks = iter(lambda: list(islice(numbered, CHUNK)), [])
+    for rows in spread(partial(_answering, given, asked), chunks, workers=workers, address=cluster):
+        yield from rows
+
+
+def _answering(given: tuple[Any, ...], asked: dict[str, Any], threads: int | None) -> Any:
+    model, *rest = given
+    session = options.open_model(model, threads, *rest)
+    return lambda chunk: list(session.predict(chunk, **asked))

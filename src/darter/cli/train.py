@@ -78,7 +78,7 @@ def train(
     parallel: Annotated[
         str | None,
         typer.Option(
-            help="How workers share the training: sync, local, diloco or pipeline.",
+            help="How workers share the training: sync, async, local, diloco or pipeline.",
             show_default="auto",
         ),
     ] = None,

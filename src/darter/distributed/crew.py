@@ -4,6 +4,7 @@ from typing import Protocol
 
 from darter.distributed.job import Job
 from darter.distributed.link import Link
+from darter.distributed.servers import Servers
 
 
 class Crew(Protocol):
@@ -28,6 +29,11 @@ class Crew(Protocol):
 
     def recruits(self) -> list[int]:
         """New members that follow the job by now, in place of those who were lost."""
+
+    def servers(self) -> Servers:
+        """Where parameter servers run. OptionError where they cannot."""
+
+    def machines(self) -> int: ...
 
     def dismiss(self) -> None:
         """The job is over."""

@@ -5,9 +5,11 @@ from typing import Any
 
 from darter.dataset import PictureCache
 from darter.distributed.feed import Feed
-from darter.distributed.joined import is_of_the_network
+from darter.distributed.joined import JoinedStep, is_of_the_network
 from darter.distributed.link import Link
-from darter.distributed.schemes import SCHEMES
+from darter.distributed.measuring import measure_link
+from darter.distributed.schemes import AUTO, SCHEMES
+from darter.distributed.servers import Servers
 from darter.train import Diverged, Plan, choose_device, computing, move
 from darter.train import Task as Training
 from darter.transfer import prepare
@@ -21,15 +23,23 @@ class Job:
     plan: Plan
     scheme: str
     patience: float
+    servers: Servers | None = None
 
     @classmethod
-    def of(cls, training: Training, plan: Plan, scheme: str, patience: float) -> "Job":
+    def of(
+        cls,
+        training: Training,
+        plan: Plan,
+        scheme: str,
+        patience: float,
+        servers: Servers | None = None,
+    ) -> "Job":
         """Without what belongs to the chief's process alone."""
         recipe = training.recipe
-        if not SCHEMES[scheme].averages:
+        if scheme == AUTO or not SCHEMES[scheme].averages:
             recipe = recipe.replace(ema=0.0, swa=0.0)
         bare: Any = replace(training, world=None, cache=None, device=None, recipe=recipe)  # type: ignore[arg-type]
-        return cls(bare, plan, scheme, patience)
+        return cls(bare, plan, scheme, patience, servers)
 
 
 def follow(job: Job, link: Link, threads: int | str) -> None:
@@ -40,14 +50,18 @@ def follow(job: Job, link: Link, threads: int | str) -> None:
         move(training.model, device, training.recipe.channels_last)
         prepare(training.model, training.strategy)
         training.model.dropout.p = training.strategy.dropout
-        step = SCHEMES[job.scheme](training, job.plan, link)
-        loader = training.loader(job.plan.class_balance, step.divide(link))
-        feed = Feed(loader, training.recipe.accumulate)
+        if job.scheme != AUTO:
+            step, feed = _joining(job, training, link, job.scheme)
         belongs = False  # to the group; a new member waits until it is called
         link.store.set(f"ready/{link.member}", "")
         while (command := link.next())["do"] != "end":
             try:
                 match command["do"]:
+                    case "measure":
+                        link.join(command["generation"], command["members"])
+                        measure_link(link)
+                    case "scheme":
+                        step, feed = _joining(job, training, link, command["name"])
                     case "regroup":
                         if link.member in command["members"]:
                             link.join(command["generation"], command["members"])
@@ -55,7 +69,7 @@ def follow(job: Job, link: Link, threads: int | str) -> None:
                             belongs = True
                         elif belongs:
                             return
-                    case _ if not belongs:
+                    case _ if step.grouped and not belongs:
                         continue
                     case "epoch":
                         feed.open(command["epoch"], command["start"])
@@ -69,3 +83,10 @@ def follow(job: Job, link: Link, threads: int | str) -> None:
                     raise
                 link.leave()
                 belongs = False  # until the chief says who goes on
+
+
+def _joining(job: Job, training: Training, link: Link, scheme: str) -> tuple[JoinedStep, Feed]:
+    step = SCHEMES[scheme](training, job.plan, link)
+    step.servers = job.servers
+    loader = training.loader(job.plan.class_balance, step.divide(link))
+    return step, Feed(loader, training.recipe.accumulate)

@@ -7,6 +7,7 @@ import torch.distributed as dist
 
 from darter.distributed.feed import Feed
 from darter.distributed.link import Link
+from darter.distributed.servers import Servers
 from darter.distributed.shares import Batches, Place
 from darter.train import Lost, Plan, Step
 from darter.train import Task as Training
@@ -19,11 +20,14 @@ class JoinedStep(Step):
     """A step of several processes. The chief has the `team`; members follow its commands.
 
     divide: what each takes of an epoch's batches.
+    grouped: they exchange tensors in a process group; otherwise through parameter servers.
     averages: members keep averages of weights; otherwise the chief does for all.
     """
 
     divide: Callable[[Place], Callable[[Batches], Batches]]
     averages = False
+    grouped = True
+    servers: Servers | None = None
 
     def __init__(
         self, training: Training, plan: Plan, link: Link, team: "Team | None" = None
@@ -50,6 +54,11 @@ class JoinedStep(Step):
         state = self.link.share(self.joint_state() if self.is_chief else None)
         if not self.is_chief:
             super().restore({**self.state(), **state})
+
+    def welcome(self) -> None:
+        """Let members in that have just come."""
+        if self.team:
+            self.team.regroup()
 
     def joint_state(self) -> dict[str, Any]:
         """What members need to step on like the chief."""

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 
 from darter.distributed.crew import Crew
 from darter.distributed.rays import RayCrew
-from darter.distributed.schemes import SCHEMES
+from darter.distributed.schemes import AUTO, SCHEMES
 from darter.distributed.team import Team
 from darter.distributed.torchrun import TorchrunCrew, is_torchrun
 from darter.errors import OptionError
-
-AUTO = "auto"
 
 
 @dataclass(frozen=True)
@@ -44,6 +42,7 @@ class Machines:
 def world_of(machines: Machines) -> Iterator[Team | None]:
     """Those who train along, or None where this process trains alone."""
     crew: Crew
+    scheme = machines.parallel
     if is_torchrun():
         if not machines.alone:
             raise OptionError("torchrun says how many train; leave --workers and --cluster out.")
@@ -52,8 +51,11 @@ def world_of(machines: Machines) -> Iterator[Team | None]:
         yield None
         return
     else:
-        crew = RayCrew(machines.workers, machines.cluster)
+        workers = machines.workers
+        if workers and scheme == "async":
+            workers += 1  # this process only watches
+        crew = RayCrew(workers, machines.cluster)
     try:
-        yield Team(crew, "sync" if machines.parallel == AUTO else machines.parallel)
+        yield Team(crew, scheme)
     finally:
         crew.close()

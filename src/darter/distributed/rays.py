@@ -11,16 +11,20 @@ from typing import Any
 
 import torch.distributed as dist
 
+from darter.cluster import (
+    LOOPBACK,
+    first_line,
+    interface_of,
+    listen,
+    machines_of,
+    start_ray,
+    threads_of,
+)
 from darter.distributed.job import Job, follow
 from darter.distributed.link import Link
-from darter.distributed.network import LOOPBACK, interface_of, listen, threads_of
-from darter.errors import MissingExtraError, OptionError
+from darter.distributed.ray_servers import RayServers
+from darter.errors import OptionError
 from darter.machine import available_cpus
-
-HOW = (
-    'needs Ray: pip install "darter[distributed]". On one machine, '
-    "torchrun --nproc-per-node N -m darter train … does without it"
-)
 
 
 class Member:
@@ -71,11 +75,12 @@ class RayCrew:
         self.ray = start_ray(workers or 1, address)
         self.local = address is None
         self.own = LOOPBACK if self.local else self.ray.util.get_node_ip_address()
-        self.nodes = self._machines()
+        self.nodes = machines_of(self.ray)
         self.wanted = (workers or len(self.nodes)) - 1
         if self.wanted < 1:
             raise OptionError("one worker is this process itself: leave --workers out, or give 2.")
         self.hands: dict[int, _Hand] = {}
+        self._servers = RayServers([node[0] for node in self.nodes])
         self._next = 1
 
     def threads(self) -> int | str:
@@ -115,7 +120,7 @@ class RayCrew:
         try:
             self.ray.get(ready[0])
         except self.ray.exceptions.RayError as error:
-            return first_sentence(error)
+            return first_line(error)
         return "it has ended" if hand.working else ""
 
     def recruits(self) -> list[int]:
@@ -126,6 +131,12 @@ class RayCrew:
         for _ in range(self.wanted - len(self.hands)):
             self._send(self._hire())
         return [m for m in self.hands if self._store.check([f"ready/{m}"])]
+
+    def servers(self) -> RayServers:
+        return self._servers
+
+    def machines(self) -> int:
+        return len(self.nodes)
 
     def dismiss(self) -> None:
         """Members end the job by the chief's word; who does not within seconds is ended."""
@@ -162,15 +173,6 @@ class RayCrew:
             max(1, cores // max(1, beside)),
         )  # fmt: skip
 
-    def _machines(self) -> list[tuple[str, str, str]]:
-        """(id, address, host) of each, this one first."""
-        found = [
-            (n["NodeID"], n["NodeManagerAddress"], n["NodeManagerHostname"])
-            for n in self.ray.nodes()
-            if n["Alive"]
-        ]
-        return sorted(found, key=lambda node: (node[1] != self.own, node[1]))
-
     def _node(self, number: int) -> tuple[str, str, str]:
         return self.nodes[number % len(self.nodes)]
 
@@ -178,39 +180,3 @@ class RayCrew:
 def hand_cores(ray: Any, node: str) -> int:
     found = [n["Resources"].get("CPU", 1) for n in ray.nodes() if n["NodeID"] == node]
     return int(found[0]) if found else 1
-
-
-def start_ray(workers: int, address: str | None) -> Any:
-    """The module `ray`, connected to a cluster, or to a new Ray on loopback.
-
-    Its tokens are on, its reports of use to its makers are off.
-    """
-    os.environ.setdefault("RAY_AUTH_MODE", "token")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    try:
-        import ray
-    except ImportError as error:
-        raise MissingExtraError(f"training on several machines or processes {HOW}.") from error
-    if ray.is_initialized():
-        return ray
-    quiet: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
-    if address is None:
-        ray.init(
-            address="local", include_dashboard=False, num_cpus=max(workers, available_cpus()),
-            object_store_memory=256 << 20, _node_ip_address=LOOPBACK, **quiet,
-        )  # fmt: skip
-        return ray
-    try:
-        ray.init(address=address, **quiet)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise OptionError(
-            f"--cluster {address}: no Ray cluster answers there ({first_sentence(error)}). Start "
-            "one with: ray start --head"
-        ) from error
-    return ray
-
-
-def first_sentence(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__

@@ -4,13 +4,18 @@ import time
 import warnings
 from collections.abc import Generator
 from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
 
 from darter.dataset import Batch, Loader
 from darter.distributed.crew import Crew
+from darter.distributed.forecast import Measured, choose
 from darter.distributed.job import Job
-from darter.distributed.schemes import SCHEMES
+from darter.distributed.measuring import measure_link
+from darter.distributed.schemes import AUTO, SCHEMES
 from darter.errors import DarterError, OptionError
-from darter.train import Batches, Plan, Recipe, Speed, Step
+from darter.train import Batches, Lost, Plan, Recipe, Speed, Step
 from darter.train import Task as Training
 
 PATIENCE = 30.0  # seconds that a member may be behind the others before it counts as lost
@@ -28,43 +33,86 @@ class Team:
 
     def __init__(self, crew: Crew, scheme: str = "sync") -> None:
         self.crew, self.scheme = crew, scheme
-        self.events: list[str] = []  # who was lost and who joined, for the record
-        self._failures = 0
-        self._generation = 0
+        self.events: list[str] = []  # who was lost and who joined
+        self.record: dict[str, Any] = {}  # what a scheme has counted
+        self._failures = self._generation = 0
+        self._speed: Speed | None = None
+        self._ended = True
 
     def threads(self, recipe: Recipe) -> int | str:
         return self.crew.threads() if recipe.threads == "auto" else recipe.threads
 
     def expected(self, training: Training, speed: Speed) -> Speed:
+        self._speed = speed
         return speed
 
     def begin(self, training: Training, plan: Plan) -> tuple[Step, Batches]:
         check(training, plan, self.scheme)
-        job = Job.of(training, plan, self.scheme, PATIENCE)
+        servers = self.crew.servers() if self.scheme == "async" else None
+        job = Job.of(training, plan, self.scheme, PATIENCE, servers)
+        started = time.monotonic()
         self.link, self.members = self.crew.enlist(job)
+        self._ended = False
         self._wait_ready()
-        self.step = SCHEMES[self.scheme](training, plan, self.link, self)
+        scheme = self.scheme
+        if scheme == AUTO:
+            scheme = self._choose(training, plan, time.monotonic() - started)
+            if scheme == "alone":
+                self.end()
+                return training.alone(plan)
+            self.link.announce("scheme", name=scheme)
+        self.step = SCHEMES[scheme](training, plan, self.link, self)
         self.regroup()
+        if not self.step.grouped:
+            return self.step, Ticks(self, plan.steps_per_epoch * training.recipe.accumulate)
         divide = self.step.divide(self.link)
         return self.step, Announced(self, training.loader(plan.class_balance, divide))
 
     def end(self) -> None:
+        if self._ended:
+            return
+        self._ended = True
         self.link.leave()  # frees members that wait for this process
         self.link.announce("end")
         self.crew.dismiss()
         self.link.close()
+
+    def _choose(self, training: Training, plan: Plan, start: float) -> str:
+        """Measure the links and take what is expected to be the fastest, or this process alone."""
+        if self._speed is None or not self.members:
+            return "sync" if self.members else "alone"
+        self._generation += 1
+        members = [0, *self.members]
+        self.link.announce("measure", generation=self._generation, members=members)
+        self.link.join(self._generation, members)
+        latency, bandwidth = measure_link(self.link)
+        step = self._speed.seconds(plan.precision) / training.recipe.accumulate
+        norms = [m for m in training.model.modules() if m.training and is_batch_norm(m)]
+        measured = Measured(
+            step,
+            min(int(training.recipe.batch_size), len(training.train)),
+            sum(4 * p.numel() for p in training.model.parameters() if p.requires_grad),
+            latency,
+            bandwidth,
+            exchanges=2 * len(norms),
+        )
+        chosen, why = choose(measured, len(members), plan.steps * step, start)
+        self.record |= {"why": why, "latency_seconds": latency, "bytes_per_second": bandwidth}
+        self.note(why)
+        return chosen
 
     def regroup(self) -> None:
         """Make a group of all members, and give them the chief's state."""
         while True:
             self._generation += 1
             members = [0, *self.members]
-            self.link.announce("regroup", generation=self._generation, members=members)
             try:
-                self.link.join(self._generation, members)
+                if self.step.grouped:
+                    self.link.announce("regroup", generation=self._generation, members=members)
+                    self.link.join(self._generation, members)
                 self.step.regrouped()
                 return
-            except RuntimeError as error:
+            except (RuntimeError, Lost) as error:
                 self._drop_lost(error)
 
     def recover(self, error: BaseException | None) -> None:
@@ -81,7 +129,24 @@ class Team:
         if found:
             self.members = sorted({*self.members, *found})
             self.note(f"{count(len(found))} joined; {count(len(self.members) + 1)} train now")
-            self.regroup()
+            self.step.welcome()
+
+    def look(self) -> None:
+        """Leave out members that have ended, where others do not depend on them."""
+        for member in list(self.members):
+            if self.link.complaint(member) or self.crew.fate(member):
+                self._drop(member, "")
+        until = time.monotonic() + READY_SECONDS
+        self.admit()
+        while not self.members:
+            if time.monotonic() > until:
+                raise WorkerError("no worker is left, and no new one came in time.")
+            time.sleep(0.5)
+            self.admit()
+
+    def summary(self) -> dict[str, Any]:
+        """For the record of the run."""
+        return {"scheme": self.scheme, "events": self.events, **self.record}
 
     def note(self, text: str) -> None:
         self.events.append(text)
@@ -139,6 +204,23 @@ class Announced:
         self.team.admit()
         self.team.link.announce("epoch", epoch=epoch, start=start_batch)
         return self.loader.epoch(epoch, start_batch)
+
+
+@dataclass
+class Ticks:
+    """Batches that members take, as the chief counts them."""
+
+    team: Team
+    count: int
+    waited: float = 0.0
+
+    def epoch(self, epoch: int, start_batch: int = 0) -> Generator[Any, None, None]:
+        self.team.admit()
+        yield from range(start_batch, self.count)
+
+
+def is_batch_norm(module: nn.Module) -> bool:
+    return isinstance(module, nn.modules.batchnorm._BatchNorm)
 
 
 def check(training: Training, plan: Plan, scheme: str) -> None:

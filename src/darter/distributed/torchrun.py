@@ -10,10 +10,12 @@ from typing import Any
 
 import torch.distributed as dist
 
+from darter.cluster import threads_of
 from darter.distributed.job import Job, follow
 from darter.distributed.link import Link
-from darter.distributed.network import threads_of
+from darter.distributed.servers import Servers
 from darter.distributed.team import PATIENCE
+from darter.errors import OptionError
 
 
 def is_torchrun() -> bool:
@@ -55,6 +57,15 @@ class TorchrunCrew:
 
     def recruits(self) -> list[int]:
         return []
+
+    def servers(self) -> Servers:
+        raise OptionError(
+            "--parallel async needs Ray for its parameter servers: leave torchrun out, and give "
+            "--workers or --cluster."
+        )
+
+    def machines(self) -> int:
+        return 1
 
     def dismiss(self) -> None: ...
 

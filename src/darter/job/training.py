@@ -16,6 +16,8 @@ def train(run: Run, start: Start, chosen: Chosen) -> Trained:
     with run.folder.stage("train"):
         left = run.time_left(len(start.material.judged[1]))
         fitted = fit_chosen(run, start, chosen, run.folder.path, left)
+    if run.world and fitted.plan:
+        run.folder.save(workers=run.world.summary())
     run.say("train", training_sentence(fitted, start.material))
     return Trained(chosen, fitted)
 

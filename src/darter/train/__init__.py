@@ -20,7 +20,7 @@ from darter.train.explain import explain, last_block
 from darter.train.export import Parity, export
 from darter.train.fit import fit
 from darter.train.loss import CrossEntropy
-from darter.train.optimizer import set_rates, settle_recipe, settle_strategy
+from darter.train.optimizer import optimizer_of, set_rates, settle_recipe, settle_strategy
 from darter.train.pictures import make_augment, make_preprocess, usual_augment
 from darter.train.plan import Plan, Speed
 from darter.train.position import learned_state
@@ -66,6 +66,7 @@ __all__ = [
     "make_augment",
     "make_preprocess",
     "move",
+    "optimizer_of",
     "place",
     "reseed",
     "set_rates",

@@ -1,6 +1,7 @@
 """The optimizer of a run: parameter groups with their own peak rates, AdamW or SGD."""
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -39,6 +40,13 @@ def make_optimizer(
     if recipe.weights_in == "bfloat16":
         betas = (recipe.momentum, 0.999)
         return RoundedAdamW(groups, betas=betas, seed=seed_of(recipe.seed, ROUNDING))
+    return optimizer_of(groups, recipe)
+
+
+def optimizer_of(groups: list[dict[str, Any]], recipe: Recipe) -> torch.optim.Optimizer:
+    """The recipe's optimizer over such groups; "lr" is the peak rate of each."""
+    for group in groups:
+        group["peak"] = group["lr"]
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(groups, momentum=recipe.momentum)
     return torch.optim.AdamW(groups, betas=(recipe.momentum, 0.999), fused=True)

@@ -1,7 +1,7 @@
 """What a training asks of other processes that train along; `darter.distributed` has them."""
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from darter.dataset import Batch
 from darter.train.plan import Plan, Speed
@@ -36,6 +36,9 @@ class World(Protocol):
 
     def begin(self, task: "Task", plan: Plan) -> tuple["Step", Batches]:
         """Have the others join in; what this process steps with, and the batches that it takes."""
+
+    def summary(self) -> dict[str, Any]:
+        """Who trained, and what happened, for the record of the run."""
 
     def end(self) -> None:
         """Let the others go."""

@@ -1,0 +1,66 @@
+"""Ray, on loopback or the cluster that a user names."""
+
+import os
+import secrets
+from typing import Any
+
+from darter.cluster.network import LOOPBACK
+from darter.errors import MissingExtraError, OptionError
+from darter.machine import available_cpus
+
+HOW = (
+    'needs Ray: pip install "darter[distributed]". On one machine, '
+    "torchrun --nproc-per-node N -m darter train … does without it"
+)
+
+
+def start_ray(workers: int, address: str | None) -> Any:
+    """The module `ray`, connected to a cluster, or to a new Ray on loopback.
+
+    Its tokens are on, its reports of use to its makers are off.
+    """
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    try:
+        import ray
+    except ImportError as error:
+        raise MissingExtraError(f"training on several machines or processes {HOW}.") from error
+    if ray.is_initialized():
+        return ray
+    quiet: dict[str, Any] = {
+        "logging_level": "ERROR",
+        "log_to_driver": False,
+        "namespace": f"darter-{secrets.token_hex(8)}",
+    }
+    if address is None:
+        ray.init(
+            address="local", include_dashboard=False, num_cpus=max(workers, available_cpus()),
+            object_store_memory=256 << 20, _node_ip_address=LOOPBACK, **quiet,
+        )  # fmt: skip
+        return ray
+    try:
+        ray.init(address=address, **quiet)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise OptionError(
+            f"--cluster {address}: no Ray cluster answers there ({first_line(error)}). Start "
+            "one with: ray start --head"
+        ) from error
+    return ray
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error, or its kind."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+def machines_of(ray: Any) -> list[tuple[str, str, str]]:
+    """(id, address, host) of each machine, this one first."""
+    own = ray.util.get_node_ip_address()
+    found = [
+        (n["NodeID"], n["NodeManagerAddress"], n["NodeManagerHostname"])
+        for n in ray.nodes()
+        if n["Alive"]
+    ]
+    return sorted(found, key=lambda node: (node[1] != own, node[1]))

@@ -1,0 +1,240 @@
+"""Asynchronous training with a parameter server: workers never wait for each other.
+
+Source: Dean et al., "Large scale distributed deep networks", 2012 (Downpour SGD).
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import torch
+
+from darter.cluster import first_line
+from darter.dataset import Batch
+from darter.distributed.feed import Feed
+from darter.distributed.joined import JoinedStep
+from darter.distributed.servers import Group, Server, arrays, divided
+from darter.distributed.shares import every_nth
+from darter.noise import copy_into
+from darter.train import Diverged, Lost, Outcome, Step
+
+POLL_SECONDS = 0.01
+LOOK_SECONDS = 3.0  # between looks at the workers while nothing comes
+FOREVER = 1 << 30  # steps; the servers have the schedule
+SERVERS = 2  # at least; one for each machine where there are more
+
+
+class DownpourStep(JoinedStep):
+    """The chief watches the servers and validates; every member computes gradients by itself.
+
+    Each has a share of the batches that is its own, and goes through it at its own pace. What is
+    validated after an epoch are the weights of that moment; workers do not stop for it.
+    """
+
+    divide = staticmethod(every_nth)
+    grouped = False
+
+    def __init__(self, training: Any, plan: Any, link: Any, team: Any = None) -> None:
+        super().__init__(training, plan, link, team)
+        weights = {name for name, _ in self.model.named_parameters()}
+        self._statistics = [name for name in self.learned if name not in weights]
+        self._servers: list[Server] = []
+        self._names: list[str] = []
+        self._version = 0  # updates that the servers had when they were last asked
+        self._steps = plan.steps
+        self._going = False
+        self._whole = min(int(self.recipe.batch_size), len(training.train))
+        self._last = Outcome(0.0, 0.0, self._whole)
+        self._names_of: dict[int, tuple[str, ...]] = {}
+        self._pool = ThreadPoolExecutor(8, "darter push")
+
+    # The chief.
+
+    def regrouped(self) -> None:
+        """Start servers with the chief's state, and have the workers push to them."""
+        assert self.team
+        servers = self.team.crew.servers()
+        parts = divided(
+            self._groups(),
+            self._statistics,
+            {name: value.numel() for name, value in self.learned.items()},
+            max(SERVERS, self.team.crew.machines()),
+        )
+        self._names = servers.make(parts, self.recipe, len(self.team.members))
+        self._servers = [servers.find(name) for name in self._names]
+        state = self._own_state()
+        for part, server in zip(parts, self._servers, strict=True):
+            own = {
+                key: {n: value for n, value in state[key].items() if n in part.names}
+                for key in ("learned", "average", "optimizer")
+            }
+            server.load({**own, "updates": state["updates"]}, self._version, self._steps)
+        if self._going:
+            self.welcome()
+
+    def welcome(self) -> None:
+        """Tell the workers, new ones too, where the servers are."""
+        assert self.team
+        self._going = True
+        self.link.announce("go", servers=self._names, members=self.team.members)
+
+    def __call__(self, group: list[Batch], number: int, steps: int) -> Outcome:
+        """Wait until the servers have made update `number`."""
+        self._steps = steps
+        if not self._going:  # they run ahead of validation from the first step on, not before
+            self.welcome()
+        looked = time.monotonic()
+        figures: list[tuple[float, float, int]] = []
+        while self._version <= number:
+            try:
+                told = self._each(lambda server: server.progress(steps))
+            except Lost as error:
+                self._version = number
+                raise self.lost(error) from error
+            if trouble := next((t for _, _, t in told if t), ""):
+                raise Diverged(trouble)
+            self._version = told[0][0]
+            figures += told[0][1]
+            if self._version > number:
+                break
+            if time.monotonic() - looked > LOOK_SECONDS and self.team:
+                self.team.look()
+                looked = time.monotonic()
+            time.sleep(POLL_SECONDS)
+        if self.team:
+            self.team.went_well()
+        self._last = mean(figures) if figures else self._last
+        return self._last
+
+    def settle(self) -> None:
+        """Weights, averages and the optimizer's state come from the servers to the chief."""
+        try:
+            states = self._each(lambda server: server.state())
+        except Lost as error:
+            if self.team is None:
+                raise
+            self.team.recover(error)
+            return
+        for state in states:
+            self._adopt(state)
+        if self.team is None:
+            return
+        counted = sorted(states[0]["staleness"].items())
+        self.team.record["staleness"] = {str(stale): times for stale, times in counted}
+        self.team.record["rejected"] = states[0]["rejected"]
+
+    def state(self) -> dict[str, Any]:
+        if self._servers:
+            self.settle()
+        return super().state()
+
+    def restore(self, state: Any) -> None:
+        Step.restore(self, state)
+        self._version = state["position"]["step"]
+        if self.team:
+            self.team.regroup()
+
+    # A worker.
+
+    def obey(self, command: dict[str, Any], feed: Feed) -> None:
+        """Compute gradients and push them until the servers say that training is over."""
+        if self.link.member not in command["members"]:
+            return
+        assert self.servers is not None
+        self.link.rank = command["members"].index(self.link.member)
+        self.link.size = len(command["members"])
+        self.lane = (self.link.member,)
+        self._servers = [self.servers.find(name) for name in command["servers"]]
+        self._over = False
+        feed.open(0)
+        number = 0
+        while not self._over:
+            try:
+                self._pull()
+                super().__call__(feed.take_on(), number, FOREVER)
+            except Diverged as error:
+                self._servers[0].report(str(error))
+                return
+            number += 1
+
+    def _pull(self) -> None:
+        self._versions = []
+        for version, weights in self._each(lambda server: server.pull()):
+            self._versions.append(version)
+            tensors = {name: torch.tensor(value) for name, value in weights.items()}
+            copy_into({name: self.learned[name] for name in tensors}, tensors)
+
+    def summed(self, total: float, correct: float) -> tuple[float, float]:
+        self._done = total, correct
+        return total, correct
+
+    def update(self) -> None:
+        """Push instead of stepping; each server gets what belongs to it."""
+        parameters = dict(self.model.named_parameters())
+        learning = [parameters[n] for n in self.learned if n in parameters]
+        if self.recipe.clip_gradient:
+            torch.nn.utils.clip_grad_norm_(learning, self.recipe.clip_gradient)
+        values = {n: self.learned[n].numpy(force=True) for n in self._statistics}
+        for name in self.learned:
+            if name in parameters and parameters[name].grad is not None:
+                values[name] = parameters[name].grad.numpy(force=True)  # type: ignore[union-attr]
+        figures = (*self._done, self._whole)
+        versions = dict(zip(map(id, self._servers), self._versions, strict=True))
+        told = self._each(
+            lambda server: server.push(versions[id(server)], self._of(server, values), figures)
+        )
+        self._over = any(over for _, over in told)
+
+    def _of(self, server: Server, values: Mapping[str, Any]) -> dict[str, Any]:
+        names = self._names_of.get(id(server)) or server.names()
+        self._names_of[id(server)] = names
+        return {name: values[name] for name in names if name in values}
+
+    # Both.
+
+    def _each(self, ask: Callable[[Server], Any]) -> list[Any]:
+        """The answers of all servers, which are asked at the same time."""
+        try:
+            return list(self._pool.map(ask, self._servers))
+        except Diverged:
+            raise
+        except Exception as error:  # of whatever carries the call
+            raise Lost(f"a parameter server is lost: {first_line(error)}") from error
+
+    def _groups(self) -> list[Group]:
+        names = {p: n for n, p in self.model.named_parameters()}
+        return [
+            Group(tuple(names[p] for p in g["params"]), g["peak"], g["weight_decay"])
+            for g in self.optimizer.param_groups
+        ]
+
+    def _own_state(self) -> dict[str, Any]:
+        """The chief's state by the names of weights, as arrays."""
+        parameters, state = dict(self.model.named_parameters()), self.optimizer.state
+        average = self.average
+        return {
+            "learned": arrays(self.learned),
+            "average": arrays(average.values) if average else {},
+            "updates": average.updates if average else 0,
+            "optimizer": {n: arrays(state[p]) for n, p in parameters.items() if p in state},
+        }
+
+    def _adopt(self, state: Mapping[str, Any]) -> None:
+        learned = {name: torch.tensor(value) for name, value in state["learned"].items()}
+        copy_into({name: self.learned[name] for name in learned}, learned)
+        if self.average:
+            values = {name: torch.tensor(value) for name, value in state["average"].items()}
+            copy_into({name: self.average.values[name] for name in values}, values)
+            self.average.updates = state["updates"]
+        parameters = dict(self.model.named_parameters())
+        for name, entries in state["optimizer"].items():
+            kept = {key: torch.tensor(value) for key, value in entries.items()}
+            self.optimizer.state[parameters[name]] = kept
+
+
+def mean(figures: list[tuple[float, float, int]]) -> Outcome:
+    """What a step tells, as the mean of several."""
+    losses, right, pictures = zip(*figures, strict=True)
+    many = len(figures)
+    return Outcome(sum(losses) / many, sum(right) / many, round(sum(pictures) / many))

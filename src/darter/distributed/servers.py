@@ -1,0 +1,197 @@
+"""The parameter server: some of the weights, with the optimizer that moves them.
+
+Workers push gradients and pull weights without waiting for each other (Downpour, Dean et al. 2012).
+A gradient of weights that have moved on s times since moves them by a rate divided by s; one that
+is staler than the bound is not used. Source of the rate: Zhang et al., arXiv:1511.05950.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from darter.noise import Average, copy_into
+from darter.train import Recipe, optimizer_of, set_rates
+
+MOST_STALE = 8  # updates
+
+
+@dataclass(frozen=True)
+class Group:
+    """Weights by name that share a peak rate and a decay."""
+
+    names: tuple[str, ...]
+    rate: float
+    weight_decay: float
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one server keeps: groups of weights, and running statistics of norms."""
+
+    groups: tuple[Group, ...]
+    statistics: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (*(name for group in self.groups for name in group.names), *self.statistics)
+
+
+class Server:
+    """recipe: of the training. workers: how many push, about; statistics move by a share each."""
+
+    def __init__(
+        self, part: Part, recipe: Recipe, workers: int, most_stale: int = MOST_STALE
+    ) -> None:
+        self._part, self._recipe, self._workers = part, recipe, workers
+        self._most_stale = most_stale
+        self._version = self._limit = self._rejected = 0
+        self._staleness: Counter[int] = Counter()
+        self._figures: list[tuple[float, float, int]] = []
+        self._trouble = ""
+        self._one = threading.Lock()  # calls may come from several threads
+
+    def load(self, state: Mapping[str, Any], version: int, limit: int) -> None:
+        """Begin with these weights after `version` updates, and stop after `limit`."""
+        self._version, self._limit = version, limit
+        self.learned = {n: torch.tensor(state["learned"][n]) for n in self._part.names}
+        self._optimizer = optimizer_of(
+            [
+                {
+                    "params": [self.learned[n].requires_grad_() for n in group.names],
+                    "lr": group.rate,
+                    "weight_decay": group.weight_decay,
+                }
+                for group in self._part.groups
+            ],
+            self._recipe,
+        )
+        for name, entries in state["optimizer"].items():
+            self._optimizer.state[self.learned[name]] = {
+                key: torch.tensor(value) for key, value in entries.items()
+            }
+        self._average = None
+        if self._recipe.ema:
+            live = {name: value.detach() for name, value in self.learned.items()}
+            self._average = Average(live, self._recipe.ema)
+            copy_into(self._average.values, {n: torch.tensor(state["average"][n]) for n in live})
+            self._average.updates = state["updates"]
+
+    def names(self) -> tuple[str, ...]:
+        return self._part.names
+
+    def pull(self) -> tuple[int, dict[str, Any]]:
+        """(number of updates, the weights as arrays)."""
+        with self._one:
+            return self._version, arrays(self.learned)
+
+    def push(
+        self, version: int, values: Mapping[str, Any], figures: tuple[float, float, int]
+    ) -> tuple[bool, bool]:
+        """Move by a gradient that was computed on the weights of `version`.
+
+        values: gradients and statistics by name.   figures: loss, how many right, of how many.
+        Returns (was it used, is training over).
+        """
+        with self._one:
+            return self._push(version, values, figures)
+
+    def _push(
+        self, version: int, values: Mapping[str, Any], figures: tuple[float, float, int]
+    ) -> tuple[bool, bool]:
+        if self._version >= self._limit:
+            return False, True
+        stale = self._version - version
+        if stale > self._most_stale:
+            self._rejected += 1
+            return False, False
+        self._staleness[stale] += 1
+        for name, value in values.items():
+            given = torch.tensor(value)
+            if name in self._part.statistics:
+                self._mix(self.learned[name], given)
+            else:
+                self.learned[name].grad = given
+        set_rates(self._optimizer, self._recipe, self._version, self._limit)
+        for group in self._optimizer.param_groups:
+            group["lr"] /= max(1, stale)
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        if self._average:
+            self._average.update()
+        self._version += 1
+        self._figures.append(figures)
+        return True, self._version >= self._limit
+
+    def progress(self, limit: int) -> tuple[int, list[tuple[float, float, int]], str]:
+        """(updates so far, figures of those since the last call, what went wrong)."""
+        with self._one:
+            self._limit = limit
+            figures, self._figures = self._figures, []
+            return self._version, figures, self._trouble
+
+    def report(self, trouble: str) -> None:
+        """A worker cannot go on, e.g. as its loss is no number."""
+        self._trouble = trouble
+
+    def state(self) -> dict[str, Any]:
+        """What `load` takes, with what was counted."""
+        with self._one:
+            return self._state()
+
+    def _state(self) -> dict[str, Any]:
+        names = {p: n for n, p in self.learned.items()}
+        average = self._average
+        return {
+            "learned": arrays(self.learned),
+            "average": arrays(average.values) if average else {},
+            "updates": average.updates if average else 0,
+            "optimizer": {names[p]: arrays(s) for p, s in self._optimizer.state.items()},
+            "staleness": dict(self._staleness),
+            "rejected": self._rejected,
+        }
+
+    @torch.no_grad()
+    def _mix(self, kept: Tensor, given: Tensor) -> None:
+        if kept.is_floating_point():
+            kept.lerp_(given, 1 / max(1, self._workers))
+        else:
+            kept.copy_(given)
+
+
+class Servers(Protocol):
+    """Where servers run. A member finds by name what the chief made."""
+
+    def make(self, parts: Sequence[Part], recipe: Recipe, workers: int) -> list[str]:
+        """Start a server for each part, in place of earlier ones; their names."""
+
+    def find(self, name: str) -> Server:
+        """What passes calls on to the server of that name."""
+
+
+def divided(groups: Sequence[Group], statistics: Sequence[str], sizes: Mapping[str, int],
+            servers: int) -> list[Part]:  # fmt: skip
+    """Parts of about the same size. sizes: elements by name; statistics too."""
+    where: dict[str, int] = {}
+    load = [0] * servers
+    for name in sorted([*sizes], key=lambda n: (-sizes[n], n)):
+        where[name] = load.index(min(load))
+        load[where[name]] += sizes[name]
+    parts = []
+    for k in range(servers):
+        own = [
+            Group(names, group.rate, group.weight_decay)
+            for group in groups
+            if (names := tuple(n for n in group.names if where[n] == k))
+        ]
+        parts.append(Part(tuple(own), tuple(n for n in statistics if where[n] == k)))
+    return [part for part in parts if part.groups]
+
+
+def arrays(tensors: Mapping[str, Any]) -> dict[str, Any]:
+    known = {name: value for name, value in tensors.items() if value is not None}
+    return {name: value.detach().cpu().numpy().copy() for name, value in known.items()}
