@@ -231,6 +231,8 @@ def check(training: Training, plan: Plan, scheme: str) -> None:
             "fixed-point arithmetic and weights in bfloat16 are for training in one process; "
             "leave --workers out, or take another precision."
         )
+    if recipe.swa and scheme in ("async", "pipeline"):
+        raise OptionError(f'swa = {recipe.swa:g} does not go with "{scheme}"; set it to 0.')
     if plan.precision == "float16" and scheme != "sync":
         raise OptionError(f'float16 does not train by "{scheme}"; take float32 or bfloat16.')
 
