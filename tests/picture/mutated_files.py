@@ -4,6 +4,7 @@ python -m tests.picture.mutated_files FIRST COUNT NOTE     # NOTE: file that nam
 """
 
 import io
+import itertools
 import random
 import sys
 import time
@@ -14,13 +15,14 @@ import numpy as np
 from PIL import Image
 
 from darter.picture import KINDS, Augment, Encoded, PictureError, decode, open_pixels
+from tests.picture.valid_files import valid_files
 
 SLOWEST = 20.0  # seconds for one file, on a busy machine; none takes a tenth of it
 MAX_PIXELS = 4_000_000
 
 
 def good_files() -> list[bytes]:
-    """JPEG, PNG, WebP and GIF in several kinds each."""
+    """Every format that is read, in several kinds each."""
     rng = np.random.default_rng(0)
     coarse = Image.fromarray(rng.integers(0, 256, (6, 8, 3), np.uint8))
     picture = coarse.resize((61, 47), Image.Resampling.BICUBIC)
@@ -43,6 +45,17 @@ def good_files() -> list[bytes]:
         ("WEBP", picture, frames),
         ("GIF", picture, {}),
         ("GIF", picture, frames),
+        ("AVIF", picture, {"speed": 10}),
+        ("JPEG2000", picture, {}),
+        ("PPM", picture, {}),
+        ("PPM", picture.convert("1"), {}),
+        ("ICO", picture, {}),
+        ("PCX", picture, {}),
+        ("PCX", picture.convert("P"), {}),
+        ("QOI", picture, {}),
+        ("SGI", picture, {}),
+        ("TGA", picture, {"compression": "tga_rle"}),
+        ("TIFF", picture, {"compression": "jpeg"}),
     ]
     files = []
     for name, image, options in kinds:
@@ -50,6 +63,12 @@ def good_files() -> list[bytes]:
         image.save(buffer, name, **options)
         files.append(buffer.getvalue())
     return files
+
+
+def other_files() -> list[bytes]:
+    """TIFFs, PNGs and BMPs that Pillow does not write, of every kind of pixels."""
+    some = itertools.islice(valid_files(), 0, None, 29)
+    return [file.content for file in some if not file.unread and file.value_range is None]
 
 
 def mutated(content: bytes, draw: random.Random) -> bytes:
@@ -118,13 +137,14 @@ def view(content: bytes) -> None:
 
 
 def main(first: int, count: int, note: Path) -> None:
-    files = good_files()
-    for content in files:
+    files, others = good_files(), other_files()
+    for content in (*files, *others):
         assert outcome(content) == "good"
     found: Counter[str] = Counter()
     slowest = 0.0
     for number in range(first, first + count):
-        content = mutated(files[number % len(files)], random.Random(number))
+        chosen = others if number % 3 == 0 else files  # most of which darter reads by itself
+        content = mutated(chosen[number % len(chosen)], random.Random(number))
         note.write_bytes(content)
         began = time.perf_counter()
         found[outcome(content)] += 1

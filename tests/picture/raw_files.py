@@ -6,6 +6,16 @@ import zlib
 import numpy as np
 
 from tests.picture.odd_files import png
+from tests.picture.tiff_codecs import (
+    FLOAT,
+    HORIZONTAL,
+    NONE,
+    compress,
+    differences,
+    float_differences,
+)
+
+TILE = 16  # pixels
 
 
 def packed(values: np.ndarray, bits: int, order: str = ">") -> bytes:
@@ -50,25 +60,28 @@ def tiff_of(
     planar: bool = False,
     extra: tuple[int, ...] = (),
     format: int = 1,
-    compressed: bool = False,
+    compression: int = NONE,
+    predictor: int = 1,
     palette: np.ndarray | None = None,
     rows_per_strip: int | None = None,
+    tiled: bool = False,
     big: bool = False,
     more: dict[int, tuple[str, bytes]] | None = None,
 ) -> bytes:
-    """values: (H, W, channels); of format 2 signed, of format 3 float."""
+    """values: (H, W, channels); of format 2 signed, of format 3 float.
+
+    compression, predictor: as in `tiff_codecs`.   tiled: in squares of 16 pixels.
+    more: other tags, each with the form of its numbers and their bytes.
+    """
     height, width, channels = values.shape
     rows = rows_per_strip or height
     planes = np.moveaxis(values, 2, 0)[..., None] if planar else values[None]
     strips = []
     for plane in planes:
-        for y in range(0, height, rows):
-            part = plane[y : y + rows].reshape(len(plane[y : y + rows]), -1)
-            if format == 1:
-                raw = _packed12(part) if bits == 12 else packed(part, bits, order)
-            else:
-                raw = part.astype(f"{order}{'if'[format - 2]}{bits // 8}").tobytes()
-            strips.append(zlib.compress(raw) if compressed else raw)
+        parts = [plane[y : y + rows] for y in range(0, height, rows)]
+        for part in _tiles(plane) if tiled else parts:
+            lines = [_line(line[None], bits, order, format, predictor) for line in part]
+            strips.append(compress(lines, compression))
     shorts = lambda *v: ("H", struct.pack(f"{order}{len(v)}H", *v))  # noqa: E731
     longs = lambda *v: ("I", struct.pack(f"{order}{len(v)}I", *v))  # noqa: E731
     offsets, at = [], 16
@@ -79,20 +92,45 @@ def tiff_of(
         256: shorts(width),
         257: shorts(height),
         258: shorts(*[bits] * channels),
-        259: shorts(8 if compressed else 1),
+        259: shorts(compression),
         262: shorts(photometric),
-        273: longs(*offsets),
         277: shorts(channels),
-        278: shorts(rows),
-        279: longs(*map(len, strips)),
         284: shorts(2 if planar else 1),
+        317: shorts(predictor),
         **({320: shorts(*palette.T.ravel())} if palette is not None else {}),
         **({338: shorts(*extra)} if extra else {}),
         339: shorts(*[format] * channels),
+        **({322: shorts(TILE), 323: shorts(TILE)} if tiled else {278: shorts(rows)}),
+        **({324: longs(*offsets)} if tiled else {273: longs(*offsets)}),
+        **({325: longs(*map(len, strips))} if tiled else {279: longs(*map(len, strips))}),
         **(more or {}),
     }
     body = b"".join(strip + b"\0" * (len(strip) % 2) for strip in strips)
     return _tiff(tags, body, order, big)
+
+
+def _tiles(plane: np.ndarray) -> list[np.ndarray]:
+    height, width = plane.shape[:2]
+    room = [(0, -height % TILE), (0, -width % TILE), (0, 0)]
+    plane = np.pad(plane, room, mode="edge")
+    return [
+        plane[y : y + TILE, x : x + TILE]
+        for y in range(0, height, TILE)
+        for x in range(0, width, TILE)
+    ]
+
+
+def _line(row: np.ndarray, bits: int, order: str, format: int, predictor: int) -> bytes:
+    """row: (1, W, channels)"""
+    if predictor == FLOAT:
+        return float_differences(row.astype(f"f{bits // 8}"))
+    if format == 1 and bits < 8:
+        return packed(row.reshape(1, -1), bits)
+    if format == 1 and bits == 12:
+        return _packed12(row.reshape(1, -1))
+    row = row.astype(f"{'uif'[format - 1]}{bits // 8}")
+    row = differences(row) if predictor == HORIZONTAL else row
+    return row.astype(row.dtype.newbyteorder(order)).tobytes()
 
 
 def _packed12(values: np.ndarray) -> bytes:

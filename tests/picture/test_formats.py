@@ -1,5 +1,6 @@
 """What a file is by its first bytes, and formats that need a library of their own."""
 
+import re
 import struct
 import sys
 import types
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from darter.extras import install_line
 from darter.picture import PictureError, decode, formats
 from tests.picture.odd_files import encoded, picture
 
@@ -42,7 +44,7 @@ def test_avif_under_another_major_brand():
 
 def test_heic_names_what_reads_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
-    with pytest.raises(PictureError, match=r'pip install "darter\[heic\]"') as error:
+    with pytest.raises(PictureError, match=re.escape(install_line("heic"))) as error:
         decode(ftyp(b"mif1", b"heic"))
     assert error.value.kind == "unsupported format"
 

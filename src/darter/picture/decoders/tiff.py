@@ -13,7 +13,7 @@ from darter.picture.decoders.modes import (
     measured,
     to_colors,
 )
-from darter.picture.source import ValueRange
+from darter.picture.source import PictureError, ValueRange
 
 _BITS, _PHOTOMETRIC, _SAMPLES, _PLANAR, _EXTRA, _FORMAT = 258, 262, 277, 284, 338, 339
 _WHITE_IS_ZERO, _SIGNED = 0, 2
@@ -22,18 +22,24 @@ _NATIVE = {"I;16BS": "I;16NS", "I;32BS": "I;32NS", "F;32BF": "F;32NF", "I;16R": 
 
 
 def prepare(data: bytes) -> bytes:
-    """Grey of 16 bits with white 0 as with black 0: Pillow does not turn it, nor read all of it."""
+    """Grey beyond 8 bits, or signed, with white 0 as with black 0: Pillow does not turn it, nor
+    read all of it."""
     try:
         place, order = _place_of(data, _PHOTOMETRIC), _order(data)
-        wide = _place_of(data, _BITS)
-        if place is None or wide is None:
-            return data
-        white_is_zero = struct.unpack_from(f"{order}H", data, place)[0] == _WHITE_IS_ZERO
-        if not white_is_zero or struct.unpack_from(f"{order}H", data, wide)[0] != 16:
-            return data
+        white_is_zero = _short(data, _PHOTOMETRIC, 1) == _WHITE_IS_ZERO
+        plain = _short(data, _BITS, 1) <= 8 and _short(data, _FORMAT, 1) == 1
     except struct.error:
         return data
+    if place is None or not white_is_zero or plain:
+        return data
     return data[:place] + struct.pack(f"{order}H", 1) + data[place + 2 :]
+
+
+def _short(data: bytes, tag: int, default: int) -> int:
+    place = _place_of(data, tag)
+    if place is None:
+        return default
+    return int(struct.unpack_from(f"{_order(data)}H", data, place)[0])
 
 
 def _order(data: bytes) -> str:
@@ -60,6 +66,10 @@ def colors(image: Any, opened: Open, data: bytes, value_range: ValueRange | None
     place = _place_of(data, _PHOTOMETRIC)
     inverted = place is not None and data[place : place + 2] == b"\0\0"
     signed = _SIGNED in tags.get(_FORMAT, (1,))
+    if image.mode in ("LA", "La", "PA") and tags.get(_PLANAR, 1) == 2:
+        raise PictureError(  # Pillow puts the alpha elsewhere
+            "unsupported pixels", "one color and alpha in separate planes are not read"
+        )
     _mend(image)
     if bits == 16 and image.mode in ("RGB", "RGBA", "CMYK"):
         raw = raw_mode(image)
