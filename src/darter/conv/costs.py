@@ -36,8 +36,11 @@ def bfloat16_cost() -> float:
     """Cycles of a bfloat16 product, in those of a float32 one."""
     if not multiplies_bfloat16():
         return 1.1
-    if active_isa() == "amx":
-        return 0.24
+    return 0.24 if active_isa() == "amx" else pairs_cost()
+
+
+def pairs_cost() -> float:
+    """The same without tiles."""
     return 1.95 if "Intel" in cpu_name() else 0.53  # Intel's AVX-512 adds one pair every two cycles
 
 

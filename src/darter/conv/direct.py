@@ -8,6 +8,8 @@ from darter.conv.costs import (
     bfloat16_cost,
     bytes_of,
     depth,
+    multiplies_bfloat16,
+    pairs_cost,
     whole_blocks,
     with_weights,
 )
@@ -15,6 +17,7 @@ from darter.conv.spec import ConvSpec
 from darter.kernels import BLOCK
 
 ROUNDING_CYCLES = 0.3  # per number of a picture
+PAIRED_STRIDES = (3, 6, 12)  # numbers between output pixels, channels side by side
 
 
 @dataclass(frozen=True)
@@ -38,16 +41,26 @@ class Direct:
         cycles = 1.05 * self.products(spec) / FMAS_PER_CYCLE
         if self.precision == "bfloat16":
             n, c, h, w = spec.x
-            cycles = cycles * bfloat16_cost() + ROUNDING_CYCLES * n * whole_blocks(c) * h * w
+            few = self._in_pairs(spec)
+            cycles *= pairs_cost() if few else bfloat16_cost()
+            cycles += ROUNDING_CYCLES * n * (4 * c if few else whole_blocks(c)) * h * w
         return with_weights(cycles / threads, self.weight_bytes(spec))
 
     def products(self, spec: ConvSpec) -> int:
         n, _, h, w = spec.y
         return n * h * w * self._weights(spec)
 
+    def _in_pairs(self, spec: ConvSpec) -> bool:
+        """Whether pixels of a few channels are laid side by side."""
+        known = spec.x[1] <= 4 and spec.x[1] * spec.stride[1] in PAIRED_STRIDES
+        plain = spec.groups == 1 and spec.dilation[1] == 1
+        return self.precision == "bfloat16" and multiplies_bfloat16() and known and plain
+
     def _weights(self, spec: ConvSpec) -> int:
         """Of the packed filters: two blocks of them share the channels that either sees."""
         filters, channels, r, s = spec.w
+        if self._in_pairs(spec):
+            return whole_blocks(filters) * r * 2 * -(-s * channels // 2)
         if spec.groups > 1:
             per_group = filters // spec.groups
             channels = min(spec.x[1], -(-2 * BLOCK // per_group) * channels)

@@ -155,7 +155,11 @@ void run_stride(const Product& p) {
         if (p.row_stride == 2 * kBlock)
             return run<Arithmetic, Rows, Blocks, kBlock, 2 * kBlock, 0>(p);
         if constexpr (Rows <= kAnyStrideRows) return run<Arithmetic, Rows, Blocks, kBlock, 0, 0>(p);
-    } else if constexpr (Arithmetic::pack == 1) {
+    } else if constexpr (Arithmetic::pack == 2) {  // depth is 2: pixels of 3 channels side by side
+        if (p.row_stride == 3) return run<Arithmetic, Rows, Blocks, 2, 3, 0>(p);
+        if (p.row_stride == 6) return run<Arithmetic, Rows, Blocks, 2, 6, 0>(p);
+        if (p.row_stride == 12) return run<Arithmetic, Rows, Blocks, 2, 12, 0>(p);
+    } else {
         if (p.row_stride == 1) return run<Arithmetic, Rows, Blocks, 1, 1, 0>(p);
         if (p.row_stride == 2) return run<Arithmetic, Rows, Blocks, 1, 2, 0>(p);
         if (p.row_stride == 4) return run<Arithmetic, Rows, Blocks, 1, 4, 0>(p);

@@ -33,7 +33,7 @@ struct Product {
                       // + row instead; depth is 16
     int rows;    // 1 ... ProductKernels::rows
     int blocks;  // 1 ... ProductKernels::blocks
-    int depth;   // 16 or 1
+    int depth;   // 16; float32 also 1, bfloat16 also 2 with a row_stride of 3, 6 or 12
     void* out;  // float32; out(row, block) is 16 numbers at out + row * out_row + block * out_block
     int64_t out_row, out_block;
     const float* bias;      // blocks * 16 floats, or null

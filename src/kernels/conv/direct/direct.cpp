@@ -8,7 +8,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "conv/convolution.hpp"
+#include "conv/direct/by_rows.hpp"
+#include "conv/direct/few_channels.hpp"
 #include "runtime/thread_pool.hpp"
 
 namespace darter {
@@ -29,10 +30,10 @@ struct Band {
     int64_t image, first_row, last_row, first_column, last_column;
 };
 
-class Direct final : public Convolution {
+class Direct final : public ByRows {
 public:
     Direct(const ConvSpec& spec, const Filters& filters, Precision precision)
-        : Convolution(flattened(spec), filters),
+        : ByRows(flattened(spec), filters),
           operands_(precision),
           kernels_(operands_.product()),
           unit_(spec.c <= kPlainChannels && precision == Precision::float32 ? 1 : kBlock),
@@ -105,7 +106,7 @@ private:
     }
 
     Direct(const Direct& other, int64_t n, int64_t x_blocks, int64_t y_blocks)
-        : Convolution(other, n, x_blocks, y_blocks),
+        : ByRows(other, n, x_blocks, y_blocks),
           operands_(other.operands_),
           kernels_(other.kernels_),
           unit_(other.unit_),
@@ -259,65 +260,14 @@ private:
         p.row_stride = spec.stride_w * unit_;
         p.blocks = static_cast<int>(pair.blocks);
         p.depth = static_cast<int>(unit_);
-        p.out_row = kBlock;
-        p.out_block = out_pixels * kBlock;
         p.bias = bias_.data() + pair.out_block * kBlock;
-        p.low = low_;
-        p.high = high_;
-        p.finish = true;
         int64_t from = pair.in_first * view.block_stride +
                        (row - band.first_row) * spec.stride_h * view.row_stride;
         auto input = [&](int64_t column) {
             return operands_.at(view.data, from + (column - view.first_column) * p.row_stride);
         };
-        if (arrays.y_element == Element::bfloat16 && !(operands_.pack() == 2 && clamps()))
-            return round_row(p, band, input, index, arrays);
-        if (arrays.y_element == Element::bfloat16) {
-            p.rounded = true;
-            return write_row<uint16_t>(p, band, input, index, arrays);
-        }
-        write_row<float>(p, band, input, index, arrays);
-        float* y = static_cast<float*>(arrays.y) + index + band.first_column * kBlock;
-        for (int64_t block = 0; block < pair.blocks; ++block)
-            activate(y + block * p.out_block, (band.last_column - band.first_column) * kBlock);
-    }
-
-    // Straight from the registers.
-    template <typename Number, typename Input>
-    void write_row(Product p, const Band& band, const Input& input, int64_t index,
-                   const Arrays& arrays) const {
-        Number* y = static_cast<Number*>(arrays.y) + index;
-        const Number* residual = static_cast<const Number*>(arrays.residual);
-        for (int64_t column = band.first_column; column < band.last_column; column += tile_) {
-            p.rows = static_cast<int>(std::min(tile_, band.last_column - column));
-            p.a = input(column);
-            p.out = y + column * kBlock;
-            p.residual = residual ? residual + index + column * kBlock : nullptr;
-            kernels_.run(p);
-        }
-    }
-
-    // The same into bfloat16, by way of a tile in the L1 cache.
-    template <typename Input>
-    void round_row(Product p, const Band& band, const Input& input, int64_t index,
-                   const Arrays& arrays) const {
-        const int64_t plane = p.out_block;
-        auto* y = static_cast<uint16_t*>(arrays.y) + index;
-        const auto* residual = static_cast<const uint16_t*>(arrays.residual);
-        float* sums = scratch(Scratch::worker_b, tile_ * p.blocks * kBlock);
-        p.out = sums;
-        p.finish = false;
-        for (int64_t column = band.first_column; column < band.last_column; column += tile_) {
-            p.rows = static_cast<int>(std::min(tile_, band.last_column - column));
-            p.a = input(column);
-            p.out_block = p.rows * kBlock;
-            kernels_.run(p);
-            for (int block = 0; block < p.blocks; ++block) {
-                const int64_t at = block * plane + column * kBlock;
-                finish(sums + block * p.out_block, residual ? residual + index + at : nullptr,
-                       y + at, p.out_block);
-            }
-        }
+        write(p, kernels_, operands_.pack() == 2,
+              {index, band.first_column, band.last_column, tile_}, input, arrays);
     }
 
     const Operands operands_;
@@ -332,6 +282,8 @@ private:
 
 std::unique_ptr<Convolution> make_direct(const ConvSpec& spec, const Filters& filters,
                                          Precision precision) {
+    if (precision == Precision::bfloat16 && suits_few_channels(spec))
+        return make_few_channels(spec, filters);
     return std::make_unique<Direct>(spec, filters, precision);
 }
 
