@@ -17,7 +17,7 @@ FLOORS = {
     "model": 4, "arrange": 4, "precision": 4,
     "noise": 5, "transfer": 5,
     "train": 6,
-    "doctor": 7, "bench": 7, "report": 7, "distributed": 7, "detect": 7,
+    "doctor": 7, "bench": 7, "report": 7, "distributed": 7, "detect": 7, "caption": 7,
     "job": 8, "serve": 8,
     "api": 9,
     "cli": 10,

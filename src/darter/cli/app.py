@@ -28,6 +28,7 @@ COMMANDS = {
     "pack": ("darter.cli.pack:pack", "Pack a folder of pictures for a slow disk."),
     "predict": ("darter.cli.predict:predict", "Say what is in pictures, with a trained model."),
     "detect": ("darter.cli.detect:detect", "Find and count things in pictures."),
+    "caption": ("darter.cli.caption:caption", "Write a sentence about each picture."),
     "evaluate": ("darter.cli.evaluate:evaluate", "Measure a model on labelled pictures."),
     "export": ("darter.cli.export:export", "Write a model for another runtime."),
     "doctor": ("darter.cli.doctor:doctor", "Say what limits training on this machine."),

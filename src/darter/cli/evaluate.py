@@ -68,7 +68,8 @@ def evaluate(
 
     Accuracy with its 95% interval, precision, recall and F1 of every class, what is mistaken
     for what, and whether the confidence is honest. Classes are matched by name. Of a detector,
-    on pictures with boxes: average precision, precision, recall and counts of every class.
+    on pictures with boxes: average precision, precision, recall and counts of every class. Of a
+    caption model, on pictures with captions: BLEU, ROUGE-L and CIDEr.
     """
     for out in (csv, html):
         if out is not None:
@@ -78,6 +79,11 @@ def evaluate(
     samples, used, shown = _pictures(model, folder, split)
     if task_of(samples) == "detect":
         _evaluate_detector(model, samples, used, shown, json, csv, html, runtime, threads, tiles)
+        return
+    if task_of(samples) == "caption":
+        if html is not None:
+            raise OptionError("--html: of captions there is --csv and --json")
+        _evaluate_captions(model, samples, used, shown, json, csv, runtime, threads)
         return
     session = options.open_model(model, threads, classes, size, mean, std, runtime, precision)
     from darter.cli import scores
@@ -144,6 +150,32 @@ def _evaluate_detector(
         print(to_json(record))
     else:
         finds.show(result, record, title)
+
+
+def _evaluate_captions(
+    model: str,
+    samples: list["Sample"],
+    used: str | None,
+    shown: str,
+    json: bool,
+    csv: Path | None,
+    runtime: str,
+    threads: int | None,
+) -> None:
+    """BLEU, ROUGE-L and CIDEr of sentences against those that people wrote."""
+    from darter.cli import sentences
+    from darter.model import evaluate_captions, load_captioner
+
+    captioner = load_captioner(model, runtime=runtime, threads=threads)
+    with _progress() as progress:
+        result = evaluate_captions(captioner, samples, progress=progress)
+    record = result.to_json(split=used or "all")
+    if csv is not None:
+        write_atomic(csv, sentences.rows_as_csv(result))
+    if json:
+        print(to_json(record))
+    else:
+        sentences.show(result, f"{model} on {shown}")
 
 
 def _pictures(

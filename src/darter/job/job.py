@@ -14,6 +14,7 @@ from darter.dataset import Listing
 from darter.distributed import Machines, world_of
 from darter.errors import DarterError
 from darter.job import judging, stages
+from darter.job.captioning import run_captioning
 from darter.job.challenge import challenge
 from darter.job.detecting import run_detection
 from darter.job.options import JobOptions
@@ -95,7 +96,12 @@ def _classify(run: Run, listing: Listing) -> None:
     judging.judge(run, start, trained)
 
 
-WORK = {"classify": _classify, "multilabel": _classify, "detect": run_detection}
+WORK = {
+    "classify": _classify,
+    "multilabel": _classify,
+    "detect": run_detection,
+    "caption": run_captioning,
+}
 
 
 def _say_if_late(run: Run) -> None:

@@ -30,7 +30,7 @@ def show_outcome(folder: RunFolder, screen: Screen, *, picture: Path | str = "ne
     screen.line("result", result_sentence(result))
     screen.line("verdict", run["verdict"])
     screen.line("look at", str(folder.path / "report.html"))
-    command = {"AP50": "detect"}.get(result["measure"], "predict")
+    command = {"AP50": "detect", "BLEU-4": "caption"}.get(result["measure"], "predict")
     screen.line("next", shlex.join(["darter", command, str(folder.model), str(picture)]))
 
 

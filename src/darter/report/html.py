@@ -53,7 +53,17 @@ DETECT: tuple[Section, ...] = (
     ("detect_limits", "What these figures do not say", "Limits", build.detect_limits),
     CLASSIFY[-1],
 )
-SECTIONS = {"classify": CLASSIFY, "multilabel": MULTILABEL, "detect": DETECT}
+CAPTION: tuple[Section, ...] = (
+    ("caption_use", "How to use the model", "Use it", build.caption_use),
+    *CLASSIFY[1:3],
+    ("training", "How the training went", "Training", build.training),
+    ("caption_scores", "How good the sentences are", "Scores", build.caption_scores),
+    ("caption_gallery", "Some of its sentences", "Sentences", build.caption_gallery),
+    ("caption_speed", "Speed and size", "Speed and size", build.caption_speed),
+    ("caption_limits", "What these figures do not say", "Limits", build.caption_limits),
+    CLASSIFY[-1],
+)
+SECTIONS = {"classify": CLASSIFY, "multilabel": MULTILABEL, "detect": DETECT, "caption": CAPTION}
 
 
 def write_html(run_dir: Path | str) -> Path:

@@ -4,6 +4,13 @@ A section returns {"missing": sentence} where its record is absent, else {"missi
 Figures are taken from the records as they are; here they are only sorted, grouped and counted.
 """
 
+from darter.report.sections.caption import (
+    caption_gallery,
+    caption_limits,
+    caption_scores,
+    caption_speed,
+    caption_use,
+)
 from darter.report.sections.classes import classes, confusion
 from darter.report.sections.confidence import confidence
 from darter.report.sections.detect import (
@@ -24,6 +31,11 @@ from darter.report.sections.training import training
 from darter.report.sections.use import use
 
 __all__ = [
+    "caption_gallery",
+    "caption_limits",
+    "caption_scores",
+    "caption_speed",
+    "caption_use",
     "cell",
     "classes",
     "confidence",
