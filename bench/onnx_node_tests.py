@@ -34,6 +34,7 @@ OPS = (
     *("Squeeze", "Unsqueeze", "Transpose", "Dropout", "Identity", "Constant", "Shape"),
     *("InstanceNormalization", "GroupNormalization", "LpNormalization", "ConvTranspose"),
     *("DepthToSpace", "SpaceToDepth", "LSTM", "GRU", "Einsum", "Where", "ArgMax", "ArgMin"),
+    *("TopK", "GatherElements"),
     *("Selu", "Celu", "ThresholdedRelu", "Softsign", "Abs", "Gather", "Slice"),
 )
 FIRST_OUTPUT = ("BatchNormalization", "Dropout", "LayerNormalization", "MaxPool")

@@ -6,7 +6,8 @@ from darter.net.ops import OPS
 from tests.net.random_graphs import difference, random_case, show
 
 QUICK, ALL = 400, 20_000
-NOT_DRAWN = {"Arg"}  # places jump where values are near
+# Places jump where values are near.
+NOT_DRAWN = {"Arg", "TopPlaces", "GatherAlong", "KeepBoxes"}
 
 
 def check(numbers):

@@ -243,6 +243,42 @@ def arg(given, x):
     return (best if given["keep_dims"] else best.squeeze(axis)).astype(x.dtype)
 
 
+def top_places(given, x):
+    key = np.where(np.isnan(x), -np.inf, x if not given["least"] else -x)
+    order = np.argsort(-key, axis=given["axis"], kind="stable")
+    return np.take(order, range(given["count"]), axis=given["axis"]).astype(x.dtype)
+
+
+def gather_along(given, x, places):
+    axis = given["axis"]
+    size = x.shape[axis]
+    whole = np.where(places < 0, places + size, places)
+    return np.take_along_axis(x, np.clip(whole, 0, size - 1).astype(np.int64), axis)
+
+
+def keep_boxes(given, boxes, scores):
+    kept = np.zeros_like(scores)
+    if given["middles"]:
+        half = boxes[..., 2:] / 2
+        boxes = np.concatenate((boxes[..., :2] - half, boxes[..., :2] + half), axis=-1)
+    low, high = (
+        np.minimum(boxes[..., :2], boxes[..., 2:]),
+        np.maximum(boxes[..., :2], boxes[..., 2:]),
+    )
+    area = (high - low).prod(axis=-1)
+    for n, c in np.ndindex(scores.shape[:2]):
+        for k in np.argsort(-scores[n, c], kind="stable"):
+            rivals = np.flatnonzero(kept[n, c])
+            if len(rivals) >= given["most"] or not scores[n, c, k] > given["least"]:
+                continue
+            sides = np.minimum(high[n, rivals], high[n, k]) - np.maximum(low[n, rivals], low[n, k])
+            both = np.clip(sides, 0, None).prod(axis=-1)
+            every = area[n, rivals] + area[n, k] - both
+            overlap = np.divide(both, every, out=np.zeros_like(both), where=every > 0)
+            kept[n, c, k] = not (overlap > given["overlap"]).any()
+    return kept
+
+
 def recurrent(given, gates, r, bias):
     n, steps, _ = gates.shape
     size = r.shape[1]
@@ -373,6 +409,9 @@ FUNCTIONS = {
     "DepthToSpace": depth_to_space,
     "Where": lambda given, condition, a, b: np.where(condition != 0, a, b),
     "Arg": arg,
+    "TopPlaces": top_places,
+    "GatherAlong": gather_along,
+    "KeepBoxes": keep_boxes,
     "Recurrent": recurrent,
     "Softmax": softmax,
     "Reduce": reduce,

@@ -2,7 +2,7 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import log_softmax, normalize, one_hot
+from torch.nn.functional import linear, log_softmax, normalize, one_hot
 
 from darter.caption.features import grid_of, last_grid
 from darter.model import END, PAD, START, UNKNOWN
@@ -34,32 +34,42 @@ class Decoder(nn.Module):
         self.say = nn.Linear(2 * width, words)
 
     def begin(self, grid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Projected positions (N, L, width), and the cell's first state."""
+        """Projected positions (N, L, width), and the cell's first state, (N, 1, width) each."""
         places = torch.relu(self.project(grid))
-        mean = places.mean(dim=1)
+        mean = places.mean(dim=1, keepdim=True)
         return places, torch.tanh(self.first_h(mean)), torch.tanh(self.first_c(mean))
 
     def step(
         self, places: Tensor, seen: Tensor, word: Tensor, h: Tensor, c: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """(logits, h, c, attention (N, L)) after one word, one-hot (N, words).
+        """(logits, h, c, attention) after one word of each of B sentences of a picture.
 
-        seen: `self.seen(places)`, which is the same for all words.
+        seen: `self.seen(places)`, which is the same for all words.   word: one-hot, (N, B, words).
+        h, c: (N, B, width).   Returns (N, B, …), attention (N, B, L).
         """
-        weights = self.attend(torch.tanh(seen + self.asked(h)[:, None])).squeeze(2).softmax(dim=1)
-        context = (weights[:, :, None] * places).sum(dim=1) * torch.sigmoid(self.gate(h))
-        h, c = self.cell(torch.cat((self.embed(word), context), dim=1), (h, c))
-        return self.say(self.dropout(torch.cat((h, context), dim=1))), h, c, weights
+        heard = torch.tanh(seen[:, None] + self.asked(h)[:, :, None])
+        weights = self.attend(heard).squeeze(3).softmax(dim=2)
+        context = (weights @ places) * torch.sigmoid(self.gate(h))
+        h, c = self._cell(torch.cat((self.embed(word), context), dim=2), h, c)
+        return self.say(self.dropout(torch.cat((h, context), dim=2))), h, c, weights
+
+    def _cell(self, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+        """`self.cell` on the last axis, whichever axes come before it."""
+        cell = self.cell
+        gates = linear(x, cell.weight_ih, cell.bias_ih) + linear(h, cell.weight_hh, cell.bias_hh)
+        i, f, g, o = gates.chunk(4, dim=2)
+        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+        return torch.sigmoid(o) * torch.tanh(c), c
 
     def teach(self, grid: Tensor, words: Tensor) -> Tensor:
         """Logits (N, T - 1, words) of each next word, given the true ones before it (N, T)."""
         places, h, c = self.begin(self.dropout(grid))
         seen, logits = self.seen(places), []
         for k in range(words.shape[1] - 1):
-            word = one_hot(words[:, k], self.words).to(places.dtype)
+            word = one_hot(words[:, k : k + 1], self.words).to(places.dtype)
             said, h, c, _ = self.step(places, seen, word, h, c)
             logits.append(said)
-        return torch.stack(logits, dim=1)
+        return torch.cat(logits, dim=1)
 
 
 class Captioning(nn.Module):
@@ -89,62 +99,41 @@ class Captioning(nn.Module):
         return grid if self.head.training else self.search(grid)
 
     def search(self, grid: Tensor) -> Tensor:
-        decoder, beams = self.head, BEAMS
-        count, vocabulary = grid.shape[0], decoder.words
+        decoder, beams, vocabulary = self.head, BEAMS, self.head.words
         places, h, c = decoder.begin(grid)
-        places, h, c = (_repeat(t, beams) for t in (places, h, c))
         seen = decoder.seen(places)
-        banned = torch.zeros(vocabulary, dtype=grid.dtype, device=grid.device)
-        banned = banned + NEVER * _marks(vocabulary, (PAD, START, UNKNOWN), grid)
+        h, c = (state.expand(-1, beams, -1) for state in (h, c))
+        banned = NEVER * _marks(vocabulary, (PAD, START, UNKNOWN), grid)
         only_end = NEVER * (1 - _marks(vocabulary, (END,), grid))
-        ended = torch.zeros_like(h[:, :1])  # (N * beams, 1)
-        total = _first_only(count, beams, grid) + 0 * ended
-        lengths = torch.zeros_like(ended)
-        word = _marks(vocabulary, (START,), grid).expand(1, vocabulary) + 0 * ended
-        said: list[Tensor] = []
+        ended = torch.zeros_like(h[:, :, :1])  # (N, B, 1)
+        # All beams are the same at first: all but one are kept from being chosen.
+        total = NEVER * (1 - _marks(beams, (0,), grid))[:, None] + ended
+        word = _marks(vocabulary, (START,), grid) + ended  # (N, B, words)
+        lengths, said = ended, torch.zeros_like(ended[:, :, :0])
+        every = torch.arange(beams * vocabulary, device=grid.device)
         for _ in range(self.length):
             logits, h, c, _ = decoder.step(places, seen, word, h, c)
-            step = log_softmax(logits + banned, dim=1)
+            step = log_softmax(logits + banned, dim=2)
             step = step * (1 - ended) + only_end * ended  # who has ended says END for nothing
-            longer = lengths + (1 - ended)
-            value = (total + step) / longer**LENGTH_POWER
-            at = value.reshape(count, beams * vocabulary).topk(beams, dim=1)[1]
-            origin = torch.div(at, vocabulary, rounding_mode="floor")
-            choice = at - origin * vocabulary
-            pick = one_hot(origin, beams).to(grid.dtype)  # (N, beams, beams)
-            h, c, total, longer, ended = (
-                _picked(pick, t, count, beams) for t in (h, c, total, longer, ended)
-            )
-            step = _picked(pick, step, count, beams)
-            word = one_hot(choice, vocabulary).to(grid.dtype).reshape(count * beams, vocabulary)
-            total = total + (step * word).sum(dim=1, keepdim=True)
-            lengths = longer
-            said = [_picked(pick, t, count, beams) for t in said]
-            said.append(choice.reshape(-1, 1).to(grid.dtype))
-            ended = torch.maximum(ended, (choice.reshape(-1, 1) == END).to(grid.dtype))
-        return torch.cat((total, *said), dim=1).reshape(count, beams, 1 + self.length)
-
-
-def _repeat(x: Tensor, beams: int) -> Tensor:
-    """(N, …) -> (N * beams, …), each row so many times after each other."""
-    wide = x.unsqueeze(1).expand(-1, beams, *([-1] * (x.dim() - 1)))
-    return wide.reshape(-1, *x.shape[1:])
-
-
-def _picked(pick: Tensor, x: Tensor, count: int, beams: int) -> Tensor:
-    """Rows of the beams that go on, (N * beams, K): a product, so that it is exact and simple."""
-    return (pick @ x.reshape(count, beams, -1)).reshape(count * beams, -1)
+            lengths = lengths + (1 - ended)
+            sums = total + step
+            value = (sums / lengths**LENGTH_POWER).flatten(1)
+            at = value.topk(beams, dim=1)[1]  # (N, B)
+            chosen = (at[:, :, None] == every).to(grid.dtype)  # one-hot, (N, B, B * words)
+            apart = chosen.reshape(-1, beams, beams, vocabulary)
+            pick, word = apart.sum(dim=3), apart.sum(dim=2)  # whose sentence goes on, and how
+            total = sums.flatten(1).gather(1, at)[:, :, None]
+            h, c, lengths, ended = (pick @ state for state in (h, c, lengths, ended))
+            number = word @ torch.arange(vocabulary, dtype=grid.dtype, device=grid.device)[:, None]
+            said = torch.cat((pick @ said, number), dim=2) if said.shape[2] else number
+            ended = torch.maximum(ended, word[:, :, END : END + 1])
+        return torch.cat((total, said), dim=2)
 
 
 def _marks(size: int, places: tuple[int, ...], like: Tensor) -> Tensor:
-    return torch.tensor([float(k in places) for k in range(size)], dtype=like.dtype,
-                        device=like.device)  # fmt: skip
-
-
-def _first_only(count: int, beams: int, like: Tensor) -> Tensor:
-    """(N * beams, 1): 0 for the first beam of each picture, NEVER for others, which are copies."""
-    row = NEVER * (1 - _marks(beams, (0,), like))
-    return row.expand(count, beams).reshape(-1, 1)
+    """(size,), 1 at these places."""
+    marks = [float(k in places) for k in range(size)]
+    return torch.tensor(marks, dtype=like.dtype, device=like.device)
 
 
 class Retrieval(nn.Module):

@@ -98,11 +98,10 @@ class OneStage(nn.Module):
     def candidates(self, raw: Tensor) -> Tensor:
         logits, reach = raw[..., : self.classes], raw[..., self.classes :]
         boxes = Points(self.places, self.strides).boxes(reach)  # type: ignore[arg-type]
-        scores = logits.sigmoid().flatten(1)
+        scores, labels = logits.max(dim=2)  # a point tells one thing
         count = min(CANDIDATES, scores.shape[1])
-        best, at = scores.topk(count, dim=1)
-        point = torch.div(at, self.classes, rounding_mode="floor")
-        label = at - point * self.classes
+        best, point = scores.topk(count, dim=1)
+        best, label = best.sigmoid(), labels.gather(1, point)
         chosen = boxes.gather(1, point[..., None].expand(-1, -1, 4))
         height, width = self.sides
         low, high = chosen[..., :2], chosen[..., 2:]

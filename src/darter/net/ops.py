@@ -140,6 +140,21 @@ OPS: dict[str, Op] = {
     "Arg": Op(
         "x", shapes.arg, (), {"axis": REQUIRED, "keep_dims": True, "least": False, "last": False}
     ),
+    # the places of the `count` largest values of an axis, or the least, the largest first
+    "TopPlaces": Op(
+        "x", shapes.top_places, (), {"axis": REQUIRED, "count": REQUIRED, "least": False}
+    ),
+    # the values at these places of an axis; the other axes of both agree
+    "GatherAlong": Op("x places", shapes.gather_along, (), {"axis": REQUIRED}),
+    # boxes (N, P, 4), scores (N, C, P) -> (N, C, P), 1 for each box that stays where boxes overlap
+    # by more than `overlap`, up to `most` of a class with scores above `least`; middles: boxes are
+    # told by middle and sides, not by two corners
+    "KeepBoxes": Op(
+        "boxes scores",
+        shapes.keep_boxes,
+        (),
+        {"most": REQUIRED, "overlap": REQUIRED, "least": REQUIRED, "middles": False},
+    ),
     # gates (N, T, G H), the input's part of them with all biases, r (G H, H) -> (N, T, H); it
     # begins in a state of zeros. kind: lstm (gates i, o, f, c), gru (z, r, h), or gru_reset_after,
     # whose h has a bias (H,) of its own within the reset

@@ -220,6 +220,33 @@ def arg(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
     return reduce({"axes": (axis,), "keep_dims": attributes["keep_dims"]}, inputs)
 
 
+def top_places(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
+    (x,), count = inputs, attributes["count"]
+    axis = check_axis(attributes["axis"], x) % len(x)
+    if not 1 <= count <= x[axis]:
+        raise ShapeError(f"{count} largest of the {x[axis]} along axis {axis} of {x}")
+    return [(*x[:axis], count, *x[axis + 1 :])]
+
+
+def gather_along(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
+    x, places = inputs
+    axis = check_axis(attributes["axis"], x) % len(x)
+    if (
+        len(places) != len(x)
+        or not x[axis]
+        or any(a != b for k, (a, b) in enumerate(zip(x, places, strict=True)) if k != axis)
+    ):
+        raise ShapeError(f"places {places} along axis {axis} of {x}")
+    return [places]
+
+
+def keep_boxes(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
+    boxes, scores = inputs
+    if len(boxes) != 3 or len(scores) != 3 or boxes != (scores[0], scores[2], 4):
+        raise ShapeError(f"boxes {boxes} as (N, P, 4) with scores {scores} as (N, C, P)")
+    return [scores]
+
+
 def recurrent(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
     gates, r, bias = inputs
     count = 4 if attributes["kind"] == "lstm" else 3

@@ -213,6 +213,13 @@ void register_plain_steps(nb::module_& m) {
           nb::arg("sizes"), nb::arg("c_strides"), nb::arg("a_strides"), nb::arg("b_strides"));
     m.def("arg_step", &arg_step,
           nb::arg("outer"), nb::arg("axis"), nb::arg("inner"), nb::arg("least"), nb::arg("last"));
+    m.def("top_places_step", &top_places_step, nb::arg("outer"), nb::arg("axis"),
+          nb::arg("inner"), nb::arg("count"), nb::arg("least"));
+    m.def("gather_along_step", &gather_along_step, nb::arg("outer"), nb::arg("axis"),
+          nb::arg("inner"), nb::arg("count"));
+    m.def("keep_boxes_step", &keep_boxes_step, nb::arg("pictures"), nb::arg("classes"),
+          nb::arg("boxes"), nb::arg("most"), nb::arg("overlap"), nb::arg("least"),
+          nb::arg("middles"));
     m.def("reduce_step", &reduce_step,
           nb::arg("function"), nb::arg("kept_sizes"), nb::arg("kept_strides"), nb::arg("sizes"),
           nb::arg("strides"));

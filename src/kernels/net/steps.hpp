@@ -85,6 +85,17 @@ StepPointer select_step(std::vector<int64_t> sizes, std::vector<int64_t> c_strid
 // x: (outer, axis, inner) -> the place of the largest, or least, along the axis; of equals the
 // first, or last.
 StepPointer arg_step(int64_t outer, int64_t axis, int64_t inner, bool least, bool last);
+// x: (outer, axis, inner) -> (outer, count, inner): the places of the largest values, or the least,
+// the largest first, of equals the first.
+StepPointer top_places_step(int64_t outer, int64_t axis, int64_t inner, int64_t count, bool least);
+// x: (outer, axis, inner), places (outer, count, inner) -> the values at these places of the axis
+StepPointer gather_along_step(int64_t outer, int64_t axis, int64_t inner, int64_t count);
+// Boxes (pictures, boxes, 4), scores (pictures, classes, boxes) -> 1 for each box that stays, else 0
+// (greedy non-maximum suppression). most: per class. overlap: intersection over union above which
+// two are one. least: scores must be above it. middles: boxes are told by middle and sides, and
+// not by two corners.
+StepPointer keep_boxes_step(int64_t pictures, int64_t classes, int64_t boxes, int64_t most,
+                            float overlap, float least, bool middles);
 // function: those of eltwise_step, pow, and comparisons, which give 1 or 0.
 StepPointer broadcast_step(const std::string& function, std::vector<int64_t> sizes,
                            std::vector<int64_t> a_strides, std::vector<int64_t> b_strides,

@@ -5,7 +5,7 @@ from dataclasses import replace
 from darter.errors import UnsupportedError
 from darter.net.graph import Graph, Node, needed
 from darter.net.ops import attributes
-from darter.net.standard import elementwise, moves, normalize, windows
+from darter.net.standard import boxes, elementwise, moves, normalize, windows
 from darter.net.standard.draft import Draft, Writer
 
 OPSET = 20  # the first in which one node says Gelu, and which ONNX Runtime 1.17 on can run
@@ -38,6 +38,9 @@ STANDARD: dict[str, Writer] = {
     "DepthToSpace": moves.depth_to_space,
     "Where": elementwise.where,
     "Arg": elementwise.arg,
+    "TopPlaces": boxes.top_places,
+    "GatherAlong": boxes.gather_along,
+    "KeepBoxes": boxes.keep_boxes,
     "Recurrent": moves.recurrent,
     "Softmax": normalize.softmax,
     "Reduce": normalize.reduce,

@@ -10,7 +10,7 @@ from darter.net.infer import Dims
 # Each axis of what these give is one of what they take, counted from the last.
 ALIGNED = ("Activation", "Eltwise", "PRelu", "Where", "Expand", "Gemm", "MatMul")
 # These work along one axis, or along all from it on.
-ALONG = ("Concat", "Split", "Slice", "Take", "Softmax")
+ALONG = ("Concat", "Split", "Slice", "Take", "Softmax", "TopPlaces", "GatherAlong")
 FROM = ("LayerNorm",)
 FREE = ("Transpose", "Reduce", "Arg")  # a reduction over the pictures leaves none
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from darter.net.graph import Node
 from darter.net.translate import (
+    boxes,
     choose,
     cuts,
     einsum,
@@ -59,6 +60,9 @@ TRANSLATIONS: dict[str, Callable[[Translation, Node], None]] = {
     "Where": choose.where,
     "ArgMax": choose.arg(least=False),
     "ArgMin": choose.arg(least=True),
+    "TopK": boxes.top_k,
+    "GatherElements": boxes.gather_elements,
+    boxes.KEEP: boxes.keep_boxes,
     "Gelu": elementwise.gelu,
     "Swish": elementwise.swish,
     "Clip": elementwise.clip,

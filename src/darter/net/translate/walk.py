@@ -10,6 +10,7 @@ from darter.errors import ModelFileError, ShapeError, UnsupportedError
 from darter.net.budget import Budget
 from darter.net.graph import Graph, Node, Shape
 from darter.net.translate.attributes import check_attributes
+from darter.net.translate.boxes import with_masks
 from darter.net.translate.context import Translation
 from darter.net.translate.fold import FOLDS, VIEWS, fold, part_of_shape
 from darter.net.translate.lists import check_lists
@@ -34,6 +35,7 @@ def translate(
     Raises UnsupportedError that names the kinds of nodes that cannot be translated; ShapeError and
     ModelFileError at the first node that makes no sense.
     """
+    graph = with_masks(graph)
     read = {name for source in graph.nodes for name in source.inputs} | set(outputs)
     net = Translation(inputs, graph.opset, written, budget)
     for name, array in graph.weights.items():

@@ -36,6 +36,9 @@ EMIT: dict[str, Callable[[Builder, Node], None]] = {
     "DepthToSpace": moves.depth_to_space,
     "Where": choose.where,
     "Arg": choose.arg,
+    "TopPlaces": choose.top_places,
+    "GatherAlong": choose.gather_along,
+    "KeepBoxes": choose.keep_boxes,
     "Recurrent": products.recurrent,
     "Reduce": normalize.reduce,
 }

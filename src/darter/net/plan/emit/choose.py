@@ -1,4 +1,4 @@
-"""What chooses: one of two values, or the place of the largest."""
+"""What chooses: one of two values, the places of the largest, which boxes stay."""
 
 from math import prod
 
@@ -29,3 +29,40 @@ def arg(build: Builder, node: Node) -> None:
         bool(given["last"]),
     )
     build.emit(core, [build.plain(node.inputs[0])], [build.new(node.output, PLAIN)])
+
+
+def top_places(build: Builder, node: Node) -> None:
+    given, shape = build.attributes(node), build.shapes[node.inputs[0]]
+    outer, size, inner = _around(shape, given["axis"])
+    core = steps.top_places_step(outer, size, inner, int(given["count"]), bool(given["least"]))
+    build.emit(core, [build.plain(node.inputs[0])], [build.new(node.output, PLAIN)])
+
+
+def gather_along(build: Builder, node: Node) -> None:
+    given, shape = build.attributes(node), build.shapes[node.inputs[0]]
+    outer, size, inner = _around(shape, given["axis"])
+    count = _around(build.shapes[node.output], given["axis"])[1]
+    core = steps.gather_along_step(outer, size, inner, count)
+    reads = [build.plain(name) for name in node.inputs]
+    build.emit(core, reads, [build.new(node.output, PLAIN)])
+
+
+def keep_boxes(build: Builder, node: Node) -> None:
+    given, (pictures, classes, boxes) = build.attributes(node), build.shapes[node.output]
+    core = steps.keep_boxes_step(
+        pictures,
+        classes,
+        boxes,
+        int(given["most"]),
+        float(given["overlap"]),
+        float(given["least"]),
+        bool(given["middles"]),
+    )
+    reads = [build.plain(name) for name in node.inputs]
+    build.emit(core, reads, [build.new(node.output, PLAIN)])
+
+
+def _around(shape: tuple[int, ...], axis: int) -> tuple[int, int, int]:
+    """(numbers before the axis, along it, behind it)."""
+    axis %= len(shape)
+    return prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :])
