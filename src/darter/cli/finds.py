@@ -25,10 +25,10 @@ def show(result: "DetectionEvaluation", record: dict[str, Any], title: str) -> N
         about = f" ({result.n} pictures; 95% interval {low:.1%} to {high:.1%})."
         console.print(Text.assemble(f"{name} ", (f"{record[key]:.1%}", "bold"), about))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    table.add_column("class", overflow="ellipsis", max_width=40)
-    for heading in ("there", "told", "AP50", "AP50-95", "precision", "recall", "count error",
-                    "told from"):  # fmt: skip
-        table.add_column(heading, justify="right")
+    table.add_column("class", overflow="ellipsis", min_width=9, max_width=40)
+    headings = ("there", "told", "AP50", "AP50-95", "precision", "recall", "count\nerror")
+    for heading in (*headings, "told\nfrom"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in sorted(record["per_class"], key=lambda r: (r["ap50"] or 0.0, r["label"])):
         figures = ("ap50", "ap", "precision", "recall", "count_error", "threshold")
         cells = ["–" if row[key] is None else f"{row[key]:.1%}" for key in figures]

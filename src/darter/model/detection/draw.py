@@ -63,8 +63,8 @@ def drawn(
     draw = ImageDraw.Draw(image)
     width = max(1, round(max(image.size) / 400))
     font = ImageFont.load_default(size=max(10, round(max(image.size) / 60)))
-    for text, corners, kind in sorted(marks, key=lambda mark: mark[2] == "missed"):
-        color = KINDS.get(kind) or color_of(kind)
+    for text, corners, mark in sorted(marks, key=lambda each: each[2] == "missed"):
+        color = KINDS.get(mark) or color_of(mark)
         x0, y0, x1, y1 = (float(value) * scale for value in corners)
         draw.rectangle((x0, y0, max(x0, x1 - 1), max(y0, y1 - 1)), outline=color, width=width)
         left, top, right, bottom = draw.textbbox((x0, y0), text, font=font)

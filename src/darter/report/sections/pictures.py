@@ -21,7 +21,9 @@ def pictures(records: Records) -> Record:
     findings = audit.get("findings", [])
     return {
         "missing": None,
-        "total": sum(counts.values()),
+        # One label each, or several: only of the former do the counts add up.
+        "total": audit.get("pictures", sum(counts.values())),
+        "objects": audit.get("objects") or {},
         "counts": sorted(counts.items(), key=lambda item: (-item[1], item[0])),
         "largest": max(counts.values(), default=0),
         "imbalance": audit.get("imbalance"),
