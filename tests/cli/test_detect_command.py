@@ -51,21 +51,18 @@ def run(capsys, *arguments):
 
 def test_a_detector_counts_draws_and_lists(made, capsys, tmp_path):
     root, pictures = made
-    status, out, _ = run(
-        capsys, "detect", root / "detector.onnx", *pictures, "--draw", tmp_path / "d"
-    )
+    model, first, drawings = root / "detector.onnx", pictures[0], tmp_path / "drawn"
+    status, out, _ = run(capsys, "detect", model, *pictures, "--draw", drawings)
     assert status == 0 and len(out.splitlines()) == 4
-    drawn = sorted(path.name for path in (tmp_path / "d").iterdir())
+    drawn = sorted(path.name for path in drawings.iterdir())
     assert drawn == [path.name for path in pictures]
-    assert np.asarray(Image.open(tmp_path / "d" / drawn[0])).shape == (64, 96, 3)
+    assert np.asarray(Image.open(drawings / drawn[0])).shape == (64, 96, 3)
     status, out, err = run(capsys, "detect", model, first, "no.jpg", "--csv")
     rows = list(csv.DictReader(io.StringIO(out)))
     assert status == 0 and "1 of 2 pictures could not be read" in err
     assert rows[-1]["path"] == "no.jpg" and rows[-1]["error"]
     assert all(float(row["x1"]) <= 96 and float(row["y1"]) <= 64 for row in rows[:-1])
-    status, out, _ = run(
-        capsys, "detect", root / "detector.onnx", pictures[0], "--json", "--tiles", 2
-    )
+    status, out, _ = run(capsys, "detect", model, first, "--json", "--tiles", 2)
     found = json.loads(out)
     assert [c["name"] for c in found["categories"]] == ["disc", "square"]
     assert {a["image_id"] for a in found["annotations"]} <= {1}
