@@ -1,6 +1,6 @@
 """Pages of the site that are written by what they describe: commands, recipe, errors.
 
-mkdocs calls `on_files`; the pages are in no folder, so that they are never older than the code.
+mkdocs calls `on_files` and `on_post_page`; the pages are in no folder, so that they are never older than the code.
 """
 
 import inspect
@@ -8,6 +8,8 @@ from dataclasses import fields
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+from mkdocs.utils import get_relative_url
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -15,6 +17,17 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for name, write in pages.items():
         files.append(File.generated(config, f"reference/{name}.md", content=write()))
     return files
+
+
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
+    """The one script that the theme would fetch is the site's own."""
+    own = get_relative_url("assets/iframe-worker.js", page.url)
+    return output.replace("https://unpkg.com/iframe-worker/shim", own)
+
+
+def on_post_template(output_content: str, template_name: str, config: MkDocsConfig) -> str:
+    """Likewise the page for what is not found."""
+    return output_content.replace("https://unpkg.com/iframe-worker/", "/assets/iframe-worker.js?")
 
 
 def commands_page() -> str:
@@ -38,7 +51,7 @@ def commands_page() -> str:
         parts.append(f"## darter {name}\n\n{about}\n\n    darter {name} {usage}\n")
         parts.append(inspect.cleandoc(command.help or "") + "\n")
         rows = [row for parameter in command.params if (row := _row(parameter))]
-        parts.append("| | | |\n|---|---|---|\n" + "\n".join(rows) + "\n")
+        parts.append("| | what | default |\n|---|---|---|\n" + "\n".join(rows) + "\n")
     return "\n".join(parts)
 
 

@@ -15,6 +15,7 @@ import darter
 from darter.cli.app import main
 from darter.errors import ExportError, ModelFileError, UnsupportedError
 from darter.model import Calibration, ModelInfo, export_with_preprocessing, with_preprocessing
+from darter.model.info import Over
 from darter.model.pixels import export
 from darter.picture import Preprocess
 from tests.tiny_models import color_model, darter_model, picture, save
@@ -188,6 +189,14 @@ def test_without_onnx_runtime_nothing_is_proven(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     assert export_with_preprocessing(darter.load(path), path, tmp_path / "out.onnx") is None
     assert (tmp_path / "out.onnx").exists()
+
+
+def test_a_file_that_averages_is_refused(tmp_path):
+    over = Over(("flip",), calibration=Calibration(2.0, 0.0))
+    info = ModelInfo(("a", "b", "c"), Preprocess(8), over=over)
+    path = save(color_model(), tmp_path / "m.onnx", info)
+    with pytest.raises(UnsupportedError, match=r"averages its answers over flip .* looks once"):
+        with_preprocessing(path, info)
 
 
 def test_an_old_opset_is_refused(tmp_path):

@@ -11,6 +11,7 @@ import numpy as np
 from darter.bench.convolutions import net_layers
 from darter.conv import GRADIENTS, MAX_ERROR, ConvSpec, choose_gradient, gradient_parts, now
 from darter.errors import MissingExtraError, OptionError
+from darter.extras import install_line
 from darter.kernels import blocked_shape, filter_gradient, from_blocked, input_gradient, to_blocked
 from darter.kernels import threads as available
 
@@ -123,9 +124,7 @@ def _torch(
     try:
         import torch
     except ImportError as error:
-        raise MissingExtraError(
-            'the comparison needs PyTorch: pip install "darter[train]"'
-        ) from error
+        raise MissingExtraError(f"the comparison needs PyTorch: {install_line('train')}") from error
     torch.set_num_threads(available())
     order = torch.channels_last
     tensors = [torch.from_numpy(a).to(memory_format=order) for a in (dy, x, w)]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from darter.errors import DarterError, MissingExtraError, OptionError
+from darter.extras import install_line
 from darter.names import to_json, visible
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _file_of(model: str, size: int | None, folder: Path) -> Path:
     except ImportError:
         raise MissingExtraError(
             f"{visible(model)}: there is no such file; for nets by name "
-            'torchvision and timm are needed: pip install "darter[train]"'
+            f"torchvision and timm are needed: {install_line('train')}"
         ) from None
     net, usual = make_net(model)
     to_file(net, size or usual, folder / "net.onnx")

@@ -6,13 +6,12 @@ with rounded(fixed, fixed.wider(), seed=1): logits = model(images)   # and error
 """
 
 from darter.errors import MissingExtraError
+from darter.extras import install_line
 
 try:
     import torch  # noqa: F401
 except ImportError as error:
-    raise MissingExtraError(
-        'darter.precision needs PyTorch: pip install "darter[train]"'
-    ) from error
+    raise MissingExtraError(f"darter.precision needs PyTorch: {install_line('train')}") from error
 
 from darter.precision.fixed import FixedPoint
 from darter.precision.optimizer import BYTES_PER_WEIGHT, RoundedAdamW, as_bfloat16, as_float32

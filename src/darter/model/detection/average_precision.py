@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darter.errors import MissingExtraError
+from darter.extras import install_line
 from darter.model.detection.found import Detections
 
 OVERLAPS = np.linspace(0.5, 0.95, 10)
@@ -121,7 +122,7 @@ def match_arrays(truths: Sequence[Truth], found: Sequence[NDArray[Any]], classes
         from pycocotools.cocoeval import COCOeval
     except ImportError:
         raise MissingExtraError(
-            'average precision needs pycocotools: pip install "darter[train]"'
+            f"average precision needs pycocotools: {install_line('train')}"
         ) from None
     with contextlib.redirect_stdout(io.StringIO()):
         judge = COCOeval(_coco(truths, classes), _coco_found(truths, found, classes), "bbox")

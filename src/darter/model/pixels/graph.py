@@ -37,6 +37,12 @@ def with_preprocessing(path: Path | str, info: ModelInfo) -> "ModelProto":
             f"{path}: keeps its weights in other files; with preprocessing only a file that holds "
             "its weights can be exported. onnx.save(onnx.load(FILE), OTHER) writes such a file."
         )
+    if info.over is not None:
+        raise UnsupportedError(
+            f"{path}: averages its answers over {', '.join(info.over.sources)} (darter.over in its "
+            "metadata), and a file with preprocessing looks once. Write it without first: "
+            "darter.model.write_info(file, dataclasses.replace(info, over=None))"
+        )
     if opset < OPSET:
         raise UnsupportedError(
             f"{path}: is of ONNX opset {opset}; the preprocessing needs {OPSET} or more. "
