@@ -1,7 +1,7 @@
 """Pages of the site that are written by what they describe: commands, recipe, errors.
 
-mkdocs calls `on_files` and the others; the pages are in no folder, so that they are never older than
-the code.
+mkdocs calls `on_files` and the others; the pages are in no folder, so that they are never older
+than the code.
 """
 
 import inspect

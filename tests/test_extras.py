@@ -29,13 +29,13 @@ class Installed(Distribution):
 def test_names_where_darter_came_from(tmp_path, monkeypatch, name):
     place = tmp_path / name
     place.mkdir()
-    monkeypatch.setattr(extras, "distribution", lambda _: Installed(place.as_uri()))
+    monkeypatch.setattr(extras, "own_distribution", lambda: Installed(place.as_uri()))
     assert shlex.split(install_line("train")) == ["pip", "install", f"{place}[train]"]
 
 
 @pytest.mark.parametrize("url", [None, "file:///nowhere/at/all", "https://example.org/x.whl"])
 def test_names_the_packages_where_that_is_gone(monkeypatch, url):
-    monkeypatch.setattr(extras, "distribution", lambda _: Installed(url))
+    monkeypatch.setattr(extras, "own_distribution", lambda: Installed(url))
     assert shlex.split(install_line("ort")) == ["pip", "install", "onnxruntime>=1.18"]
     assert "torch>=2.9" in shlex.split(install_line("train"))
 

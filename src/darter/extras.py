@@ -1,10 +1,12 @@
 """How to install a part of darter that is missing, as a line that works on this computer."""
 
-import json
-import shlex
-from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
-from urllib.parse import unquote, urlparse
+from typing import TYPE_CHECKING
+
+if (
+    TYPE_CHECKING
+):  # what reads metadata takes 10 ms to load, and is needed where something is missing
+    from importlib.metadata import Distribution
 
 
 def install_line(extra: str) -> str:
@@ -13,8 +15,11 @@ def install_line(extra: str) -> str:
     Names the checkout or the wheel that darter was installed from, where it is still there; else
     the packages that the extra stands for.
     """
+    import shlex
+    from importlib.metadata import PackageNotFoundError
+
     try:
-        found = distribution("darter")
+        found = own_distribution()
     except PackageNotFoundError:  # run from the sources
         return f'pip install ".[{extra}]" in the folder of the project'
     source = _source(found)
@@ -23,7 +28,14 @@ def install_line(extra: str) -> str:
     return shlex.join(["pip", "install", *packages(found, extra)])
 
 
-def packages(found: Distribution, extra: str) -> list[str]:
+def own_distribution() -> "Distribution":
+    """darter as it is installed."""
+    from importlib.metadata import distribution
+
+    return distribution("darter")
+
+
+def packages(found: "Distribution", extra: str) -> list[str]:
     """The requirements of an extra, as pip takes them."""
     marker = f'extra == "{extra}"'
     wanted = []
@@ -34,8 +46,11 @@ def packages(found: Distribution, extra: str) -> list[str]:
     return wanted
 
 
-def _source(found: Distribution) -> Path | None:
+def _source(found: "Distribution") -> Path | None:
     """The folder or wheel that pip installed darter from (PEP 610), if it is still there."""
+    import json
+    from urllib.parse import unquote, urlparse
+
     try:
         url = urlparse(json.loads(found.read_text("direct_url.json") or "{}").get("url", ""))
     except (ValueError, OSError):

@@ -1,6 +1,8 @@
 """How to run a whole net: load a model file, predict, evaluate; needs no PyTorch."""
 
-from darter.model.analyze import analyze_file, graph_of, look_of
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from darter.model.average import logits_of, mean_logits, probabilities, shares
 from darter.model.captions import (
     END,
@@ -29,32 +31,6 @@ from darter.model.confidence import (
     reliability,
 )
 from darter.model.curves import PrecisionRecall, every_precision_recall, threshold_curve
-from darter.model.detection import (
-    OVERLAP,
-    DetectionEvaluation,
-    Detections,
-    Detector,
-    Found,
-    Matches,
-    Runs,
-    Truth,
-    best_thresholds,
-    coco_results,
-    color_of,
-    counts_at,
-    draw_boxes,
-    drawn,
-    evaluate_detector,
-    foreign_detector,
-    load_detector,
-    marks_of,
-    match,
-    match_arrays,
-    mistakes_of,
-    precision_recall_at,
-    suppress,
-    wrong_boxes,
-)
 from darter.model.evaluate import Evaluation, Judged, evaluate, evaluate_as, evaluate_samples
 from darter.model.info import (
     Calibration,
@@ -78,13 +54,42 @@ from darter.model.metrics import (
 )
 from darter.model.multilabel_evaluation import MultilabelEvaluation, evaluate_multilabel
 from darter.model.over import Averaging, averaging
-from darter.model.pixels import PixelsProof, export_with_preprocessing, with_preprocessing
 from darter.model.predict import stream_logits
 from darter.model.prediction import Prediction, Predictions
 from darter.model.runtime import Runtime, runtime_of, runtimes_of
 from darter.model.session import Session, load, other_task
 from darter.model.signature import Signature, read_signature
 from darter.model.tasks import OTHERS, TASKS, Classify, Multilabel, Task, check_task, get_task
+
+if TYPE_CHECKING:  # what a first answer does not need loads when it is asked for
+    from darter.model.analyze import analyze_file, graph_of, look_of
+    from darter.model.detection import (
+        OVERLAP,
+        DetectionEvaluation,
+        Detections,
+        Detector,
+        Found,
+        Matches,
+        Runs,
+        Truth,
+        best_thresholds,
+        coco_results,
+        color_of,
+        counts_at,
+        draw_boxes,
+        drawn,
+        evaluate_detector,
+        foreign_detector,
+        load_detector,
+        marks_of,
+        match,
+        match_arrays,
+        mistakes_of,
+        precision_recall_at,
+        wrong_boxes,
+    )
+    from darter.model.detection.suppress import suppress
+    from darter.model.pixels import PixelsProof, export_with_preprocessing, with_preprocessing
 
 __all__ = [
     "END",
@@ -190,3 +195,14 @@ __all__ = [
     "write_info",
     "wrong_boxes",
 ]
+
+_LATER = ("analyze", "detection", "pixels")
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        for part in _LATER:
+            module = import_module(f"darter.model.{part}")
+            if hasattr(module, name):
+                return getattr(module, name)
+    raise AttributeError(f"module 'darter.model' has no attribute {name!r}")
