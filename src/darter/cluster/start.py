@@ -6,10 +6,11 @@ from typing import Any
 
 from darter.cluster.network import LOOPBACK
 from darter.errors import MissingExtraError, OptionError
+from darter.extras import install_line
 from darter.machine import available_cpus
 
 HOW = (
-    'needs Ray: pip install "darter[distributed]". On one machine, '
+    f"needs Ray: {install_line('distributed')}. On one machine, "
     "torchrun --nproc-per-node N -m darter train … does without it"
 )
 
