@@ -12,6 +12,7 @@ from darter.dataset.sample import SPLIT_NAMES, Sample
 from darter.errors import DataError
 from darter.names import encodable, one_form, visible
 
+MOST_LETTERS = 300  # of a header that an error repeats
 COLUMNS = ("path", "label", "labels", "split", "group")
 
 
@@ -76,10 +77,15 @@ def _check_header(name: str, header: Sequence[str], rows: Rows) -> None:
         raise DataError(
             f"{name}: the first line must name the columns path and label (split and group may "
             f"follow; labels instead of label where pictures have several, as cat|dog); "
-            f"{' and '.join(lacking)} not found in: {', '.join(header) or 'nothing'}."
+            f"{' and '.join(lacking)} not found in: {_cut(', '.join(header)) or 'nothing'}."
         )
     if "label" in header and LABELS in header:
         raise DataError(f"{name} has both columns, label and labels. Keep the one that is meant.")
+
+
+def _cut(text: str) -> str:
+    """No longer than a person reads; damaged files have columns of any length."""
+    return text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}…"
 
 
 def _twice(name: str, path: str, line: int, first: Sample, other: int, second: Sample) -> str:

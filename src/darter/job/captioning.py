@@ -132,7 +132,7 @@ def _train(run: Run, material: _Material, backbone: Backbone) -> tuple[Fitted, _
         for part in ("train", "val")
     }  # fmt: skip
     last = judged(material.parts)[1]
-    with run.folder.stage("train"), TrainingBar(run.screen.console) as bar:
+    with run.folder.stage("train"), TrainingBar(run.screen.console, right="words") as bar:
         fitted = fit(
             model,  # type: ignore[arg-type]
             strategy,

@@ -77,7 +77,7 @@ def _train(run: Run, audit: Audit, parts: Split, backbone: Backbone) -> tuple[Fi
     run.say("choose", f"{strategy.name}: {why}")
     model = OneStage(backbone, len(audit.classes), sides, seed=recipe.seed)
     last = judged(parts)[1]
-    with run.folder.stage("train"), TrainingBar(run.screen.console) as bar:
+    with run.folder.stage("train"), TrainingBar(run.screen.console, right="overlap") as bar:
         fitted = fit(
             model,  # type: ignore[arg-type]
             strategy,

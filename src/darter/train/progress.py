@@ -22,13 +22,14 @@ class TrainingBar:
     ...     fit(…, progress=bar)
     """
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None, *, right: str = "accuracy") -> None:
+        """right: what the share of right answers is called."""
         console = console or Console()
         bar = BarColumn(None, table_column=Column(ratio=1, min_width=6))
         self._bar = Progress(
             *([_Name()] if console.width >= ROOMY else []),
             bar,
-            _Figures(wide=console.width >= WIDE),
+            _Figures(wide=console.width >= WIDE, right=right),
             console=console,
             disable=not console.is_terminal,
             expand=True,
@@ -82,15 +83,19 @@ class _Name(ProgressColumn):
 class _Figures(ProgressColumn):
     """What is known so far, two spaces apart."""
 
-    def __init__(self, *, wide: bool) -> None:
+    def __init__(self, *, wide: bool, right: str) -> None:
         super().__init__(Column(no_wrap=True))
-        self.wide = wide
+        self.wide, self.right = wide, right
 
     def render(self, task: Task) -> Text:
-        return Text("  ".join(figures(task.fields, task.time_remaining, wide=self.wide)))
+        return Text(
+            "  ".join(figures(task.fields, task.time_remaining, wide=self.wide, right=self.right))
+        )
 
 
-def figures(known: dict[str, Any], seconds_left: float | None, *, wide: bool) -> list[str]:
+def figures(
+    known: dict[str, Any], seconds_left: float | None, *, wide: bool, right: str = "accuracy"
+) -> list[str]:
     """The figures of the line, in its order; what is not known yet has no place."""
     told = []
     if wide and known.get("epochs"):
@@ -102,7 +107,7 @@ def figures(known: dict[str, Any], seconds_left: float | None, *, wide: bool) ->
     if known.get("loss") is not None:
         told.append(f"loss {known['loss']:.2f}")
     if known.get("accuracy") is not None:
-        told.append(f"accuracy {known['accuracy']:.0%}")
+        told.append(f"{right} {known['accuracy']:.0%}")
     if wide and known.get("val") is not None:
         told.append(f"validation {known['val']:.1%}")
     return told
