@@ -18,7 +18,10 @@ LISTED = 50  # files left out that are listed one by one
 
 def audit(
     folder: Annotated[
-        Path, typer.Argument(help="Folder per class, train/val/test above that, or a CSV file.")
+        Path,
+        typer.Argument(
+            help="Folder per class, train/val/test above that, pictures with boxes, or a CSV."
+        ),
     ],
     json: Annotated[bool, typer.Option("--json", help="Print everything as one object.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write everything as JSON to a file.")] = None,
@@ -27,7 +30,8 @@ def audit(
     ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Default: all CPUs.")] = None,
 ) -> None:
-    """Say what is wrong with a folder of pictures: broken and odd files, copies, leaks, labels.
+    """Say what is wrong with a folder of pictures: broken and odd files, copies, leaks, labels,
+    boxes.
 
     Nothing is changed. What `darter train` would refuse is said at the end; only a folder that
     cannot be read is an error.
@@ -117,13 +121,16 @@ def _classes(found: "Audit"):
     from rich.markup import escape
     from rich.table import Table
 
-    counts = found.counts
+    counts, objects = found.counts, found.objects
     splits = list(next(iter(counts.values()), {}))
-    table = Table("class", *({"unassigned": "pictures"}.get(s, s) for s in splits))
+    boxes = ("boxes",) if objects else ()
+    table = Table("class", *({"unassigned": "pictures"}.get(s, s) for s in splits), *boxes)
     for column in table.columns[1:]:
         column.justify = "right"
     for label, row in counts.items():
-        table.add_row(escape(visible(label)), *(str(row[split]) for split in splits))
+        cells = [str(row[split]) for split in splits]
+        cells += [str(objects[label])] if objects else []
+        table.add_row(escape(visible(label)), *cells)
     return table
 
 

@@ -19,7 +19,8 @@ def train(
         Path | None,
         typer.Argument(
             metavar="DIR",
-            help="A folder per class, or train/ val/ test/ above that, or a CSV (path,label).",
+            help="A folder per class, train/ val/ test/ above that, pictures with boxes "
+            "(VOC, COCO, YOLO), or a CSV (path,label or path,caption).",
         ),
     ] = None,
     out: Annotated[
