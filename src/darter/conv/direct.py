@@ -17,6 +17,7 @@ from darter.conv.spec import ConvSpec
 from darter.kernels import BLOCK
 
 ROUNDING_CYCLES = 0.3  # per number of a picture
+PAIRING_CYCLES = 0.75  # where few channels are laid side by side
 PAIRED_STRIDES = (3, 6, 12)  # numbers between output pixels, channels side by side
 
 
@@ -43,7 +44,8 @@ class Direct:
             n, c, h, w = spec.x
             few = self._in_pairs(spec)
             cycles *= pairs_cost() if few else bfloat16_cost()
-            cycles += ROUNDING_CYCLES * n * (4 * c if few else whole_blocks(c)) * h * w
+            copied = PAIRING_CYCLES * c if few else ROUNDING_CYCLES * whole_blocks(c)
+            cycles += copied * n * h * w
         return with_weights(cycles / threads, self.weight_bytes(spec))
 
     def products(self, spec: ConvSpec) -> int:
@@ -52,7 +54,8 @@ class Direct:
 
     def _in_pairs(self, spec: ConvSpec) -> bool:
         """Whether pixels of a few channels are laid side by side."""
-        known = spec.x[1] <= 4 and spec.x[1] * spec.stride[1] in PAIRED_STRIDES
+        known = spec.x[1] <= 4 and spec.x[1] * spec.stride[1] in PAIRING_CYCLES = 0.75  # where few channels are laid side by side
+PAIRED_STRIDES
         plain = spec.groups == 1 and spec.dilation[1] == 1
         return self.precision == "bfloat16" and multiplies_bfloat16() and known and plain
 

@@ -14,7 +14,8 @@ namespace scalar { extern const DepthwiseKernel depthwise_row; }
 namespace avx2 { extern const DepthwiseKernel depthwise_row; }
 namespace avx512 {
 extern const DepthwiseKernel depthwise_row;
-extern const DepthwiseKernel depthwise_row_of_bfloat16;
+extern const DepthwiseKernel depthwise_row_of_bfloat16;  // to float32
+extern const DepthwiseKernel depthwise_row_in_bfloat16;
 }
 
 namespace {
@@ -27,9 +28,11 @@ constexpr Dispatch<const DepthwiseKernel*> kRow{
 constexpr Dispatch<const DepthwiseKernel*> kRowOfBfloat16{
     nullptr, nullptr, X86_ONLY(&avx512::depthwise_row_of_bfloat16)};
 
-DepthwiseKernel active_kernel() { return *kRow.active(); }
-DepthwiseKernel active_kernel_of_bfloat16() {
-    return kRowOfBfloat16.active() && has_avx512_bf16() ? *kRowOfBfloat16.active() : nullptr;
+constexpr Dispatch<const DepthwiseKernel*> kRowInBfloat16{
+    nullptr, nullptr, X86_ONLY(&avx512::depthwise_row_in_bfloat16)};
+
+DepthwiseKernel active_kernel(const Dispatch<const DepthwiseKernel*>& kernels) {
+    return kernels.active() ? *kernels.active() : nullptr;
 }
 
 // The pixel that fills each place of a padded line.
@@ -117,7 +120,8 @@ private:
         : Convolution(other, n, x_blocks, y_blocks),
           border_(other.border_),
           kernel_(other.kernel_),
-          kernel_of_bfloat16_(other.kernel_of_bfloat16_),
+          of_bfloat16_(other.of_bfloat16_),
+          in_bfloat16_(other.in_bfloat16_),
           row_at_(other.row_at_),
           column_at_(other.column_at_),
           weights_(other.weights_) {}
@@ -126,9 +130,10 @@ private:
     struct Row {
         const std::byte* x;  // the first row of the image
         int64_t size;        // bytes of a number in x
-        float* y;
-        const float* residual;
+        void* y;
+        const void* residual;
         float low, high;
+        DepthwiseKernel kernel;
     };
 
     // One row of one channel block, whose first input row is at `in`, to `out`.
@@ -136,23 +141,27 @@ private:
                    int64_t out_w) const {
         const int64_t size = bytes_of(arrays.x_element, 1);
         const auto* x = static_cast<const std::byte*>(arrays.x) + in * size;
+        const DepthwiseKernel to_floats =
+            arrays.x_element == Element::float32 ? kernel_ : of_bfloat16_;
         if (arrays.y_element == Element::float32) {
             const auto* residual = static_cast<const float*>(arrays.residual);
             float* y = static_cast<float*>(arrays.y) + out;
-            run_row({x, size, y, residual ? residual + out : nullptr, low_, high_}, block, row,
-                    out_w);
+            run_row({x, size, y, residual ? residual + out : nullptr, low_, high_, to_floats}, block,
+                    row, out_w);
             return;
         }
-        constexpr float kNoLimit = std::numeric_limits<float>::infinity();
         const auto* residual = static_cast<const uint16_t*>(arrays.residual);
+        if (residual) residual += out;
+        auto* y = static_cast<uint16_t*>(arrays.y) + out;
+        if (arrays.x_element == Element::bfloat16 && clamps())
+            return run_row({x, size, y, residual, low_, high_, in_bfloat16_}, block, row, out_w);
+        constexpr float kNoLimit = std::numeric_limits<float>::infinity();
         float* sums = scratch(Scratch::worker_b, out_w * kBlock);
-        run_row({x, size, sums, nullptr, -kNoLimit, kNoLimit}, block, row, out_w);
-        finish(sums, residual ? residual + out : nullptr, static_cast<uint16_t*>(arrays.y) + out,
-               out_w * kBlock);
+        run_row({x, size, sums, nullptr, -kNoLimit, kNoLimit, to_floats}, block, row, out_w);
+        finish(sums, residual, y, out_w * kBlock);
     }
 
     void run_row(const Row& of, int64_t block, int64_t row, int64_t out_w) const {
-        const DepthwiseKernel kernel = of.size == sizeof(float) ? kernel_ : kernel_of_bfloat16_;
         int64_t top = row * spec.stride_h - spec.pad_top, first = 0, last = spec.r;
         while (first < last && top + first * spec.dilation_h < 0) ++first;
         while (first < last && top + (last - 1) * spec.dilation_h >= spec.h) --last;
@@ -177,19 +186,20 @@ private:
                        .row_at = nullptr,
                        .column_at = nullptr,
                        .uneven = uneven};
-        if (border_ == Border::zeros) return kernel(d);
+        if (border_ == Border::zeros) return of.kernel(d);
         std::vector<const void*> rows(spec.r);
         for (int64_t r = 0; r < spec.r; ++r)
             rows[r] = of.x + row_at_[row * spec.stride_h + r * spec.dilation_h] * spec.w * kBlock *
                                  of.size;
         d.row_at = rows.data();
         d.column_at = column_at_.data();
-        kernel(d);
+        of.kernel(d);
     }
 
     const Border border_;
-    DepthwiseKernel kernel_ = active_kernel();
-    DepthwiseKernel kernel_of_bfloat16_ = active_kernel_of_bfloat16();
+    DepthwiseKernel kernel_ = active_kernel(kRow);
+    DepthwiseKernel of_bfloat16_ = active_kernel(kRowOfBfloat16);
+    DepthwiseKernel in_bfloat16_ = active_kernel(kRowInBfloat16);
     std::vector<int64_t> row_at_, column_at_;  // of padded ones
     Buffer weights_;
 };

@@ -4,7 +4,7 @@
 
 namespace darter {
 
-// x: float32, or bfloat16 for the kernel of that name.
+// x, y and residual: float32, or bfloat16 for the kernels of those names.
 struct DepthwiseRow {
     const void* x;           // input row of the first filter row, column 0
     int64_t row_stride;      // numbers between the input rows of two filter rows (dilation included)
@@ -14,8 +14,8 @@ struct DepthwiseRow {
     int64_t in_w, out_w;     // pixels
     int64_t stride, dilation, pad_left;
     const float* bias;       // 16 floats
-    const float* residual;   // like y, or null
-    float* y;
+    const void* residual;    // like y, or null
+    void* y;
     float low, high;
     // Where padding is filled with pixels of the image: from where, [filter row] and [padded
     // column]. Null: zeros around.

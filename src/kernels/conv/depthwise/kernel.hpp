@@ -9,13 +9,23 @@ namespace darter::depthwise {
 constexpr int kBlock = 16;
 constexpr int kMostPixels = 8;  // of a tile: with 7 weights and a value they fit into 16 registers
 
-template <class V, int Pixels>
+// Inputs and outputs as their kinds of numbers.
+template <class In, class Out>
+struct Kinds {
+    using Element = typename In::Element;
+    using Y = Out;
+    static auto load(const Element* from) { return In::load(from); }
+};
+
+template <class V, class Y, int Pixels>
 [[gnu::always_inline]] inline void finish(const DepthwiseRow& d, V (&sum)[Pixels], int64_t out) {
+    using Number = typename Y::Element;
+    const auto* residual = static_cast<const Number*>(d.residual);
     const V low = V::fill(d.low), high = V::fill(d.high);
 #pragma GCC unroll 8
     for (int i = 0; i < Pixels; ++i) {
-        if (d.residual) sum[i] = sum[i] + V::load(d.residual + out + i * kBlock);
-        clamp(sum[i], low, high).store(d.y + out + i * kBlock);
+        if (residual) sum[i] = sum[i] + Y::load(residual + out + i * kBlock);
+        Y::store(clamp(sum[i], low, high), static_cast<Number*>(d.y) + out + i * kBlock);
     }
 }
 
@@ -41,7 +51,7 @@ void border(const DepthwiseRow& d, int64_t column, int part) {
         }
         sum[0] = sum[0] + line;
     }
-    finish(d, sum, column * kBlock + part);
+    finish<V, typename Source::Y>(d, sum, column * kBlock + part);
 }
 
 // The same for neighbouring outputs that see the whole filter.
@@ -62,7 +72,7 @@ void inner(const DepthwiseRow& d, int64_t column, int part) {
             for (int i = 0; i < Pixels; ++i)
                 sum[i] = fma(Source::load(from + i * step), weight, sum[i]);
         }
-    finish(d, sum, column * kBlock + part);
+    finish<V, typename Source::Y>(d, sum, column * kBlock + part);
 }
 
 template <class V, class Source>
@@ -119,7 +129,7 @@ void tile(const DepthwiseRow& d, int64_t column, int64_t begin, int64_t end, int
                     sum[(at - s) / Stride] = fma(value, weight[s], sum[(at - s) / Stride]);
         }
     }
-    finish(d, sum, column * kBlock + part);
+    finish<V, typename Source::Y>(d, sum, column * kBlock + part);
 }
 
 template <class V, class Source, int Taps, int Stride, int Pixels = kMostPixels>
@@ -147,7 +157,7 @@ void row(const DepthwiseRow& d) {
         }
 }
 
-template <class V, class Source = Float32<V>>
+template <class V, class Source = Kinds<Float32<V>, Float32<V>>>
 void run(const DepthwiseRow& d) {
     if (d.dilation != 1 || d.stride > 2) return any_row<V, Source>(d);
     const bool one = d.stride == 1;
