@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from darter.cli import options
 from darter.names import to_json, visible
 
 if TYPE_CHECKING:
@@ -36,12 +37,23 @@ def doctor(
     ] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Try the remedy.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one object.")] = False,
+    workers: options.Workers = None,
+    cluster: options.Cluster = None,
 ) -> None:
     """Say what limits training on this machine: reading, decoding, augmentation or the model.
 
     Runs the real loader and the real training step with one part after the other left out.
+
+    With --workers or --cluster: what several processes or machines would reach together, by the
+    measured time of a training step on each and of the links between them.
     """
     from rich.console import Console
+
+    if workers or cluster:
+        from darter.cli.doctor_machines import show
+
+        show(backbone, strategy, size, batch_size, workers, cluster, json=json)
+        return
 
     from darter.dataset import find_samples
     from darter.doctor import BackboneModel, Job, diagnose, some

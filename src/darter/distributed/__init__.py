@@ -11,6 +11,7 @@ fit(…, world=world)
 from darter.distributed.machines import Machines, world_of
 from darter.distributed.rays import RayCrew
 from darter.distributed.schemes import SCHEMES
+from darter.distributed.survey import Survey, Work, survey
 from darter.distributed.team import Team, WorkerError
 from darter.distributed.torchrun import TorchrunCrew, is_member, is_torchrun, serve
 
@@ -18,11 +19,14 @@ __all__ = [
     "SCHEMES",
     "Machines",
     "RayCrew",
+    "Survey",
     "Team",
     "TorchrunCrew",
+    "Work",
     "WorkerError",
     "is_member",
     "is_torchrun",
     "serve",
+    "survey",
     "world_of",
 ]

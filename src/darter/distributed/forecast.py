@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from darter.distributed.local import round_length
+from darter.distributed.local import MOST_ROUND, round_length
 
 WORTH_IT = 1.15  # several processes must be this many times faster than one
 PARTS = 2  # parts of a batch in a pipeline, for each process
@@ -20,6 +20,7 @@ class Measured:
     their mean.   size: bytes of what is learned.   latency: seconds from process to process.
     bandwidth: bytes per second of the slowest link, one way.   exchanges: per step, of statistics
     of norms, where they are taken over the whole batch.   activations: bytes of a batch at a cut.
+    alone: seconds of a step of one process that has all cores of its machine; 0: as `step`.
     """
 
     step: float
@@ -30,6 +31,7 @@ class Measured:
     spread: float = 0.05
     exchanges: int = 0
     activations: int = 0
+    alone: float = 0.0
 
 
 def ring(m: Measured, n: int, size: float) -> float:
@@ -43,7 +45,7 @@ def slowest(m: Measured, n: int, steps: int = 1) -> float:
 
 
 def alone(m: Measured, n: int) -> float:
-    return m.pictures / m.step
+    return m.pictures / (m.alone or m.step)
 
 
 def sync(m: Measured, n: int) -> float:
@@ -57,8 +59,9 @@ def rounds(m: Measured, n: int) -> int:
     return round_length(ring(m, n, m.size), m.step)
 
 
-def local(m: Measured, n: int) -> float:
-    steps = rounds(m, n)
+def local(m: Measured, n: int, most: int = MOST_ROUND) -> float:
+    """most: steps of a process in an epoch, at whose end all exchange."""
+    steps = min(rounds(m, n), most)
     spent = steps * m.step * slowest(m, n, steps) + ring(m, n, m.size) + m.latency
     return n * steps * m.pictures / spent
 
@@ -73,7 +76,7 @@ def pipeline(m: Measured, n: int) -> float:
     """Parts of a batch on their way; at its ends some processes wait."""
     parts = PARTS * n
     waits = (n - 1) / parts
-    passing = 2 * (m.activations / parts / m.bandwidth + m.latency)
+    passing = 2 * (m.activations / parts / m.bandwidth + m.latency) * (n > 1)
     return m.pictures / (m.step / n * (1 + waits) * slowest(m, n) + (parts + n - 1) * passing)
 
 
@@ -93,12 +96,11 @@ def choose(m: Measured, n: int, seconds: float = math.inf, start: float = 0.0) -
     Only what trains as one process does is chosen: "sync", or "local" for slow links.
     """
     one = alone(m, n)
-    best = max(("sync", "local"), key=lambda name: FORECASTS[name](m, n))
+    best = "local" if local(m, n) > WORTH_IT * sync(m, n) else "sync"
     gain = FORECASTS[best](m, n) / one
     if gain < WORTH_IT:
         return "alone", (
-            f"one process: {one:.0f} pictures/s; {n} would reach {gain * one:.0f}/s by {best!r}, "
-            "for the links take the time"
+            f"one process: {one:.0f} pictures/s; {n} would reach {gain * one:.0f} by {best!r}"
         )
     if start + seconds / gain > seconds / WORTH_IT:
         return "alone", (

@@ -22,9 +22,12 @@ from darter.cluster import (
 )
 from darter.distributed.job import Job, follow
 from darter.distributed.link import Link
+from darter.distributed.measuring import measure_link
 from darter.distributed.ray_servers import RayServers
 from darter.errors import OptionError
 from darter.machine import available_cpus
+
+PROBE_SECONDS = 60.0
 
 
 class Member:
@@ -32,6 +35,22 @@ class Member:
 
     def about(self) -> tuple[str, int]:
         return socket.gethostname(), os.getpid()
+
+    def step(self, work: Any, threads: int) -> float:
+        from darter.distributed.survey import step_seconds
+
+        return step_seconds(work, threads)[0]
+
+    def measure(self, number: int, members: list[int], store: tuple[str, int], own: str) -> None:
+        """Take part in `measure_link`."""
+        link = self._link(number, store, own, PROBE_SECONDS)
+        link.join(0, members)
+        measure_link(link)
+        link.close()
+
+    def _link(self, number: int, store: tuple[str, int], own: str, patience: float) -> Link:
+        client = dist.TCPStore(*store, is_master=False, timeout=timedelta(seconds=60))
+        return Link(client, number, patience, interface_of(own))
 
     def train(
         self,
@@ -43,8 +62,7 @@ class Member:
         threads: int,
     ) -> None:
         """Follow a job as member `number`, from command `heard` on; own: this machine's address."""
-        client = dist.TCPStore(*store, is_master=False, timeout=timedelta(seconds=60))
-        link = Link(client, number, job.patience, interface_of(own))
+        link = self._link(number, store, own, job.patience)
         link.heard(heard)
         try:
             follow(job, link, threads)
@@ -88,12 +106,7 @@ class RayCrew:
         return threads_of(1 + here)
 
     def enlist(self, job: Job) -> tuple[Link, list[int]]:
-        server = listen(self.own)
-        self._store = dist.TCPStore(
-            self.own, server.getsockname()[1], is_master=True, wait_for_workers=False,
-            master_listen_fd=server.detach(), timeout=timedelta(seconds=60),
-        )  # fmt: skip
-        self.link = Link(self._store, 0, job.patience, interface_of(self.own))
+        self.link = self._new_link(job.patience)
         self.job = self.ray.put(job)
         for number in [m for m in self.hands if self.fate(m)]:
             del self.hands[number]
@@ -102,6 +115,49 @@ class RayCrew:
         for number in self.hands:
             self._send(number)
         return self.link, list(self.hands)
+
+    def time_steps(self, work: Any) -> list[tuple[str, float]]:
+        """(machine, seconds of a training step) of each member, one after the other."""
+        while len(self.hands) < self.wanted:
+            self._hire()
+        return [
+            (hand.node[2], self.ray.get(hand.actor.step.remote(work, self._cores(number))))
+            for number, hand in self.hands.items()
+        ]
+
+    def measure_links(self) -> tuple[float, float]:
+        """See `measure_link`; all members take part."""
+        while len(self.hands) < self.wanted:
+            self._hire()
+        link, members = self._new_link(PROBE_SECONDS), [0, *self.hands]
+        where = (self.own, self._store.port)
+        theirs = [
+            hand.actor.measure.remote(number, members, where, self._address(hand))
+            for number, hand in self.hands.items()
+        ]
+        link.join(0, members)
+        found = measure_link(link)
+        self.ray.get(theirs)
+        link.close()
+        return found
+
+    def _new_link(self, patience: float) -> Link:
+        server = listen(self.own)
+        self._store = dist.TCPStore(
+            self.own, server.getsockname()[1], is_master=True, wait_for_workers=False,
+            master_listen_fd=server.detach(), timeout=timedelta(seconds=60),
+        )  # fmt: skip
+        return Link(self._store, 0, patience, interface_of(self.own))
+
+    def _address(self, hand: _Hand) -> str:
+        return LOOPBACK if self.local else hand.node[1]
+
+    def _cores(self, number: int) -> int:
+        """Threads of a member: the cores of its machine, shared with others there."""
+        node = self.hands[number].node
+        beside = sum(self._node(k)[1] == node[1] for k in range(self.wanted + 1))
+        cores = available_cpus() if self.local else hand_cores(self.ray, node[0])
+        return max(1, cores // max(1, beside))
 
     def place(self, member: int) -> str:
         hand = self.hands[member]
@@ -165,12 +221,9 @@ class RayCrew:
 
     def _send(self, number: int) -> None:
         hand = self.hands[number]
-        own = LOOPBACK if self.local else hand.node[1]
-        beside = sum(self._node(k)[1] == hand.node[1] for k in range(self.wanted + 1))
-        cores = available_cpus() if self.local else hand_cores(self.ray, hand.node[0])
         hand.working = hand.actor.train.remote(
-            self.job, number, self.link.said, (self.own, self._store.port), own,
-            max(1, cores // max(1, beside)),
+            self.job, number, self.link.said, (self.own, self._store.port), self._address(hand),
+            self._cores(number),
         )  # fmt: skip
 
     def _node(self, number: int) -> tuple[str, str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
 
 from darter.dataset import Batch, Loader
@@ -15,6 +16,7 @@ from darter.distributed.job import Job
 from darter.distributed.measuring import measure_link
 from darter.distributed.schemes import AUTO, SCHEMES
 from darter.errors import DarterError, OptionError
+from darter.machine import available_cpus
 from darter.train import Batches, Lost, Plan, Recipe, Speed, Step
 from darter.train import Task as Training
 
@@ -59,6 +61,8 @@ class Team:
             scheme = self._choose(training, plan, time.monotonic() - started)
             if scheme == "alone":
                 self.end()
+                if training.recipe.threads == "auto":
+                    torch.set_num_threads(available_cpus())
                 return training.alone(plan)
             self.link.announce("scheme", name=scheme)
         self.step = SCHEMES[scheme](training, plan, self.link, self)
@@ -95,11 +99,16 @@ class Team:
             latency,
             bandwidth,
             exchanges=2 * len(norms),
+            alone=step * min(1, torch.get_num_threads() / self._cores_alone(training.recipe)),
         )
         chosen, why = choose(measured, len(members), plan.steps * step, start)
         self.record |= {"why": why, "latency_seconds": latency, "bytes_per_second": bandwidth}
         self.note(why)
         return chosen
+
+    @staticmethod
+    def _cores_alone(recipe: Recipe) -> int:
+        return available_cpus() if recipe.threads == "auto" else int(recipe.threads)
 
     def regroup(self) -> None:
         """Make a group of all members, and give them the chief's state."""

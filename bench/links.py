@@ -1,0 +1,169 @@
+"""Two processes in network namespaces of their own, with a link of a given rate between them.
+
+    sudo python bench/links.py --rates 1000 100        # Mbit/s; Linux, needs ip and tc (iproute2)
+    sudo python bench/links.py --rates 100 --cut       # the link is cut after some steps
+
+Prints pictures per second of each scheme beside the forecast from the measured link, and what
+"auto" took. Delay needs the kernel's netem, which many small machines lack: rates only. Each
+process has one thread, so a machine of two cores shows the cost of links, not that of machines.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+import warnings
+from typing import Any
+
+SPACES = ("darter-a", "darter-b")
+ADDRESSES = ("10.77.0.1", "10.77.0.2")
+PICTURES, SIDE, BATCH, EPOCHS = 320, 64, 16, 3
+
+
+def ip(*words: str) -> None:
+    subprocess.run(["ip", *words], check=True)
+
+
+def connect(mbit: int) -> None:
+    """Two namespaces with a cable whose ends pass so many Mbit/s."""
+    for space in SPACES:
+        ip("netns", "add", space)
+    ip("link", "add", "darter0", "netns", SPACES[0], "type", "veth", "peer", "darter0",
+       "netns", SPACES[1])  # fmt: skip
+    for space, address in zip(SPACES, ADDRESSES, strict=True):
+        inside = ("netns", "exec", space)
+        ip(*inside, "ip", "link", "set", "lo", "up")
+        ip(*inside, "ip", "address", "add", f"{address}/24", "dev", "darter0")
+        ip(*inside, "ip", "link", "set", "darter0", "up")
+        ip(*inside, "tc", "qdisc", "add", "dev", "darter0", "root", "tbf", "rate", f"{mbit}mbit",
+           "burst", "256kb", "latency", "100ms")  # fmt: skip
+
+
+def disconnect() -> None:
+    for space in SPACES:
+        subprocess.run(["ip", "netns", "del", space], check=False, stderr=subprocess.DEVNULL)
+
+
+def start(rank: int, schemes: list[str]) -> subprocess.Popen[str]:
+    """A process as torchrun would start it."""
+    rendezvous = {
+        "RANK": rank, "LOCAL_RANK": 0, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 1,
+        "MASTER_ADDR": ADDRESSES[0], "MASTER_PORT": 29500, "TORCHELASTIC_RUN_ID": "links",
+        "GLOO_SOCKET_IFNAME": "darter0", "OMP_NUM_THREADS": 1, "TORCH_CPP_LOG_LEVEL": "ERROR",
+    }  # fmt: skip
+    command = ["ip", "netns", "exec", SPACES[rank], sys.executable, __file__, "--process", *schemes]
+    env = os.environ | {name: str(value) for name, value in rendezvous.items()}
+    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
+
+
+def process(schemes: list[str]) -> None:
+    """What runs in a namespace: rank 0 trains by each scheme and prints a line of JSON for it."""
+    from darter.distributed import Team, TorchrunCrew, WorkerError, is_member, serve
+
+    if is_member():
+        serve()
+        return
+    warnings.simplefilter("ignore")
+    crew = TorchrunCrew()
+    print(json.dumps({"scheme": "alone", "speed": train(None)}), flush=True)
+    for scheme in schemes:
+        team = Team(crew, scheme)
+        started = time.monotonic()
+        try:
+            speed = train(team)
+        except WorkerError as error:
+            spent = time.monotonic() - started
+            print(json.dumps({"scheme": scheme, "error": str(error), "seconds": spent}), flush=True)
+            os._exit(0)
+        print(json.dumps({"scheme": scheme, "speed": speed, **team.record}), flush=True)
+    crew.close()
+
+
+def train(world: Any) -> float:
+    """Pictures per second in the last epoch."""
+    import numpy as np
+    import torch
+
+    from darter.picture import Augment, Picture, Preprocess
+    from darter.train import Examples, Recipe, fit
+    from darter.transfer import Classifier, strategies, zoo
+
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 255, (PICTURES, SIDE, SIDE, 3)).astype(np.uint8)
+    examples = Examples([Picture(p, ()) for p in pixels], np.arange(PICTURES) % 10)
+    recipe = Recipe(epochs=EPOCHS, batch_size=BATCH, precision="float32", threads=1, patience=0)
+    torch.manual_seed(0)
+    fitted = fit(
+        Classifier(zoo.load(), 10), strategies.get("fine-tune-all"), recipe, examples,
+        Examples((), np.zeros(0, np.int64)), None, augment=Augment.default(SIDE),
+        preprocess=Preprocess(SIDE), seconds=1e5, world=world,
+    )  # fmt: skip
+    return fitted.history[-1]["pictures_per_second"]
+
+
+def table(mbit: int, lines: list[dict[str, Any]]) -> None:
+    """Measured speeds beside the forecasts from the same constants."""
+    from darter.distributed.forecast import FORECASTS, Measured, local
+
+    alone = next(line["speed"] for line in lines if line["scheme"] == "alone")
+    auto = next(line for line in lines if line["scheme"] == "auto")
+    m = Measured(BATCH / alone, BATCH, 4 * 3_400_000, auto["latency_seconds"],
+                 auto["bytes_per_second"])  # fmt: skip
+    print(f"{mbit} Mbit/s: measured {8e-6 * m.bandwidth:.0f} Mbit/s, {1e3 * m.latency:.2f} ms")
+    for line in lines:
+        name = line["scheme"]
+        if name == "auto":
+            print(f"  auto      {line['speed']:7.1f} pictures/s; {line['why']}")
+            continue
+        if name == "local":  # an epoch is shorter than its round
+            expected = local(m, 2, most=-(-PICTURES // BATCH // 2))
+        else:
+            expected = FORECASTS[name](m, 2)
+        ratio = line["speed"] / expected
+        print(f"  {name:9} {line['speed']:7.1f} pictures/s, forecast {expected:7.1f} ({ratio:.2f})")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--rates", type=int, nargs="+", default=[1000, 100], help="Mbit/s")
+    parser.add_argument("--schemes", nargs="+", default=["auto", "sync", "local", "pipeline"])
+    parser.add_argument("--cut", action="store_true", help="cut the link while sync trains")
+    parser.add_argument("--process", nargs="*", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.process is not None:
+        process(given.process)
+        return
+    for mbit in given.rates:
+        disconnect()
+        connect(mbit)
+        try:
+            run(mbit, ["sync"] if given.cut else given.schemes, cut=given.cut)
+        finally:
+            disconnect()
+
+
+def run(mbit: int, schemes: list[str], *, cut: bool) -> None:
+    processes = [start(rank, schemes) for rank in (0, 1)]
+    try:
+        assert processes[0].stdout
+        lines = []
+        for line in processes[0].stdout:
+            lines.append(json.loads(line))
+            if cut and lines[-1]["scheme"] == "alone":
+                time.sleep(15)  # the other scheme trains by now
+                ip("netns", "exec", SPACES[1], "ip", "link", "set", "darter0", "down")
+                print("the link is cut", flush=True)
+                started = time.monotonic()
+            elif cut:
+                print(f"after {time.monotonic() - started:.0f} s: {lines[-1]}")
+        if not cut:
+            table(mbit, lines)
+    finally:
+        for one in processes:
+            one.kill()
+
+
+if __name__ == "__main__":
+    main()
