@@ -35,6 +35,7 @@ def start_ray(workers: int, address: str | None) -> Any:
         "namespace": f"darter-{secrets.token_hex(8)}",
     }
     if address is None:
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # for this Ray only
         ray.init(
             address="local", include_dashboard=False, num_cpus=max(workers, available_cpus()),
             object_store_memory=256 << 20, _node_ip_address=LOOPBACK, **quiet,
