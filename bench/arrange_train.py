@@ -35,9 +35,11 @@ def make(name: str, classes: int) -> nn.Module:
     )
 
 
-def pictures(folder: Path, part: str) -> tuple[torch.Tensor, torch.Tensor, tuple[str, ...]]:
-    """float16 (N, 3, SIZE, SIZE) as the model file will see them, class numbers, class names."""
-    look = Preprocess(size=SIZE, resize=SIZE, mean=HALF, std=HALF)
+def pictures(
+    folder: Path, part: str, size: int = SIZE
+) -> tuple[torch.Tensor, torch.Tensor, tuple[str, ...]]:
+    """float16 (N, 3, size, size) as the model file will see them, class numbers, class names."""
+    look = Preprocess(size=size, resize=size, mean=HALF, std=HALF)
     samples = find_samples(folder / part).samples
     classes = tuple(sorted({s.labels[0] for s in samples}))
     x = np.concatenate(

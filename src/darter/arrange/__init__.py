@@ -1,7 +1,41 @@
-"""Nets arranged well: blocks of small filters, and trained nets rewritten smaller and faster."""
+"""Nets arranged well: blocks of small filters, and trained nets rewritten smaller and faster.
 
+make_net("vgg19"), to_file(net, 224, path)    nets by name, written to be analyzed
+stack, separable, Sandwich, inception_a …     blocks; ScratchNet: small nets made of them
+GraphModule(graph)                            a graph with gradients
+"""
+
+from darter.arrange.blocks import Sandwich, convolution, separable, stack
 from darter.arrange.effective import effective_fields
+from darter.arrange.inception import (
+    inception_a,
+    inception_b,
+    inception_c,
+    inception_d,
+    inception_e,
+)
+from darter.arrange.kinds import KINDS, LINEAR_KINDS, kinds_of
 from darter.arrange.module import GraphModule
 from darter.arrange.named import make_net, to_file
+from darter.arrange.scratch import FAMILY, ScratchNet
 
-__all__ = ["GraphModule", "effective_fields", "make_net", "to_file"]
+__all__ = [
+    "FAMILY",
+    "KINDS",
+    "LINEAR_KINDS",
+    "GraphModule",
+    "Sandwich",
+    "ScratchNet",
+    "convolution",
+    "effective_fields",
+    "inception_a",
+    "inception_b",
+    "inception_c",
+    "inception_d",
+    "inception_e",
+    "kinds_of",
+    "make_net",
+    "separable",
+    "stack",
+    "to_file",
+]

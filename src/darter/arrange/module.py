@@ -2,25 +2,28 @@
 
 module = GraphModule(graph)
 module(x)                        what the engine computes, with gradients
-module.graph()                   a graph with the weights that it has now
+module.graph()                   a graph with the layers and weights that it has now
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from darter.arrange.operations import OPERATIONS
+from darter.arrange.operations import OPERATIONS, finish, padded
 from darter.errors import UnsupportedError
 from darter.net import Graph, Node, attributes
 
 
 class GraphModule(nn.Module):
-    """Its parameters are the graph's weights, under numbers; `weights` has them by name.
-
-    Raises UnsupportedError, which names the operations that have no gradient here.
+    """Convolutions and fully connected layers are nn.Conv2d and nn.Linear in `layers`, by the
+    number of their node; any may be replaced by an nn.Sequential of its own kind. The other weights
+    are parameters. Raises UnsupportedError, which names the operations that have no gradient here.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -30,23 +33,25 @@ class GraphModule(nn.Module):
             raise UnsupportedError(f"cannot be trained: no gradient for {', '.join(missing)}")
         self._graph = graph
         self._given = [attributes(n.op, n.attributes) for n in graph.nodes]
-        self._numbers = {name: str(i) for i, name in enumerate(graph.weights)}
+        uses = Counter(name for n in graph.nodes for name in n.inputs)
+        self.layers = nn.ModuleDict()
+        held: set[str] = set()
+        for number, node in enumerate(graph.nodes):
+            names = node.inputs[1:3]
+            if node.op in ("Conv", "Gemm") and all(uses[n] == 1 for n in names):
+                self.layers[str(number)] = _layer(node, self._given[number], graph)
+                held.update(names)
+        self._numbers = {n: str(i) for i, n in enumerate(graph.weights) if n not in held}
         self.values = nn.ParameterDict(
-            {
-                number: nn.Parameter(torch.from_numpy(np.array(graph.weights[name], np.float32)))
-                for name, number in self._numbers.items()
-            }
+            {number: _parameter(graph.weights[name]) for name, number in self._numbers.items()}
         )
         self._last_use = {
             name: i for i, node in enumerate(graph.nodes) for name in (*node.inputs, *node.outputs)
         }
 
-    def weight(self, name: str) -> nn.Parameter:
-        return self.values[self._numbers[name]]
-
-    @property
-    def nodes(self) -> tuple[Node, ...]:
-        return self._graph.nodes
+    def names(self) -> Mapping[str, str]:
+        """Number of a layer -> the name of its node in the file."""
+        return {number: self._graph.nodes[int(number)].name for number in self.layers}
 
     def forward(self, *inputs: Tensor) -> Tensor | list[Tensor]:
         """The outputs for these inputs, one tensor if there is one output."""
@@ -57,16 +62,13 @@ class GraphModule(nn.Module):
         self, inputs: tuple[Tensor, ...], keep: Mapping[str, list[Tensor]] | None = None
     ) -> list[Tensor]:
         """keep: name of a tensor -> a list that its value is put into when it is computed."""
-        keep = keep or {}
-        graph = self._graph
+        keep, graph = keep or {}, self._graph
         known: dict[str, Tensor] = dict(zip(graph.inputs, inputs, strict=True))
         for name in known.keys() & keep.keys():
             keep[name].append(known[name])
         wanted = set(graph.outputs)
         for number, node in enumerate(graph.nodes):
-            read = [known[n] if n in known else self.weight(n) for n in node.inputs if n]
-            made = OPERATIONS[node.op](self._given[number], *read)
-            made = made if isinstance(made, list) else [made]
+            made = self._computed(number, node, known)
             for name, value in zip(node.outputs, made, strict=True):
                 known[name] = value
                 if name in keep:
@@ -74,12 +76,123 @@ class GraphModule(nn.Module):
             for name in (*node.inputs, *node.outputs):
                 if self._last_use[name] == number and name not in wanted:
                     known.pop(name, None)
-        return [known[n] if n in known else self.weight(n) for n in graph.outputs]
+        return [self._value(known, n) for n in graph.outputs]
+
+    def _computed(self, number: int, node: Node, known: Mapping[str, Tensor]) -> list[Tensor]:
+        given = self._given[number]
+        if str(number) in self.layers:
+            x, residual = known[node.inputs[0]], [known[n] for n in node.inputs[3:]]
+            x = _bordered(given, x) if node.op == "Conv" else x
+            y = self.layers[str(number)](x)
+            return [finish(given, y, residual[0] if residual else None)]
+        read = [self._value(known, name) for name in node.inputs if name]
+        made = OPERATIONS[node.op](given, *read)
+        return made if isinstance(made, list) else [made]
+
+    def _value(self, known: Mapping[str, Tensor], name: str) -> Tensor:
+        return known[name] if name in known else self.values[self._numbers[name]]
 
     @torch.no_grad()
     def graph(self) -> Graph:
-        """The graph with the weights as they are now."""
-        weights = {
-            name: self.weight(name).detach().cpu().float().numpy().copy() for name in self._numbers
+        """The graph as it is now; a layer that became a sequence is a chain of nodes."""
+        weights: dict[str, NDArray[Any]] = {
+            name: _array(self.values[number]) for name, number in self._numbers.items()
         }
-        return replace(self._graph, weights=weights)
+        nodes: list[Node] = []
+        for number, node in enumerate(self._graph.nodes):
+            if str(number) not in self.layers:
+                nodes.append(node)
+                continue
+            parts = [*_parts(self.layers[str(number)])]
+            nodes.extend(_chain(node, self._given[number], parts, weights))
+        return replace(self._graph, nodes=tuple(nodes), weights=weights)
+
+
+def _layer(node: Node, given: Mapping[str, Any], graph: Graph) -> nn.Module:
+    w, b = (graph.weights[name] for name in node.inputs[1:3])
+    made: nn.Conv2d | nn.Linear
+    if node.op == "Gemm":
+        made = nn.Linear(w.shape[1], w.shape[0])
+    else:
+        made = nn.Conv2d(
+            w.shape[1] * given["group"],
+            w.shape[0],
+            tuple(w.shape[2:]),
+            tuple(given["strides"]),
+            _own_padding(given),
+            tuple(given["dilations"]),
+            given["group"],
+        )
+    made.weight, made.bias = _parameter(w), _parameter(b)
+    return made
+
+
+def _own_padding(given: Mapping[str, Any]) -> tuple[int, int]:
+    """What the convolution pads itself: the same on both sides, with zeros."""
+    top, left, bottom, right = given["pads"]
+    even = (top, left) == (bottom, right) and given["border"] == "zeros"
+    return (top, left) if even else (0, 0)
+
+
+def _bordered(given: Mapping[str, Any], x: Tensor) -> Tensor:
+    """x with the padding that a convolution of PyTorch cannot do itself."""
+    if _own_padding(given) != (0, 0):
+        return x
+    return padded(x, tuple(given["pads"]), given["border"])
+
+
+def _parts(layer: nn.Module) -> Iterator[nn.Conv2d | nn.Linear]:
+    for part in layer.modules():
+        if isinstance(part, nn.Conv2d | nn.Linear):
+            yield part
+
+
+def _chain(
+    node: Node, given: Mapping[str, Any], parts: list[Any], weights: dict[str, NDArray[Any]]
+) -> Iterator[Node]:
+    """One node for each part; the last is bent and added to as the node was."""
+    x, before = node.inputs[0], _asymmetric(given)
+    for number, part in enumerate(parts):
+        last = number == len(parts) - 1
+        ending = "" if len(parts) == 1 else f".part{number}"
+        w, b = f"{node.inputs[1]}{ending}", f"{node.inputs[2]}{ending}"
+        weights[w] = _array(part.weight)
+        zeros = np.zeros(len(part.weight), np.float32)
+        weights[b] = zeros if part.bias is None else _array(part.bias)
+        settings = {} if isinstance(part, nn.Linear) else _settings(part, given, number, before)
+        fused = {name: given[name] for name in ("activation", "activation_after_residual")}
+        output = node.output if last else f"{node.output}{ending}"
+        inputs = (x, w, b, *(node.inputs[3:] if last else ()))
+        yield Node(
+            node.op, f"{node.name}{ending}", inputs, (output,), settings | (fused if last else {})
+        )
+        x = output
+
+
+def _settings(
+    part: nn.Conv2d, given: Mapping[str, Any], number: int, before: tuple[int, ...] | None
+) -> dict[str, Any]:
+    top, left = (int(p) for p in part.padding)
+    first_pads = number == 0 and before is not None
+    return {
+        "strides": tuple(part.stride),
+        "pads": before if first_pads else (top, left, top, left),
+        "dilations": tuple(part.dilation),
+        "group": part.groups,
+        "border": given["border"] if first_pads else "zeros",
+    }
+
+
+def _asymmetric(given: Mapping[str, Any]) -> tuple[int, ...] | None:
+    """The padding that stands before the first part, if PyTorch's convolution cannot do it."""
+    if "pads" not in given or _own_padding(given) != (0, 0):
+        return None
+    return tuple(given["pads"])
+
+
+def _parameter(array: NDArray[Any]) -> nn.Parameter:
+    return nn.Parameter(torch.from_numpy(np.array(array, np.float32)))
+
+
+def _array(value: Tensor) -> NDArray[Any]:
+    return value.detach().cpu().float().numpy().copy()

@@ -1,0 +1,145 @@
+"""What each layer could become, how long that takes here, and what it is likely to cost."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from darter.arrange.captured import fit_last, outputs_of, project
+from darter.arrange.cost import Cost, Stopwatch
+from darter.arrange.kinds import Kind, Layer, kinds_of
+
+SHARES = (0.75, 0.5, 0.375, 0.25, 0.1875, 0.125)  # of the channels
+BLOCK = 16  # channels that the engine computes together
+FASTER = 0.95  # of the layer's time: less is a gain that can be measured
+ALWAYS = 3  # candidates of a layer whose damage is measured
+
+
+@dataclass
+class Candidate:
+    """kind, rank: None and 0 for the layer as it is.   unmet: share of the variance of the layer's
+    outputs that is lost.   damage: what that does to the net's answers, in nats per picture.
+    """
+
+    kind: Kind | None
+    rank: int
+    cost: Cost
+    unmet: float = 0.0
+    damage: float = 0.0
+
+    @property
+    def name(self) -> str:
+        return "as it was" if self.kind is None else f"{self.kind.name} {self.rank}"
+
+
+def ranks_of(kind: Kind, layer: Layer) -> list[int]:
+    """Ranks worth trying, from large to small: whole blocks of channels where there are several."""
+    outputs, inputs = layer.weight.shape[:2]
+    groups = layer.groups if isinstance(layer, nn.Conv2d) else 1
+    widest = max(outputs // groups, inputs)
+    found = []
+    for share in SHARES:
+        rank = share * widest
+        rank = BLOCK * round(rank / BLOCK) if rank >= BLOCK else round(rank)
+        if 1 <= rank < kind.full(layer):
+            found.append(int(rank))
+    return sorted(set(found), reverse=True)
+
+
+def faster_candidates(
+    layer: Layer, shape: Sequence[int], watch: Stopwatch, allowed: Sequence[str] | None
+) -> tuple[Candidate, list[Candidate]]:
+    """The layer as it is, and every kind and rank of it that is measurably faster here."""
+    original = Candidate(None, 0, watch.cost(layer, shape))
+    found = []
+    for kind in kinds_of(layer, allowed):
+        for rank in ranks_of(kind, layer):
+            empty = _untrained(kind, layer, rank)
+            candidate = Candidate(kind, rank, watch.cost(empty, shape))
+            smaller = candidate.cost.weights < original.cost.weights
+            if smaller and candidate.cost.ms < FASTER * original.cost.ms:
+                found.append(candidate)
+    return original, found
+
+
+def _untrained(kind: Kind, layer: Layer, rank: int) -> nn.Sequential:
+    """Layers of the right shapes; CP's own fit would take long, and times do not depend on it."""
+    if kind.name != "cp":
+        return kind.split(layer, rank)
+    assert isinstance(layer, nn.Conv2d)
+    outputs, inputs, r, s = layer.weight.shape
+    groups, wide = layer.groups, rank * layer.groups
+    return nn.Sequential(
+        nn.Conv2d(inputs * groups, wide, 1, groups=groups),
+        nn.Conv2d(wide, wide, (r, s), layer.stride, layer.padding, layer.dilation, wide),
+        nn.Conv2d(wide, outputs, 1, groups=groups),
+    )
+
+
+def rewritten(
+    kind: Kind, layer: Layer, rank: int, inputs: Sequence[Tensor], wanted: Sequence[Tensor]
+) -> tuple[nn.Sequential, float]:
+    """The layer split, fitted to what is wanted of it; and the share of variance that is lost."""
+    parts = kind.split(layer, rank)
+    groups = layer.groups if isinstance(layer, nn.Conv2d) else 1
+    if kind.name in ("channel", "low-rank") and groups == 1:
+        project(layer, parts, rank, inputs, wanted)
+    return parts, fit_last(parts, inputs, wanted)
+
+
+def measure_damage(
+    net: nn.Module,
+    name: str,
+    candidates: list[Candidate],
+    pictures: Sequence[Tensor],
+    logits: Sequence[Tensor],
+    replace: Callable[[str, nn.Module], None],
+) -> list[Candidate]:
+    """Fill in `unmet` and `damage`; candidates that another beats in both time and damage go.
+
+    A few are put into the net and its answers compared; damage of the others is in proportion to
+    `unmet`, which it follows closely for one layer.
+    """
+    layer = net.get_submodule(name)
+    inputs, wanted = outputs_of(net, name, layer, pictures)
+    made = {}
+    for candidate in candidates:
+        assert candidate.kind is not None
+        parts, candidate.unmet = rewritten(
+            candidate.kind, layer, candidate.rank, inputs, wanted  # type: ignore[arg-type]
+        )  # fmt: skip
+        made[id(candidate)] = parts
+    front = frontier(candidates)
+    step = max(1, len(front) // ALWAYS)
+    rates = []
+    for candidate in front[step // 2 :: step]:
+        replace(name, made[id(candidate)])
+        damage = divergence(net, pictures, logits)
+        rates.append(damage / max(candidate.unmet, 1e-9))
+    replace(name, layer)
+    for candidate in front:
+        candidate.damage = candidate.unmet * sum(rates) / len(rates)
+    return front
+
+
+def frontier(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Those that no other beats both in time and in what is lost, the fastest first."""
+    kept: list[Candidate] = []
+    for candidate in sorted(candidates, key=lambda c: (c.cost.ms, c.unmet)):
+        if not kept or candidate.unmet < kept[-1].unmet:
+            kept.append(candidate)
+    return kept
+
+
+@torch.no_grad()
+def divergence(net: nn.Module, pictures: Sequence[Tensor], logits: Sequence[Tensor]) -> float:
+    """Mean KL divergence of the net's answers from those of the logits, nats per picture."""
+    total = 0.0
+    for x, expected in zip(pictures, logits, strict=True):
+        answers = F.log_softmax(net(x), 1)
+        total += float(
+            F.kl_div(answers, F.log_softmax(expected, 1), reduction="sum", log_target=True)
+        )
+    return total / sum(map(len, pictures))

@@ -1,0 +1,103 @@
+"""Milliseconds, weights and multiply-adds of a few layers, as the engine runs them."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from darter.net import Graph, Node, Program
+
+FEWEST, SECONDS = 8, 0.03  # runs, and for how long at least
+
+
+@dataclass(frozen=True)
+class Cost:
+    """ms: of one run, the fastest of several.   multiply_adds: of one picture."""
+
+    ms: float
+    weights: int
+    multiply_adds: int
+
+
+class Stopwatch:
+    """Times layers on the engine; layers of the same shapes are timed once."""
+
+    def __init__(self, batch: int = 1, threads: int | None = None) -> None:
+        self.batch, self.threads = batch, threads
+        self._known: dict[Any, float] = {}
+
+    def cost(self, layer: nn.Module, shape: Sequence[int]) -> Cost:
+        """layer: nn.Conv2d, nn.Linear or a sequence of them.   shape: of one picture's input."""
+        parts = layers_of(layer)
+        weights = sum(p.numel() for part in parts for p in part.parameters())
+        graph = _graph(parts, tuple(shape))
+        key = (tuple(shape), tuple(_key(part) for part in parts))
+        if key not in self._known:
+            self._known[key] = self.ms(graph)
+        return Cost(self._known[key], weights, _multiply_adds(parts, tuple(shape)))
+
+    def ms(self, graph: Graph) -> float:
+        """The fastest of several runs of a graph."""
+        program = Program(graph, self.batch, threads=self.threads)
+        rng = np.random.default_rng(0)
+        inputs = [rng.standard_normal(shape, np.float32) for shape in program.inputs.values()]
+        program.run(*inputs)
+        times: list[float] = []
+        while len(times) < FEWEST or sum(times) < SECONDS:
+            started = time.perf_counter()
+            program.run(*inputs)
+            times.append(time.perf_counter() - started)
+        return 1e3 * min(times)
+
+
+def layers_of(layer: nn.Module) -> list[Any]:
+    """The convolutions and fully connected layers in it, in their order."""
+    return [part for part in layer.modules() if isinstance(part, nn.Conv2d | nn.Linear)]
+
+
+def _key(part: Any) -> Any:
+    if isinstance(part, nn.Linear):
+        return tuple(part.weight.shape)
+    return (tuple(part.weight.shape), part.stride, part.padding, part.dilation, part.groups)
+
+
+def _graph(parts: list[Any], shape: tuple[int, ...]) -> Graph:
+    nodes, weights, x = [], {}, "x"
+    for number, part in enumerate(parts):
+        linear = isinstance(part, nn.Linear)
+        weights[f"w{number}"] = part.weight.detach().numpy()
+        weights[f"b{number}"] = np.zeros(len(part.weight), np.float32)
+        settings: dict[str, Any] = {}
+        if not linear:
+            pads = (part.padding[0], part.padding[1])
+            settings = {
+                "strides": tuple(part.stride),
+                "pads": pads * 2,
+                "dilations": tuple(part.dilation),
+                "group": part.groups,
+            }
+        inputs = (x, f"w{number}", f"b{number}")
+        x = f"y{number}"
+        nodes.append(Node("Gemm" if linear else "Conv", x, inputs, (x,), settings))
+    return Graph(tuple(nodes), {"x": (None, *shape)}, (x,), weights)
+
+
+def _multiply_adds(parts: list[Any], shape: tuple[int, ...]) -> int:
+    total = 0
+    for part in parts:
+        if isinstance(part, nn.Linear):
+            total += part.weight.numel() * int(np.prod(shape[:-1], dtype=int))
+            shape = (*shape[:-1], part.out_features)
+            continue
+        sides = tuple(
+            (n + 2 * int(p) - d * (k - 1) - 1) // s + 1
+            for n, p, d, k, s in zip(
+                shape[1:], part.padding, part.dilation, part.kernel_size, part.stride, strict=True
+            )
+        )
+        total += part.weight.numel() * sides[0] * sides[1]
+        shape = (part.out_channels, *sides)
+    return total
