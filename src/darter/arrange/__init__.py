@@ -6,7 +6,9 @@ GraphModule(graph)                            a graph with gradients
 """
 
 from darter.arrange.blocks import Sandwich, convolution, separable, stack
+from darter.arrange.cost import Cost, Stopwatch
 from darter.arrange.effective import effective_fields
+from darter.arrange.factorize import Factorized, LayerChange, Wish, factorize
 from darter.arrange.inception import (
     inception_a,
     inception_b,
@@ -17,17 +19,27 @@ from darter.arrange.inception import (
 from darter.arrange.kinds import KINDS, LINEAR_KINDS, kinds_of
 from darter.arrange.module import GraphModule
 from darter.arrange.named import make_net, to_file
+from darter.arrange.prune import prune
 from darter.arrange.scratch import FAMILY, ScratchNet
+from darter.arrange.tune import Tuning, distill, measure_norms
 
 __all__ = [
     "FAMILY",
     "KINDS",
     "LINEAR_KINDS",
+    "Cost",
+    "Factorized",
     "GraphModule",
+    "LayerChange",
     "Sandwich",
     "ScratchNet",
+    "Stopwatch",
+    "Tuning",
+    "Wish",
     "convolution",
+    "distill",
     "effective_fields",
+    "factorize",
     "inception_a",
     "inception_b",
     "inception_c",
@@ -35,6 +47,8 @@ __all__ = [
     "inception_e",
     "kinds_of",
     "make_net",
+    "measure_norms",
+    "prune",
     "separable",
     "stack",
     "to_file",

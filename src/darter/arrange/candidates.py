@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -68,12 +69,12 @@ def _untrained(kind: Kind, layer: Layer, rank: int) -> nn.Sequential:
     """Layers of the right shapes; CP's own fit would take long, and times do not depend on it."""
     if kind.name != "cp":
         return kind.split(layer, rank)
-    assert isinstance(layer, nn.Conv2d)
-    outputs, inputs, r, s = layer.weight.shape
-    groups, wide = layer.groups, rank * layer.groups
+    window: Any = layer
+    outputs, inputs, r, s = window.weight.shape
+    groups, wide = window.groups, rank * window.groups
     return nn.Sequential(
         nn.Conv2d(inputs * groups, wide, 1, groups=groups),
-        nn.Conv2d(wide, wide, (r, s), layer.stride, layer.padding, layer.dilation, wide),
+        nn.Conv2d(wide, wide, (r, s), window.stride, window.padding, window.dilation, wide),
         nn.Conv2d(wide, outputs, 1, groups=groups),
     )
 
@@ -102,14 +103,12 @@ def measure_damage(
     A few are put into the net and its answers compared; damage of the others is in proportion to
     `unmet`, which it follows closely for one layer.
     """
-    layer = net.get_submodule(name)
+    layer: Any = net.get_submodule(name)
     inputs, wanted = outputs_of(net, name, layer, pictures)
     made = {}
     for candidate in candidates:
         assert candidate.kind is not None
-        parts, candidate.unmet = rewritten(
-            candidate.kind, layer, candidate.rank, inputs, wanted  # type: ignore[arg-type]
-        )  # fmt: skip
+        parts, candidate.unmet = rewritten(candidate.kind, layer, candidate.rank, inputs, wanted)
         made[id(candidate)] = parts
     front = frontier(candidates)
     step = max(1, len(front) // ALWAYS)

@@ -7,7 +7,7 @@ original net's outputs from the inputs that it gets in the rewritten net (asymme
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -20,12 +20,14 @@ RIDGE = 1e-3  # of the mean square of the features: how much a fit trusts the la
 @contextmanager
 def watching(modules: Mapping[str, nn.Module], seen: Any):
     """Call seen(name, input, output) whenever one of the modules runs."""
-    handles = [
-        module.register_forward_hook(
-            lambda _module, inputs, output, name=name: seen(name, inputs[0], output)
-        )
-        for name, module in modules.items()
-    ]
+
+    def hook(name: str):
+        def call(_module: nn.Module, inputs: Any, output: Tensor) -> None:
+            seen(name, inputs[0], output)
+
+        return call
+
+    handles = [module.register_forward_hook(hook(name)) for name, module in modules.items()]
     try:
         yield
     finally:
@@ -79,8 +81,8 @@ def patches(layer: nn.Conv2d, x: Tensor, where: Tensor) -> Tensor:
     """What an ungrouped convolution sees at positions of its output: (positions, C R S)."""
     r, s = layer.kernel_size
     (sy, sx), (dy, dx) = layer.stride, layer.dilation
-    py, px = layer.padding[0], layer.padding[1]
-    x = F.pad(x, (px, px, py, py))  # type: ignore[list-item]
+    py, px = (int(p) for p in layer.padding)
+    x = F.pad(x, (px, px, py, py))
     rows = where[:, 1, None] * sy + torch.arange(r) * dy
     columns = where[:, 2, None] * sx + torch.arange(s) * dx
     seen = x[where[:, 0, None, None], :, rows[:, :, None], columns[:, None, :]]
@@ -95,7 +97,7 @@ def fit_last(parts: nn.Sequential, inputs: Sequence[Tensor], wanted: Sequence[Te
     Returns the share of the variance of what is wanted that is not met, after the fit. A grouped
     last layer is left as it is.
     """
-    last = parts[-1]
+    last: Any = parts[-1]
     grouped = isinstance(last, nn.Conv2d) and last.groups > 1
     features, targets = [], []
     for number, (x, y) in enumerate(zip(inputs, wanted, strict=True)):
@@ -162,7 +164,7 @@ def project(
     best = start + change  # (K, K): what is wanted ≈ z @ best
     _, vectors = torch.linalg.eigh((z @ best).T @ (z @ best))
     main = vectors[:, -rank:]
-    first, last = parts[0], parts[-1]
+    first, last = cast(Any, parts[0]), cast(Any, parts[-1])
     mixed = (best @ main).T.to(layer.weight.dtype)  # (rank, K)
     first.weight.copy_((mixed @ layer.weight.flatten(1)).reshape(first.weight.shape))
     last.weight.copy_(main.reshape(last.weight.shape))

@@ -151,15 +151,14 @@ def _cp_factors(w: Tensor, rank: int) -> tuple[Tensor, Tensor, Tensor]:
         raise MissingExtraError(
             'cp needs the library tensorly: pip install "darter[train]"'
         ) from None
-    k, c, r, s = w.shape
+    _, c, r, s = w.shape
     if rank >= c * r * s:
         into = torch.eye(c, dtype=w.dtype).repeat_interleave(r * s, 0)
         taps = torch.eye(r * s, dtype=w.dtype).repeat(c, 1)
         out = w.flatten(1)
     else:
-        start = "svd" if rank <= min(k, c) else "random"
         tensor = w.flatten(2).numpy()
-        found = parafac(tensor, rank, n_iter_max=60, init=start, random_state=0, tol=1e-5)
+        found = parafac(tensor, rank, n_iter_max=40, init="random", random_state=0, tol=1e-4)
         out, into, taps = (torch.from_numpy(f).to(w.dtype) for f in found.factors)
         out, into, taps = out * torch.from_numpy(found.weights), into.T, taps.T
     return into[:, :, None, None], taps.reshape(-1, 1, r, s), out[:, :, None, None]
@@ -268,11 +267,11 @@ LINEAR_KINDS: dict[str, Kind] = {
 }
 
 
+USUAL = ("channel", "separable", "tucker", "stack", "low-rank")  # cp takes minutes a layer to fit
+
+
 def kinds_of(layer: nn.Module, allowed: Sequence[str] | None = None) -> list[Kind]:
-    """The kinds that can be done to a layer, of those allowed."""
+    """The kinds that can be done to a layer, of those allowed: all but cp by default."""
     table = LINEAR_KINDS if isinstance(layer, nn.Linear) else KINDS
-    return [
-        kind
-        for name, kind in table.items()
-        if (allowed is None or name in allowed) and kind.refuses(layer) is None
-    ]
+    named = USUAL if allowed is None else allowed
+    return [kind for name, kind in table.items() if name in named and kind.refuses(layer) is None]

@@ -5,9 +5,11 @@ module(x)                        what the engine computes, with gradients
 module.graph()                   a graph with the layers and weights that it has now
 """
 
+import copy
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ from torch import Tensor, nn
 
 from darter.arrange.operations import OPERATIONS, finish, padded
 from darter.errors import UnsupportedError
-from darter.net import Graph, Node, attributes
+from darter.net import Graph, Node, attributes, infer
 
 
 class GraphModule(nn.Module):
@@ -45,9 +47,27 @@ class GraphModule(nn.Module):
         self.values = nn.ParameterDict(
             {number: _parameter(graph.weights[name]) for name, number in self._numbers.items()}
         )
+        shapes = infer(graph, 2)
+        self._flattens = {
+            number
+            for number, node in enumerate(graph.nodes)
+            if node.op == "Reshape"
+            and shapes[node.output] == (2, prod(shapes[node.inputs[0]][1:]))
+            and shapes[node.inputs[0]][0] == 2
+        }
+        self._flat: dict[int, int] = {}  # numbers of a picture that a node has laid in a row
         self._last_use = {
             name: i for i, node in enumerate(graph.nodes) for name in (*node.inputs, *node.outputs)
         }
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "GraphModule":
+        """Layers and weights are copied; what never changes is shared."""
+        for shared in (self._graph, self._given):
+            memo[id(shared)] = shared
+        made = self.__class__.__new__(self.__class__)
+        memo[id(self)] = made
+        made.__dict__.update({k: copy.deepcopy(v, memo) for k, v in self.__dict__.items()})
+        return made
 
     def names(self) -> Mapping[str, str]:
         """Number of a layer -> the name of its node in the file."""
@@ -86,6 +106,9 @@ class GraphModule(nn.Module):
             y = self.layers[str(number)](x)
             return [finish(given, y, residual[0] if residual else None)]
         read = [self._value(known, name) for name in node.inputs if name]
+        if number in self._flattens:  # whatever is left of the channels
+            self._flat[number] = read[0].flatten(1).shape[1]
+            return [read[0].flatten(1)]
         made = OPERATIONS[node.op](given, *read)
         return made if isinstance(made, list) else [made]
 
@@ -101,7 +124,8 @@ class GraphModule(nn.Module):
         nodes: list[Node] = []
         for number, node in enumerate(self._graph.nodes):
             if str(number) not in self.layers:
-                nodes.append(node)
+                flat = self._flat.get(number)
+                nodes.append(node if flat is None else node.with_attributes(shape=(None, flat)))
                 continue
             parts = [*_parts(self.layers[str(number)])]
             nodes.extend(_chain(node, self._given[number], parts, weights))

@@ -33,6 +33,10 @@ COMMANDS = {
     "export": ("darter.cli.export:export", "Write a model for another runtime."),
     "doctor": ("darter.cli.doctor:doctor", "Say what limits training on this machine."),
     "analyze": ("darter.cli.analyze:analyze", "Say what each layer of a net costs and sees."),
+    "factorize": (
+        "darter.cli.factorize:factorize",
+        "Rewrite a trained model smaller and faster.",
+    ),
     "bench": ("darter.cli.bench:bench", "Measure this machine against today's libraries."),
     "report": ("darter.cli.report:report", "Write the page of a training run again."),
 }

@@ -1,6 +1,7 @@
 """The main job, from a folder of pictures to a report and a model file."""
 
 from darter.job.demo import run_demo
+from darter.job.factorize import factorize_file
 from darter.job.job import JobOptions, resume_job, run_job
 from darter.job.notebook import NotebookScreen, in_notebook
 from darter.job.options import parse_seconds
@@ -12,6 +13,7 @@ __all__ = [
     "JobOptions",
     "NotebookScreen",
     "Screen",
+    "factorize_file",
     "in_notebook",
     "new_run_path",
     "outcome",

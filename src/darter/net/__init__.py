@@ -8,7 +8,7 @@ to_model(graph)                                written as ONNX again
 from darter.net.analyze import Analysis, Layer, analyze
 from darter.net.build import build, understood
 from darter.net.graph import Graph, Node
-from darter.net.infer import pictures_axes
+from darter.net.infer import infer, pictures_axes
 from darter.net.onnx.functions import nodes_of
 from darter.net.onnx.modelfile import ModelFile, model_in_memory, read_model, read_whole
 from darter.net.onnx.reader import read_graph
@@ -33,6 +33,7 @@ __all__ = [
     "analyze",
     "attributes",
     "build",
+    "infer",
     "model_in_memory",
     "nodes_of",
     "pictures_axes",

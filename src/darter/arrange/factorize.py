@@ -1,0 +1,319 @@
+"""A trained net rewritten smaller and faster.
+
+    found = factorize(net, pictures, held, score, Wish(speedup=2))
+    found.net, found.layers
+
+1. Every layer is split in every way and at several ranks; what is not faster on this machine goes.
+2. How much each split changes the net's answers is measured on pictures.
+3. The whole net's splits are chosen at once: most time saved for the least change.
+4. From the input to the output, each new layer is fitted to what the original net gives there.
+5. The net is taught by the original, and must meet the wish on held-out pictures.
+"""
+
+import copy
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from darter.arrange.candidates import (
+    Candidate,
+    faster_candidates,
+    measure_damage,
+    rewritten,
+)
+from darter.arrange.captured import input_shapes, outputs_of
+from darter.arrange.choose import Step, steps
+from darter.arrange.cost import Stopwatch
+from darter.arrange.tune import Tuning, distill, measure_norms
+from darter.errors import OptionError
+
+PROBE, FIT = 64, 256  # pictures: to measure damage; to fit layers
+BATCH = 32
+RECOVERED = 4.0  # times the allowed loss that teaching is trusted to win back
+TRIES = 4
+FLOAT = 4  # bytes
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """When to stop; one of them at least.
+
+    max_loss: of the score, e.g. 0.01 for one point.   speedup: how many times as fast.
+    ms: for `batch` pictures.   size: bytes of weights, at most.
+    """
+
+    max_loss: float | None = None
+    speedup: float | None = None
+    ms: float | None = None
+    size: float | None = None
+
+    def __post_init__(self) -> None:
+        if all(value is None for value in vars(self).values()):
+            raise OptionError("say how far to go: --max-loss, --speedup, --ms or --size")
+        for name, value in vars(self).items():
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise OptionError(f"{name} must be a number above 0, got {value}")
+        if self.speedup is not None and self.speedup <= 1:
+            raise OptionError(f"speedup must be above 1, got {self.speedup:g}")
+
+    def most_ms(self, now: float) -> float:
+        """What the net may take; all there is where only the loss counts."""
+        wished = [self.ms] if self.ms is not None else []
+        wished += [now / self.speedup] if self.speedup is not None else []
+        return min(wished, default=math.inf)
+
+
+@dataclass(frozen=True)
+class LayerChange:
+    """One layer before and after. why: what became of it, in a few words."""
+
+    name: str
+    why: str
+    weights: tuple[int, int]
+    multiply_adds: tuple[int, int]
+    ms: tuple[float, float]
+    unmet: float = 0.0
+
+
+@dataclass(frozen=True)
+class Factorized:
+    """net: rewritten, in evaluation mode.   ms, score: of the net before and after.   met: whether
+    the wish was met.   log: what was done, in sentences.
+    """
+
+    net: nn.Module
+    layers: tuple[LayerChange, ...]
+    ms: tuple[float, float]
+    score: tuple[float, float]
+    met: bool
+    log: tuple[str, ...]
+
+
+@dataclass
+class Work:
+    """net: to be rewritten.   time, score: milliseconds, and how right, of a net."""
+
+    net: nn.Module
+    teacher: nn.Module
+    pictures: Tensor
+    time: Callable[[nn.Module], float]
+    score: Callable[[nn.Module], float]
+    tuning: Tuning
+    say: Say
+    log: list[str] = field(default_factory=list)
+    originals: dict[str, Candidate] = field(default_factory=dict)
+    unchanged: dict[str, str] = field(default_factory=dict)
+
+    def tell(self, sentence: str) -> None:
+        self.log.append(sentence)
+        self.say(sentence)
+
+    def batches(self, count: int) -> list[Tensor]:
+        return [b.float() for b in self.pictures[:count].split(BATCH)]
+
+
+def factorize(
+    net: nn.Module,
+    pictures: Tensor,
+    score: Callable[[nn.Module], float],
+    wish: Wish,
+    *,
+    time: Callable[[nn.Module], float],
+    watch: Stopwatch | None = None,
+    kinds: Sequence[str] | None = None,
+    tuning: Tuning | None = None,
+    say: Say = lambda sentence: None,
+    teacher: nn.Module | None = None,
+) -> Factorized:
+    """Rewrite a trained net; the one that is given stays as it is.
+
+    net: of nn.Conv2d and nn.Linear, e.g. a GraphModule.   pictures: float (N, C, H, W), as the net
+    takes them; training pictures.   score(net): of held-out pictures, 1 is best.
+    time(net): milliseconds of the whole net as it will be used.   kinds: keys of KINDS and
+    LINEAR_KINDS; all but cp by default.   tuning: how it is taught; 0 steps for not at all.
+    teacher: what it is measured against and taught by, where that is not the net itself.
+    Layers that would not be faster on this machine are left alone, and `layers` says so.
+    """
+    net = copy.deepcopy(net).eval()
+    teacher = net if teacher is None else teacher
+    work = Work(net, teacher, pictures, time, score, tuning or Tuning(), say)
+    watch = watch or Stopwatch()
+    candidates = _candidates(work, watch, kinds)
+    before = time(teacher), score(teacher)
+    by_size = wish.size is not None
+    path = steps(work.originals, candidates, _weights_saved if by_size else _time_saved)
+    work.tell(f"{len(path) - 1} steps, each the least damage for what it saves")
+    chosen, made, met = _as_wished(work, wish, path, before)
+    after = time(made), score(made)
+    return Factorized(
+        made, _changes(work, chosen, candidates), (before[0], after[0]), (before[1], after[1]),
+        met, tuple(work.log),
+    )  # fmt: skip
+
+
+def _time_saved(original: Candidate, candidate: Candidate) -> float:
+    return original.cost.ms - candidate.cost.ms
+
+
+def _weights_saved(original: Candidate, candidate: Candidate) -> float:
+    return float(original.cost.weights - candidate.cost.weights)
+
+
+def _candidates(
+    work: Work, watch: Stopwatch, kinds: Sequence[str] | None
+) -> dict[str, list[Candidate]]:
+    """For each layer that could be faster, what it could become."""
+    net = work.net
+    modules = {n: m for n, m in net.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)}
+    probe = work.batches(PROBE)
+    shapes = input_shapes(net, modules, probe[0][:1])
+    found: dict[str, list[Candidate]] = {}
+    for name, shape in shapes.items():
+        layer: Any = modules[name]
+        work.originals[name], faster = faster_candidates(layer, shape, watch, kinds)
+        if faster:
+            found[name] = faster
+        else:
+            work.unchanged[name] = "no split of it is faster here"
+    work.tell(f"{len(found)} of {len(shapes)} layers can be faster on this machine")
+    with torch.no_grad():
+        logits = [net(x) for x in probe]
+    for name in found:
+        front = measure_damage(net, name, found[name], probe, logits, _replacer(net))
+        found[name] = front
+        best = front[-1]
+        work.tell(f"{name}: {len(front)} choices, from {front[0].name} to {best.name}")
+    return found
+
+
+def _replacer(net: nn.Module) -> Callable[[str, nn.Module], None]:
+    def replace(name: str, module: nn.Module) -> None:
+        parent, _, last = name.rpartition(".")
+        setattr(net.get_submodule(parent), last, module)
+
+    return replace
+
+
+def _as_wished(
+    work: Work, wish: Wish, path: list[Step], before: tuple[float, float]
+) -> tuple[Step, nn.Module, bool]:
+    """The step of the path to take, the net that it gives, and whether it is as wished."""
+    if wish.max_loss is not None and wish.speedup is None and wish.ms is None and wish.size is None:
+        return _within_loss(work, wish.max_loss, path, before)
+    at, made = _reach(work, wish, path, before[0])
+    if made is None:
+        work.tell("nothing to rewrite: the wish is met, or no layer can be faster")
+        return path[0], copy.deepcopy(work.net), _fits(work, wish, work.net, before[0])
+    _teach(work, made)
+    fits = _fits(work, wish, made, before[0])
+    lost = before[1] - work.score(made)
+    if wish.max_loss is not None and lost > wish.max_loss:
+        work.tell(f"{lost:.2%} lost, more than the {wish.max_loss:.2%} allowed")
+        fits = False
+    return path[at], made, fits
+
+
+def _reach(work: Work, wish: Wish, path: list[Step], now: float) -> tuple[int, nn.Module | None]:
+    """The first step whose net is measured to be as fast and small as wished; else the last."""
+    weights = sum(p.numel() for p in work.net.parameters())
+    most = (wish.size or math.inf) / FLOAT
+    needed = now - wish.most_ms(now)
+
+    def enough(step: Step) -> bool:
+        small = weights - _saved(step, work, _weights_saved) <= most
+        return small and _saved(step, work, _time_saved) >= needed
+
+    at = next((k for k, step in enumerate(path) if enough(step)), len(path) - 1)
+    made: nn.Module | None = None
+    for _ in range(TRIES):
+        if not at:
+            return 0, None
+        made = _apply(work, path[at])
+        if _fits(work, wish, made, now) or at == len(path) - 1:
+            break
+        at = min(len(path) - 1, at + max(1, len(path) // 12))  # layers apart are not the whole net
+    return at, made
+
+
+def _saved(step: Step, work: Work, gain: Callable[[Candidate, Candidate], float]) -> float:
+    return sum(gain(work.originals[n], c) for n, c in step.choice.items())
+
+
+def _fits(work: Work, wish: Wish, net: nn.Module, now: float) -> bool:
+    small = sum(p.numel() for p in net.parameters()) * FLOAT <= (wish.size or math.inf)
+    return small and (wish.most_ms(now) == math.inf or work.time(net) <= wish.most_ms(now))
+
+
+def _within_loss(
+    work: Work, allowed: float, path: list[Step], before: tuple[float, float]
+) -> tuple[Step, nn.Module, bool]:
+    """The furthest step whose net, once taught, loses no more than is allowed."""
+    low, high = 0, len(path) - 1
+    while low < high:  # without teaching, which is trusted to win back some of it
+        middle = (low + high + 1) // 2
+        lost = before[1] - work.score(_apply(work, path[middle], quiet=True))
+        low, high = (middle, high) if lost <= RECOVERED * allowed else (low, middle - 1)
+    at = low
+    for _ in range(TRIES):
+        if not at:
+            break
+        made = _apply(work, path[at])
+        _teach(work, made)
+        lost = before[1] - work.score(made)
+        work.tell(f"step {at} of {len(path) - 1}: {lost:+.2%} lost, {allowed:.2%} allowed")
+        if lost <= allowed:
+            return path[at], made, True
+        at = int(at * 0.7)
+    work.tell("no rewriting keeps within the allowed loss; the net stays as it was")
+    return path[0], copy.deepcopy(work.net), False
+
+
+def _apply(work: Work, step: Step, *, quiet: bool = False) -> nn.Module:
+    """The net with the layers of a step, each fitted to the original net's outputs."""
+    made = copy.deepcopy(work.net)
+    replace, batches = _replacer(made), work.batches(FIT)
+    changed = [n for n, c in step.choice.items() if c.kind is not None]
+    for name in changed:  # in the order in which they run
+        candidate = step.choice[name]
+        layer: Any = made.get_submodule(name)
+        inputs, _ = outputs_of(made, name, layer, batches)
+        _, wanted = outputs_of(work.net, name, work.net.get_submodule(name), batches)
+        assert candidate.kind is not None
+        parts, candidate.unmet = rewritten(candidate.kind, layer, candidate.rank, inputs, wanted)
+        replace(name, parts)
+    measure_norms(made, batches)
+    if not quiet:
+        work.tell(f"{len(changed)} layers rewritten and fitted to the original's outputs")
+    return made
+
+
+def _teach(work: Work, made: nn.Module) -> None:
+    if work.tuning.steps:
+        done = distill(made, work.teacher, work.pictures, work.tuning)
+        work.tell(f"taught by the original net: {done} steps")
+        measure_norms(made, work.batches(FIT))
+
+
+def _changes(
+    work: Work, chosen: Step, candidates: Mapping[str, Sequence[Candidate]]
+) -> tuple[LayerChange, ...]:
+    rows = []
+    for name, original in work.originals.items():
+        new = chosen.choice.get(name, original)
+        left = work.unchanged.get(name, "left as it was: others save more for less damage")
+        rows.append(
+            LayerChange(
+                name,
+                left if new.kind is None else new.name,
+                (original.cost.weights, new.cost.weights),
+                (original.cost.multiply_adds, new.cost.multiply_adds),
+                (original.cost.ms, new.cost.ms),
+                new.unmet,
+            )
+        )
+    return tuple(rows)

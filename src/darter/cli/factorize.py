@@ -1,0 +1,160 @@
+"""`darter factorize`: a trained model rewritten smaller and faster."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from darter.errors import OptionError
+from darter.names import to_json, visible
+
+BYTES = {"kb": 1e3, "mb": 1e6, "gb": 1e9, "b": 1.0}
+
+
+def factorize(
+    model: Annotated[str, typer.Argument(help="A file that darter wrote, or a run's folder.")],
+    data: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Its labelled pictures, as for train.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="The new file.  [default: MODEL-factorized.onnx]")
+    ] = None,
+    max_loss: Annotated[
+        str | None, typer.Option(help="As far as the score falls by no more: 1%.")
+    ] = None,
+    speedup: Annotated[
+        float | None, typer.Option(help="Until it is as many times as fast.")
+    ] = None,
+    ms: Annotated[
+        str | None, typer.Option("--speed", help="Until it takes no longer on this machine: 2ms.")
+    ] = None,
+    size: Annotated[str | None, typer.Option(help="Until its weights take no more: 1MB.")] = None,
+    kinds: Annotated[
+        str | None,
+        typer.Option(help="Of channel, separable, tucker, stack, low-rank; or cp, slow to fit."),
+    ] = None,
+    drop: Annotated[
+        float | None, typer.Option(help="First drop this share of the channels of every layer.")
+    ] = None,
+    steps: Annotated[
+        int, typer.Option(min=0, help="Steps of being taught by the original; 0 for none.")
+    ] = 300,
+    time: Annotated[
+        str | None, typer.Option(help="Be taught no longer than this: 90s, 10m.")
+    ] = None,
+    test: Annotated[
+        str | None, typer.Option(help="Test split: a subfolder, another folder, or a CSV.")
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Pictures that the time is measured for.")] = 1,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads.", show_default="all")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the order of pictures.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="The result only.")] = False,
+) -> None:
+    """Rewrite a trained model with small layers, until it is as fast or as small as wished.
+
+    Splits layers into the bottleneck sandwich, N×1 and 1×N, low rank and others, where that is
+    faster on this machine, fits each to what the original gives, and lets the original teach it.
+    Ends with a table of both files on the test pictures.
+    """
+    wish_size = None if size is None else parse_bytes(size)
+    share = None if max_loss is None else parse_percent(max_loss)
+    milliseconds = None if ms is None else parse_ms(ms)
+    from darter.arrange import KINDS, LINEAR_KINDS, Tuning, Wish
+    from darter.job import factorize_file, parse_seconds
+    from darter.model import model_file
+
+    wish = Wish(share, speedup, milliseconds, wish_size)
+    chosen = None if kinds is None else [name.strip() for name in kinds.split(",")]
+    for name in chosen or ():
+        if name not in KINDS | LINEAR_KINDS:
+            known = ", ".join(KINDS | LINEAR_KINDS)
+            raise OptionError(f"--kinds: no kind is called {name!r}; choose of {known}")
+    path = model_file(model)
+    tuning = Tuning(steps=steps, seed=seed)
+    if time is not None:
+        tuning = Tuning(steps=steps, seed=seed, seconds=parse_seconds(time))
+    record = factorize_file(
+        path, data, out or path.with_name(f"{path.stem}-factorized.onnx"), wish,
+        test=test, kinds=chosen, drop=drop, tuning=tuning, batch=batch, threads=threads,
+        say=(lambda sentence: None) if quiet or json else _say,
+    )  # fmt: skip
+    print(to_json(record, indent=1)) if json else show(record)
+
+
+def _say(sentence: str) -> None:
+    typer.echo(visible(sentence), err=True)
+
+
+def show(record: dict[str, Any]) -> None:
+    """What became of each layer, and both files side by side."""
+    from darter.report import table
+
+    layers = [
+        {
+            "layer": row["name"],
+            "now": row["why"],
+            "weights": "{:,} → {:,}".format(*row["weights"]),
+            "ms": "{:.3f} → {:.3f}".format(*row["ms"]),
+            "lost %": round(100 * row["unmet"], 1),
+        }
+        for row in record["layers"]
+    ]
+    print(table(layers, width=140))
+    print(table(summary(record), width=140))
+    n, word = record["n"], "met" if record["met"] else "not met"
+    print(f"On {n} test pictures. The wish was {word}. Written: {visible(record['out'])}")
+
+
+def summary(record: dict[str, Any]) -> list[dict[str, Any]]:
+    """Two rows: the file before and after."""
+    rows = []
+    for k, name in enumerate(("before", "after")):
+        low, high = record["interval"][k]
+        rows.append(
+            {
+                "": name,
+                "weights": record["weights"][k],
+                "M multiply-adds": round(record["multiply_adds"][k] / 1e6, 1),
+                "ms": round(record["ms"][k], 3),
+                "file, MB": round(record["bytes"][k] / 1e6, 2),
+                record["measure"]: f"{record['score'][k]:.1%} ({low:.1%} to {high:.1%})",
+            }
+        )
+    return rows
+
+
+def parse_percent(text: str) -> float:
+    """0.01 of "1%". OptionError for anything else."""
+    try:
+        if not text.strip().endswith("%"):
+            raise ValueError
+        return float(text.strip()[:-1]) / 100
+    except ValueError:
+        raise OptionError(f"expected a share such as 1%, got {text!r}") from None
+
+
+def parse_ms(text: str) -> float:
+    """Milliseconds of "2ms", "0.5 ms" or "1s". OptionError for anything else."""
+    word = text.strip().lower()
+    for unit, factor in (("ms", 1.0), ("s", 1e3)):
+        if word.endswith(unit):
+            try:
+                return factor * float(word[: -len(unit)])
+            except ValueError:
+                break
+    raise OptionError(f"expected a time of one picture such as 2ms, got {text!r}")
+
+
+def parse_bytes(text: str) -> float:
+    """Bytes of "1MB", "500 kB". OptionError for anything else."""
+    word = text.strip().lower()
+    for unit, factor in BYTES.items():
+        if word.endswith(unit):
+            try:
+                return factor * float(word[: -len(unit)])
+            except ValueError:
+                break
+    raise OptionError(f"expected a size such as 1MB, got {text!r}")

@@ -1,0 +1,212 @@
+"""A model file rewritten smaller and faster, with its accuracy and its time beside the old."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from darter.arrange import (
+    Factorized,
+    GraphModule,
+    Stopwatch,
+    Tuning,
+    Wish,
+    factorize,
+    prune,
+)
+from darter.dataset import Sample, check_enough, scan, split
+from darter.errors import ExportError, ModelFileError
+from darter.files import write_atomic
+from darter.model import (
+    ModelInfo,
+    Session,
+    evaluate_samples,
+    get_task,
+    graph_of,
+    load,
+    model_file,
+    read_info,
+    write_info,
+)
+from darter.net import to_model
+
+MOST_BYTES = 5e8  # of pictures in memory, of one part
+MOST_HELD = 1000  # validation pictures that steps are judged by
+LIMIT = 1e-3  # largest difference of a probability between the rewritten net and its file
+PARITY = 64  # pictures
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Prepared pictures float16 (N, C, H, W) and what is to be said of them."""
+
+    x: torch.Tensor
+    targets: Any
+
+
+def factorize_file(
+    model: Path | str,
+    data: Path | str,
+    out: Path,
+    wish: Wish,
+    *,
+    test: str | None = None,
+    kinds: list[str] | None = None,
+    drop: float | None = None,
+    tuning: Tuning | None = None,
+    batch: int = 1,
+    threads: int | None = None,
+    say: Say = lambda sentence: None,
+) -> dict[str, Any]:
+    """Rewrite a model file of darter's and write it to `out`; returns the table as a record.
+
+    data: labelled pictures, as for `train`; its training pictures fit and teach, its validation
+    pictures choose, and its test pictures judge both files.   drop: share of the channels of every
+    layer to drop first.   batch: pictures that the time is measured for.
+    Raises ModelFileError where the file is no classifier of darter's making, DataError where the
+    pictures cannot be used, ExportError where the file would not answer as the rewritten net does.
+    """
+    path = model_file(model)
+    info, session = read_info(path), load(path, threads=threads)
+    if len(session.signature.outputs) != 1:
+        raise ModelFileError(f"{path}: has several outputs; one, of logits, can be rewritten")
+    original = GraphModule(graph_of(path, improved=True)).eval()
+    parts = _parts(data, info, test)
+    tuning = tuning or Tuning()
+    train = _prepared(parts["train"], info, tuning.seed)
+    held = _prepared(parts["val"], info, tuning.seed, MOST_HELD)
+    say(f"{len(train.x)} training, {len(held.x)} validation, {len(parts['test'])} test pictures")
+    watch = Stopwatch(batch, threads)
+    start: Any = original if drop is None else _dropped(original, train.x, drop, say)
+    found = factorize(
+        start, train.x, lambda net: _score(net, held, info), wish,
+        time=lambda net: watch.ms(net.graph()),  # type: ignore[operator]
+        watch=watch, kinds=kinds, tuning=tuning, say=say,
+        teacher=original,
+    )  # fmt: skip
+    content = _written(found, session, info, path, held)
+    record = _record(path, session, content, found, original, parts["test"], watch)
+    write_atomic(out, content)
+    return record | {"out": str(out), "wish": asdict(wish), "drop": drop, "batch": batch}
+
+
+def _parts(data: Path | str, info: ModelInfo, test: str | None) -> dict[str, list[Sample]]:
+    """Training, validation and test pictures, divided as `train` divides them."""
+    from darter.dataset import find_samples
+
+    audit = scan(find_samples(data, test=test))
+    sides = split(audit, seed=int(info.card.get("seed", 0) or 0))
+    check_enough(audit, sides)
+    if sorted(audit.classes) != sorted(info.classes):
+        raise ModelFileError(
+            f"the pictures have the classes {', '.join(audit.classes[:9])}; the model's are "
+            f"{', '.join(info.classes[:9])}"
+        )
+    samples = [picture.sample for picture in audit.pictures]
+    found = {name: [samples[i] for i in getattr(sides, name)] for name in ("train", "val", "test")}
+    return {**found, "test": found["test"] or found["val"]}
+
+
+def _prepared(
+    samples: list[Sample], info: ModelInfo, seed: int, most: int | None = None
+) -> Pictures:
+    """The pictures, some of them where all would take too much memory."""
+    look = info.preprocess
+    room = int(MOST_BYTES / (2 * np.prod(look.shape)))
+    most = min(room, most or room)
+    order = np.random.default_rng(seed).permutation(len(samples))[:most]
+    chosen = [samples[int(k)] for k in order]
+    x = torch.empty((len(chosen), *look.shape), dtype=torch.float16)
+    for k in range(0, len(chosen), 64):
+        x[k : k + 64] = torch.from_numpy(look.batch([s.path for s in chosen[k : k + 64]]))
+    targets = get_task(info.task).targets([s.labels for s in chosen], info.classes)
+    return Pictures(x, targets)
+
+
+def _dropped(net: GraphModule, x: torch.Tensor, share: float, say: Say) -> GraphModule:
+    before = sum(p.numel() for p in net.parameters())
+    smaller = prune(copy.deepcopy(net), x[:2].float(), share)
+    after = sum(p.numel() for p in smaller.parameters())
+    say(f"channels dropped: {before:,} weights become {after:,}")
+    assert isinstance(smaller, GraphModule)
+    return smaller
+
+
+@torch.no_grad()
+def _logits(net: torch.nn.Module, x: torch.Tensor) -> np.ndarray:
+    return np.concatenate([net(part.float()).numpy() for part in x.split(64)])
+
+
+def _score(net: torch.nn.Module, held: Pictures, info: ModelInfo) -> float:
+    """The mean rightness of a net's answers."""
+    return float(get_task(info.task).rightness(_logits(net, held.x), held.targets).mean())
+
+
+def _written(
+    found: Factorized, session: Session, info: ModelInfo, path: Path, held: Pictures
+) -> bytes:
+    """The new file's content, once it is seen to answer as the rewritten net does."""
+    from darter.model import runtime_of
+
+    net: Any = found.net
+    proto = to_model(net.graph(), outputs=session.signature.names)
+    task = get_task(info.task)
+    trained = _logits(net, held.x)
+    calibration = task.calibrate(trained, held.targets)
+    made = {
+        "from": path.name,
+        "ms": found.ms,
+        "changed": {row.name: row.why for row in found.layers if row.weights[0] != row.weights[1]},
+    }
+    card = {**info.card, "factorized": made}
+    write_info(proto, replace(info, calibration=calibration, card=card))
+    (logits,) = runtime_of(proto, "the rewritten model").run(held.x[:PARITY].float().numpy())
+    ours, theirs = (task.probabilities(each) for each in (trained[:PARITY], logits))
+    difference = float(np.abs(ours - theirs).max())
+    if not difference <= LIMIT:
+        raise ExportError(
+            "nothing was written: the new file's answers differ from the rewritten net's by "
+            f"{difference:.2g} (allowed: {LIMIT:g})"
+        )
+    return proto.SerializeToString(deterministic=True)
+
+
+def _record(
+    path: Path,
+    session: Session,
+    content: bytes,
+    found: Factorized,
+    original: GraphModule,
+    test: list[Sample],
+    watch: Stopwatch,
+) -> dict[str, Any]:
+    """Both files on the test pictures, their time and size."""
+    import tempfile
+
+    names = {f"layers.{number}": name for number, name in original.names().items()}
+    with tempfile.TemporaryDirectory() as folder:
+        new = Path(folder) / "model.onnx"
+        new.write_bytes(content)
+        judged = [evaluate_samples(s, test) for s in (session, load(new, threads=watch.threads))]
+    layers = [asdict(row) | {"name": names.get(row.name, row.name)} for row in found.layers]
+    before, after = original, found.net
+    return {
+        "model": str(path),
+        "n": judged[0].n,
+        "measure": judged[0].measure,
+        "score": [each.score for each in judged],
+        "interval": [each.interval for each in judged],
+        "validation_score": list(found.score),
+        "ms": [watch.ms(net.graph()) for net in (before, after)],  # type: ignore[operator]
+        "weights": [sum(p.numel() for p in net.parameters()) for net in (before, after)],
+        "multiply_adds": [sum(row.multiply_adds[k] for row in found.layers) for k in (0, 1)],
+        "bytes": [path.stat().st_size, len(content)],
+        "met": found.met,
+        "layers": layers,
+        "log": list(found.log),
+    }
