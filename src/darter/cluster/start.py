@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import sys
 from typing import Any
 
 from darter.cluster.network import LOOPBACK
@@ -20,7 +21,8 @@ def start_ray(workers: int, address: str | None) -> Any:
 
     Its tokens are on, its reports of use to its makers are off.
     """
-    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    if "ray" not in sys.modules:  # which reads it once
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     try:

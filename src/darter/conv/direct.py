@@ -54,8 +54,7 @@ class Direct:
 
     def _in_pairs(self, spec: ConvSpec) -> bool:
         """Whether pixels of a few channels are laid side by side."""
-        known = spec.x[1] <= 4 and spec.x[1] * spec.stride[1] in PAIRING_CYCLES = 0.75  # where few channels are laid side by side
-PAIRED_STRIDES
+        known = spec.x[1] <= 4 and spec.x[1] * spec.stride[1] in PAIRED_STRIDES
         plain = spec.groups == 1 and spec.dilation[1] == 1
         return self.precision == "bfloat16" and multiplies_bfloat16() and known and plain
 
