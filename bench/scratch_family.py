@@ -15,10 +15,10 @@ from pathlib import Path
 
 import torch
 import torchvision
+from arrange_train import accuracy, pictures
 from torch import nn
 from torch.nn.functional import cross_entropy, pad
 
-from bench.arrange_train import accuracy, pictures
 from darter.arrange import FAMILY, ScratchNet, to_file
 from darter.model import analyze_file
 
