@@ -11,5 +11,6 @@ NB_MODULE(_core, m) {
     darter::register_peak(m);
     darter::register_rounding(m);
     darter::register_runtime(m);
+    darter::register_training(m);
     darter::register_warp(m);
 }

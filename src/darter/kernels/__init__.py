@@ -49,6 +49,7 @@ from darter.kernels.runtime import (
     wake_threads,
 )
 from darter.kernels.steps import steps
+from darter.kernels.training import training_steps
 from darter.kernels.warp import mean_rgb, reach, warp
 
 __all__ = [
@@ -101,6 +102,7 @@ __all__ = [
     "steps",
     "threads",
     "to_blocked",
+    "training_steps",
     "using_at_most",
     "using_isa",
     "using_threads",

@@ -48,6 +48,18 @@ void Convolution::set_filters(const float*) {
     throw std::logic_error("this convolution packs its filters once");
 }
 
+void Convolution::set_turned_filters(const float* w) {
+    const int64_t taps = spec.r * spec.s, channels = spec.c / spec.groups;
+    const int64_t filters = spec.k / spec.groups;
+    Buffer own(spec.k * channels * taps);
+    for (int64_t k = 0; k < spec.k; ++k)
+        for (int64_t c = 0; c < channels; ++c)
+            for (int64_t tap = 0; tap < taps; ++tap)
+                own.data()[(k * channels + c) * taps + tap] =
+                    w[((k / filters * channels + c) * filters + k % filters) * taps + taps - 1 - tap];
+    set_filters(own.data());
+}
+
 void Convolution::set_bias(const float* bias) {
     std::fill_n(bias_.data(), bias_.size(), 0.0f);
     if (bias) std::copy_n(bias, spec.k, bias_.data());

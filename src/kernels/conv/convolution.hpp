@@ -88,6 +88,9 @@ public:
     // Packs other filters (K, C / groups, R, S), in place of those it was made with, for itself and
     // all that share them. Not while it runs. Throws std::logic_error where an algorithm cannot.
     virtual void set_filters(const float* w);
+    // The same from the filters (C / groups of them for each of K channels, turned by half a circle)
+    // of a layer whose input gradient this one computes.
+    virtual void set_turned_filters(const float* w);
     // K floats, or null for zeros.
     void set_bias(const float* bias);
 

@@ -25,6 +25,7 @@ private:
 // what the calling thread shares with them.
 enum class Scratch {
     worker_a, worker_b, window_in, window_out, caller_a, caller_b, layout_in, layout_out, gradient,
+    lane,
     count
 };
 float* scratch(Scratch slot, size_t floats);

@@ -175,6 +175,7 @@ private:
     void pack_pair(const Pair& pair, const float* w, int64_t per_group_in, int64_t per_group_out) {
         int64_t width = pair.blocks * kBlock, first = pair.out_block * kBlock;
         int64_t depth = (pair.in_last - pair.in_first) * taps() * unit_;
+        if (spec.groups == 1 && !operands_.rounded()) return pack_plain(pair, w);
         std::memset(operands_.at(weights_.data(), pair.weights), 0, operands_.bytes(depth * width));
         std::vector<int64_t> groups;  // of the filters
         for (int64_t k = first; k < std::min(spec.k, first + width); ++k)
@@ -193,6 +194,21 @@ private:
                                          column, from[tap]);
             }
         }
+    }
+
+    // The same of one group in float32, front to back.
+    void pack_plain(const Pair& pair, const float* w) {
+        const int64_t width = pair.blocks * kBlock, first = pair.out_block * kBlock;
+        const int64_t columns = std::min(width, spec.k - first), next = spec.c * taps();
+        float* to = weights_.data() + pair.weights;
+        for (int64_t block = 0; block < in_blocks_; ++block)
+            for (int64_t tap = 0; tap < taps(); ++tap)
+                for (int64_t c = block * unit_; c < (block + 1) * unit_; ++c, to += width) {
+                    const float* from = w + first * next + c * taps() + tap;
+                    const int64_t count = c < spec.c ? columns : 0;
+                    for (int64_t k = 0; k < count; ++k) to[k] = from[k * next];
+                    std::fill(to + count, to + width, 0.0f);
+                }
     }
 
     int64_t taps() const { return spec.r * spec.s; }

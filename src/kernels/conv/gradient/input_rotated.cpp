@@ -3,7 +3,6 @@
 #include <limits>
 
 #include "conv/gradient/gradient.hpp"
-#include "runtime/thread_pool.hpp"
 
 namespace darter {
 namespace {
@@ -23,26 +22,13 @@ ConvSpec turned(const ConvSpec& s) {
 
 class Rotated final : public InputGradient {
 public:
-    Rotated(const ConvSpec& spec, MakeForward make)
-        : InputGradient(spec), filters_(spec.k * (spec.c / spec.groups) * spec.r * spec.s) {
-        std::fill_n(filters_.data(), filters_.size(), 0.0f);
-        forward_ = make(turned(spec), {filters_.data(), nullptr, -kInfinity, kInfinity});
+    Rotated(const ConvSpec& spec, MakeForward make) : InputGradient(spec) {
+        Buffer zeros(spec.k * (spec.c / spec.groups) * spec.r * spec.s);
+        std::fill_n(zeros.data(), zeros.size(), 0.0f);
+        forward_ = make(turned(spec), {zeros.data(), nullptr, -kInfinity, kInfinity});
     }
 
-    void set_filters(const float* w) override {
-        const int64_t taps = spec.r * spec.s;
-        const int64_t channels = spec.c / spec.groups, filters = spec.k / spec.groups;
-        parallel_for(spec.groups, [&](size_t group) {
-            const float* from = w + group * filters * channels * taps;
-            float* to = filters_.data() + group * filters * channels * taps;
-            for (int64_t c = 0; c < channels; ++c)
-                for (int64_t k = 0; k < filters; ++k)
-                    for (int64_t tap = 0; tap < taps; ++tap)
-                        to[(c * filters + k) * taps + tap] =
-                            from[(k * channels + c) * taps + taps - 1 - tap];
-        });
-        forward_->set_filters(filters_.data());
-    }
+    void set_filters(const float* w) override { forward_->set_turned_filters(w); }
 
     void run(const float* dy, float* dx, int64_t images, bool accumulate) const override {
         const float* residual = accumulate ? dx : nullptr;
@@ -52,7 +38,6 @@ public:
     }
 
 private:
-    Buffer filters_;
     std::unique_ptr<Convolution> forward_;
 };
 

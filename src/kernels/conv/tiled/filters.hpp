@@ -8,7 +8,8 @@
 
 namespace darter {
 
-// One filter (R x S) to `positions * parts` values in float64, [position][part].
+// One filter (R x S) to `positions * parts` values in float64, [position][part]. Null where the
+// transform itself has filters of 16 at a time.
 using FilterTransform = std::function<void(const float* g, double* u)>;
 
 std::unique_ptr<Convolution> make_tiled(const ConvSpec& spec, const Filters& filters,

@@ -12,6 +12,7 @@ namespace darter {
 namespace {
 
 constexpr int64_t kDepthBlocks = 16;             // depth whose filters stay in L1: 32 KiB
+constexpr int64_t kMostTaps = 25, kMostPositions = 64;  // of a transform that has filters
 
 class PackedTiled final : public Tiled {
 public:
@@ -29,20 +30,26 @@ public:
 
     // Filters are transformed in float64 and rounded once.
     void set_filters(const float* w) override {
-        int64_t parts = t_.parts, taps = spec.r * spec.s;
+        if (t_.filters) return set_blocks(w, spec.c * taps(), taps(), false);
+        int64_t parts = t_.parts;
         // 16 filters at a time: their weights for a position lie in one cache line.
         parallel_for(blocks_of(spec.k), [&](size_t index) {
             int64_t filters = index * kBlock, count = std::min<int64_t>(kBlock, spec.k - filters);
             std::vector<double> u(kBlock * t_.positions * parts);
             for (int64_t c = 0; c < spec.c; ++c) {
                 for (int64_t i = 0; i < count; ++i)
-                    transform_filter_(w + ((filters + i) * spec.c + c) * taps,
-                                     u.data() + i * t_.positions * parts);
+                    transform_filter_(w + ((filters + i) * spec.c + c) * taps(),
+                                      u.data() + i * t_.positions * parts);
                 for (int64_t from = 0; from < parts; ++from)
                     for (int64_t part = 0; part < parts; ++part)
                         pack_block(index, c, from, part, count, u.data());
             }
         });
+    }
+
+    void set_turned_filters(const float* w) override {
+        if (!t_.filters) return Tiled::set_turned_filters(w);
+        set_blocks(w, taps(), spec.k * taps(), true);
     }
 
     std::unique_ptr<Convolution> placed(int64_t n, int64_t x_blocks,
@@ -64,6 +71,45 @@ private:
                 .shared = false,
                 .tasks = 1,
                 .pieces = false};
+    }
+
+    int64_t taps() const { return spec.r * spec.s; }
+
+    // Filter k of channel c lies at w + k * next_filter + c * next_channel.
+    void set_blocks(const float* w, int64_t next_filter, int64_t next_channel, bool turned) {
+        const int64_t pieces = ceil_div(spec.c, kBlock);
+        parallel_for(blocks_of(spec.k) * pieces, [&](size_t index) {
+            const int64_t block = index / pieces, filters = block * kBlock;
+            const int64_t count = std::min<int64_t>(kBlock, spec.k - filters);
+            const int64_t first = index % pieces * kBlock, last = std::min(spec.c, first + kBlock);
+            float g[kMostTaps * kBlock] = {}, u[kMostPositions * kBlock];
+            for (int64_t c = first; c < last; ++c) {
+                for (int64_t i = 0; i < count; ++i) {
+                    const float* from = w + (filters + i) * next_filter + c * next_channel;
+                    for (int64_t tap = 0; tap < taps(); ++tap)
+                        g[tap * kBlock + i] = from[turned ? taps() - 1 - tap : tap];
+                }
+                t_.filters(g, u);
+                store_block(block, c, u);
+            }
+        });
+    }
+
+    // u: [position][16], of channel c.
+    void store_block(int64_t filter_block, int64_t c, const float* u) {
+        int64_t unit = filter_block / unit_blocks(0), block = filter_block % unit_blocks(0);
+        int64_t depth = depth_blocks() * kBlock, columns = product_blocks(unit) * kBlock;
+        int64_t column = block * kBlock, per_position = depth * unit_blocks(unit) * kBlock;
+        int64_t begin = unit * unit_weights_ + column / columns * depth * columns;
+        const bool plain = operands_.pack() == 1 && !operands_.rounded();
+        for (int64_t position = 0; position < t_.positions; ++position, begin += per_position)
+            if (plain)
+                std::copy_n(u + position * kBlock, kBlock,
+                            weights_.data() + begin + c * columns + column % columns);
+            else
+                for (int64_t i = 0; i < kBlock; ++i)
+                    operands_.set_weight(weights_.data(), begin, columns, c, column % columns + i,
+                                         u[position * kBlock + i]);
     }
 
     // Blocks of columns that one product computes.

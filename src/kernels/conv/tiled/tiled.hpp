@@ -38,6 +38,8 @@ struct TileTransform {
     int positions, parts;
     void (*input)(const InputTile&);   // of float32
     void (*output)(const OutputTile&);
+    // 16 filters, [tap][16], to [position][16], by way of float64; null where parts are more than one.
+    void (*filters)(const float* g, float* u) = nullptr;
     void (*input_of_bfloat16)(const InputTile&) = nullptr;  // null where there is none
 };
 

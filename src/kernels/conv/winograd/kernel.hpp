@@ -176,10 +176,35 @@ void output(const OutputTile& tile) {
         }
 }
 
+// u = G g G^T of 16 filters. V only tells instruction sets apart.
+template <class V, int mh, int nh, int mw, int nw>
+void filters(const float* g, float* u) {
+    constexpr int rh = nh - mh + 1, rw = nw - mw + 1;
+    static constexpr Matrix down = transforms(mh, nh).filter, across = transforms(mw, nw).filter;
+    double half[nh][rw][kBlock];
+    for (int i = 0; i < nh; ++i)
+        for (int b = 0; b < rw; ++b) {
+            for (double& value : half[i][b]) value = 0;
+            for (int a = 0; a < rh; ++a)
+                for (int lane = 0; lane < kBlock; ++lane)
+                    half[i][b][lane] += down.rows[i].at[a] * g[(a * rw + b) * kBlock + lane];
+        }
+    for (int i = 0; i < nh; ++i)
+        for (int j = 0; j < nw; ++j) {
+            double value[kBlock] = {};
+            for (int b = 0; b < rw; ++b)
+                for (int lane = 0; lane < kBlock; ++lane)
+                    value[lane] += half[i][b][lane] * across.rows[j].at[b];
+            for (int lane = 0; lane < kBlock; ++lane)
+                u[(i * nw + j) * kBlock + lane] = static_cast<float>(value[lane]);
+        }
+}
+
 // F(m_h, n_h - m_h + 1) down by F(m_w, n_w - m_w + 1) across.
 template <class V, int mh, int nh, int mw, int nw>
 constexpr TileTransform kernel() {
-    return {nh, nw, mh, mw, nh * nw, 1, input<V, nh, nw>, output<V, mh, nh, mw, nw>};
+    return {nh, nw, mh, mw, nh * nw, 1, input<V, nh, nw>, output<V, mh, nh, mw, nw>,
+            filters<V, mh, nh, mw, nw>};
 }
 
 template <class V, class Kept, class Source = Float32<V>>

@@ -1,0 +1,160 @@
+"""From a list of steps to chains, slots and one arena: see src/kernels/training/plan.hpp."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from darter.kernels import training_steps
+from darter.train.compiled.arena import Lifetime, pack
+
+NONE, BATCH, GROUP, FIXED, GIVEN = range(5)
+LANES = 8  # parts of a batch that threads may work on; fixed, so that their number changes no bit
+
+
+@dataclass(eq=False)
+class Ref:
+    """An array of the plan.
+
+    floats: of each image; of all for sums and statistics (`fixed`).   per_lane: as many times as
+    the chain has lanes that writes it.   given: its number, where the caller brings it.
+    """
+
+    floats: int
+    fixed: bool = False
+    per_lane: bool = False
+    given: int | None = None
+
+
+NOTHING = Ref(0)
+
+
+@dataclass
+class Item:
+    """A step to be made: a function of the core and its arguments, some of them Refs.
+
+    reduces: what is complete only when all images are done.   whole: True where all images go
+    through it at once, because its weights exceed the caches; None where either will do.
+    """
+
+    function: str
+    arguments: tuple[Any, ...]
+    reads: tuple[Ref, ...]
+    writes: tuple[Ref, ...]
+    reduces: tuple[Ref, ...] = ()
+    whole: bool | None = None
+    images: int = 1  # that its spec is for, set by the chain
+
+    def refs(self) -> Iterable[Ref]:
+        return (ref for ref in (*self.reads, *self.writes, *self.reduces) if ref is not NOTHING)
+
+
+@dataclass
+class Chain:
+    backward: bool
+    items: list[Item] = field(default_factory=list)
+    whole: bool | None = None
+    reduced: set[int] = field(default_factory=set)
+
+    def takes(self, item: Item, backward: bool) -> bool:
+        needed = {id(ref) for ref in item.reads if ref is not NOTHING}
+        if backward != self.backward or self.reduced & needed:
+            return False
+        return self.whole is None or item.whole is None or item.whole == self.whole
+
+    def add(self, item: Item) -> None:
+        self.items.append(item)
+        self.reduced |= {id(ref) for ref in item.reduces}
+        if item.whole is not None:
+            self.whole = item.whole
+
+
+def chains_of(forward: list[Item], backward: list[Item], images: int) -> list[Chain]:
+    """Steps go on in a chain until one needs what only the whole batch tells, or
+    wants it at once."""
+    chains: list[Chain] = []
+    for items, back in ((forward, False), (backward, True)):
+        for item in items:
+            if not chains or not chains[-1].takes(item, back):
+                chains.append(Chain(back))
+            chains[-1].add(item)
+    for chain in chains:
+        chain.whole = chain.whole or images < 2
+    return chains
+
+
+@dataclass
+class Scheduled:
+    """plan: of the core.   forward: how many of its chains are.   floats: of the arena."""
+
+    plan: Any
+    forward: int
+    floats: int
+    names: list[str]  # of each chain, for those who look
+
+
+def schedule(forward: list[Item], backward: list[Item], images: int) -> Scheduled:
+    chains = chains_of(forward, backward, images)
+    uses: dict[int, list[int]] = {}  # of each ref, by chain
+    refs: dict[int, Ref] = {}
+    for number, chain in enumerate(chains):
+        for item in chain.items:
+            for ref in item.refs():
+                refs[id(ref)] = ref
+                uses.setdefault(id(ref), []).append(number)
+    local = {  # refs that live in the scratch memory of one chain
+        key
+        for key, used in uses.items()
+        if used[0] == used[-1]
+        and not chains[used[0]].whole
+        and not refs[key].fixed
+        and refs[key].given is None
+    }
+    lanes = [1 if chain.whole else min(images, LANES) for chain in chains]
+    keys = [key for key in uses if key not in local and refs[key].given is None]
+    sizes = []
+    for key in keys:
+        ref, used = refs[key], uses[key]
+        times = max(lanes[n] for n in used) if ref.per_lane else 1
+        count = times if ref.fixed else images
+        sizes.append(Lifetime(ref.floats * count, used[0], used[-1]))
+    offsets, floats = pack(sizes)
+    slots = {
+        key: (FIXED if refs[key].fixed else BATCH, at, 0 if refs[key].fixed else refs[key].floats)
+        for key, at in zip(keys, offsets, strict=True)
+    }
+    plan = training_steps.Plan(images)
+    for chain, count in zip(chains, lanes, strict=True):
+        scratch = _place_local(chain, refs, local, slots)
+        group = images if chain.whole else 1
+        steps = [_make(item, slots, group) for item in chain.items]
+        plan.add(steps, count, group, scratch)
+    names = [" ".join(item.function for item in chain.items) for chain in chains]
+    return Scheduled(plan, sum(not chain.backward for chain in chains), floats, names)
+
+
+def _place_local(
+    chain: Chain, refs: dict[int, Ref], local: set[int], slots: dict[int, tuple[int, int, int]]
+) -> int:
+    """Put the chain's own arrays into its scratch memory, as small as they can be: it is
+    a cache."""
+    spans: dict[int, list[int]] = {}
+    for number, item in enumerate(chain.items):
+        for ref in item.refs():
+            if id(ref) in local:
+                spans.setdefault(id(ref), []).append(number)
+    sizes = [Lifetime(refs[key].floats, used[0], used[-1]) for key, used in spans.items()]
+    offsets, floats = pack(sizes)
+    for key, at in zip(spans, offsets, strict=True):
+        slots[key] = (GROUP, at, refs[key].floats)
+    return floats
+
+
+def _make(item: Item, slots: dict[int, tuple[int, int, int]], images: int) -> Any:
+    def settle(value: Any) -> Any:
+        if isinstance(value, Ref):
+            if value.given is not None:
+                return (GIVEN, value.given, value.floats)
+            return (NONE, 0, 0) if value is NOTHING else slots[id(value)]
+        return value(images) if callable(value) else value
+
+    return getattr(training_steps, item.function)(*map(settle, item.arguments))

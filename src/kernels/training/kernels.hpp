@@ -1,0 +1,63 @@
+// The loops of training that no product computes, on one instruction set. A plane is one block of 16
+// channels of one image, `pixels` times 16 floats.
+#pragma once
+#include <cstdint>
+
+#include "activation/activation.hpp"
+
+namespace darter {
+
+// z = f(y * scale + shift + residual)
+struct NormalizePlane {
+    const float* y;
+    const float *scale, *shift;  // 16 floats each; both null: 1 and 0
+    const float* residual;       // or null
+    Activation activation;
+    float* z;
+    int64_t pixels;
+};
+
+// Back through that: g = dz * f'. Where f clamps and z is given, z tells where f was flat, else
+// u = y * scale + shift does.
+struct NormalizeGradient {
+    const float *dz, *y;
+    const float *scale, *shift;  // 16 floats each; both null: 1 and 0
+    const float* z;              // or null
+    Activation activation;
+    int64_t pixels;
+
+    // Sums of g and of g * (y - mean), added to 16 numbers each; null: none.
+    const float* mean;
+    double *sum_g, *sum_gy;
+    // dy = a * g + b * y + c, of 16 floats each (null: 1, 0, 0); or null. Added to it where told.
+    const float *a, *b, *c;
+    float* dy;
+    bool accumulate;
+};
+
+// A window of a pool: rows x columns pixels from x on.
+struct MaximumGradient {
+    const float* x;
+    const float *y, *dy;         // its pixel of the output
+    float* dx;                   // like x; the first of the largest gets dy added
+    int64_t rows, columns, row_step;  // floats
+};
+
+struct TrainingKernels {
+    // Sums of y - shift and of its square, added to 16 numbers each.
+    void (*moments)(const float* y, int64_t pixels, const float* shift, double* sum, double* square);
+    void (*normalize)(const NormalizePlane&);
+    void (*gradient)(const NormalizeGradient&);
+    void (*maximum_gradient)(const MaximumGradient&);
+    // y += x, y = x * factor, y += x * factor, for `pixels` pixels; factor: 16 floats.
+    void (*add)(const float* x, float* y, int64_t pixels);
+    void (*scale)(const float* x, const float* factor, float* y, int64_t pixels, bool accumulate);
+    // sum += the sum over pixels of a * b, 16 floats.
+    void (*dot)(const float* a, const float* b, int64_t pixels, float* sum);
+    // Every pixel of y becomes (or grows by) x, one pixel.
+    void (*spread)(const float* x, float factor, float* y, int64_t pixels, bool accumulate);
+};
+
+const TrainingKernels& training_kernels();  // of the active instruction set
+
+}  // namespace darter

@@ -1,0 +1,42 @@
+#include "training/plan.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include "runtime/thread_pool.hpp"
+
+namespace darter::training {
+
+void Plan::run(size_t first, size_t last, float* arena, float* const* given, uint64_t seed,
+               double* seconds) {
+    std::lock_guard one_at_a_time(running_);
+    for (size_t i = first; i < std::min(last, chains_.size()); ++i) {
+        const auto start = std::chrono::steady_clock::now();
+        run_chain(chains_[i], {arena, given, nullptr, seed, 0, images_, 0, chains_[i].lanes, true});
+        if (!seconds) continue;
+        seconds[i] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    }
+}
+
+void Plan::run_chain(const Chain& chain, Context whole) const {
+    for (const auto& step : chain.steps) step->begin(whole);
+    auto run_lane = [&](size_t lane) {
+        Context part = whole;
+        part.lane = static_cast<int64_t>(lane);
+        const int64_t first = part.lane * images_ / chain.lanes;
+        const int64_t last = (part.lane + 1) * images_ / chain.lanes;
+        part.scratch = scratch(Scratch::lane, chain.scratch);
+        for (part.first = first; part.first < last; part.first += chain.group) {
+            part.count = std::min(chain.group, last - part.first);
+            part.fresh = part.first == first;
+            for (const auto& step : chain.steps) step->images(part);
+        }
+    };
+    if (chain.lanes == 1)
+        run_lane(0);
+    else
+        parallel_for(chain.lanes, run_lane);
+    for (const auto& step : chain.steps) step->end(whole);
+}
+
+}  // namespace darter::training
