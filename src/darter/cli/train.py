@@ -69,6 +69,10 @@ def train(
         str | None,
         typer.Option(help='float32, bfloat16, or fixed point such as "fixed<2,14>".'),
     ] = None,
+    compute: Annotated[
+        str | None,
+        typer.Option(help="What runs training steps on a CPU: pytorch, darter or auto."),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(help="Processes that train together, this one included.")
     ] = None,
@@ -129,6 +133,7 @@ def train(
         "device": device,
         "threads": threads,
         "precision": precision,
+        "compute": compute,
     }
     if resume is not None:
         if data is not None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from darter.errors import OptionError
+from darter.kernels import using_threads
 from darter.machine import available_cpus
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -51,7 +52,7 @@ def casting(device: torch.device, precision: str) -> AbstractContextManager:
 
 @contextmanager
 def computing(device: torch.device, threads: int | str) -> Iterator[int]:
-    """Within the block torch uses these threads, repeatable algorithms and its own random state.
+    """Within the block these threads are used, and torch's algorithms are repeatable, its random state apart.
 
     threads: a number, or "auto" for every core that this process may use. Yields the number.
     On a CPU an operation without a repeatable algorithm is an error; on a GPU, a warning.
@@ -66,7 +67,7 @@ def computing(device: torch.device, threads: int | str) -> Iterator[int]:
     try:
         torch.set_num_threads(count)
         torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
-        with torch.random.fork_rng(gpus):
+        with torch.random.fork_rng(gpus), using_threads(count):
             yield count
     finally:
         torch.set_num_threads(before)

@@ -19,7 +19,7 @@ class Plan:
 
     steps: optimizer steps in all; the last epoch may be cut short by the time limit.
     wanted: steps that would be taken with all the time in the world.
-    why: sentences for the report.
+    why: sentences for the report.   compute: what runs the steps, "pytorch" or "darter".
     """
 
     epochs: int
@@ -30,6 +30,7 @@ class Plan:
     class_balance: str
     learning_rate: float
     why: tuple[str, ...] = ()
+    compute: str = "pytorch"
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -77,7 +78,7 @@ def make_plan(
     epochs, why = _wanted_epochs(recipe, strategy, per_epoch)
     precision = recipe.precision
     if speed is not None:
-        precision, reason = _choose_precision(speed)
+        precision, reason = choose_precision(speed)
         why += reason
     wanted = steps = epochs * per_epoch
     if seconds is not None and speed is not None:
@@ -126,7 +127,8 @@ def _wanted_epochs(
     return strategy.epochs, (f"{strategy.epochs} epochs: the strategy's default",)
 
 
-def _choose_precision(speed: Speed) -> tuple[str, tuple[str, ...]]:
+def choose_precision(speed: Speed) -> tuple[str, tuple[str, ...]]:
+    """The fastest by a margin, and why."""
     if len(speed.step) == 1:
         return next(iter(speed.step)), ()
     full = speed.step["float32"]

@@ -168,6 +168,12 @@ class Recipe:
         '"fixed<2,14>" ("fixed<2,14,nearest>"); "auto": the fastest that this device is good at',
         precision,
     )
+    compute: str = entry(
+        "auto",
+        'what runs training steps on a CPU: "pytorch", "darter" (its compiled core, float32), or '
+        '"auto": the core where a step is measured to be faster and the training is a long one',
+        one_of("auto", "pytorch", "darter"),
+    )
     weights_in: str = entry(
         "float32",
         'how AdamW keeps weights: "float32", or "bfloat16" alone, with stochastic rounding, in '

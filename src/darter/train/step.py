@@ -14,6 +14,7 @@ from darter.errors import DarterError, OptionError
 from darter.noise import copy_into, mix
 from darter.precision import FixedUpdate
 from darter.train.arithmetic import fixed_of, forward_in, make_scaler, shorten_weights
+from darter.train.compiled import CompiledNet, compiled
 from darter.train.device import place
 from darter.train.loss import Loss
 from darter.train.noisy import counts, make_average, train_mode
@@ -66,7 +67,10 @@ class Step:
         *,
         precision: str,
         learning_rate: float,
+        compute: str = "pytorch",
     ) -> None:
+        self.compute = compute
+        self.compiled: CompiledNet | None = None
         self.model, self.recipe, self.loss, self.device = model, recipe, loss, device
         self.precision, self.learning_rate = precision, learning_rate
         self.short = shorten_weights(model, recipe)
@@ -114,7 +118,12 @@ class Step:
         return Outcome(total, correct, pictures)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.model(images)
+        if self.compute != "darter":
+            return self.model(images)
+        if self.compiled is None:
+            self.compiled = compiled(self.model, images)
+            self.compiled.training = True
+        return self.compiled(images)
 
     def pictures(self, group: list[Batch]) -> int:
         """Pictures of the step, those of others included."""

@@ -13,13 +13,19 @@ from darter.dataset import Loader, PictureCache
 from darter.picture import Augment, Preprocess
 from darter.precision import as_float32
 from darter.train.checkpoint import check_same
+from darter.train.compute import (
+    check_compute,
+    may_compile,
+    measure_compiled,
+    settle_compute,
+)
 from darter.train.device import candidate_precisions
 from darter.train.examples import Examples
 from darter.train.loop import Loop
 from darter.train.loss import Loss, make_loss, settle_balance
 from darter.train.measure import measure
 from darter.train.pictures import evaluation_loader, training_loader
-from darter.train.plan import Plan, make_plan
+from darter.train.plan import Plan, Speed, make_plan
 from darter.train.position import Position
 from darter.train.recipe import Recipe
 from darter.train.step import Step
@@ -81,7 +87,10 @@ class Task:
         """
         started = time.monotonic()
         balance = self.balance()
-        precisions = candidate_precisions(self.device, self.recipe.precision)
+        alone = self.world is None
+        check_compute(self.recipe, self.device, alone)
+        asked = "float32" if self.recipe.compute == "darter" else self.recipe.precision
+        precisions = candidate_precisions(self.device, asked)
         speed = None
         if len(precisions) > 1 or seconds is not None:
             speed = measure(
@@ -96,14 +105,24 @@ class Task:
                 channels_last=self.recipe.channels_last,
             )
             speed = self.world.expected(self, speed) if self.world else speed
-        plan = make_plan(
-            self.recipe,
-            self.strategy,
-            pictures=len(self.train),
-            class_balance=balance,
-            speed=speed,
-            seconds=None if seconds is None else seconds - (time.monotonic() - started),
-        )
+
+        def planned(speed: Speed | None) -> Plan:
+            return make_plan(
+                self.recipe if speed is not None else self.recipe.replace(precision=precisions[0]),
+                self.strategy,
+                pictures=len(self.train),
+                class_balance=balance,
+                speed=speed,
+                seconds=None if seconds is None else seconds - (time.monotonic() - started),
+            )
+
+        plan = planned(speed)
+        if self.recipe.compute == "darter":
+            plan = replace(plan, compute="darter")
+        elif speed is not None and may_compile(self.recipe, self.device, alone):
+            speed, compute, why = settle_compute(plan, speed, seconds, lambda: self.core(balance))
+            plan = planned(speed)
+            plan = replace(plan, compute=compute, why=(*plan.why, *why))
         loop = self.loop(replace(plan, why=(*plan.why, *notes)))
         if loop.step.short:
             loop.plan = replace(loop.plan, why=(*loop.plan.why, loop.step.short))
@@ -130,6 +149,17 @@ class Task:
             self.judge,
         )
 
+    def core(self, balance: str) -> float:
+        """Seconds of a step in the compiled core."""
+        return measure_compiled(
+            self.model,
+            self.strategy,
+            self.loss(balance),
+            self.loader(balance),
+            accumulate=self.recipe.accumulate,
+            channels_last=self.recipe.channels_last,
+        )
+
     def alone(self, plan: Plan) -> tuple[Step, Batches]:
         """What one process steps with, and on."""
         step = Step(
@@ -140,6 +170,7 @@ class Task:
             self.device,
             precision=plan.precision,
             learning_rate=plan.learning_rate,
+            compute=plan.compute,
         )
         return step, self.loader(plan.class_balance)
 

@@ -187,19 +187,20 @@ void gradient_any(const NormalizeGradient& p) {
     }
 }
 
-// Plain loops of known length, which the compiler turns into vectors.
+// What is not below the largest is it: the first takes all of dy, `left` for the others is 0.
 template <class V>
 void maximum_gradient(const MaximumGradient& p) {
-    int taken[kBlock] = {};
-    for (int64_t row = 0; row < p.rows; ++row)
-        for (int64_t column = 0; column < p.columns; ++column) {
-            const int64_t at = row * p.row_step + column * kBlock;
-            for (int lane = 0; lane < kBlock; ++lane) {
-                const int hit = p.x[at + lane] == p.y[lane] ? 1 - taken[lane] : 0;
-                taken[lane] |= hit;
-                p.dx[at + lane] += hit ? p.dy[lane] : 0.0f;
+    for (int part = 0; part < kBlock; part += V::lanes) {
+        const V y = V::load(p.y + part), dy = V::load(p.dy + part), zero = V::zero();
+        V left = V::fill(1.0f);
+        for (int64_t row = 0; row < p.rows; ++row)
+            for (int64_t column = 0; column < p.columns; ++column) {
+                const int64_t at = row * p.row_step + column * kBlock + part;
+                const V hit = where_negative(V::load(p.x + at) - y, zero, left);
+                fma(hit, dy, V::load(p.dx + at)).store(p.dx + at);
+                left = left - hit;
             }
-        }
+    }
 }
 
 template <class V>

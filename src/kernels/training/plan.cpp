@@ -21,6 +21,7 @@ void Plan::run(size_t first, size_t last, float* arena, float* const* given, uin
 void Plan::run_chain(const Chain& chain, Context whole) const {
     for (const auto& step : chain.steps) step->begin(whole);
     auto run_lane = [&](size_t lane) {
+        const ThreadLimit alone(chain.lanes == 1 ? kMostThreads : 1);
         Context part = whole;
         part.lane = static_cast<int64_t>(lane);
         const int64_t first = part.lane * images_ / chain.lanes;

@@ -34,7 +34,7 @@ public:
     void images(const Context& c) const override {
         const float* x = c[x_];
         float* y = c[y_];
-        const VectorKernels& kernels = vector_kernels_;
+        const PoolKernels& kernels = vector_kernels_.pool;
         parallel_for(c.count * blocks_of(p_.channels), [&](size_t plane) {
             const float* from = x + plane * p_.h * p_.w * kBlock;
             float* to = y + plane * p_.out_h * p_.out_w * kBlock;

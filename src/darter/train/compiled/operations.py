@@ -93,7 +93,8 @@ def convolution(writer: Writer, node: fx.Node) -> None:
     layer, build = Layer(spec), writer.build
     whole = spec.w[1:] == spec.x[1:] and not any(spec.padding)
     if x.h * x.w > 1 and whole:
-        return full_convolution(writer, node, x)
+        full_convolution(writer, node, x)
+        return
     clamp = writer.fused_clamp(node)  # its own activation, where no normalization comes between
     last = node if clamp is None else next(iter(node.users))
     w, b = writer.given(weight), writer.given_or_nothing(bias)
@@ -526,7 +527,8 @@ def write_linear(writer: Writer, x: Value, weight: Any, bias: Any) -> Value:
 def concatenate(writer: Writer, node: fx.Node) -> None:
     if argument(node, 1, "dim", 0) not in (1, -3):
         raise Refused("maps are joined along channels")
-    parts, build = [writer.blocked(arg) for arg in node.args[0]], writer.build
+    joined: Any = node.args[0]
+    parts, build = [writer.blocked(arg) for arg in joined], writer.build
     if len({(part.h, part.w) for part in parts}) != 1:
         raise Refused("joined maps are of one size")
     channels = sum(part.channels for part in parts)
@@ -562,7 +564,7 @@ def concatenate(writer: Writer, node: fx.Node) -> None:
 @operation("dropout")
 def dropout(writer: Writer, node: fx.Node) -> None:
     x, build = writer.tensor(node.args[0]), writer.build
-    p, training = float(node.args[1]), node.args[2]
+    p, training = float(argument(node, 1, "p")), argument(node, 2, "train")
     x.users += 1
     if not training or p == 0:
         writer.put(node, x)
@@ -578,4 +580,9 @@ def dropout(writer: Writer, node: fx.Node) -> None:
     emit(x.ref, y.ref, False)
     writer.put(node, y)
     if x.learns:
-        build.back(lambda: y.gradient and emit(y.gradient, *build.wanted(x)))
+
+        def back() -> None:
+            if y.gradient is not None:
+                emit(y.gradient, *build.wanted(x))
+
+        build.back(back)

@@ -57,6 +57,7 @@ class Planned:
         self.seconds: list[float] = [0.0] * len(self.scheduled.plan)
         self.given = [0] * self.border.count
         self._inputs: dict[str, Tensor] = {}
+        self._parameters: dict[str, Tensor] = {}
 
     def _put(self, table: dict[str, Ref], tensors: dict[str, Tensor]) -> None:
         for name, tensor in tensors.items():
@@ -82,7 +83,9 @@ class Planned:
             for node in self.outputs
         }
         self._put(border.inputs, kept)
-        self._put(border.parameters, {name: named[name].detach() for name in border.parameters})
+        # Filters in channels-last order are copied; the backward pass reads them too.
+        self._parameters = {name: _plain(named[name]) for name in border.parameters}
+        self._put(border.parameters, self._parameters)
         self._put(border.outputs, outputs)
         self._run(0, self.scheduled.forward)
         return list(outputs.values())
