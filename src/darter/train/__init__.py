@@ -14,6 +14,7 @@ try:
 except ImportError as error:
     raise MissingExtraError(f"darter.train needs PyTorch: {install_line('train')}") from error
 
+from darter.train.compiled import CompiledNet, compiled
 from darter.train.device import candidate_precisions, choose_device, computing, move, place
 from darter.train.examples import Examples
 from darter.train.explain import explain, last_block
@@ -35,6 +36,7 @@ from darter.train.world import Batches, World
 
 __all__ = [
     "Batches",
+    "CompiledNet",
     "CrossEntropy",
     "Diverged",
     "Examples",
@@ -55,6 +57,7 @@ __all__ = [
     "candidate_precisions",
     "choose_device",
     "clock",
+    "compiled",
     "computing",
     "explain",
     "export",

@@ -52,7 +52,7 @@ def casting(device: torch.device, precision: str) -> AbstractContextManager:
 
 @contextmanager
 def computing(device: torch.device, threads: int | str) -> Iterator[int]:
-    """Within the block these threads are used, and torch's algorithms are repeatable, its random state apart.
+    """Within the block these threads compute, torch repeatably and with its own random state.
 
     threads: a number, or "auto" for every core that this process may use. Yields the number.
     On a CPU an operation without a repeatable algorithm is an error; on a GPU, a warning.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from darter.conv import ALGORITHMS, GRADIENTS, ConvSpec, admitted
-from darter.kernels import BLOCK, NO_ACTIVATION, training_steps
+from darter.kernels import BLOCK, training_steps
 from darter.train.compiled.schedule import NOTHING, Item, Ref
 
 MAX_ERROR = 4e-6  # of one convolution: whole nets stay within 1e-4 of float64
@@ -140,6 +140,3 @@ class Layer:
         if algorithm.startswith("winograd"):
             floats = floats // 9 * (int(algorithm[-1]) + 2) ** 2
         return floats > MOST_PARTIAL_FLOATS
-
-
-PLAIN_ACTIVATION = NO_ACTIVATION

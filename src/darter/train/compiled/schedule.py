@@ -42,7 +42,6 @@ class Item:
     writes: tuple[Ref, ...]
     reduces: tuple[Ref, ...] = ()
     whole: bool | None = None
-    images: int = 1  # that its spec is for, set by the chain
 
     def refs(self) -> Iterable[Ref]:
         return (ref for ref in (*self.reads, *self.writes, *self.reduces) if ref is not NOTHING)
