@@ -187,6 +187,35 @@ void gradient_any(const NormalizeGradient& p) {
     }
 }
 
+template <class V>
+void maximum(const PooledWindow& w, float* y) {
+    for (int part = 0; part < kBlock; part += V::lanes) {
+        V best = V::load(w.x + part);
+        for (int64_t row = 0; row < w.rows; ++row)
+            for (int64_t column = 0; column < w.columns; ++column)
+                best = maximum_of(best, V::load(w.x + row * w.row_step + column * kBlock + part));
+        best.store(y + part);
+    }
+}
+
+// Two sums, so that additions need not wait for each other.
+template <class V>
+void sum(const PooledWindow& w, float* y) {
+    for (int part = 0; part < kBlock; part += V::lanes) {
+        V even = V::zero(), odd = V::zero();
+        for (int64_t row = 0; row < w.rows; ++row) {
+            const float* x = w.x + row * w.row_step + part;
+            int64_t column = 0;
+            for (; column + 2 <= w.columns; column += 2) {
+                even = even + V::load(x + column * kBlock);
+                odd = odd + V::load(x + (column + 1) * kBlock);
+            }
+            if (column < w.columns) even = even + V::load(x + column * kBlock);
+        }
+        ((even + odd) * V::fill(w.factor)).store(y + part);
+    }
+}
+
 // What is not below the largest is it: the first takes all of dy, `left` for the others is 0.
 template <class V>
 void maximum_gradient(const MaximumGradient& p) {
@@ -253,8 +282,8 @@ void spread(const float* x, float factor, float* y, int64_t pixels, bool accumul
 
 template <class V>
 constexpr TrainingKernels kernels() {
-    return {moments<V>, normalize_any<V>, gradient_any<V>, maximum_gradient<V>,
-            add<V>,     scale<V>,         dot<V>,          spread<V>};
+    return {moments<V>,          normalize_any<V>, gradient_any<V>, maximum<V>, sum<V>,
+            maximum_gradient<V>, add<V>,           scale<V>,        dot<V>,     spread<V>};
 }
 
 }  // namespace darter::training

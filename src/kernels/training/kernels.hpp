@@ -35,6 +35,13 @@ struct NormalizeGradient {
     bool accumulate;
 };
 
+// The part of a pool's window that lies inside the image.
+struct PooledWindow {
+    const float* x;              // its first pixel
+    int64_t rows, columns, row_step;  // pixels; floats
+    float factor;                // on the sum
+};
+
 // A window of a pool: rows x columns pixels from x on.
 struct MaximumGradient {
     const float* x;
@@ -48,6 +55,8 @@ struct TrainingKernels {
     void (*moments)(const float* y, int64_t pixels, const float* shift, double* sum, double* square);
     void (*normalize)(const NormalizePlane&);
     void (*gradient)(const NormalizeGradient&);
+    void (*maximum)(const PooledWindow&, float* y);
+    void (*sum)(const PooledWindow&, float* y);
     void (*maximum_gradient)(const MaximumGradient&);
     // y += x, y = x * factor, y += x * factor, for `pixels` pixels; factor: 16 floats.
     void (*add)(const float* x, float* y, int64_t pixels);

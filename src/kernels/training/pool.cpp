@@ -1,6 +1,5 @@
 #include <algorithm>
 
-#include "net/vector/kernels.hpp"
 #include "runtime/thread_pool.hpp"
 #include "training/kernels.hpp"
 #include "training/steps.hpp"
@@ -34,16 +33,15 @@ public:
     void images(const Context& c) const override {
         const float* x = c[x_];
         float* y = c[y_];
-        const PoolKernels& kernels = vector_kernels_.pool;
         parallel_for(c.count * blocks_of(p_.channels), [&](size_t plane) {
             const float* from = x + plane * p_.h * p_.w * kBlock;
             float* to = y + plane * p_.out_h * p_.out_w * kBlock;
             for (int64_t row = 0; row < p_.out_h; ++row)
                 for (int64_t column = 0; column < p_.out_w; ++column, to += kBlock) {
                     const Window w = window_of(p_, row, column);
-                    const PoolWindow seen{from + (w.row * p_.w + w.column) * kBlock, w.rows,
-                                          w.columns, p_.w * kBlock, kBlock};
-                    p_.mean ? kernels.sum(seen, w.factor, to) : kernels.maximum(seen, to);
+                    const PooledWindow seen{from + (w.row * p_.w + w.column) * kBlock, w.rows,
+                                            w.columns, p_.w * kBlock, w.factor};
+                    p_.mean ? kernels_.sum(seen, to) : kernels_.maximum(seen, to);
                 }
         });
     }
@@ -51,7 +49,7 @@ public:
 private:
     const PoolWindows p_;
     const Slot x_, y_;
-    const VectorKernels& vector_kernels_ = vector_kernels();
+    const TrainingKernels& kernels_ = training_kernels();
 };
 
 class PoolGradient final : public Step {
