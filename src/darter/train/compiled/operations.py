@@ -86,8 +86,9 @@ def convolution(writer: Writer, node: fx.Node) -> None:
     padding = argument(node, 4, "padding", 0)
     if isinstance(padding, str):
         raise Refused(f'padding "{padding}" is not a number')
+    shape: Any = tuple(weight.shape)
     spec = ConvSpec(
-        (1, x.channels, x.h, x.w), weight.shape, pair(argument(node, 3, "stride", 1)),
+        (1, x.channels, x.h, x.w), shape, pair(argument(node, 3, "stride", 1)),
         pair(padding), pair(argument(node, 5, "dilation", 1)), argument(node, 6, "groups", 1),
     )  # fmt: skip
     layer, build = Layer(spec), writer.build
@@ -187,7 +188,8 @@ def batch_norm(writer: Writer, node: fx.Node) -> None:
     """Statistics here; the pass that normalizes is written where all it takes is there."""
     y, build = writer.blocked(node.args[0]), writer.build
     gamma, beta, mean, variance = (writer.optional(argument(node, i, "")) for i in range(1, 5))
-    training, momentum, epsilon = node.args[5:8]
+    settings: Any = node.args[5:8]
+    training, momentum, epsilon = settings
     blocks = -(-y.channels // 16) * 16
     vectors = Ref(training_steps.VECTORS * blocks, fixed=True)
     places = tuple(NOTHING if p is None else writer.given(p) for p in (gamma, beta, mean, variance))
