@@ -68,9 +68,9 @@ def difference(case: Case, number: int) -> float:
             found = program.run(x)
         results = found if isinstance(found, list) else [found]
         for ours, exact, most in zip(results, truth, allowed, strict=True):
-            if ours.shape != exact.shape or not np.isfinite(ours).all():
+            if ours.shape != exact.shape or not np.isfinite(ours[np.isfinite(exact)]).all():
                 return float("inf")
-            worst = max(worst, float(np.abs(ours - exact).max(initial=0.0)) / most)
+            worst = max(worst, _largest(ours - exact) / most)
     return worst
 
 
@@ -78,14 +78,19 @@ def _allowed(graph: Graph, x, truth: list[np.ndarray], rng: np.random.Generator)
     """For each output, the largest error that need not be a fault."""
 
     def disturb(value: np.ndarray) -> np.ndarray:
-        size = np.abs(value).max(initial=LEAST)
+        size = max(LEAST, _largest(value))
         return value + ONE_OPERATION * size * rng.uniform(-1, 1, value.shape)
 
-    most = [ONE_OPERATION * float(np.abs(exact).max(initial=LEAST)) for exact in truth]
+    most = [ONE_OPERATION * max(LEAST, _largest(exact)) for exact in truth]
     for _ in range(DISTURBED):
         for k, other in enumerate(run_graph(graph, x, disturb=disturb)):
-            most[k] = max(most[k], 3 * float(np.abs(other - truth[k]).max(initial=0.0)))
+            most[k] = max(most[k], 3 * _largest(other - truth[k]))
     return most
+
+
+def _largest(values: np.ndarray) -> float:
+    """Without what is pooled of no pixel at all, which has no value."""
+    return float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
 
 
 def show(case: Case) -> str:
