@@ -10,11 +10,11 @@ from typing import Any
 
 import torch.distributed as dist
 
-from darter.cluster import threads_of
+from darter.cluster import first_line, threads_of
 from darter.distributed.job import Job, follow
 from darter.distributed.link import Link
 from darter.distributed.servers import Servers
-from darter.distributed.team import PATIENCE
+from darter.distributed.team import PATIENCE, WorkerError
 from darter.errors import OptionError
 
 
@@ -45,8 +45,13 @@ class TorchrunCrew:
         link = Link(dist.PrefixStore(f"link/{self._jobs}", self._store), 0, job.patience)
         self._jobs += 1
         members = list(range(1, self.size))
-        link.join(0, [0, *members])
-        dist.broadcast_object_list([job])
+        try:
+            link.join(0, [0, *members])
+            dist.broadcast_object_list([job])
+        except RuntimeError as error:
+            raise WorkerError(
+                f"not all of torchrun's {self.size} processes answer: {first_line(error)}"
+            ) from error
         return link, members
 
     def place(self, member: int) -> str:
