@@ -3,6 +3,7 @@
 NB_MODULE(_core, m) {
     m.doc() = "The compiled core of darter; use it through darter.kernels.";
     darter::register_enums(m);
+    darter::register_binary(m);
     darter::register_conv(m);
     darter::register_gradient(m);
     darter::register_net(m);

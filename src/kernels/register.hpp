@@ -7,6 +7,7 @@ namespace nb = nanobind;
 namespace darter {
 
 void register_enums(nb::module_& m);  // before those whose arguments they are
+void register_binary(nb::module_& m);
 void register_conv(nb::module_& m);
 void register_gradient(nb::module_& m);
 void register_net(nb::module_& m);

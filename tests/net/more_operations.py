@@ -45,3 +45,27 @@ def recurrent(d: "Draft", x: str) -> None:
         r, bias = d.weight(gates, size, scale=0.5 * size**-0.5), d.weight(size)
         shape, backward = (d.shapes[x][0], size), d.pick(True, False)
         d.add("Recurrent", [product, r, bias], shape, kind=kind, backward=backward)
+
+
+def binary(d: "Draft", x: str) -> None:
+    """One or two layers of +1 and -1. Nobody else may read their bits."""
+    c, h, w = d.shapes[x]
+    k, side, pad = d.pick(3, 16, 40, 70), d.pick(1, 3), d.pick(0, 1)
+    given = {"strides": d.pick((1, 1), (2, 1)), "pads": (pad,) * 4}
+    out = [(n + 2 * pad - side) // s + 1 for n, s in zip((h, w), given["strides"], strict=True)]
+    if min(out) < 1 or k * out[0] * out[1] > 6000:
+        return
+    bits = d.add("Binarize", [x, d.weight(c)], (c, h, w))
+    filters = d.weight(k, c, side, side)
+    factors = d.weight(k, scale=0.1), d.weight(k)
+    if d.pick(True, False):
+        inputs = [bits, filters, *factors, d.weight(k)]
+        del d.shapes[bits]
+        bits = d.add("BinaryConvBits", inputs, (k, *out), **given)
+        filters, given = d.weight(k, k, 1, 1), {}
+        factors = d.weight(k, scale=0.1), d.weight(k)
+    del d.shapes[bits]
+    twins = [name for name, s in d.shapes.items() if s == (k, *out)]
+    added = [d.pick(*twins)] if twins and d.pick(True, False) else []
+    inputs = [bits, filters, *factors, d.weight(k), d.weight(k), *added]
+    d.add("BinaryConv", inputs, (k, *out), **given)

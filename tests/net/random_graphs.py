@@ -44,6 +44,7 @@ def random_case(number: int) -> Case:
     wanted = int(rng.integers(1, 9))
     while len(draft.nodes) < wanted:
         draft.grow()
+    draft.add_binary(np.random.default_rng([9, number]))
     isas = available_isas()
     batch, threads = int(rng.choice([1, 1, 2, 3, 5])), int(rng.integers(1, 5))
     return Case(draft.graph(), batch, threads, isas[int(rng.integers(len(isas)))])

@@ -57,9 +57,18 @@ class Draft:
         makers = [m for ranks, m in MAKERS if rank in ranks]
         self.pick(*makers)(self, x)
 
+    def add_binary(self, rng: np.random.Generator) -> None:
+        """Now and then layers of +1 and -1, by random numbers of their own."""
+        images = [name for name, shape in self.shapes.items() if len(shape) == 3]
+        if images and rng.random() < 0.15:
+            usual, self.rng = self.rng, rng
+            more.binary(self, images[-1])
+            self.rng = usual
+
     def graph(self) -> Graph:
-        # Not what is the same for every picture: no file gives such outputs.
-        names = [n.outputs[0] for n in self.nodes if n.op != "Expand" or len(n.inputs) == 1]
+        # Not what is the same for every picture, nor bits: no file gives such outputs.
+        made = [n for n in self.nodes if n.op not in ("Binarize", "BinaryConvBits")]
+        names = [n.outputs[0] for n in made if n.op != "Expand" or len(n.inputs) == 1]
         read = {name for n in self.nodes for name in n.inputs}
         outputs = tuple(name for name in names if name not in read) or (names[-1],)
         if self.pick(True, False, False, False):  # one that is read, too, or that is given twice

@@ -122,6 +122,22 @@ def conv(given, x, w, b, residual=None):
     return finish(given, y.reshape(n, -1, h, width) + b[:, None, None], residual)
 
 
+def binarize(given, x, threshold):
+    return np.where(x >= threshold[:, None, None], 1, -1).astype(x.dtype)
+
+
+def binary_conv(given, x, w, scale, bias, slope, shift, residual=0):
+    plain = {**given, "group": 1, "border": "zeros", "activation": None}
+    v = conv(plain, x, np.where(w >= 0, 1, -1), np.zeros(len(w)))
+    v = v * scale[:, None, None] + bias[:, None, None] + residual
+    return np.where(v >= 0, v, v * slope[:, None, None]) + shift[:, None, None]
+
+
+def binary_conv_bits(given, x, w, scale, bias, threshold):
+    one, zero = np.ones(len(w)), np.zeros(len(w))
+    return binarize(given, binary_conv(given, x, w, scale, bias, one, zero), threshold)
+
+
 def gemm(given, x, w, b, residual=None):
     return finish(given, x @ w.T + b, residual)
 
@@ -383,6 +399,9 @@ def near(given, place: float, size: int) -> list[tuple[int, float]]:
 
 FUNCTIONS = {
     "Conv": conv,
+    "Binarize": binarize,
+    "BinaryConv": binary_conv,
+    "BinaryConvBits": binary_conv_bits,
     "Gemm": gemm,
     "MaxPool": max_pool,
     "AveragePool": average_pool,

@@ -19,7 +19,7 @@ def model(backbone):
 def test_names_are_the_public_ones():
     assert list(STRATEGIES) == [
         "linear-probe", "linear-probe-all-layers", "fine-tune-last",
-        "fine-tune-first", "fine-tune-all", "scratch",
+        "fine-tune-first", "fine-tune-all", "scratch", "binary",
     ]  # fmt: skip
     assert [s.cost for s in STRATEGIES.values()] == sorted(s.cost for s in STRATEGIES.values())
     with pytest.raises(OptionError, match=r"'fine-tune'.*fine-tune-last"):

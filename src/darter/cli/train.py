@@ -38,7 +38,7 @@ def train(
         str | None,
         typer.Option(
             help="Train this one instead of racing them: linear-probe, linear-probe-all-layers, "
-            "fine-tune-last, fine-tune-first, fine-tune-all or scratch."
+            "fine-tune-last, fine-tune-first, fine-tune-all, scratch or binary."
         ),
     ] = None,
     backbone: Annotated[

@@ -20,7 +20,7 @@ from darter.locks import cached_property
 from darter.model import Task
 from darter.picture import Augment, Preprocess
 from darter.train import Examples, Fitted, Recipe, make_augment, spell_out, usual_augment
-from darter.transfer import Backbone, Features, SizeChoice, Strategy, small_net
+from darter.transfer import Backbone, Features, SizeChoice, Strategy, binary_net, small_net
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,8 @@ class Start:
 
     def net(self, strategy: Strategy, seed: int) -> Backbone:
         """The backbone, or a new small net where the strategy starts at random."""
+        if strategy.binary:
+            return binary_net(self.small.side, seed)
         return small_net(self.small.side, seed) if strategy.start == "random" else self.backbone
 
     def preprocess_for(self, strategy: Strategy) -> Preprocess:

@@ -175,7 +175,8 @@ def _race(run: Run, start: Start, progress: Callable[[str, float], None]) -> Cho
 
 def allowed(recipe: Recipe) -> list[Strategy]:
     """The strategies that may win, with the learning rates that the recipe leaves open."""
-    names = list(STRATEGIES) if recipe.strategy == "auto" else [recipe.strategy]
+    raced = [name for name, strategy in STRATEGIES.items() if strategy.raced]
+    names = raced if recipe.strategy == "auto" else [recipe.strategy]
     named = [strategies.get(name) for name in names]
     if recipe.learning_rate != "auto":
         rates = (float(recipe.learning_rate),)

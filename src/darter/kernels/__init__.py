@@ -1,6 +1,7 @@
 """Typed Python face of the compiled core: instruction sets, threads and every kernel."""
 
 from darter.kernels.arrays import Floats, apart_from, as_float32, check_out
+from darter.kernels.binary import BinaryConv, Bits, pack_signs
 from darter.kernels.convolution import (
     BLOCK,
     Convolution,
@@ -66,6 +67,8 @@ __all__ = [
     "Activated",
     "ActivationKind",
     "Array",
+    "BinaryConv",
+    "Bits",
     "Convolution",
     "Element",
     "Floats",
@@ -94,6 +97,7 @@ __all__ = [
     "jpeg_size",
     "mean_rgb",
     "measure_peak",
+    "pack_signs",
     "prepare_convolution",
     "reach",
     "round_bfloat16",

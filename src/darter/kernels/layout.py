@@ -8,6 +8,7 @@ from darter.kernels.enums import Element
 
 Dims = tuple[int, ...]
 Array = tuple[int, int, int, int, int, Element]  # as steps of the core take a blocked array
+WORD = 64
 BITS = {
     Element.float32: 32,
     Element.bfloat16: 16,
@@ -31,7 +32,8 @@ class Quantization:
 @dataclass(frozen=True)
 class Layout:
     """element: what each number is kept as.   axis: of the channels where they lie in blocks of
-    `BLOCK`, missing ones filled with zeros; None where the array is plain, row by row.
+    `BLOCK`, missing ones filled with zeros; None where the array is plain, row by row. Bits are
+    (N, H, W, C), a pixel's channels in whole words of `WORD` bits.
     quantization: of integers; None where numbers mean themselves.
     """
 
@@ -44,6 +46,8 @@ class Layout:
         if self.axis is None:
             return prod(shape)
         n, c, h, w = canonical(shape, self.axis)
+        if self.element == Element.bit:
+            return n * h * w * -(-c // WORD) * WORD
         return n * blocks(c) * h * w * BLOCK
 
     def bytes(self, shape: Dims) -> int:

@@ -66,6 +66,20 @@ OPS: dict[str, Op] = {
         ("w", "b"),
         {**WINDOW, "group": 1, "border": "zeros", **FUSED},
     ),
+    # 1 where x >= threshold (C,), else -1; lies in memory as bits
+    "Binarize": Op("x threshold", shapes.binarize, ("threshold",)),
+    # of x from a Binarize and the signs of w (0 is 1): v = conv(x, sign(w)) * scale + bias +
+    # residual; y = v where v >= 0, else v * slope; plus shift. What follows w is (K,)
+    "BinaryConv": Op(
+        "x w scale bias slope shift residual?",
+        shapes.binary_conv,
+        ("w", "scale", "bias", "slope", "shift"),
+        WINDOW,
+    ),
+    # likewise conv(x, sign(w)) * scale + bias, of which a Binarize with this threshold (K,)
+    "BinaryConvBits": Op(
+        "x w scale bias threshold", shapes.binary_conv, ("w", "scale", "bias", "threshold"), WINDOW
+    ),
     # x (N, ..., C), w (K, C), b (K,) -> (N, ..., K)
     "Gemm": Op("x w b residual?", shapes.gemm, ("w", "b"), FUSED),
     # ceil: the last window may begin inside the image and end outside of it and its padding

@@ -39,6 +39,23 @@ def conv(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
     return [y]
 
 
+def binarize(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
+    x, threshold = inputs
+    image(x)
+    if threshold != x[1:2]:
+        raise ShapeError(f"thresholds {threshold} must be one per channel of {x}")
+    return [x]
+
+
+def binary_conv(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
+    x, w, *after, residual = [*inputs, None] if len(inputs) < 7 else inputs
+    for each in after:
+        if w is None or each != w[:1]:
+            raise ShapeError(f"what follows must be one number per filter of {w}, got {each}")
+    assert x is not None and w is not None
+    return conv({**attributes, "group": 1}, [x, w, w[:1], *([residual] if residual else [])])
+
+
 def gemm(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
     x, w, b, *residual = inputs
     if len(w) != 2 or len(x) < 2 or x[-1] != w[1]:

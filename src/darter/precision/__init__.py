@@ -13,6 +13,15 @@ try:
 except ImportError as error:
     raise MissingExtraError(f"darter.precision needs PyTorch: {install_line('train')}") from error
 
+from darter.precision.binary import (
+    BinaryConv2d,
+    BinaryLinear,
+    RPReLU,
+    RSign,
+    frozen,
+    is_binary,
+    set_binary,
+)
 from darter.precision.fixed import FixedPoint
 from darter.precision.optimizer import BYTES_PER_WEIGHT, RoundedAdamW, as_bfloat16, as_float32
 from darter.precision.rounded import ROUNDED, round_, rounded, seed_of
@@ -21,12 +30,19 @@ from darter.precision.update import FixedUpdate
 __all__ = [
     "BYTES_PER_WEIGHT",
     "ROUNDED",
+    "BinaryConv2d",
+    "BinaryLinear",
     "FixedPoint",
     "FixedUpdate",
+    "RPReLU",
+    "RSign",
     "RoundedAdamW",
     "as_bfloat16",
     "as_float32",
+    "frozen",
+    "is_binary",
     "round_",
     "rounded",
     "seed_of",
+    "set_binary",
 ]

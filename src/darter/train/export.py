@@ -14,6 +14,8 @@ import torch
 from darter.errors import ExportError, MissingExtraError
 from darter.files import write_atomic
 from darter.model import ModelInfo, Runtime, get_task, runtime_of, write_info
+from darter.precision import frozen, is_binary
+from darter.train.packed_signs import pack_signs
 from darter.transfer import Classifier
 
 if TYPE_CHECKING:
@@ -76,9 +78,9 @@ def export(
     return parity
 
 
-def to_onnx(model: Classifier, size: int) -> "ModelProto":
+def to_onnx(given: Classifier, size: int) -> "ModelProto":
     """The model as ONNX with its weights inside and a batch of any size."""
-    model = copy.deepcopy(model).to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    model = frozen(given).to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     program = torch.onnx.export(
         model.float().eval(),
         (torch.zeros(2, 3, size, size),),
@@ -90,7 +92,7 @@ def to_onnx(model: Classifier, size: int) -> "ModelProto":
         verbose=False,
     )
     assert program is not None
-    return program.model_proto
+    return pack_signs(program.model_proto) if is_binary(given) else program.model_proto
 
 
 @torch.no_grad()

@@ -202,6 +202,8 @@ class Loop:
             self.plan = replan(self.plan, at.step, at.seconds, seconds)
 
     def _patience(self) -> int:
+        if self.recipe.patience == "auto" and self.strategy.binary:
+            return self.plan.epochs  # its second half is another training
         if self.recipe.patience == "auto":  # gains come late, when the rate falls
             return max(LEAST_PATIENCE, self.plan.epochs // 2)
         return self.recipe.patience

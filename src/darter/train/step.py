@@ -12,7 +12,7 @@ from torch import Tensor
 from darter.dataset import Batch
 from darter.errors import DarterError, OptionError
 from darter.noise import copy_into, mix
-from darter.precision import FixedUpdate
+from darter.precision import FixedUpdate, set_binary
 from darter.train.arithmetic import fixed_of, forward_in, make_scaler, shorten_weights
 from darter.train.compiled import CompiledNet, compiled
 from darter.train.device import place
@@ -73,6 +73,7 @@ class Step:
         self.compiled: CompiledNet | None = None
         self.model, self.recipe, self.loss, self.device = model, recipe, loss, device
         self.precision, self.learning_rate = precision, learning_rate
+        self.two_steps = strategy.binary
         self.short = shorten_weights(model, recipe)
         self.optimizer = make_optimizer(model, strategy, recipe, learning_rate)
         self.scaler = make_scaler(precision, device, recipe)
@@ -86,6 +87,8 @@ class Step:
     def __call__(self, group: list[Batch], number: int, steps: int) -> Outcome:
         """Take step `number` of `steps`. Raises Diverged where the loss is no number."""
         recipe = self.recipe
+        if self.two_steps:
+            set_binary(self.model, 2 * number >= steps)
         set_rates(self.optimizer, recipe, number, steps)
         self.optimizer.zero_grad()
         pictures, weight = self.pictures(group), self.weight()

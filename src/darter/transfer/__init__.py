@@ -18,6 +18,7 @@ except ImportError as error:
 
 from darter.transfer import strategies, zoo
 from darter.transfer.backbone import Backbone, Block, Classifier
+from darter.transfer.binary_net import binary_net
 from darter.transfer.choose import Examined, choose, examine
 from darter.transfer.decide import SMALL_SIDE, on_all_layers
 from darter.transfer.features import Features, features
@@ -46,6 +47,7 @@ __all__ = [
     "SizeChoice",
     "Strategy",
     "Trial",
+    "binary_net",
     "cheapest_within_one_standard_error",
     "choose",
     "choose_size",

@@ -28,6 +28,10 @@ class Strategy:
         new pictures ("updated"); those of frozen blocks always keep them.
     batch_size: pictures in a batch; small nets need larger ones to keep the cores busy.
     epochs: passes over the training pictures for a final training, if time allows.
+    raced: whether the race takes it up; others are trained where they are asked for by name.
+    binary: the net from random weights is a binary one. It learns in two steps: with weights that
+    are
+        real, then with their signs.
     """
 
     name: str
@@ -44,6 +48,8 @@ class Strategy:
     dropout: float = 0.0
     batch_size: int = 16
     epochs: int = 0
+    raced: bool = True
+    binary: bool = False
 
     @property
     def is_probe(self) -> bool:
@@ -118,6 +124,19 @@ STRATEGIES = {
             dropout=0.1,
             batch_size=64,
             epochs=80,
+        ),
+        Strategy(
+            "binary",
+            "train a net of +1 and -1 from scratch",
+            cost=6,
+            trains="all",
+            start="random",
+            learning_rates=(1e-3, 3e-3, 1e-2),
+            norm_statistics="updated",
+            batch_size=64,
+            epochs=80,
+            raced=False,
+            binary=True,
         ),
     )
 }

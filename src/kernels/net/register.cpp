@@ -12,6 +12,7 @@
 #include <tuple>
 
 #include "activation/given.hpp"
+#include "binary/binary.hpp"
 #include "net/fully_connected.hpp"
 #include "net/program.hpp"
 #include "net/recurrent.hpp"
@@ -119,6 +120,18 @@ void register_product_steps(nb::module_& m) {
         nb::arg("precision"));
     m.def("fully_connected_step", &fully_connected_step, nb::arg("layer"), nb::arg("residual"),
           nb::arg("n"), nb::arg("x_blocks"), nb::arg("y_blocks"));
+}
+
+void register_binary_steps(nb::module_& m) {
+    m.def("pack_bits_step",
+          [](const Array& x, const std::vector<float>& thresholds) {
+              if (static_cast<int64_t>(thresholds.size()) != std::get<1>(x))
+                  throw std::invalid_argument("a threshold per channel is needed");
+              return pack_bits_step(blocked(x), thresholds);
+          },
+        nb::arg("x"), nb::arg("thresholds"));
+    m.def("binary_step", &binary_step, nb::arg("layer"), nb::arg("n"), nb::arg("residual"),
+          nb::arg("y_blocks"));
 }
 
 void register_recurrent_steps(nb::module_& m) {
@@ -233,6 +246,7 @@ void register_net(nb::module_& m) {
     nb::class_<Step>(m, "Step").def_prop_ro("weight_bytes", &Step::weight_bytes);
     register_program(m);
     register_product_steps(m);
+    register_binary_steps(m);
     register_recurrent_steps(m);
     register_blocked_steps(m);
     register_plain_steps(m);

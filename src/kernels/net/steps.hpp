@@ -30,6 +30,14 @@ class Recurrence;
 StepPointer recurrent_step(std::shared_ptr<const Recurrence> layer, int64_t n, int64_t steps,
                            bool backward);
 
+// x >= threshold, per channel, as bits (see binary/binary.hpp)
+StepPointer pack_bits_step(const Blocked& x, const std::vector<float>& thresholds);
+
+// bits, residual (where added) -> y, blocked; or bits, where the layer gives them
+class BinaryConvolution;
+StepPointer binary_step(std::shared_ptr<const BinaryConvolution> layer, int64_t n, bool residual,
+                        int64_t y_blocks);
+
 struct PoolShape {
     int64_t kernel_h, kernel_w, stride_h, stride_w, pad_top, pad_left, pad_bottom, pad_right;
     int64_t dilation_h, dilation_w;

@@ -32,7 +32,7 @@ std::vector<Isa> find_isas() {
 
 // Found while the module is loaded, see thread_pool.cpp.
 const std::vector<Isa> available = find_isas();
-const bool avx512_bf16 = multiplies_bfloat16(read_cpu_bits());
+const CpuBits cpu_bits = read_cpu_bits();
 std::atomic<Isa> active{available.back()};
 
 std::string join_names(const std::vector<Isa>& isas) {
@@ -72,6 +72,10 @@ void set_isa(Isa isa) {
     active.store(isa);
 }
 
-bool has_avx512_bf16() { return avx512_bf16; }
+bool has_avx512_bf16() { return multiplies_bfloat16(cpu_bits); }
+bool has_avx512_vpopcntdq() { return counts_bits(cpu_bits); }
+bool has_avx512_vnni() { return multiplies_int8(cpu_bits); }
+bool has_avx_vnni() { return multiplies_int8_avx2(cpu_bits); }
+bool has_amx_int8() { return multiplies_int8_tiles(cpu_bits); }
 
 }  // namespace darter

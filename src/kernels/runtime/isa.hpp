@@ -15,6 +15,10 @@ std::vector<Isa> available_isas();  // from slowest to fastest
 Isa active_isa();                   // the fastest one, unless set_isa chose another
 void set_isa(Isa isa);              // throws std::invalid_argument where the CPU lacks it
 bool has_avx512_bf16();             // bfloat16 dot products; only meaningful from Isa::avx512 on
+bool has_avx512_vpopcntdq();        // counting of bits; likewise
+bool has_avx512_vnni();             // products of u8 and s8; likewise
+bool has_avx_vnni();                // the same in 256 bits, from Isa::avx2 on
+bool has_amx_int8();                // the same on tiles, from Isa::amx on
 
 // One slot per instruction set; a family fills those that its folder has sources for:
 //

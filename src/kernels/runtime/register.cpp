@@ -31,6 +31,10 @@ void register_runtime(nb::module_& m) {
     m.def("active_isa", [] { return isa_name(active_isa()); });
     m.def("set_isa", [](const std::string& name) { set_isa(isa_from_name(name)); }, nb::arg("name"));
     m.def("has_avx512_bf16", &has_avx512_bf16);
+    m.def("has_avx512_vpopcntdq", &has_avx512_vpopcntdq);
+    m.def("has_avx512_vnni", &has_avx512_vnni);
+    m.def("has_avx_vnni", &has_avx_vnni);
+    m.def("has_amx_int8", &has_amx_int8);
     m.attr("MOST_THREADS") = kMostThreads;
     m.def("threads", &threads);
     m.def("pool_threads", &pool_threads);

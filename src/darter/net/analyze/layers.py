@@ -16,7 +16,14 @@ from darter.net.onnx.modelfile import ModelFile
 from darter.net.plan import Options
 
 FLOAT = 4  # bytes
-PRODUCTS = ("Conv", "Gemm", "MatMul", "Recurrent")  # what multiplies and adds
+PRODUCTS = (
+    "Conv",
+    "BinaryConv",
+    "BinaryConvBits",
+    "Gemm",
+    "MatMul",
+    "Recurrent",
+)  # what multiplies and adds
 
 
 @dataclass(frozen=True)

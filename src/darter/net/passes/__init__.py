@@ -5,6 +5,7 @@ from collections.abc import Callable
 from darter.net.budget import Budget
 from darter.net.graph import Graph
 from darter.net.passes.bias import fold_bias
+from darter.net.passes.binary import after_binary, binary_chains, binary_layers
 from darter.net.passes.channel_affine import channel_affine
 from darter.net.passes.channel_moves import (
     drop_idle_channels,
@@ -66,6 +67,10 @@ PASSES: tuple[Pass, ...] = (
     # what follows a product into the product
     fuse_activation,
     fuse_residual,
+    # layers of +1 and -1, with what follows them
+    binary_layers,
+    after_binary,
+    binary_chains,
 )
 
 

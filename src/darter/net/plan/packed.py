@@ -13,7 +13,13 @@ from darter.net.plan.algorithm import algorithm_for, for_pictures
 from darter.net.plan.options import Options
 
 Key = tuple[Hashable, ...]
-Layer = TypeVar("Layer", steps.Convolution, steps.FullyConnected, steps.Recurrence)
+Layer = TypeVar(
+    "Layer",
+    steps.Convolution,
+    steps.FullyConnected,
+    steps.Recurrence,
+    steps.BinaryConvolution,
+)
 SEVERAL = 8  # pictures, for which algorithms of all batches above 1 are chosen
 
 
@@ -72,6 +78,12 @@ class Packed:
             return steps.pack_fully_connected(c, k, w.reshape(k, c), b, activation, precision)
 
         return self._make(("fc", names, activation, precision), pack)
+
+    def binary(
+        self, key: Key, pack: Callable[[], steps.BinaryConvolution]
+    ) -> steps.BinaryConvolution:
+        """key: of the weights and the geometry."""
+        return self._make(("binary", *key), pack)
 
     @property
     def is_empty(self) -> bool:

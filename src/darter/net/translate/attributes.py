@@ -137,6 +137,7 @@ VALUES: dict[str, Rule] = {
     ),
     "count_include_pad": _flag,
     "dilations": POSITIVE,
+    "BitShift.direction": _one_of("LEFT", "RIGHT"),
     "direction": _one_of("forward", "reverse", "bidirectional"),
     "exclude_outside": _flag,
     "exclusive": _flag,

@@ -257,6 +257,10 @@ FOLDS: dict[str, Fold] = {
     "LessOrEqual": _arithmetic(np.less_equal),
     "GreaterOrEqual": _arithmetic(np.greater_equal),
     "Xor": _arithmetic(np.logical_xor),
+    "BitShift": lambda i, n, o: _arithmetic(
+        np.left_shift if n.attributes.get("direction") == "LEFT" else np.right_shift
+    )(i, n, o),
+    "BitwiseAnd": _arithmetic(np.bitwise_and),
     "Sin": _arithmetic(np.sin),
     "Cos": _arithmetic(np.cos),
     "Sign": _arithmetic(np.sign),
