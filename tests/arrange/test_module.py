@@ -25,7 +25,7 @@ def test_random_graphs_are_computed():
             try:
                 module = GraphModule(graph).double()
             except UnsupportedError as error:
-                assert "Recurrent" in str(error) or "Resize" in str(error), error
+                assert any(op in str(error) for op in ("Recurrent", "Resize", "Binar")), error
                 continue
             found = module.run((torch.from_numpy(x),))
             for ours, exact in zip(found, truth, strict=True):

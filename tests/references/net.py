@@ -49,6 +49,7 @@ def activate(activation: Activation | None, x):
     return {
         "relu": lambda: np.maximum(x, 0),
         "clip": lambda: np.minimum(np.maximum(x, a), b),
+        "round_clip": lambda: np.round(np.clip(x, a, b)),
         "leaky_relu": lambda: np.where(x < 0, a * x, x),
         "elu": lambda: np.where(x < 0, a * np.expm1(np.minimum(x, 0)), x),
         "sigmoid": lambda: sigmoid(x),

@@ -23,6 +23,7 @@ def activate(activation: Any, x: Tensor) -> Tensor:
 ACTIVATIONS: dict[str, Callable[[Tensor, float, float], Tensor]] = {
     "relu": lambda x, a, b: F.relu(x),
     "clip": lambda x, a, b: x.clamp(a, b),
+    "round_clip": lambda x, a, b: x.clamp(a, b).round(),
     "leaky_relu": lambda x, a, b: F.leaky_relu(x, a),
     "elu": lambda x, a, b: F.elu(x, a),
     "sigmoid": lambda x, a, b: x.sigmoid(),

@@ -23,7 +23,9 @@ class Activation:
     relu   clip: min(max(x, a), b)   leaky_relu: a x below 0   elu: a (exp(x) - 1) below 0
     sigmoid   hard_sigmoid: clip(a x + b, 0, 1)   swish: x sigmoid(x)
     hard_swish: x clip(x / 6 + 1/2, 0, 1)   gelu: by erf   gelu_tanh   tanh   softplus
-    mish: x tanh(softplus(x))   only before passes: erf   exp   sqrt   reciprocal   power: x ** a
+    mish: x tanh(softplus(x))   round_clip: the whole number nearest to x, ties to even, within
+    whole a and b of a quantized net   only before passes: erf   exp   sqrt   reciprocal
+    power: x ** a
     """
 
     kind: str
@@ -31,7 +33,7 @@ class Activation:
     b: float = 0.0
 
 
-HELPERS = ("erf", "exp", "sqrt", "reciprocal", "power")  # parts of larger patterns
+HELPERS = ("erf", "exp", "sqrt", "reciprocal", "power", "round_clip")  # parts of larger patterns
 ACTIVATIONS = tuple(
     kind.name for kind in ActivationKind if kind.name != "none" and kind.name not in HELPERS
 )

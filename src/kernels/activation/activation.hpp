@@ -8,7 +8,8 @@ namespace darter {
 struct Activation {
     enum Kind {
         none, relu, clip, leaky_relu, elu, sigmoid, hard_sigmoid, swish, hard_swish, gelu, gelu_tanh,
-        tanh, softplus, mish, erf, exp, sqrt, reciprocal, power, count
+        tanh, softplus, mish, erf, exp, sqrt, reciprocal, power,
+        round_clip, count
     };
     Kind kind = none;
     float a = 0, b = 0;
@@ -20,7 +21,8 @@ struct Activation {
 
 constexpr const char* kActivationNames[] = {
     "none", "relu", "clip", "leaky_relu", "elu", "sigmoid", "hard_sigmoid", "swish", "hard_swish",
-    "gelu", "gelu_tanh", "tanh", "softplus", "mish", "erf", "exp", "sqrt", "reciprocal", "power"};
+    "gelu", "gelu_tanh", "tanh", "softplus", "mish", "erf", "exp", "sqrt", "reciprocal", "power",
+    "round_clip"};
 
 // values: any number of floats. Relative accuracy about 3e-7 (the gelus: 3e-7 of |x|).
 using ActivationKernel = void (*)(const Activation&, float* values, int64_t count);

@@ -61,7 +61,11 @@ template <Activation::Kind kind, class V>
         return clamp(x, zero, V::fill(std::numeric_limits<float>::infinity()));
     else if constexpr (kind == Activation::clip)
         return clamp(x, a, b);
-    else if constexpr (kind == Activation::leaky_relu)
+    else if constexpr (kind == Activation::round_clip) {
+        // Within whole a and b, so that adding 1.5 * 2^23 rounds to whole numbers, ties to even.
+        const V magic = V::fill(12582912.0f);
+        return (clamp(x, a, b) + magic) - magic;
+    } else if constexpr (kind == Activation::leaky_relu)
         return where_negative(x, a * x, x);
     else if constexpr (kind == Activation::elu)
         return where_negative(x, a * (exponential(x) - one), x);
@@ -121,6 +125,7 @@ void run(const Activation& f, float* values, int64_t count) {
         case Activation::none: return;
         case Activation::relu: return each<V, Activation::relu>(f, values, count);
         case Activation::clip: return each<V, Activation::clip>(f, values, count);
+        case Activation::round_clip: return each<V, Activation::round_clip>(f, values, count);
         case Activation::leaky_relu: return each<V, Activation::leaky_relu>(f, values, count);
         case Activation::elu: return each<V, Activation::elu>(f, values, count);
         case Activation::sigmoid: return each<V, Activation::sigmoid>(f, values, count);

@@ -55,6 +55,10 @@ class Draft:
         """A constant of int64."""
         return self._constant(owner, np.asarray(values, np.int64))
 
+    def whole(self, owner: str, values: ArrayLike) -> str:
+        """A constant of integers, as they are."""
+        return self._constant(owner, np.asarray(values))
+
     def floats(self, owner: str, values: ArrayLike) -> str:
         """A constant of float32."""
         return self._constant(owner, np.ascontiguousarray(values, np.float32))

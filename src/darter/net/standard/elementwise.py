@@ -34,6 +34,14 @@ PLAIN = {
 }
 
 
+def _whole(draft: Draft, low: float, x: str, y: str) -> None:
+    """Whole numbers of 8 bits from `low` on: quantized in steps of 1, and back."""
+    steps, rounded = draft.floats(y, 1.0), draft.between(y)
+    zero = draft.whole(y, np.uint8(-low))
+    draft.emit("QuantizeLinear", (x, steps, zero), rounded)
+    draft.emit("DequantizeLinear", (rounded, steps, zero), y)
+
+
 def activate(draft: Draft, activation: Activation, x: str, y: str) -> None:
     """Emit y = activation(x)."""
     kind, a, b = activation.kind, activation.a, activation.b
@@ -48,6 +56,8 @@ def activate(draft: Draft, activation: Activation, x: str, y: str) -> None:
         gate = draft.between(y)
         draft.emit("Sigmoid", (x,), gate)
         draft.emit("Mul", (x, gate), y)
+    elif kind == "round_clip":
+        _whole(draft, a, x, y)
     elif kind == "power":
         draft.emit("Pow", (x, draft.floats(y, a)), y)
     elif kind == "hard_sigmoid":

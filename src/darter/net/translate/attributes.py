@@ -137,6 +137,8 @@ VALUES: dict[str, Rule] = {
     ),
     "count_include_pad": _flag,
     "dilations": POSITIVE,
+    # Its first input is a scale; the axis is one of those after it, and Concat checks it.
+    "com.microsoft.QLinearConcat.axis": lambda value, rank: None,
     "BitShift.direction": _one_of("LEFT", "RIGHT"),
     "direction": _one_of("forward", "reverse", "bidirectional"),
     "exclude_outside": _flag,

@@ -227,7 +227,39 @@ def _batch_norm(inputs: Any, node: Node, opset: int) -> Any:
     return y.astype(inputs[0].dtype)
 
 
+def _shaped(x: Any, values: Any, axis: int) -> Any:
+    """A scale or zero point, one or one per channel, as it broadcasts to x."""
+    if values is None or np.size(values) == 1:
+        return np.zeros((), x.dtype) if values is None else np.reshape(values, ())
+    return np.reshape(values, (-1, *(1,) * (x.ndim - axis % x.ndim - 1)))
+
+
+def _dequantize(inputs: Any, node: Node, opset: int) -> Any:
+    x, scale, zero = [*inputs, None][:3]
+    if node.attributes.get("block_size", 0):
+        raise UnsupportedError(f"{node}: has scales per block")
+    axis = node.attributes.get("axis", 1)
+    centered = x.astype(np.int64) - _shaped(x, zero, axis).astype(np.int64)
+    return (centered * _shaped(x, scale, axis)).astype(scale.dtype)
+
+
+def _quantize(inputs: Any, node: Node, opset: int) -> Any:
+    x, scale, zero = [*inputs, None][:3]
+    kind = np.dtype(np.uint8) if zero is None else zero.dtype
+    if kind.kind not in "iu" or kind.itemsize != 1:
+        raise UnsupportedError(f"{node}: only integers of 8 bits are supported")
+    axis = node.attributes.get("axis", 1)
+    offset = 0 if zero is None else _shaped(x, zero, axis).astype(np.int64)
+    limits = np.iinfo(kind)
+    steps = np.round(x / _shaped(x, scale, axis)) + offset
+    return np.clip(steps, limits.min, limits.max).astype(kind)
+
+
 FOLDS: dict[str, Fold] = {
+    "DequantizeLinear": _dequantize,
+    "QuantizeLinear": _quantize,
+    "com.microsoft.DequantizeLinear": _dequantize,
+    "com.microsoft.QuantizeLinear": _quantize,
     "Add": _arithmetic(np.add),
     "Sub": _arithmetic(np.subtract),
     "Mul": _arithmetic(np.multiply),
