@@ -6,6 +6,7 @@ import torch
 from darter.errors import OptionError
 from darter.train.compute import settle_compute
 from darter.train.plan import Plan, Speed
+from tests.train.run_tiny import RECIPE, Killer
 from tests.train.tiny import QUICK, tiny_model, tiny_problem, train
 
 CORE = QUICK.replace(compute="darter")
@@ -59,3 +60,25 @@ def test_long_trainings_take_what_is_faster():
 
     speed, compute, why = settle_compute(plan_of(1000), speed, None, refuses)
     assert compute == "pytorch" and "cannot trace" in why[0]
+
+
+def test_a_stopped_run_ends_in_the_same_bits(tmp_path):
+    problem, recipe = tiny_problem(train=88), RECIPE.replace(compute="darter", epochs=3)
+    whole = train(tiny_model(), problem, recipe)
+
+    class Enough(Exception):
+        pass
+
+    class Stopper(Killer):
+        def step(self, step, *figures):
+            if step >= self.at_step:
+                raise Enough
+
+    with pytest.raises(Enough):
+        train(
+            tiny_model(), problem, recipe, out=tmp_path, progress=Stopper(8, 0),
+            checkpoint_seconds=0.0,
+        )  # fmt: skip
+    resumed = train(tiny_model(), problem, recipe, out=tmp_path, resume=True)
+    assert len(list((tmp_path / "checkpoints").iterdir())) > 0
+    assert all(torch.equal(a, b) for a, b in zip(weights(whole), weights(resumed), strict=True))
