@@ -79,6 +79,9 @@ def make_run(folder: Path, kind: str = "ordinary", *, seed: int = 0) -> Path:
     write_json(folder / "race.json", race)
     if kind == "probe":
         write_json(folder / "challenge.json", _challenge())
+    write_json(folder / "worth.json", {"why": "9 are too few"} if kind == "two" else _worth())
+    strange = {"above": 0.3, "kept": 0.97, "refused": 0.91, "auroc": {"feature distance": 0.98}}
+    write_json(folder / "strangeness.json", strange)
     write_json(folder / "evaluation.json", evaluation)
     parity = {
         "pictures": evaluated,
@@ -186,6 +189,30 @@ def _audit(kind: str, classes: Sequence[str]) -> dict:
         ),
         "imbalance": 1.7,
         "notes": ["a folder .thumbnails was skipped"] if findings else [],
+    }
+
+
+def _worth() -> dict:
+    """Four ways to answer, of which one is kept."""
+
+    def row(name, score, gain, interval, milliseconds, verdict, kept=False):
+        return {
+            "name": name, "score": score, "gain": gain, "interval": interval, "better": 9,
+            "worse": 3, "p_value": 0.1, "loss": 0.31, "loss_gain": 0.01,
+            "milliseconds": milliseconds,
+            "loss_interval": [0.0, 0.02], "verdict": verdict, "kept": kept,
+        }  # fmt: skip
+
+    return {
+        "pictures": 240,
+        "kept": "views:10x1",
+        "why": "+2.1 points (95% interval +0.4 to +3.8) over one look",
+        "rows": [
+            row("one look", 0.883, None, None, 5.6, "what the others are held against"),
+            row("flip", 0.892, 0.009, [-0.004, 0.021], 11.2, "does not help"),
+            row("views:10x1", 0.904, 0.021, [0.004, 0.038], 56.0, "helps", True),
+            row("views:10x5", 0.908, 0.025, [0.004, 0.046], 280.0, "helps"),
+        ],
     }
 
 

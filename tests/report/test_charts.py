@@ -138,3 +138,20 @@ def test_spread_keeps_labels_apart_and_in_order(wanted):
     pairs = sorted(zip(placed, wanted, strict=True))
     assert all(b - a >= 16 - 1e-9 for (a, _), (b, _) in pairwise(pairs))
     assert [w for _, w in pairs] == sorted(wanted)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@given(
+    st.lists(st.tuples(shares, st.floats(-0.2, 0.2), st.floats(0.01, 1e4), names), max_size=6),
+    shares,
+)
+def test_cost_has_a_dot_for_every_way(width, ways, plain):
+    rows = [
+        {"name": "one look", "score": plain, "interval": None, "milliseconds": 5.0, "kept": True}
+    ]
+    rows += [
+        {"name": n, "score": s, "interval": [g - 0.01, g + 0.01], "milliseconds": ms, "kept": False}
+        for s, g, ms, n in ways
+    ]
+    root = parsed(charts.cost(rows, width))
+    assert len(list(root.iter(f"{SVG}circle"))) == len(rows)

@@ -49,6 +49,7 @@ OTHERS = {  # a valid value other than the default, for each entry
     "spatial_dropout": 0.1,
     "stochastic_depth": 0.2,
     "swa": 0.25,
+    "ensemble": 3,
     "soup": 5,
 }
 BAD = {
@@ -87,6 +88,7 @@ BAD = {
     "spatial_dropout": 1,
     "stochastic_depth": "some",
     "swa": 1.5,
+    "ensemble": 0,
     "soup": -1,
 }
 

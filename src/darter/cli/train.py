@@ -34,6 +34,13 @@ def train(
         str | None,
         typer.Option(help="Test split: a subfolder such as val, another folder, or a CSV."),
     ] = None,
+    unknown: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of pictures of anything else: no class, they calibrate when the answer is "
+            '"unknown".'
+        ),
+    ] = None,
     strategy: Annotated[
         str | None,
         typer.Option(
@@ -87,6 +94,9 @@ def train(
             show_default="auto",
         ),
     ] = None,
+    ensemble: Annotated[
+        int | None, typer.Option(help="Models in one file, trained in the same time.")
+    ] = None,
     resume: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Go on with a run that was interrupted.")
     ] = None,
@@ -134,11 +144,18 @@ def train(
         "threads": threads,
         "precision": precision,
         "compute": compute,
+        "ensemble": ensemble,
     }
     if resume is not None:
         if data is not None:
             raise OptionError("--resume RUN goes on with its own pictures; leave DIR out.")
-        others = given | {"out": out, "test": test, "recipe": recipe, "time": time}
+        others = given | {
+            "out": out,
+            "test": test,
+            "unknown": unknown,
+            "recipe": recipe,
+            "time": time,
+        }
         named = [f"--{name}" for name, value in others.items() if value is not None]
         if named:
             raise OptionError(
@@ -151,7 +168,8 @@ def train(
     else:
         base = Recipe() if recipe is None else Recipe.load(recipe)
         chosen, seconds = with_options(base, given), parse_seconds(time or DEFAULT_TIME)
-        options = JobOptions(str(data), test, seconds, chosen, machines or Machines())
+        strangers = None if unknown is None else str(unknown)
+        options = JobOptions(str(data), test, seconds, chosen, machines or Machines(), strangers)
         folder = run_job(options, out, screen)
     if json:
         print(to_json(outcome(folder), indent=1))

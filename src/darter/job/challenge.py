@@ -62,6 +62,7 @@ def _train_rivals(run: Run, start: Start, probe: Trained, rivals: list[dict[str,
     with folder.stage("challenge"):
         for number, entry in enumerate(rivals):
             share = run.time_left(len(material.judged[1])) / (len(rivals) - number)
+            share /= start.recipe.ensemble
             name = entry["strategy"]
             begun = _place(folder, name).exists()
             wanted = begun or share >= LEAST_SECONDS

@@ -17,11 +17,13 @@ from darter.job import judging, stages
 from darter.job.captioning import run_captioning
 from darter.job.challenge import challenge
 from darter.job.detecting import run_detection
+from darter.job.ensemble import train_members
 from darter.job.options import JobOptions
 from darter.job.run import Run
 from darter.job.run_folder import RunFolder, new_run_path
 from darter.job.screen import Screen
 from darter.job.training import train
+from darter.job.worth import weigh
 from darter.report import write_html
 from darter.train import Interrupted, sigterm_interrupts
 
@@ -92,7 +94,9 @@ def _classify(run: Run, listing: Listing) -> None:
     start = stages.describe(run, material, backbone)
     chosen = stages.decide(run, start)
     trained = challenge(run, start, train(run, start, chosen))
+    trained = train_members(run, start, trained)
     judging.prove(run, start, trained)
+    weigh(run, start, trained)
     judging.judge(run, start, trained)
 
 

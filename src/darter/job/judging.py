@@ -12,6 +12,7 @@ from darter.job.leaks import leaks_of
 from darter.job.material import Start, Trained
 from darter.job.run import Run
 from darter.job.speed import measure_speed
+from darter.job.strangers import strangeness
 from darter.job.training import probe_on
 from darter.job.verdict import margin, verdict
 from darter.model import (
@@ -33,14 +34,26 @@ MISTAKES_OF_VALIDATION = 12
 
 def prove(run: Run, start: Start, trained: Trained) -> None:
     """Write model.onnx and prove that it answers as the trained model does: parity.json."""
-    folder, material, fitted = run.folder, start.material, trained.fitted
+    folder, material = run.folder, start.material
     part, indices = material.judged
     validation = material.examples(material.split.val)
-    calibration = material.task.calibrate(fitted.val_logits, validation.targets)
+    calibration = material.task.calibrate(trained.val_logits(material.task), validation.targets)
     preprocess = start.preprocess_for(trained.chosen.strategy)
+    model = trained.model(material.task)
     info = ModelInfo(material.audit.classes, preprocess, calibration, task=material.task.name)
     with folder.stage("export"):
-        parity = export(fitted.model, folder.model, info, material.examples(indices).pictures)
+        strange = strangeness(run, start, trained, model)
+        if strange is not None:
+            folder.record("strangeness", strange.to_json())
+            limits = replace(calibration, unknown_above=strange.above)
+            info = replace(info, calibration=limits)
+        parity = export(
+            model,
+            folder.model,
+            info,
+            material.examples(indices).pictures,
+            known=None if strange is None else strange.known,
+        )
         folder.record("parity", parity.to_json())
     text = (
         f"{folder.model}: equal to the trained network on {parity.pictures} {part} pictures "
@@ -77,10 +90,10 @@ def judge(run: Run, start: Start, trained: Trained) -> None:
     baseline = {"name": "linear-probe", **_figures(probe)}
     folder.save(result=result, baseline=baseline, margin=gain.to_json(), verdict=sentence)
     folder.save(leaks=leaks.to_json() | {"caution": leaks.caution(), "note": leaks.note()})
-    write_info(folder.model, replace(session.info, card=_card(run, trained)))
+    write_info(folder.model, replace(session.info, card=_card(run, start, trained)))
     explain(run, start, trained, found)
     with folder.stage("speed"):
-        folder.record("speed", measure_speed(folder.model, fitted.model))
+        folder.record("speed", measure_speed(folder.model, trained.model(material.task)))
 
 
 def explain(run: Run, start: Start, trained: Trained, found: Judged) -> None:
@@ -118,7 +131,7 @@ def explain(run: Run, start: Start, trained: Trained, found: Judged) -> None:
 def _validation(start: Start, trained: Trained) -> Judged:
     """The trained network's answers on the validation pictures."""
     material, val = start.material, start.material.split.val
-    logits, targets = trained.fitted.val_logits, material.targets[list(val)]
+    logits, targets = trained.val_logits(material.task), material.targets[list(val)]
     return evaluate_as(
         material.task.name,
         logits,
@@ -168,14 +181,17 @@ def _baseline(start: Start, sources: list[Scanned], indices: tuple[int, ...]) ->
     )
 
 
-def _card(run: Run, trained: Trained) -> dict[str, Any]:
+def _card(run: Run, start: Start, trained: Trained) -> dict[str, Any]:
     """The model card that travels in the file."""
     known, plan = run.folder.run, trained.fitted.plan
+    augment: Any = start.recipe_with_changes(trained.chosen.mirror_safe).augment
     return {
         "data": {"name": Path(run.options.data).resolve().name, "counts": known["counts"]},
         "backbone": known["backbone"],
         "strategy": trained.chosen.strategy.name,
         "epochs": plan.epochs if plan else 0,
+        "members": 1 + len(trained.members),
+        "augment": dict(augment),
         "metrics": {key: known[key] for key in ("result", "baseline", "margin")},
         "verdict": known["verdict"],
         "seed": known["seed"],

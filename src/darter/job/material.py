@@ -17,10 +17,19 @@ from darter.dataset import (
 )
 from darter.dataset import pixel_statistics as statistics_of
 from darter.locks import cached_property
-from darter.model import Task
+from darter.model import Task, mean_logits
+from darter.noise import Ensemble
 from darter.picture import Augment, Preprocess
 from darter.train import Examples, Fitted, Recipe, make_augment, spell_out, usual_augment
-from darter.transfer import Backbone, Features, SizeChoice, Strategy, binary_net, small_net
+from darter.transfer import (
+    Backbone,
+    Classifier,
+    Features,
+    SizeChoice,
+    Strategy,
+    binary_net,
+    small_net,
+)
 
 
 @dataclass(frozen=True)
@@ -128,7 +137,25 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Trained:
-    """A choice, and the model that came of it."""
+    """A choice, and the model that came of it.
+
+    members: further models of an ensemble, whose first is `fitted`.
+    """
 
     chosen: Chosen
     fitted: Fitted
+    members: tuple[Fitted, ...] = ()
+
+    def model(self, task: Task) -> "Classifier | Ensemble":
+        """What the file is to hold."""
+        if not self.members:
+            return self.fitted.model
+        every = [self.fitted.model, *(member.model for member in self.members)]
+        return Ensemble(every, several=task.name == "multilabel")
+
+    def val_logits(self, task: Task) -> NDArray[np.floating]:
+        """Its answers to the validation pictures."""
+        if not self.members:
+            return self.fitted.val_logits
+        every = [self.fitted.val_logits, *(member.val_logits for member in self.members)]
+        return mean_logits(task, np.stack(every))

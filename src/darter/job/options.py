@@ -14,7 +14,7 @@ from darter.train import Recipe
 class JobOptions:
     """data: folder or CSV.   test: the test split, if named.   seconds: for all of it, about.
 
-    machines: who trains along.
+    machines: who trains along.   unknown: folder of pictures of anything else, to be refused.
 
     Saved with the run, so that a resumed run needs no options of its own.
     """
@@ -24,6 +24,7 @@ class JobOptions:
     seconds: float = 600.0
     recipe: Recipe = field(default_factory=Recipe)
     machines: Machines = field(default_factory=Machines)
+    unknown: str | None = None
 
     def absolute(self) -> "JobOptions":
         """The same with paths that mean the same in every working folder."""
@@ -32,7 +33,9 @@ class JobOptions:
             test = str(Path(test).resolve())
         weights = self.recipe.weights and str(Path(self.recipe.weights).resolve())
         recipe = self.recipe.replace(weights=weights)
-        return replace(self, data=str(Path(self.data).resolve()), test=test, recipe=recipe)
+        unknown = self.unknown and str(Path(self.unknown).resolve())
+        data = str(Path(self.data).resolve())
+        return replace(self, data=data, test=test, recipe=recipe, unknown=unknown)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -41,7 +44,14 @@ class JobOptions:
     def from_dict(cls, entries: dict[str, Any]) -> "JobOptions":
         recipe = Recipe.from_dict(entries["recipe"])
         machines = Machines(**entries.get("machines", {}))
-        return cls(entries["data"], entries["test"], entries["seconds"], recipe, machines)
+        return cls(
+            entries["data"],
+            entries["test"],
+            entries["seconds"],
+            recipe,
+            machines,
+            entries.get("unknown"),
+        )
 
 
 def parse_seconds(text: str | float, name: str = "--time") -> float:

@@ -16,6 +16,7 @@ from darter.job.look import look
 from darter.job.material import Chosen, Material, Start
 from darter.job.options import JobOptions
 from darter.job.run import Run
+from darter.job.strangers import stranger_files
 from darter.model import OTHERS, get_task
 from darter.picture import Preprocess
 from darter.train import Recipe, Trials, choose_device, make_preprocess
@@ -43,6 +44,8 @@ RACE_SHARE = 0.35  # of the time that is left after the features
 def find(options: JobOptions) -> Listing:
     """Check what can be checked at once, and list the files below the data folder."""
     check_detector(options.recipe.detector)
+    if options.unknown is not None:
+        stranger_files(options.unknown, most=1)
     choose_device(options.recipe.device)
     zoo.check(options.recipe.backbone, options.recipe.weights or None)
     listing = find_samples(options.data, test=options.test)

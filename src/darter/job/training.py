@@ -14,7 +14,7 @@ def train(run: Run, start: Start, chosen: Chosen) -> Trained:
     start.material.check(start.material.split.train, start.material.split.val)
     recipe_for(start, chosen).save(run.folder.path / "recipe.toml")
     with run.folder.stage("train"):
-        left = run.time_left(len(start.material.judged[1]))
+        left = run.time_left(len(start.material.judged[1])) / start.recipe.ensemble
         fitted = fit_chosen(run, start, chosen, run.folder.path, left)
     if run.world and fitted.plan:
         run.folder.save(workers=run.world.summary())

@@ -224,7 +224,7 @@ def evaluate_samples(
     rows: list[NDArray[np.float32]] = []
     unreadable: list[tuple[str, str]] = []
     answers = stream_logits(
-        session.logits,
+        session.rows,
         session.info,
         (sample.path for sample in samples),
         batch_size=batch_size,
@@ -245,8 +245,22 @@ def evaluate_samples(
         raise DataError(f"none of the {len(samples)} pictures can be read{first}")
     logits, calibration = np.stack(rows), calibration or mean.info.calibration
     targets = task.targets([[own[name] for name in sample.labels] for sample in read], classes)
-    result = evaluate_as(task.name, logits, targets, classes, calibration=calibration, paths=paths)
+    rows_of = logits[:, : len(classes)]
+    result = evaluate_as(task.name, rows_of, targets, classes, calibration=calibration, paths=paths)
+    if isinstance(result, Evaluation) and calibration.unknown_above is not None:
+        result = _with_novelty(result, logits[:, len(classes) :])
     return replace(result, unreadable=tuple(unreadable))
+
+
+def _with_novelty(found: Evaluation, novelty: NDArray[Any]) -> Evaluation:
+    """Its coverage where foreign pictures are "unknown", too. novelty: (n, 0 or 1)."""
+    if not novelty.size:
+        return found
+    limits = found.calibration
+    confidence = np.array([p["confidence"] for p in found.predictions])
+    confidence[novelty[:, 0] > limits.unknown_above] = -1
+    known, right = trust.coverage(confidence, found.right > 0, limits.unknown_below)
+    return replace(found, coverage=known, accuracy_when_known=right)
 
 
 def evaluate_as(

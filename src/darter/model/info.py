@@ -39,6 +39,7 @@ MOST_LETTERS = 200  # of what an error says about metadata
 class Calibration:
     """How logits become honest confidences, and when an answer is "unknown".
 
+    unknown_above: the novelty (the file's second output) from which an answer is "unknown".
     thresholds: of several labels per picture, the probability from which each is given; without
     them, a half.
     """
@@ -46,8 +47,11 @@ class Calibration:
     temperature: float = 1.0
     unknown_below: float = 0.0
     thresholds: tuple[float, ...] = ()
+    unknown_above: float | None = None
 
     def __post_init__(self) -> None:
+        if self.unknown_above is not None:
+            _check_number("unknown_above", self.unknown_above, 0, 1e6)
         _check_number("temperature", self.temperature, *TEMPERATURE_RANGE)
         _check_number("unknown_below", self.unknown_below, 0, 1)
         if not isinstance(self.thresholds, list | tuple):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 from numpy.typing import NDArray
 
 from darter.errors import OptionError
@@ -16,7 +17,8 @@ NONE = "none"
 
 @dataclass(frozen=True)
 class Averaging:
-    """look: how each picture is looked at.   merge: rows (looks, classes) of logits to one.
+    """look: how each picture is looked at.   merge: rows (looks, classes) of logits to one; a last
+    column, of the novelty, is averaged as it is.
     info: the model's, with the calibration that fits the mean where one was fitted."""
 
     look: Look
@@ -38,7 +40,9 @@ def averaging(info: ModelInfo, over: Sequence[str] | None = None) -> Averaging:
     task = get_task(info.task)
 
     def merge(rows: NDArray) -> NDArray:
-        return mean_logits(task, rows, chosen.weights)
+        classes = len(info.classes)
+        mean = mean_logits(task, rows[:, :classes], chosen.weights)
+        return np.append(mean, rows[:, classes:].mean(axis=0))
 
     return Averaging(look, merge, replace(info, calibration=chosen.calibration))
 
@@ -57,7 +61,7 @@ def _asked(info: ModelInfo, over: tuple[str, ...]) -> Over | None:
     if strange:
         raise OptionError(
             f"{strange[0]}: a model file can be averaged over views, flip, augment and models; "
-            "for dropout and dropconnect name the folder of its training run"
+            "noisy layers are sampled in PyTorch, by darter.noise.marginalize"
         )
     if not looks:
         return None
@@ -69,3 +73,8 @@ def _asked(info: ModelInfo, over: tuple[str, ...]) -> Over | None:
 def _only(rows: NDArray) -> NDArray:
     (row,) = rows
     return row
+
+
+def novelty_of(row: NDArray, info: ModelInfo) -> float | None:
+    """The last column of a row of logits and novelty, where there is one."""
+    return float(row[-1]) if len(row) > len(info.classes) else None

@@ -1,6 +1,6 @@
 """The answer for one picture."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from darter import markup
@@ -15,6 +15,7 @@ class Prediction:
     confidence: the calibrated probability of the likeliest class, whether or not it is `label`.
     top: the likeliest classes with their probabilities, best first.   error: why there is none.
     notes: what was converted or is odd about its file, keys of `darter.picture.KINDS`.
+    novelty: how far it is from all training pictures, where the model tells.
     """
 
     source: str
@@ -25,8 +26,10 @@ class Prediction:
     error: str | None = None
     labels: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    novelty: float | None = None
 
     def to_json(self) -> dict[str, Any]:
+        own = {} if self.novelty is None else {"novelty": round(self.novelty, 6)}
         return {
             "path": self.source,
             "label": self.label,
@@ -36,7 +39,7 @@ class Prediction:
             "top": [[label, round(p, 6)] for label, p in self.top],
             "error": self.error,
             "notes": list(self.notes),
-        }
+        } | own
 
     def _repr_html_(self) -> str:
         """In a notebook: the picture, where it is a file, and the likeliest classes."""
@@ -53,6 +56,14 @@ class Prediction:
         if self.error is not None:
             return "unreadable"
         return "unknown" if self.unknown else ", ".join(self.labels) or "none"
+
+    def judged(self, novelty: float | None, unknown_above: float | None) -> "Prediction":
+        """With its novelty, and "unknown" where that is above the threshold."""
+        if novelty is None:
+            return self
+        if unknown_above is None or novelty <= unknown_above:
+            return replace(self, novelty=novelty)
+        return replace(self, label=None, labels=(), unknown=True, novelty=novelty)
 
     @classmethod
     def failed(cls, source: str, error: str) -> "Prediction":

@@ -16,7 +16,7 @@ from darter.machine import available_cpus
 from darter.model.batches import run_in_batches
 from darter.model.guess import guess_info
 from darter.model.info import ModelInfo, info_from_metadata, metadata, model_file
-from darter.model.over import averaging
+from darter.model.over import averaging, novelty_of
 from darter.model.predict import Picturelike, stream_logits
 from darter.model.prediction import Prediction, Predictions
 from darter.model.runtime import Runtime, choose_runtime
@@ -28,6 +28,7 @@ from darter.net import ModelFile, read_model
 if TYPE_CHECKING:
     from darter.net import StepReport
 
+NOVELTY = "novelty"  # the output that says how foreign a picture is
 USUAL_SIZE = 224  # of pictures, for a net that takes any
 Make = Callable[[tuple[str, ...]], Runtime]  # what runs a file, for these outputs
 
@@ -79,7 +80,7 @@ def load(
         scores = other_task(path, known.task)
     if isinstance(scores, ModelFileError):
         return Session(signature, make, make(signature.names), scores, scores)
-    chosen = make((scores.output,))
+    chosen = make((scores.output, *(n for n in signature.names if n == NOVELTY)))
     outputs = scores.classes
     if outputs is None and known is None and classes is None:
         outputs = _count_outputs(chosen, signature, scores, size)
@@ -153,16 +154,20 @@ class Session:
         in a Sigmoid, the inverse of that.
         Raises ShapeError if x has another shape, ModelFileError if the net gives no such scores.
         """
+        return self.rows(x)[:, : len(self.info.classes)]
+
+    def rows(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """`logits`, and in a last column the novelty where the net gives it: (N, classes [+ 1])."""
         if isinstance(self._scores, ModelFileError):
             raise self._scores
         x, classes = self._checked(x), len(self.info.classes)
-        (output,) = run_in_batches(self._runtime, self.signature, x)
+        output, *others = run_in_batches(self._runtime, self.signature, x)
         scores = self._scores.logits(output)
         if len(scores) != len(x):
             raise ModelFileError(f"the model gives {len(scores)} rows for {len(x)} pictures")
         if scores.shape[1] != classes:
             raise ModelFileError(f"the model gives {scores.shape[1]} scores for {classes} classes")
-        return scores
+        return np.concatenate([scores, *(other.reshape(len(x), 1) for other in others)], axis=1)
 
     def __call__(self, sources: Iterable[Picturelike] | str | bytes | Path) -> Predictions:
         """What is in each picture: `list(session.predict(sources))`, shown well in notebooks."""
@@ -197,13 +202,19 @@ class Session:
             raise OptionError(f"unknown_below must lie in [0, 1]; got {unknown_below}")
         task, mean = get_task(info.task), averaging(info, over)
         answers = stream_logits(
-            self.logits, info, sources, batch_size=batch_size, look=mean.look, merge=mean.merge
+            self.rows, info, sources, batch_size=batch_size, look=mean.look, merge=mean.merge
         )
         return (
             Prediction.failed(name, scores)
             if isinstance(scores, str)
             else replace(
-                task.prediction(name, scores, mean.info, top=top, below=unknown_below), notes=notes
+                task.prediction(
+                    name, scores[: len(info.classes)], mean.info, top=top, below=unknown_below
+                ),
+                notes=notes,
+            ).judged(
+                novelty_of(scores, info),
+                None if unknown_below is not None else mean.info.calibration.unknown_above,
             )
             for name, scores, notes in answers
         )
@@ -256,7 +267,7 @@ def _count_outputs(
 ) -> int:
     height, width = signature.sides(size, USUAL_SIZE)
     blank = np.zeros((1, signature.channels, height, width), np.float32)
-    (output,) = run_in_batches(runtime, signature, blank)
+    output, *_ = run_in_batches(runtime, signature, blank)
     return scores.logits(output).shape[1]
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from darter.noise.insert import Noise, equip, noise_modules, train_noise
     from darter.noise.kept_on import sampling
     from darter.noise.mixing import mix
+    from darter.noise.novelty import Novelty, fit_novelty
     from darter.noise.soup import greedy_soup
     from darter.noise.statistics import recompute_statistics
     from darter.noise.stochastic_depth import StochasticDepth
@@ -41,6 +42,8 @@ _OF_TORCH = {
     "noise_modules": "insert",
     "train_noise": "insert",
     "mix": "mixing",
+    "Novelty": "novelty",
+    "fit_novelty": "novelty",
     "sampling": "kept_on",
     "greedy_soup": "soup",
     "recompute_statistics": "statistics",
@@ -55,12 +58,14 @@ __all__ = [
     "EqualAverage",
     "Marginal",
     "Noise",
+    "Novelty",
     "Sources",
     "StochasticDepth",
     "Worth",
     "WorthTable",
     "copy_into",
     "equip",
+    "fit_novelty",
     "fit_weights",
     "greedy_soup",
     "marginal",

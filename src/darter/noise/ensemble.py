@@ -1,13 +1,13 @@
 """Several models side by side as one module, so that one file holds them all."""
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import softplus
 
 from darter.errors import OptionError
-
-LEAST = 1e-30  # a probability, for its logarithm
 
 
 class Ensemble(nn.Module):
@@ -15,6 +15,7 @@ class Ensemble(nn.Module):
 
     members: models for the same input and classes.   several: any number of labels per picture,
         so that sigmoids are averaged.
+    The mean is taken of logarithms: nothing underflows, however sure the members are.
     Source: Lakshminarayanan et al., arXiv:1612.01474.
     """
 
@@ -26,13 +27,19 @@ class Ensemble(nn.Module):
         self.several = several
 
     def forward(self, x: Tensor) -> Tensor:
-        each = [member(x) for member in self.members]
-        made = [torch.sigmoid(z) if self.several else torch.softmax(z, dim=1) for z in each]
-        mean = made[0]
-        for probabilities in made[1:]:
-            mean = mean + probabilities
-        mean = mean * (1 / len(made))
-        logits = torch.log(torch.clamp_min(mean, LEAST))
+        return self.joined([member(x) for member in self.members])
+
+    def joined(self, logits: Sequence[Tensor]) -> Tensor:
+        """The answer, of the members' logits."""
         if self.several:
-            logits = logits - torch.log(torch.clamp_min(1 - mean, LEAST))
-        return logits
+            yes = log_sum([-softplus(-z) for z in logits])
+            return yes - log_sum([-softplus(z) for z in logits])
+        return log_sum([torch.log_softmax(z, dim=1) for z in logits]) - math.log(len(logits))
+
+
+def log_sum(terms: Sequence[Tensor]) -> Tensor:
+    """log(Σ exp(term)), pair by pair."""
+    total = terms[0]
+    for term in terms[1:]:
+        total = total + softplus(term - total)
+    return total

@@ -126,6 +126,42 @@ def learning_curve(points: Sequence[Row], width: int) -> str:
     return drawing(width, height, about, *parts)
 
 
+def cost(rows: Sequence[Row], width: int) -> str:
+    """Accuracy against milliseconds per picture of several ways to answer.
+
+    rows: {"name", "score", "interval" of the gain or None, "gain", "milliseconds", "kept"}; the one
+    without an interval is what the others are held against, and has a line of its own. The x axis
+    is logarithmic. A stalk is the 95% interval of the gain.
+    """
+    height, left, right, bottom = 280.0, 50.0, width - 24.0, 226.0
+    plain = next(row["score"] for row in rows if row["interval"] is None)
+    spans = [[plain + end for end in row["interval"] or (0, 0)] for row in rows]
+    ends = [*(row["score"] for row in rows), *(end for span in spans for end in span)]
+    y = scale(*_percent_range(ends), bottom, 14)
+    costs = [math.log2(max(1e-3, row["milliseconds"])) for row in rows]
+    x = scale(min(costs), max(costs), left + 24, right - 60)
+    parts = [_percent_grid(y, ends, left, right), line(left, y(plain), right, y(plain), "diagonal")]
+    for row, at, (low, high) in zip(rows, costs, spans, strict=True):
+        mark = "best" if row["kept"] else "plain"
+        about = (
+            f"{row['name']}: {percent(row['score'])} at {row['milliseconds']:.3g} ms per picture"
+        )
+        dot = element("circle", cx=x(at), cy=y(row["score"]), r=5, class_=f"dot {mark}")
+        stalk = line(x(at), y(low), x(at), y(high), f"whisker {mark}")
+        parts.append(element("g", title(about) + stalk + dot))
+    places = spread([y(row["score"]) for row in rows], 14, 18, bottom - 6)
+    for row, at, place in zip(rows, costs, places, strict=True):
+        name = shorten(row["name"], 130, LABEL)
+        parts.append(text(x(at) + 9, place - 4, name, class_="small"))
+    for end in (min(costs), max(costs)):
+        figure = f"{2**end:.3g} ms"
+        parts.append(text(x(end), bottom + 18, figure, class_="tick middle"))
+    words = "milliseconds per picture, each doubling as wide"
+    parts.append(text((left + right) / 2, height - 8, words, class_="tick middle"))
+    about = f"Accuracy against cost of {len(rows)} ways to answer."
+    return drawing(width, height, about, *parts)
+
+
 def curves(
     series: Sequence[tuple[str, str, Sequence[Point]]], width: int, *, about: str, share: bool
 ) -> str:

@@ -33,6 +33,7 @@ CLASSIFY: tuple[Section, ...] = (
     ("confusion", "What gets mistaken for what", "Mix-ups", build.confusion),
     ("classes", "Class by class", "Class by class", build.classes),
     ("confidence", "Can its confidence be trusted?", "Confidence", build.confidence),
+    ("averaging", "Would several looks help?", "Several looks", build.averaging),
     ("mistakes", "The worst mistakes", "Mistakes", build.mistakes),
     ("speed", "Speed and size", "Speed and size", build.speed),
     ("limits", "What these figures do not say", "Limits", build.limits),

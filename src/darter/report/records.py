@@ -21,6 +21,8 @@ class Records:
     split: Record | None = None
     race: Record | None = None
     challenge: Record | None = None
+    worth: Record | None = None
+    strangeness: Record | None = None
     evaluation: Record | None = None
     parity: Record | None = None
     speed: Record | None = None
@@ -42,7 +44,8 @@ def read_records(folder: Path | str) -> Records:
             f"{folder} holds no run of darter: there is no run.json in it. "
             "Name the folder that `darter train` wrote."
         )
-    names = ("audit", "split", "race", "challenge", "evaluation", "parity", "speed", "explain")
+    names = ("audit", "split", "race", "challenge", "worth", "strangeness", "evaluation", "parity",
+             "speed", "explain")  # fmt: skip
     found = {name: _object(folder / f"{name}.json") for name in ("run", *names)}
     recipe = folder / "recipe.toml"
     return Records(

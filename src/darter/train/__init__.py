@@ -30,6 +30,7 @@ from darter.train.recipe import Recipe, spell_out
 from darter.train.seeds import generator, reseed
 from darter.train.step import Diverged, Lost, Outcome, Step
 from darter.train.stop import Interrupted, StopSignal, sigterm_interrupts
+from darter.train.strange import Strangeness, features_of, measure_strangeness
 from darter.train.task import Fitted, Task
 from darter.train.trial import Trials, start_model
 from darter.train.world import Batches, World
@@ -50,6 +51,7 @@ __all__ = [
     "Speed",
     "Step",
     "StopSignal",
+    "Strangeness",
     "Task",
     "TrainingBar",
     "Trials",
@@ -61,6 +63,7 @@ __all__ = [
     "computing",
     "explain",
     "export",
+    "features_of",
     "figures",
     "fit",
     "generator",
@@ -68,6 +71,7 @@ __all__ = [
     "learned_state",
     "make_augment",
     "make_preprocess",
+    "measure_strangeness",
     "move",
     "optimizer_of",
     "place",

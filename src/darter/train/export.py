@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import nn
 
 from darter.errors import ExportError, MissingExtraError
 from darter.files import write_atomic
 from darter.model import ModelInfo, Runtime, get_task, runtime_of, write_info
 from darter.precision import frozen, is_binary
 from darter.train.packed_signs import pack_signs
-from darter.transfer import Classifier
+from darter.train.strange import Exported
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -47,15 +49,18 @@ class Parity:
 
 
 def export(
-    model: Classifier,
+    model: nn.Module,
     path: Path,
     info: ModelInfo,
     pictures: Iterable[Any],
     *,
     limit: float = LIMIT,
+    known: NDArray[np.float32] | None = None,
 ) -> Parity:
     """Write `path`: input "images" float32 (N, 3, S, S), normalized; output "logits" (N, classes).
 
+    known: of the training pictures, from `darter.noise.fit_novelty`; with it the file has a
+    second output, "novelty" (N, 1): how far a picture is from all of these.
     pictures: held-out pictures (paths, bytes or decoded) for the parity check; at least one.
     The file appears under its name only when it is whole and proven; an older one is removed
     first. Raises ExportError with the figures where a probability differs by more than `limit`
@@ -63,7 +68,8 @@ def export(
     """
     path = Path(path)
     path.unlink(missing_ok=True)
-    proto = to_onnx(model, info.preprocess.side)
+    whole = model if known is None else Exported(model, known)  # type: ignore[arg-type]
+    proto = to_onnx(whole, info.preprocess.side)
     write_info(proto, info)
     content = proto.SerializeToString(deterministic=True)
     parity = compare(model, content, info, pictures, limit=limit)
@@ -78,7 +84,7 @@ def export(
     return parity
 
 
-def to_onnx(given: Classifier, size: int) -> "ModelProto":
+def to_onnx(given: nn.Module, size: int) -> "ModelProto":
     """The model as ONNX with its weights inside and a batch of any size."""
     model = frozen(given).to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     program = torch.onnx.export(
@@ -87,7 +93,7 @@ def to_onnx(given: Classifier, size: int) -> "ModelProto":
         dynamo=True,
         opset_version=OPSET,
         input_names=["images"],
-        output_names=["logits"],
+        output_names=["logits", "novelty"][: 1 + isinstance(model, Exported)],
         dynamic_shapes=({0: torch.export.Dim("batch")},),
         verbose=False,
     )
@@ -97,7 +103,7 @@ def to_onnx(given: Classifier, size: int) -> "ModelProto":
 
 @torch.no_grad()
 def compare(
-    model: Classifier,
+    model: nn.Module,
     content: bytes,
     info: ModelInfo,
     pictures: Iterable[Any],
@@ -119,7 +125,7 @@ def compare(
         trained = task.probabilities(model(torch.from_numpy(images)).numpy(), temperature)
         other = np.zeros(len(batch), bool)
         for runtime in runtimes:
-            (logits,) = runtime.run(images)
+            logits, *_ = runtime.run(images)
             written = task.probabilities(logits, temperature)
             difference = float(np.abs(trained - written).max())
             if not np.isfinite(difference):

@@ -145,6 +145,11 @@ class Recipe:
         "decay per step of the averaged weights that are kept; 0: off",
         number(0, 1, below=True),
     )
+    ensemble: int = entry(
+        1,
+        "models in one file, trained in one budget; they differ by seed and pictures left out",
+        whole(1, 20),
+    )
     swa: float = entry(
         0.0,
         "share of the steps, at the end, whose weights are averaged alike, not by ema; 0: off",

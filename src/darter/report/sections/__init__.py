@@ -4,6 +4,7 @@ A section returns {"missing": sentence} where its record is absent, else {"missi
 Figures are taken from the records as they are; here they are only sorted, grouped and counted.
 """
 
+from darter.report.sections.averaging import averaging
 from darter.report.sections.caption import (
     caption_gallery,
     caption_limits,
@@ -31,6 +32,7 @@ from darter.report.sections.training import training
 from darter.report.sections.use import use
 
 __all__ = [
+    "averaging",
     "caption_gallery",
     "caption_limits",
     "caption_scores",

@@ -19,4 +19,5 @@ def confidence(records: Records) -> Record:
         "says": found.get("confidence_says"),
         "calibration": calibration(records),
         "thresholds": thresholds(records),
+        "strangeness": records.strangeness,
     }

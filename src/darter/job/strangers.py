@@ -1,0 +1,66 @@
+"""What is foreign to a model, measured on held-out pictures and on strangers."""
+
+from pathlib import Path
+
+import numpy as np
+
+from darter.errors import DataError
+from darter.job.material import Start, Trained
+from darter.job.run import Run
+from darter.noise import Ensemble
+from darter.picture import EXTENSIONS, decode
+from darter.train import Strangeness, features_of, measure_strangeness
+from darter.transfer import Classifier
+
+MOST_LEARNED = (
+    500  # training pictures whose features are computed anew, of a net that was retrained
+)
+MOST_HELD = 500
+MOST_STRANGERS = 300
+
+
+def strangeness(
+    run: Run, start: Start, trained: Trained, model: Classifier | Ensemble
+) -> Strangeness | None:
+    """None for several labels per picture, and without validation pictures."""
+    material, strategy = start.material, trained.chosen.strategy
+    train, val = material.split.train, material.split.val
+    if material.task.name != "classify" or not len(val):
+        return None
+    look, recipe = start.preprocess_for(strategy), start.recipe
+    order = np.random.default_rng(recipe.seed).permutation(len(train))
+    chosen = order if strategy.is_probe else order[:MOST_LEARNED]
+    if strategy.is_probe:
+        learned = start.found.read(strategy.layers)[chosen]
+    else:
+        examples = material.examples(tuple(train[k] for k in chosen))
+        learned = features_of(model, examples.pictures, look, recipe)
+    held = features_of(model, material.examples(val[:MOST_HELD]).pictures, look, recipe)
+    strangers = None
+    if run.options.unknown is not None:
+        strangers = features_of(model, stranger_files(run.options.unknown), look, recipe)
+    targets = material.targets[[train[k] for k in chosen]]
+    return measure_strangeness(learned, material.task.strata(targets), held, strangers)
+
+
+def stranger_files(folder: str, most: int = MOST_STRANGERS) -> list[Path]:
+    """Readable picture files below a folder, at most so many, drawn at random but always the same.
+
+    Raises DataError where there is none.
+    """
+    suffixes = frozenset().union(*EXTENSIONS.values())
+    root = Path(folder)
+    every = sorted(p for p in root.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
+    order = np.random.default_rng(0).permutation(len(every))
+    found: list[Path] = []
+    for k in order.tolist():
+        if len(found) == most:
+            break
+        try:
+            decode(every[k], min_side=32)
+        except DataError:
+            continue
+        found.append(every[k])
+    if not found:
+        raise DataError(f"--unknown {folder}: no picture in it can be read.")
+    return found

@@ -1,0 +1,19 @@
+"""Whether several looks at each picture, or several models, are worth their cost."""
+
+from darter.report.records import Record, Records
+
+
+def averaging(records: Records) -> Record:
+    found = records.worth
+    if not found:
+        return {"missing": "Whether averaging over several looks helps was not measured."}
+    if "rows" not in found:
+        return {"missing": f"Whether averaging helps was not measured: {found['why']}."}
+    return {
+        "missing": None,
+        "rows": found["rows"],
+        "kept": found["kept"],
+        "why": found["why"],
+        "pictures": found["pictures"],
+        "drawn": [row for row in found["rows"] if row["milliseconds"]],
+    }
