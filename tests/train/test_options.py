@@ -53,6 +53,8 @@ CHANGES_WEIGHTS = {
     "swa": (0.5, {}),
 }
 ELSEWHERE = {
+    "compute": "tests/train/test_compute.py",
+    "detector": "tests/job/test_other_tasks.py",
     "crop": "test_crop_shapes_both_paths",
     "layers": "tests/job/test_options.py",
     "strategy": "the main job chooses by it",

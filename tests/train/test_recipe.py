@@ -12,6 +12,8 @@ from darter.train.toml import to_toml
 OTHERS = {  # a valid value other than the default, for each entry
     "strategy": "linear-probe",
     "backbone": "resnet18",
+    "detector": "one-stage",
+    "compute": "darter",
     "weights": "my file.pth",
     "size": 96,
     "crop": "pad",
@@ -53,6 +55,7 @@ OTHERS = {  # a valid value other than the default, for each entry
     "soup": 5,
 }
 BAD = {
+    "compute": "gpu",
     "size": 7,
     "crop": "middle",
     "layers": "inner",
