@@ -85,12 +85,12 @@ def test_given_test_folder_gives_way_to_the_option(tmp_path):
 
 
 def test_links_that_loop_are_harmless(tmp_path):
-    make(tmp_path, "ant/1.jpg", "bee/1.jpg")
-    (tmp_path / "ant" / "loop").symlink_to(tmp_path / "ant")
-    (tmp_path / "ant" / "up").symlink_to(tmp_path.parent)
-    (tmp_path / "bee" / "a").mkdir()
-    (tmp_path / "bee" / "a" / "b").symlink_to(tmp_path / "bee" / "a")
-    assert len(find_samples(tmp_path).samples) == 2
+    root = make(tmp_path / "set", "ant/1.jpg", "bee/1.jpg")
+    (root / "ant" / "loop").symlink_to(root / "ant")
+    (root / "ant" / "up").symlink_to(root.parent)
+    (root / "bee" / "a").mkdir()
+    (root / "bee" / "a" / "b").symlink_to(root / "bee" / "a")
+    assert len(find_samples(root).samples) == 2
 
 
 def test_name_that_is_not_utf8_can_be_shown(tmp_path):

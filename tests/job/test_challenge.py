@@ -55,7 +55,7 @@ class Stage:
         )
         screen = SimpleNamespace(line=lambda *words: None)
         run = Run(JobOptions("photos"), self.folder, screen)
-        start = SimpleNamespace(material=material)
+        start = SimpleNamespace(material=material, recipe=SimpleNamespace(ensemble=1))
         kept = module.challenge(run, start, Trained(probe, fitted(probe_wrong, first=50)))
         return kept.chosen, kept.fitted
 

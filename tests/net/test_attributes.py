@@ -13,6 +13,7 @@ from darter.net.translate.table import TRANSLATIONS
 
 # Any value of the right type means something.
 FREE = {"Cast.to", "end", "saturate", "seed", "start", "stash_type", "value_int", "value_ints"}
+FREE |= {"QuantizeLinear.output_dtype", "DequantizeLinear.output_dtype", "QuantizeLinear.precision"}
 FREE |= {"Einsum.equation", "GatherND.batch_dims", "round_mode", "value_string"}
 WRONG = [
     ("AveragePool", {"ceil_mode": 2}, "0 or 1"),
