@@ -82,8 +82,10 @@ def from_cell(cell: str) -> Iterator[str]:
     """What a cell may stand for: itself, and what `to_cell` has made it from. Likeliest first."""
     yield cell
     bare = cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
-    spelled = _SPELLED.sub(lambda found: chr(0xDC00 + int(found[1], 16)), bare)
-    for text in dict.fromkeys((bare, spelled)):
+    spelled = (
+        _SPELLED.sub(lambda found: chr(0xDC00 + int(found[1], 16)), text) for text in (bare, cell)
+    )
+    for text in dict.fromkeys((bare, *spelled)):
         if text != cell:
             yield text
 

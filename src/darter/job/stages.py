@@ -44,6 +44,8 @@ RACE_SHARE = 0.35  # of the time that is left after the features
 def find(options: JobOptions) -> Listing:
     """Check what can be checked at once, and list the files below the data folder."""
     check_detector(options.recipe.detector)
+    if options.recipe.strategy != "auto":
+        strategies.get(options.recipe.strategy)
     if options.unknown is not None:
         stranger_files(options.unknown, most=1)
     choose_device(options.recipe.device)
