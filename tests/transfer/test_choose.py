@@ -13,6 +13,7 @@ from darter.transfer.records import cheapest_within_one_standard_error, paired
 from darter.transfer.strategies import with_options
 
 CLASSES = 3
+RACED = {name: strategy for name, strategy in STRATEGIES.items() if strategy.raced}
 GOOD = {"fine-tune-last": 0.9, "fine-tune-first": 0.8, "fine-tune-all": 0.97, "scratch": 0.5}
 
 
@@ -45,14 +46,14 @@ class Stub:
 
 
 def examined(found, labels, strategies=None, *, groups=None, classes=CLASSES, budget=5):
-    strategies = STRATEGIES.values() if strategies is None else strategies
+    strategies = RACED.values() if strategies is None else strategies
     groups = np.arange(len(labels)) if groups is None else groups
     return examine(found, labels, groups, strategies, classes=classes, budget_seconds=budget)
 
 
 def run(stub, budget=200.0, strategies=None, n=150, **options):
     found, labels = table(n)
-    strategies = STRATEGIES.values() if strategies is None else strategies
+    strategies = RACED.values() if strategies is None else strategies
     examined = examine(
         found, labels, np.arange(n), strategies, classes=CLASSES, budget_seconds=budget, **options
     )
@@ -71,7 +72,7 @@ def test_clearly_best_strategy_wins_with_the_evidence():
     assert {"amount", "similarity", "reasons", "advice"} <= set(record["cell"])
     assert record["mirror"]["safe"] is True
     names = {c["strategy"] for c in record["candidates"]}
-    assert names == set(STRATEGIES)
+    assert names == set(RACED)
 
 
 def test_a_retraining_that_gains_nothing_loses_to_the_cheap_probe():
@@ -111,7 +112,7 @@ def test_winner_is_the_cheapest_within_one_standard_error(data):
     n = data.draw(st.integers(2, 40))
     hits = st.lists(st.booleans(), min_size=n, max_size=n).map(np.array)
     strategies = data.draw(
-        st.lists(st.sampled_from(list(STRATEGIES.values())), min_size=1, max_size=6, unique=True)
+        st.lists(st.sampled_from(list(RACED.values())), min_size=1, max_size=6, unique=True)
     )
     from darter.transfer import Candidate
 
@@ -227,7 +228,7 @@ def test_very_few_pictures(counts):
     rows = np.random.default_rng(0).normal(size=(len(labels), 5)).astype(np.float32)
     found = Features(rows, {"stem": rows[:, :2]})
     choice = choose(examined(found, labels, classes=2), Stub())
-    assert choice.strategy.name in STRATEGIES
+    assert choice.strategy.name in RACED
     assert choice.cell.amount == "little"
     json.dumps(choice.to_json())
 
