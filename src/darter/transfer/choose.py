@@ -111,7 +111,7 @@ def choose(
     layers: what retrained nets' heads read, "last" or "all"; "auto" asks the probes.
     """
     bench, probes, allowed = examined.bench, examined.probes, examined.allowed
-    known = STRATEGIES | dict(allowed)
+    known = {name: each for name, each in STRATEGIES.items() if each.raced} | dict(allowed)
     if layers == "auto" and decide.inner_layers_help(bench, probes):
         known = {name: decide.on_all_layers(s) for name, s in known.items()}
     racing, refused = decide.candidates(
