@@ -10,9 +10,11 @@ from darter.files import read_json
 from tests.job.test_job import write_stripes
 
 CODE = """
-import os, sys, time
+import os, signal, sys, time
 from darter.cli import main
 from darter.job import stages, judging
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
 
 def stop(*_):
     os.kill(os.getpid(), int(sys.argv[1]))
@@ -21,8 +23,9 @@ def stop(*_):
 if sys.argv[2] == "look":
     stages.look = stop
 else:
-    stages.look = stages.describe = stages.decide = lambda *_: None
-    sys.modules["darter.job.job"].train = sys.modules["darter.job.job"].challenge = lambda *_: None
+    stages.material_of = stages.describe = stages.decide = lambda *_: None
+    job = sys.modules["darter.job.job"]
+    job.train = job.challenge = job.train_members = lambda *_: None
     judging.prove = stop
 main(["train", sys.argv[3], "--out", sys.argv[4]])
 """
