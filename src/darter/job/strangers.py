@@ -46,10 +46,14 @@ def strangeness(
 def stranger_files(folder: str, most: int = MOST_STRANGERS) -> list[Path]:
     """Readable picture files below a folder, at most so many, drawn at random but always the same.
 
-    Raises DataError where there is none.
+    Raises DataError where there is none, or no such folder.
     """
     suffixes = frozenset().union(*EXTENSIONS.values())
     root = Path(folder)
+    if not root.is_dir():
+        raise DataError(
+            f"--unknown {folder}: no such folder. Give one with pictures of other things."
+        )
     every = sorted(p for p in root.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
     order = np.random.default_rng(0).permutation(len(every))
     found: list[Path] = []
