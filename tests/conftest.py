@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 from hypothesis import settings
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -11,3 +12,11 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 # How long an example takes depends on who else uses the machine; times pass or fail no test.
 settings.register_profile("darter", deadline=None)
 settings.load_profile("darter")
+
+SLOW_SECONDS = 7200
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.timeout(SLOW_SECONDS))

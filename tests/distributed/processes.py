@@ -100,11 +100,32 @@ Manager.register("Server", Server)
 
 
 @dataclass
+class Failing:
+    """A server whose push of this number does not come through."""
+
+    server: Server
+    number: int
+
+    def push(self, *values):
+        self.number -= 1
+        if not self.number:
+            raise ConnectionResetError("the connection was cut")
+        return self.server.push(*values)
+
+    def __getattr__(self, name):
+        return getattr(self.server, name)
+
+
+@dataclass
 class LocalServers:
-    """Servers on loopback, each in a process; members reach them through proxies."""
+    """Servers on loopback, each in a process; members reach them through proxies.
+
+    failing: which push of each member to the first server is lost; 0 for none.
+    """
 
     known: dict[str, Server] = field(default_factory=dict)
     managers: list[Manager] = field(default_factory=list)
+    failing: int = 0
 
     def make(self, parts, recipe, workers) -> list[str]:
         self.known.clear()
@@ -122,7 +143,9 @@ class LocalServers:
             return self.known[name]
         host, port, number = name.split()
         token = Token("Server", (host, int(port)), number)
-        return AutoProxy(token, "pickle", authkey=multiprocessing.current_process().authkey)
+        proxy = AutoProxy(token, "pickle", authkey=multiprocessing.current_process().authkey)
+        failing, self.failing = self.failing, 0
+        return Failing(proxy, failing) if failing else proxy
 
     def __getstate__(self):
-        return {"known": {}, "managers": []}
+        return {"known": {}, "managers": [], "failing": self.failing}

@@ -80,3 +80,24 @@ def test_others_go_on_without_a_lost_worker():
     team = Team(Processes(2), "async")
     fitted = trained(QUICK.replace(epochs=30), team, progress=Event(4, lambda: team.crew.kill(1)))
     assert fitted.history[-1]["step"] == 150
+
+
+@pytest.mark.timeout(60)
+def test_workers_go_on_until_every_server_is_done():
+    """As where one was killed between its pushes: a server has an update that others have not."""
+    team = Team(Processes(1), "async")
+
+    def push_to_the_last():
+        *_, last = team.crew.servers().known.values()
+        last.push(last.pull()[0], {}, FIGURES)
+
+    fitted = trained(QUICK.replace(epochs=3), team, progress=Event(2, push_to_the_last))
+    assert fitted.history[-1]["step"] == 15
+
+
+@pytest.mark.timeout(60)
+def test_a_worker_whose_call_failed_is_called_again():
+    team = Team(Processes(1), "async")
+    team.crew.servers().failing = 3
+    fitted = trained(QUICK.replace(epochs=3), team)
+    assert fitted.history[-1]["step"] == 15

@@ -94,7 +94,8 @@ class DownpourStep(JoinedStep):
                 raise self.lost(error) from error
             if trouble := next((t for _, _, t in told if t), ""):
                 raise Diverged(trouble)
-            self._version = told[0][0]
+            # A worker that is lost between its pushes leaves servers with unlike numbers.
+            self._version = min(version for version, _, _ in told)
             figures += told[0][1]
             if self._version > number:
                 break
@@ -184,7 +185,7 @@ class DownpourStep(JoinedStep):
         told = self._each(
             lambda server: server.push(versions[id(server)], self._of(server, values), figures)
         )
-        self._over = any(over for _, over in told)
+        self._over = all(over for _, over in told)
 
     def _of(self, server: Server, values: Mapping[str, Any]) -> dict[str, Any]:
         names = self._names_of.get(id(server)) or server.names()

@@ -82,6 +82,7 @@ def follow(job: Job, link: Link, threads: int | str) -> None:
                     link.complain(f"{type(error).__name__}: {error}")
                     raise
                 link.leave()
+                link.wait_to_be_called()
                 belongs = False  # until the chief says who goes on
 
 

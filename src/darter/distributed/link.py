@@ -124,6 +124,15 @@ class Link:
         key = f"trouble/{member}"
         return self.store.get(key).decode() if self.store.check([key]) else ""
 
+    def wait_to_be_called(self) -> None:
+        """Leave word that this member does nothing since a call to another failed."""
+        with suppress(RuntimeError):
+            self.store.set(f"idle/{self.member}", "")
+
+    def idle(self, member: int) -> bool:
+        """Whether a member has left such word since this was last asked."""
+        return self.store.delete_key(f"idle/{member}")
+
     def close(self) -> None:
         self._over.set()
         self.leave()

@@ -141,10 +141,12 @@ class Team:
             self.step.welcome()
 
     def look(self) -> None:
-        """Leave out members that have ended, where others do not depend on them."""
+        """Leave out members that have ended, and call those that wait, where none needs others."""
         for member in list(self.members):
             if self.link.complaint(member) or self.crew.fate(member):
                 self._drop(member, "")
+        if [member for member in self.members if self.link.idle(member)]:
+            self.step.welcome()
         until = time.monotonic() + READY_SECONDS
         self.admit()
         while not self.members:
