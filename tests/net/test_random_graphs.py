@@ -7,7 +7,7 @@ from tests.net.random_graphs import difference, random_case, show
 
 QUICK, ALL = 400, 20_000
 # Places jump where values are near.
-NOT_DRAWN = {"Arg", "TopPlaces", "GatherAlong", "KeepBoxes"}
+NOT_DRAWN = {"Arg", "TopPlaces", "GatherAlong", "KeepBoxes", "AlignRegions"}
 
 
 def check(numbers):

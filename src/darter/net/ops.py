@@ -171,6 +171,21 @@ OPS: dict[str, Op] = {
         (),
         {"most": REQUIRED, "overlap": REQUIRED, "least": REQUIRED, "middles": False},
     ),
+    # x (N, C, H, W), boxes (N, R, 4) as x0, y0, x1, y1 -> (N, R, C, *bins): means, or maxima, over
+    # the bins of a grid in each box, of `samples` bilinear samples along each axis (0: as many as a
+    # bin is long). scale: pixels of x per pixel of the boxes; half_pixel: pixel 0 lies around 0.5
+    "AlignRegions": Op(
+        "x boxes",
+        shapes.align_regions,
+        (),
+        {
+            "bins": REQUIRED,
+            "scale": 1.0,
+            "samples": 0,
+            "half_pixel": True,
+            "maximum": False,
+        },
+    ),
     # gates (N, T, G H), the input's part of them with all biases, r (G H, H) -> (N, T, H); it
     # begins in a state of zeros. kind: lstm (gates i, o, f, c), gru (z, r, h), or gru_reset_after,
     # whose h has a bias (H,) of its own within the reset

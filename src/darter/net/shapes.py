@@ -264,6 +264,17 @@ def keep_boxes(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
     return [scores]
 
 
+def align_regions(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
+    x, boxes = inputs
+    image(x)
+    if len(boxes) != 3 or boxes[0] != x[0] or boxes[2] != 4 or not boxes[1]:
+        raise ShapeError(f"boxes {boxes} as (N, R, 4) of x {x}")
+    rows, columns = attributes["bins"]
+    if min(rows, columns) < 1:
+        raise ShapeError(f"{rows} × {columns} bins in each box")
+    return [(x[0], boxes[1], x[1], rows, columns)]
+
+
 def recurrent(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
     gates, r, bias = inputs
     count = 4 if attributes["kind"] == "lstm" else 3

@@ -203,6 +203,13 @@ void register_blocked_steps(nb::module_& m) {
         return resample_step(blocked(x), blocked(y), taps(rows), taps(columns), border);
     },
         nb::arg("x"), nb::arg("y"), nb::arg("rows"), nb::arg("columns"), nb::arg("border"));
+    m.def("align_regions_step", [](const Array& x, int64_t boxes, int64_t rows, int64_t columns,
+                                   int64_t samples, double scale, bool half_pixel, bool maximum) {
+        return align_regions_step(blocked(x), boxes,
+                                  {rows, columns, samples, scale, half_pixel, maximum});
+    },
+        nb::arg("x"), nb::arg("boxes"), nb::arg("rows"), nb::arg("columns"), nb::arg("samples"),
+        nb::arg("scale"), nb::arg("half_pixel"), nb::arg("maximum"));
 }
 
 void register_plain_steps(nb::module_& m) {

@@ -104,6 +104,16 @@ StepPointer gather_along_step(int64_t outer, int64_t axis, int64_t inner, int64_
 // not by two corners.
 StepPointer keep_boxes_step(int64_t pictures, int64_t classes, int64_t boxes, int64_t most,
                             float overlap, float least, bool middles);
+// x (n, channels, h, w) blocked, boxes (n, boxes, 4) in x0, y0, x1, y1 -> (n, boxes, channels, rows,
+// columns), plain. scale: from the boxes' pixels to those of x. samples: of a bin along each axis;
+// 0: one for each pixel that it is long. half_pixel: pixel 0 lies around 0.5, not at 0. maximum:
+// else the mean.
+struct RegionShape {
+    int64_t rows, columns, samples;
+    double scale;
+    bool half_pixel, maximum;
+};
+StepPointer align_regions_step(const Blocked& x, int64_t boxes, const RegionShape& shape);
 // function: those of eltwise_step, pow, and comparisons, which give 1 or 0.
 StepPointer broadcast_step(const std::string& function, std::vector<int64_t> sizes,
                            std::vector<int64_t> a_strides, std::vector<int64_t> b_strides,

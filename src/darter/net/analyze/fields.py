@@ -253,6 +253,7 @@ RULES: dict[str, Callable[[Case], Span]] = {
     "TopPlaces": _mix_all,
     "GatherAlong": _mix_all,
     "KeepBoxes": _mix_all,
+    "AlignRegions": _mix_all,
     "Transpose": _transpose,
     "Reshape": _reshape,
     "Pad": _pad,

@@ -44,6 +44,7 @@ STANDARD: dict[str, Writer] = {
     "TopPlaces": boxes.top_places,
     "GatherAlong": boxes.gather_along,
     "KeepBoxes": boxes.keep_boxes,
+    "AlignRegions": boxes.align_regions,
     "Recurrent": moves.recurrent,
     "Softmax": normalize.softmax,
     "Reduce": normalize.reduce,

@@ -1,4 +1,5 @@
-"""What the ends of detectors do: the largest values, values at places, boxes without doubles."""
+"""What the ends of detectors do: the largest values, values at places, boxes without doubles, and
+what is within boxes."""
 
 from collections import defaultdict
 from dataclasses import replace
@@ -8,9 +9,10 @@ import numpy as np
 from darter.errors import ModelFileError, UnsupportedError
 from darter.net.graph import Graph, Node
 from darter.net.shapes import check_axis
-from darter.net.translate.attributes import integer
-from darter.net.translate.context import Translation
+from darter.net.translate.attributes import integer, number, text
+from darter.net.translate.context import BATCHES, Translation
 
+MOST_SAMPLES = 64  # of a bin along each axis
 MOST_PLACES = 1 << 24  # whole numbers that float32 tells apart
 KEEP = "KeepBoxes"
 
@@ -112,3 +114,40 @@ def _is_one(graph: Graph, made: Node | None) -> bool:
     if made is None or made.op != "Expand" or made.inputs[0] not in graph.weights:
         return False
     return bool(np.all(graph.weights[made.inputs[0]] == 1))
+
+
+def align_regions(net: Translation, source: Node) -> None:
+    """RoiAlign of one box of each picture."""
+    boxes, made = net.between(source, "boxes"), net.between(source, "regions")
+    net.emit("Reshape", source, source.inputs[1:2], boxes, shape=(None, 1, 4))
+    align_regions_apart(net, source, boxes, made)
+    net.emit("Reshape", source, (made,), source.output, shape=(None, *net.shape(made)[2:]))
+
+
+def align_regions_apart(net: Translation, source: Node, boxes: str, output: str) -> None:
+    """RoiAlign whose boxes are (N, R, 4) here; in the file they lie one below the other, those of
+    picture 0 first."""
+    shapes = net.dims(boxes)
+    if any(len(dims) != 3 or dims[2] != 4 for dims in shapes):
+        raise UnsupportedError("boxes must be (pictures, boxes, 4) before they are (rows, 4)")
+    owners = net.values.get(source.inputs[2])
+    if owners is None or not all(
+        np.array_equal(each.ravel(), np.repeat(np.arange(batch), dims[1]))
+        for each, batch, dims in zip(owners, BATCHES, shapes, strict=True)
+    ):
+        raise UnsupportedError("boxes must be as many of each picture, in the pictures' order")
+    usual = "half_pixel" if net.opset >= 16 else "output_half_pixel"
+    samples = integer(source, "sampling_ratio", 0)
+    if not 0 <= samples <= MOST_SAMPLES:
+        raise UnsupportedError(f"more than {MOST_SAMPLES} samples of a bin along each axis")
+    net.emit(
+        "AlignRegions",
+        source,
+        (source.inputs[0], boxes),
+        output,
+        bins=(integer(source, "output_height", 1), integer(source, "output_width", 1)),
+        scale=number(source, "spatial_scale", 1.0),
+        samples=samples,
+        half_pixel=text(source, "coordinate_transformation_mode", usual) == "half_pixel",
+        maximum=text(source, "mode", "avg") == "max",
+    )

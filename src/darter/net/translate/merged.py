@@ -15,6 +15,7 @@ import numpy as np
 from darter.errors import UnsupportedError
 from darter.net.graph import Node
 from darter.net.translate.attributes import distinct_axes, integer, integers
+from darter.net.translate.boxes import align_regions_apart
 from darter.net.translate.context import Merged, Translation
 from darter.net.translate.elementwise import scale_and_shift
 from darter.net.translate.products import gemm_of_rows
@@ -166,6 +167,11 @@ def _batch_normalization(net: Translation, source: Node, rows: Rows) -> int:
     return rows.at
 
 
+def _align_regions(net: Translation, source: Node, rows: Rows) -> int:
+    align_regions_apart(net, source, source.inputs[1], source.output)
+    return rows.at
+
+
 def _with(net: Translation, source: Node, **attributes: Any) -> None:
     changed = MappingProxyType({**source.attributes, **attributes})
     TRANSLATIONS[source.op](net, replace(source, attributes=changed))
@@ -188,4 +194,5 @@ ROWWISE: Mapping[str, Translate] = {
     "Gemm": _gemm,
     "Transpose": _transpose,
     "BatchNormalization": _batch_normalization,
+    "RoiAlign": _align_regions,
 }

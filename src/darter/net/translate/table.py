@@ -63,6 +63,7 @@ TRANSLATIONS: dict[str, Callable[[Translation, Node], None]] = {
     "ArgMin": choose.arg(least=True),
     "TopK": boxes.top_k,
     "GatherElements": boxes.gather_elements,
+    "RoiAlign": boxes.align_regions,
     boxes.KEEP: boxes.keep_boxes,
     "Gelu": elementwise.gelu,
     "Swish": elementwise.swish,

@@ -42,6 +42,7 @@ EMIT: dict[str, Callable[[Builder, Node], None]] = {
     "TopPlaces": choose.top_places,
     "GatherAlong": choose.gather_along,
     "KeepBoxes": choose.keep_boxes,
+    "AlignRegions": choose.align_regions,
     "Recurrent": products.recurrent,
     "Reduce": normalize.reduce,
 }

@@ -1,4 +1,4 @@
-"""What chooses: one of two values, the places of the largest, which boxes stay."""
+"""What chooses: one of two values, the places of the largest, which boxes stay, what is in them."""
 
 from math import prod
 
@@ -60,6 +60,22 @@ def keep_boxes(build: Builder, node: Node) -> None:
     )
     reads = [build.plain(name) for name in node.inputs]
     build.emit(core, reads, [build.new(node.output, PLAIN)])
+
+
+def align_regions(build: Builder, node: Node) -> None:
+    given, x = build.attributes(node), build.blocked(node.inputs[0])
+    rows, columns = given["bins"]
+    core = steps.align_regions_step(
+        x.array,
+        build.shapes[node.inputs[1]][1],
+        rows,
+        columns,
+        int(given["samples"]),
+        float(given["scale"]),
+        bool(given["half_pixel"]),
+        bool(given["maximum"]),
+    )
+    build.emit(core, [x, build.plain(node.inputs[1])], [build.new(node.output, PLAIN)])
 
 
 def _around(shape: tuple[int, ...], axis: int) -> tuple[int, int, int]:
