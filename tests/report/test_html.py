@@ -16,7 +16,8 @@ from darter.files import read_json, write_json
 from darter.report import html, sections, write_html
 from darter.report.records import read_records
 from darter.report.words import interval, percent
-from tests.report.sample_run import AWKWARD, NAMES, make_run
+from tests.report.sample_figures import AWKWARD, NAMES
+from tests.report.sample_run import make_run
 
 RECORDS = ("audit.json", "split.json", "race.json", "recipe.toml", "metrics.jsonl", "model.onnx",
            "evaluation.json", "parity.json", "speed.json", "explain.json")  # fmt: skip
