@@ -46,7 +46,7 @@ def test_environment_forces_an_instruction_set(name):
     assert done.stdout.strip() == name
 
 
-KNOWN = "scalar, avx2, avx512, amx"
+KNOWN = "scalar, avx2, avx512, amx, neon"
 
 
 @pytest.mark.parametrize("odd", ["neon9", "AVX2", " ", "scalar,avx2", "\udcff\n"])

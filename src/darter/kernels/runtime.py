@@ -1,6 +1,6 @@
 """Which instruction set the kernels use, and how many threads.
 
-`DARTER_ISA=scalar|avx2|avx512|amx` in the environment forces an instruction set for a whole
+`DARTER_ISA=scalar|avx2|avx512|amx|neon` in the environment forces an instruction set for a whole
 process; one that this CPU lacks is an OptionError at import.
 """
 

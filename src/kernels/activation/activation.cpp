@@ -7,6 +7,7 @@
 namespace darter {
 namespace scalar { extern const ActivationKernel activate; }
 namespace avx2 { extern const ActivationKernel activate; }
+namespace neon { extern const ActivationKernel activate; }
 namespace avx512 { extern const ActivationKernel activate; }
 
 float Activation::low() const {
@@ -20,8 +21,7 @@ float Activation::high() const {
 
 namespace {
 
-constexpr Dispatch<const ActivationKernel*> kActivate{
-    &scalar::activate, X86_ONLY(&avx2::activate), X86_ONLY(&avx512::activate)};
+constexpr Dispatch<const ActivationKernel*> kActivate{EVERY_ISA(activate)};
 
 }  // namespace
 

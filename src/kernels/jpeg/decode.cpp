@@ -8,7 +8,8 @@
 namespace darter::jpeg {
 namespace {
 
-constexpr Dispatch<const Rows*> kRows{&scalar_rows, X86_ONLY(&avx2_rows), X86_ONLY(&avx2_rows)};
+constexpr Dispatch<const Rows*> kRows{&scalar_rows, X86_ONLY(&avx2_rows), X86_ONLY(&avx2_rows),
+                                      X86_ONLY(&avx2_rows), ARM_ONLY(&neon_rows)};
 
 // Place in the block of each coefficient in the order of the file; what a damaged file puts beyond
 // the last one goes to a 65th place.

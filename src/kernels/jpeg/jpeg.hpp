@@ -76,7 +76,7 @@ struct Rows {
     void (*color)(const uint8_t* y, const uint8_t* cb, const uint8_t* cr, int count, uint8_t* rgb);
 };
 
-extern const Rows scalar_rows, avx2_rows;
+extern const Rows scalar_rows, avx2_rows, neon_rows;
 
 constexpr int kSlack = 64;
 

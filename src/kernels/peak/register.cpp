@@ -11,12 +11,12 @@
 namespace darter {
 namespace scalar { extern const PeakKernels peak_kernels; }
 namespace avx2 { extern const PeakKernels peak_kernels; }
+namespace neon { extern const PeakKernels peak_kernels; }
 namespace avx512 { extern const PeakKernels peak_kernels; }
 
 namespace {
 
-constexpr Dispatch<const PeakKernels*> kKernels{
-    &scalar::peak_kernels, X86_ONLY(&avx2::peak_kernels), X86_ONLY(&avx512::peak_kernels)};
+constexpr Dispatch<const PeakKernels*> kKernels{EVERY_ISA(peak_kernels)};
 
 const PeakKernels& active_kernels() { return *kKernels.active(); }
 

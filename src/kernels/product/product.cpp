@@ -3,6 +3,7 @@
 namespace darter {
 namespace scalar { extern const ProductKernels product_kernels; }
 namespace avx2 { extern const ProductKernels product_kernels; }
+namespace neon { extern const ProductKernels product_kernels; }
 namespace avx512 {
 extern const ProductKernels product_kernels;
 extern const ProductKernels bfloat16_product_kernels;
@@ -11,9 +12,7 @@ namespace amx { extern const ProductKernels bfloat16_product_kernels; }
 
 namespace {
 
-constexpr Dispatch<const ProductKernels*> kProducts{
-    &scalar::product_kernels, X86_ONLY(&avx2::product_kernels),
-    X86_ONLY(&avx512::product_kernels)};
+constexpr Dispatch<const ProductKernels*> kProducts{EVERY_ISA(product_kernels)};
 constexpr Dispatch<const ProductKernels*> kBfloat16{
     nullptr, nullptr, X86_ONLY(&avx512::bfloat16_product_kernels),
     X86_ONLY(&amx::bfloat16_product_kernels)};

@@ -10,13 +10,12 @@
 namespace darter {
 namespace scalar { extern const RoundingKernels rounding_kernels; }
 namespace avx2 { extern const RoundingKernels rounding_kernels; }
+namespace neon { extern const RoundingKernels rounding_kernels; }
 namespace avx512 { extern const RoundingKernels rounding_kernels; }
 
 namespace {
 
-constexpr Dispatch<const RoundingKernels*> kKernels{
-    &scalar::rounding_kernels, X86_ONLY(&avx2::rounding_kernels),
-    X86_ONLY(&avx512::rounding_kernels)};
+constexpr Dispatch<const RoundingKernels*> kKernels{EVERY_ISA(rounding_kernels)};
 
 constexpr int64_t kTask = 256 * kRoundingGroup;  // numbers of one task
 

@@ -25,6 +25,9 @@ bool tiles_granted() {
 }
 
 std::vector<Isa> find_isas() {
+#if defined(__aarch64__)
+    return {Isa::scalar, Isa::neon};
+#endif
     std::vector<Isa> isas = isas_of(read_cpu_bits());
     if (isas.back() == Isa::amx && !tiles_granted()) isas.pop_back();
     return isas;
@@ -41,12 +44,13 @@ std::string join_names(const std::vector<Isa>& isas) {
     return names;
 }
 
-constexpr Isa kAll[] = {Isa::scalar, Isa::avx2, Isa::avx512, Isa::amx};
+constexpr Isa kAll[] = {Isa::scalar, Isa::avx2, Isa::avx512, Isa::amx, Isa::neon};
 
 }  // namespace
 
 std::string isa_name(Isa isa) {
     switch (isa) {
+        case Isa::neon: return "neon";
         case Isa::amx: return "amx";
         case Isa::avx512: return "avx512";
         case Isa::avx2: return "avx2";

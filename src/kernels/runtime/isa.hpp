@@ -5,8 +5,9 @@
 
 namespace darter {
 
-// Each has all that the ones before it have. amx: tiles, for products of bfloat16 only.
-enum class Isa { scalar, avx2, avx512, amx };
+// Of x86-64, each has all that the ones before it have. amx: tiles, for products of bfloat16 only.
+// neon: of 64-bit Arm CPUs, all of them.
+enum class Isa { scalar, avx2, avx512, amx, neon };
 
 std::string isa_name(Isa isa);
 Isa isa_from_name(const std::string& name);  // throws std::invalid_argument, naming the choices
@@ -22,16 +23,19 @@ bool has_amx_int8();                // the same on tiles, from Isa::amx on
 
 // One slot per instruction set; a family fills those that its folder has sources for:
 //
-//     constexpr Dispatch<const Kernels*> kKernels{
-//         &scalar::kernels, X86_ONLY(&avx2::kernels), X86_ONLY(&avx512::kernels)};
+//     constexpr Dispatch<const Kernels*> kKernels{EVERY_ISA(kernels)};   scalar::kernels, …
+//     constexpr Dispatch<const Kernels*> kKernels{&scalar::kernels, X86_ONLY(&avx2::kernels),
+//                                                 X86_ONLY(&avx512::kernels)};   Arm takes scalar
 //     kKernels.active()->...
 template <typename Function>
 struct Dispatch {
     Function scalar, avx2, avx512;
     Function amx = avx512;
+    Function neon = scalar;
 
     Function of(Isa isa) const {
         switch (isa) {
+            case Isa::neon: return neon;
             case Isa::amx: return amx;
             case Isa::avx512: return avx512;
             case Isa::avx2: return avx2;
@@ -41,11 +45,21 @@ struct Dispatch {
     Function active() const { return of(active_isa()); }
 };
 
-// Sources of instruction sets are compiled for x86-64 alone.
+// Sources of an instruction set are compiled for its CPUs alone.
 #if defined(__x86_64__)
 #define X86_ONLY(kernels) kernels
 #else
 #define X86_ONLY(kernels) nullptr
 #endif
+#if defined(__aarch64__)
+#define ARM_ONLY(kernels) kernels
+#else
+#define ARM_ONLY(kernels) nullptr
+#endif
+
+// For a family that has sources of that name for scalar, avx2, avx512 and neon.
+#define EVERY_ISA(name)                                                              \
+    &scalar::name, X86_ONLY(&avx2::name), X86_ONLY(&avx512::name),                   \
+        X86_ONLY(&avx512::name), ARM_ONLY(&neon::name)
 
 }  // namespace darter

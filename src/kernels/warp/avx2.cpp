@@ -1,3 +1,6 @@
+#include <immintrin.h>
+
+#include "warp/quad_x86.hpp"
 #include "warp/rows.hpp"
 
 namespace darter::warp {
@@ -6,6 +9,7 @@ namespace {
 struct Avx2 {
     using F = __m256;
     using I = __m256i;
+    using Quad = QuadX86;
     static constexpr int N = 8;
 
     static F load(const float* p) { return _mm256_loadu_ps(p); }

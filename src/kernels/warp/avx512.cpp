@@ -1,3 +1,6 @@
+#include <immintrin.h>
+
+#include "warp/quad_x86.hpp"
 #include "warp/rows.hpp"
 
 namespace darter::warp {
@@ -6,6 +9,7 @@ namespace {
 struct Avx512 {
     using F = __m512;
     using I = __m512i;
+    using Quad = QuadX86;
     static constexpr int N = 16;
 
     static F load(const float* p) { return _mm512_loadu_ps(p); }

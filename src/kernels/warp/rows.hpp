@@ -1,4 +1,4 @@
-// The rows for any vector type V, written once; avx2.cpp and avx512.cpp say what a vector is.
+// The rows for any vector type V, written once; avx2.cpp, avx512.cpp and neon.cpp say what a vector is.
 // V lives in an unnamed namespace there, so that each file keeps its own copy of this code.
 //
 //   V::F, V::I      V::N floats, V::N 32-bit integers
@@ -8,10 +8,9 @@
 //   pixels          from N pixels of RGBx floats, N values each of r, g, b
 //   interleave      the reverse, to 3 N floats of RGB
 //   round_bytes     N floats to N bytes, rounded half up
+//   Quad            four floats: load, store, fill, mul, fma, lane<K>(a): lane K of a in all four
 //   pairs           at N offsets: the 4 bytes there, and the 4 bytes of the pixel to the right
 #pragma once
-#include <immintrin.h>
-
 #include <cstring>
 
 #include "warp/warp.hpp"
@@ -99,22 +98,20 @@ private:
     // One pixel in a vector of four: red, green, blue and the next pixel's red, which is not used.
     template <int Count>
     static void cross_taps(const float* row, const Taps& taps, int64_t width, float* rgbx) {
+        using Q = typename V::Quad;
         const int count = Count ? Count : taps.count;
         const float* weights = taps.weights;
         const int32_t* first = taps.first;
         for (int64_t x = 0; x < width; ++x, weights += count) {
             const float* pixel = row + 3 * first[x];
-            __m128 four = _mm_loadu_ps(weights);  // one load and shuffles: loads are the limit here
-            __m128 sum = _mm_mul_ps(_mm_permute_ps(four, 0x00), _mm_loadu_ps(pixel));
-            if (Count == 0 || Count > 1)
-                sum = _mm_fmadd_ps(_mm_permute_ps(four, 0x55), _mm_loadu_ps(pixel + 3), sum);
-            if (Count == 0 || Count > 2)
-                sum = _mm_fmadd_ps(_mm_permute_ps(four, 0xaa), _mm_loadu_ps(pixel + 6), sum);
-            if (Count == 0 || Count > 3)
-                sum = _mm_fmadd_ps(_mm_permute_ps(four, 0xff), _mm_loadu_ps(pixel + 9), sum);
+            auto four = Q::load(weights);  // one load and shuffles: loads are the limit here
+            auto sum = Q::mul(Q::template lane<0>(four), Q::load(pixel));
+            if (Count == 0 || Count > 1) sum = Q::fma(Q::template lane<1>(four), Q::load(pixel + 3), sum);
+            if (Count == 0 || Count > 2) sum = Q::fma(Q::template lane<2>(four), Q::load(pixel + 6), sum);
+            if (Count == 0 || Count > 3) sum = Q::fma(Q::template lane<3>(four), Q::load(pixel + 9), sum);
             for (int t = 4; t < count; ++t)
-                sum = _mm_fmadd_ps(_mm_set1_ps(weights[t]), _mm_loadu_ps(pixel + 3 * t), sum);
-            _mm_storeu_ps(rgbx + 4 * x, sum);
+                sum = Q::fma(Q::fill(weights[t]), Q::load(pixel + 3 * t), sum);
+            Q::store(rgbx + 4 * x, sum);
         }
     }
 

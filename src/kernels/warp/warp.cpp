@@ -11,7 +11,8 @@
 namespace darter::warp {
 namespace {
 
-constexpr Dispatch<const Rows*> kRows{&scalar_rows, X86_ONLY(&avx2_rows), X86_ONLY(&avx512_rows)};
+constexpr Dispatch<const Rows*> kRows{&scalar_rows, X86_ONLY(&avx2_rows), X86_ONLY(&avx512_rows),
+                                      X86_ONLY(&avx512_rows), ARM_ONLY(&neon_rows)};
 
 bool is_straight(const Map& map) {
     const double* h = map.h;

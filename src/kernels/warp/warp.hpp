@@ -99,7 +99,7 @@ struct Rows {
                    int64_t width, float* out, ptrdiff_t channel, ptrdiff_t column);
 };
 
-extern const Rows scalar_rows, avx2_rows, avx512_rows;
+extern const Rows scalar_rows, avx2_rows, avx512_rows, neon_rows;
 
 // The part of a width x height picture that `warp` reads.
 Box reach(int64_t width, int64_t height, const Output& out, const Map& map, Border border);

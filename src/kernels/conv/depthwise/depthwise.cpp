@@ -12,6 +12,7 @@
 namespace darter {
 namespace scalar { extern const DepthwiseKernel depthwise_row; }
 namespace avx2 { extern const DepthwiseKernel depthwise_row; }
+namespace neon { extern const DepthwiseKernel depthwise_row; }
 namespace avx512 {
 extern const DepthwiseKernel depthwise_row;
 extern const DepthwiseKernel depthwise_row_of_bfloat16;  // to float32
@@ -22,8 +23,7 @@ namespace {
 
 constexpr int64_t kLargePixels = 128;  // of a batch's outputs: split by rows
 
-constexpr Dispatch<const DepthwiseKernel*> kRow{
-    &scalar::depthwise_row, X86_ONLY(&avx2::depthwise_row), X86_ONLY(&avx512::depthwise_row)};
+constexpr Dispatch<const DepthwiseKernel*> kRow{EVERY_ISA(depthwise_row)};
 
 constexpr Dispatch<const DepthwiseKernel*> kRowOfBfloat16{
     nullptr, nullptr, X86_ONLY(&avx512::depthwise_row_of_bfloat16)};

@@ -11,12 +11,12 @@
 namespace darter {
 namespace scalar { extern const FftKernels fft_kernels; }
 namespace avx2 { extern const FftKernels fft_kernels; }
+namespace neon { extern const FftKernels fft_kernels; }
 namespace avx512 { extern const FftKernels fft_kernels; }
 
 namespace {
 
-constexpr Dispatch<const FftKernels*> kKernels{
-    &scalar::fft_kernels, X86_ONLY(&avx2::fft_kernels), X86_ONLY(&avx512::fft_kernels)};
+constexpr Dispatch<const FftKernels*> kKernels{EVERY_ISA(fft_kernels)};
 
 }  // namespace
 

@@ -8,12 +8,12 @@
 namespace darter {
 namespace scalar { extern const LayoutKernels layout_kernels; }
 namespace avx2 { extern const LayoutKernels layout_kernels; }
+namespace neon { extern const LayoutKernels layout_kernels; }
 namespace avx512 { extern const LayoutKernels layout_kernels; }
 
 namespace {
 
-constexpr Dispatch<const LayoutKernels*> kKernels{
-    &scalar::layout_kernels, X86_ONLY(&avx2::layout_kernels), X86_ONLY(&avx512::layout_kernels)};
+constexpr Dispatch<const LayoutKernels*> kKernels{EVERY_ISA(layout_kernels)};
 
 }  // namespace
 

@@ -10,6 +10,7 @@
 namespace darter {
 namespace scalar { extern const winograd::OnTheFlyKernels on_the_fly_kernels; }
 namespace avx2 { extern const winograd::OnTheFlyKernels on_the_fly_kernels; }
+namespace neon { extern const winograd::OnTheFlyKernels on_the_fly_kernels; }
 namespace avx512 { extern const winograd::OnTheFlyKernels on_the_fly_kernels; }
 
 namespace winograd {
@@ -17,9 +18,7 @@ namespace {
 
 constexpr int64_t kChannels = 32;  // whose filters stay in L1: 18 KiB
 
-constexpr Dispatch<const OnTheFlyKernels*> kKernels{
-    &scalar::on_the_fly_kernels, X86_ONLY(&avx2::on_the_fly_kernels),
-    X86_ONLY(&avx512::on_the_fly_kernels)};
+constexpr Dispatch<const OnTheFlyKernels*> kKernels{EVERY_ISA(on_the_fly_kernels)};
 
 const OnTheFlyKernels& active_kernels() { return *kKernels.active(); }
 

@@ -10,6 +10,7 @@
 namespace darter {
 namespace scalar { extern const WinogradKernels winograd_kernels; }
 namespace avx2 { extern const WinogradKernels winograd_kernels; }
+namespace neon { extern const WinogradKernels winograd_kernels; }
 namespace avx512 {
 extern const WinogradKernels winograd_kernels;
 extern const Bfloat16Inputs winograd_bfloat16_inputs;
@@ -18,9 +19,7 @@ extern const InputsOfBfloat16 winograd_inputs_of_bfloat16;
 
 namespace {
 
-constexpr Dispatch<const WinogradKernels*> kKernels{
-    &scalar::winograd_kernels, X86_ONLY(&avx2::winograd_kernels),
-    X86_ONLY(&avx512::winograd_kernels)};
+constexpr Dispatch<const WinogradKernels*> kKernels{EVERY_ISA(winograd_kernels)};
 
 constexpr Dispatch<const Bfloat16Inputs*> kBfloat16Inputs{
     nullptr, nullptr, X86_ONLY(&avx512::winograd_bfloat16_inputs)};

@@ -5,6 +5,7 @@
 namespace darter {
 namespace scalar { extern const VectorKernels vector_kernels; }
 namespace avx2 { extern const VectorKernels vector_kernels; }
+namespace neon { extern const VectorKernels vector_kernels; }
 namespace avx512 {
 extern const VectorKernels vector_kernels;
 extern const PoolKernels pool_kernels_of_bfloat16;
@@ -12,8 +13,7 @@ extern const PoolKernels pool_kernels_of_bfloat16;
 
 namespace {
 
-constexpr Dispatch<const VectorKernels*> kKernels{
-    &scalar::vector_kernels, X86_ONLY(&avx2::vector_kernels), X86_ONLY(&avx512::vector_kernels)};
+constexpr Dispatch<const VectorKernels*> kKernels{EVERY_ISA(vector_kernels)};
 
 constexpr Dispatch<const PoolKernels*> kPoolsOfBfloat16{
     nullptr, nullptr, X86_ONLY(&avx512::pool_kernels_of_bfloat16)};
