@@ -11,14 +11,15 @@
 namespace darter {
 namespace scalar { extern const BinaryKernels binary_kernels; }
 namespace avx2 { extern const BinaryKernels binary_kernels; }
+namespace neon { extern const BinaryKernels binary_kernels; }
 namespace avx512 { extern const BinaryKernels binary_kernels; }
 
 namespace {
 
-constexpr Dispatch<const BinaryKernels*> kWithCount{
-    &scalar::binary_kernels, X86_ONLY(&avx2::binary_kernels), X86_ONLY(&avx512::binary_kernels)};
+constexpr Dispatch<const BinaryKernels*> kWithCount{EVERY_ISA(binary_kernels)};
 constexpr Dispatch<const BinaryKernels*> kWithoutCount{
-    &scalar::binary_kernels, X86_ONLY(&avx2::binary_kernels), X86_ONLY(&avx2::binary_kernels)};
+    &scalar::binary_kernels, X86_ONLY(&avx2::binary_kernels), X86_ONLY(&avx2::binary_kernels),
+    X86_ONLY(&avx2::binary_kernels), ARM_ONLY(&neon::binary_kernels)};
 
 static_assert(kBinaryFilters == kBlock);
 constexpr int64_t kPair = 2 * kBlock;

@@ -5,13 +5,12 @@
 namespace darter {
 namespace scalar { extern const TrainingKernels training_kernels; }
 namespace avx2 { extern const TrainingKernels training_kernels; }
+namespace neon { extern const TrainingKernels training_kernels; }
 namespace avx512 { extern const TrainingKernels training_kernels; }
 
 namespace {
 
-constexpr Dispatch<const TrainingKernels*> kKernels{
-    &scalar::training_kernels, X86_ONLY(&avx2::training_kernels),
-    X86_ONLY(&avx512::training_kernels)};
+constexpr Dispatch<const TrainingKernels*> kKernels{EVERY_ISA(training_kernels)};
 
 }  // namespace
 
