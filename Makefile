@@ -1,4 +1,4 @@
-# Needs Python 3.11+, a C++ compiler, make and git. Everything else goes into .venv.
+# Needs Python 3.11+ with its headers, a C++ compiler, make and git. Everything else goes into .venv.
 PYTHON ?= python3
 BIN := .venv/bin
 CORE := $(shell find src/kernels -type f 2>/dev/null)
@@ -19,8 +19,7 @@ help:
 install: .venv/installed
 
 .venv/installed: pyproject.toml CMakeLists.txt $(CORE)
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "darter needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) tools/check_build.py
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[train,dev]'
 	@touch $@
