@@ -4,7 +4,6 @@ import errno
 import json
 import os
 import re
-import secrets
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -45,7 +44,7 @@ def write_atomic(path: Path, content: bytes | str) -> None:
     data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f".{path.name[:32]}.{secrets.token_hex(6)}{ASIDE}")
+        aside = path.with_name(f".{path.name[:32]}.{os.urandom(6).hex()}{ASIDE}")
         try:
             descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
             with os.fdopen(descriptor, "wb") as file:
@@ -80,7 +79,7 @@ def check_writable(path: Path) -> None:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         path.parent.mkdir(parents=True, exist_ok=True)
-        probe = path.with_name(f".{path.name[:32]}.{secrets.token_hex(6)}{ASIDE}")
+        probe = path.with_name(f".{path.name[:32]}.{os.urandom(6).hex()}{ASIDE}")
         os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         probe.unlink()
     except (OSError, ValueError) as error:

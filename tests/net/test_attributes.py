@@ -7,7 +7,14 @@ from onnx import defs
 from darter.errors import ModelFileError
 from darter.net.graph import Graph, Node
 from darter.net.translate import translate
-from darter.net.translate.attributes import VALUES, check_attributes, distinct_axes
+from darter.net.translate.attributes import (
+    VALUES,
+    _known,
+    _of_package,
+    _table,
+    check_attributes,
+    distinct_axes,
+)
 from darter.net.translate.fold import FOLDS, fold
 from darter.net.translate.table import TRANSLATIONS
 
@@ -101,3 +108,18 @@ def test_a_product_of_many_batches_is_refused():
     a, b = np.ones((4096, 1, 16, 1), np.float32), np.ones((1, 4096, 1, 16), np.float32)
     with pytest.raises(Exception, match="cannot be meant"):
         fold(Node("MatMul", "m", ("a", "b"), ("y",)), [a, b], 18)
+
+
+def test_the_written_table_is_what_onnx_says():
+    for op in _table()["operations"]:
+        for opset in range(1, defs.onnx_opset_version() + 1):
+            assert _known(op, opset) == _of_package(op, opset), (op, opset)
+
+
+def test_every_operation_of_onnx_that_darter_reads_is_in_the_table():
+    read = {op for op in {*TRANSLATIONS, *FOLDS} if defs.has(op)}
+    assert read <= set(_table()["operations"])
+
+
+def test_versions_newer_than_the_table_are_asked_of_the_package():
+    assert _known("Conv", _table()["newest"] + 1) == _known("Conv", _table()["newest"])

@@ -4,23 +4,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from darter.model.average import logits_of, mean_logits, probabilities, shares
-from darter.model.captions import (
-    END,
-    PAD,
-    START,
-    UNKNOWN,
-    Caption,
-    Captioner,
-    CaptionEvaluation,
-    Vocabulary,
-    ciders,
-    corpus_bleu,
-    evaluate_captions,
-    judge_sentences,
-    load_captioner,
-    rouge_l,
-    words_of,
-)
 from darter.model.confidence import (
     CalibrationError,
     ReliabilityBin,
@@ -63,6 +46,23 @@ from darter.model.tasks import OTHERS, TASKS, Classify, Multilabel, Task, check_
 
 if TYPE_CHECKING:  # what a first answer does not need loads when it is asked for
     from darter.model.analyze import analyze_file, graph_of, look_of
+    from darter.model.captions import (
+        END,
+        PAD,
+        START,
+        UNKNOWN,
+        Caption,
+        Captioner,
+        CaptionEvaluation,
+        Vocabulary,
+        ciders,
+        corpus_bleu,
+        evaluate_captions,
+        judge_sentences,
+        load_captioner,
+        rouge_l,
+        words_of,
+    )
     from darter.model.detection import (
         OVERLAP,
         DetectionEvaluation,
@@ -196,7 +196,7 @@ __all__ = [
     "wrong_boxes",
 ]
 
-_LATER = ("analyze", "detection", "pixels")
+_LATER = ("analyze", "captions", "detection", "pixels")
 
 
 def __getattr__(name: str) -> Any:

@@ -51,8 +51,7 @@ def _tensor_bytes(proto: "ModelProto") -> int | None:
     """Of everything that the nodes make for one picture; None where a size stays unknown."""
     from onnx import ModelProto, shape_inference
 
-    one = ModelProto()
-    one.CopyFrom(proto)
+    one = ModelProto.FromString(proto.SerializeToString())
     weights = {tensor.name for tensor in one.graph.initializer}
     for entry in one.graph.input:
         if entry.name in weights:

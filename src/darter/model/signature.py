@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from darter.errors import ModelFileError
-from darter.net import ModelFile
+from darter.net import ModelFile, TensorProto
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ValueInfoProto
@@ -127,8 +127,6 @@ def _layout(shape: tuple[int | None, ...]) -> tuple[str, int, Sides]:
 
 
 def _dtype(entry: "ValueInfoProto") -> str:
-    from onnx import TensorProto
-
     number = entry.type.tensor_type.elem_type
     known = {int(TensorProto.FLOAT): "float32", int(TensorProto.FLOAT16): "float16"}
     if number not in known:
@@ -139,8 +137,6 @@ def _dtype(entry: "ValueInfoProto") -> str:
 
 
 def _output(entry: "ValueInfoProto", pictures: str) -> Output:
-    from onnx import TensorProto
-
     numbers = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16)
     whole = entry.type.tensor_type.elem_type not in (TensorProto.UNDEFINED, *numbers)
     named = [size.dim_param for size in entry.type.tensor_type.shape.dim]

@@ -12,6 +12,7 @@ from darter.net.infer import infer, pictures_axes
 from darter.net.onnx.functions import nodes_of
 from darter.net.onnx.modelfile import ModelFile, model_in_memory, read_model, read_whole
 from darter.net.onnx.reader import read_graph
+from darter.net.onnx.schema import TensorProto
 from darter.net.onnx.writer import to_model, with_graph
 from darter.net.ops import OPS, Activation, attributes
 from darter.net.plan import PRECISIONS, Options, Program, Programs, StepReport, refusals
@@ -30,6 +31,7 @@ __all__ = [
     "Program",
     "Programs",
     "StepReport",
+    "TensorProto",
     "analyze",
     "attributes",
     "build",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from darter.errors import ModelFileError
 from darter.net.budget import enough_memory
 from darter.net.collector import collector_at_rest
+from darter.net.onnx import schema
 from darter.net.onnx.wire import without_weights
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ LARGEST = 2**31 - 1  # protobuf's own limit; larger models keep their weights in
 class ModelFile:
     """A model file as read.
 
-    proto: the parsed message, without the values of large initializers.
+    proto: the parsed message, without the values of large initializers; of `schema`, whose classes
+        have the fields of the package onnx that darter reads.
     raw: these values, by number of the initializer: views of the mapped file.
     external: whether weights lie in other files.
 
@@ -58,7 +60,7 @@ def read_model(path: Path | str) -> ModelFile:
 def _read(path: Path) -> ModelFile:
     mapped = _mapped(path)
     rest, raw = without_weights(mapped)
-    proto = _parsed(path, rest, mapped)
+    proto = _parsed(schema.ModelProto, path, rest, mapped)
     external = False
     for tensor in _tensors(proto):
         if tensor.data_location == tensor.EXTERNAL or tensor.external_data:
@@ -75,16 +77,19 @@ def model_in_memory(proto: "ModelProto", name: str) -> ModelFile:
 
 def read_whole(path: Path | str) -> "ModelProto":
     """The message with all weights, checked as by `read_model`."""
-    model = read_model(path)
-    return _parsed(model.path, model.content, model.mapped)
-
-
-def _parsed(path: Path, message: bytes, content: memoryview) -> "ModelProto":
-    from google.protobuf.message import DecodeError
     from onnx import ModelProto
 
+    model = read_model(path)
+    return _parsed(ModelProto, model.path, model.content, model.mapped)
+
+
+def _parsed(
+    kind: type["ModelProto"], path: Path, message: bytes, content: memoryview
+) -> "ModelProto":
+    from google.protobuf.message import DecodeError
+
     try:
-        proto = ModelProto.FromString(message)
+        proto = kind.FromString(message)
     except DecodeError as error:
         raise ModelFileError(f"{path}: {_what_instead(content)}") from error
     if not proto.HasField("graph") or not proto.graph.node:

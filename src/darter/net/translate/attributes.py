@@ -1,11 +1,13 @@
 """Attributes of ONNX nodes, checked: a damaged file may hold any type and any number of them.
 
 `VALUES` is the one list of which values ONNX allows; which names and types an operation takes is
-known to ONNX itself.
+written into attributes.json by ONNX itself.
 """
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,13 +42,30 @@ def check_attributes(node: Node, opset: int, rank: int) -> None:
 @cache
 def _known(op: str, opset: int) -> Mapping[str, str] | None:
     """name -> kind (INT, FLOATS, ...) of each attribute of an operation; None if ONNX lacks it."""
+    table = _table()
+    versions = table["operations"].get(op)
+    if versions is None or opset > table["newest"]:
+        return _of_package(op, opset)
+    # One newer than the file says is its own first: exporters write LayerNormalization so.
+    older = [int(version) for version in versions if int(version) <= opset]
+    return versions[str(max(older))] if older else list(versions.values())[-1]
+
+
+@cache
+def _table() -> Any:
+    """What `tools/onnx_attributes.py` has written."""
+    return json.loads(Path(__file__).with_name("attributes.json").read_text())
+
+
+def _of_package(op: str, opset: int) -> Mapping[str, str] | None:
+    """The same by the package onnx, whose import takes longer than reading a net."""
     from onnx import defs
 
     if not defs.has(op):
         return None
     try:
         schema = defs.get_schema(op, min(opset, defs.onnx_opset_version()), "")
-    except defs.SchemaError:  # newer than the file says: exporters write LayerNormalization so
+    except defs.SchemaError:
         schema = defs.get_schema(op)
     return {
         name: str(attribute.type).rpartition(".")[2]
