@@ -77,7 +77,7 @@ def test_draws_are_the_same_for_every_picture_and_every_time():
 
 def test_looks_follow_each_other():
     look = make_look(["flip", "views:1x1"], LOOK)
-    assert len(look) == 3 and look.min_side == 37
+    assert len(look) == 3 and look.min_side == LOOK.min_side
     np.testing.assert_array_equal(look(pixels())[:2], make_look(["flip"], LOOK)(pixels()))
     assert len(make_look([], LOOK)) == 1
 

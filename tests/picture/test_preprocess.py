@@ -190,3 +190,9 @@ def test_a_square_of_color_is_written_as_before():
 def test_a_rectangle_has_no_side():
     with pytest.raises(OptionError, match="must be one side of a square"):
         _ = Preprocess(size=(3, 4)).side
+
+
+def test_a_decoder_leaves_twice_what_the_view_is_cut_from():
+    """So that its own filter shifts no probability that is looked at."""
+    assert (Preprocess(224, 256).short_side, Preprocess(224, 256).min_side) == (256, 512)
+    assert Preprocess((100, 300), 110).min_side == 2 * Preprocess((100, 300), 110).short_side

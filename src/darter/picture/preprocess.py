@@ -18,6 +18,7 @@ from darter.picture.ranges import as_number, as_value_range
 from darter.picture.source import ValueRange
 from darter.picture.warp import IMAGENET_MEAN, IMAGENET_STD, Color, Warp, apply, finish
 
+SPARE = 2  # times larger than needed is what a decoder may leave
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's mode "L"
 USUAL_MEAN = {3: IMAGENET_MEAN, 1: (0.0,)}
 USUAL_STD = {3: IMAGENET_STD, 1: (1.0,)}
@@ -125,7 +126,13 @@ class Preprocess:
 
     @property
     def min_side(self) -> int:
-        """Short side in pixels that pictures need, for `decode`."""
+        """Short side in pixels that pictures need, for `decode`: `SPARE` times what is looked
+        at, as a decoder shrinks by another filter than the warp's."""
+        return SPARE * self.short_side
+
+    @property
+    def short_side(self) -> int:
+        """Pixels of the short side of the picture that the view is cut from."""
         height, width = self.sides
         if height == width:
             return self.resize or height
@@ -189,7 +196,7 @@ def _warp(preprocess: Preprocess, picture: tuple[int, int]) -> Warp:
         frame.steps.append("pad to a square" if height == width else f"pad to {width}×{height}")
         border = "fill"
     elif height == width:
-        resize = preprocess.min_side
+        resize = preprocess.short_side
         center_crop(frame, resize, height)
         frame.steps.append(f"short side {resize}, middle {height}×{height}")
     else:

@@ -54,7 +54,7 @@ def looks_of(nodes: Nodes, sides: list[str], preprocess: Preprocess) -> list[Loo
         share = nodes("Min", *shares)
         grown = [nodes("Mul", side, share) for side in sides]
     elif isinstance(preprocess.size, int):
-        short = nodes.constant(float(preprocess.min_side))
+        short = nodes.constant(float(preprocess.short_side))
         least = nodes("Min", *sides)
         grown = [
             nodes("Max", short, nodes("Floor", nodes("Div", nodes("Mul", short, side), least)))
