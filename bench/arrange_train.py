@@ -1,10 +1,11 @@
 """Train a VGG-11-like or ResNet-18-like net from scratch, to be factorized afterwards.
 
     python bench/arrange_train.py vgg11 CIFAR10_SMALL out/vgg11.onnx
-    python bench/arrange_train.py resnet18 CIFAR10_SMALL out/resnet18.onnx --epochs 16
+    python bench/arrange_train.py resnet18 CIFAR10_SMALL out/resnet18.onnx --epochs 16 --width 0.5
 
 The folder has train/ and test/, a folder per class. Pictures are shown at 64 pixels, mirrored and
-shifted at random. The file is written as darter writes its own, with classes and preprocessing.
+shifted at random; steps run in darter's compiled core. The file is written as darter writes its
+own, with classes and preprocessing.
 """
 
 import argparse
@@ -13,25 +14,34 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torchvision
+from timm.models.resnet import BasicBlock, ResNet
 from torch import nn
 from torch.nn.functional import cross_entropy, pad
+from torchvision.models.vgg import make_layers
 
 from darter.dataset import find_samples
 from darter.model import ModelInfo, write_info
 from darter.picture import Preprocess
+from darter.train import compiled
 from darter.train.export import to_onnx
 
 SIZE, SHIFT = 64, 6  # pixels
 HALF = (0.5, 0.5, 0.5)
+BATCH = 64
+VGG11: list[int | str] = [64, "M", 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M"]
 
 
-def make(name: str, classes: int) -> nn.Module:
+def make(name: str, classes: int, width: float = 1.0) -> nn.Module:
+    """width: times the channels of the published net; VGG-11 with one fully connected layer."""
     if name == "resnet18":
-        return torchvision.models.resnet18(num_classes=classes)
-    features = torchvision.models.vgg11_bn().features
+        channels = [int(width * c) for c in (64, 128, 256, 512)]
+        return ResNet(BasicBlock, (2, 2, 2, 2), classes, channels=channels)
+    channels = [c if isinstance(c, str) else int(width * c) for c in VGG11]
     return nn.Sequential(
-        features, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.3), nn.Linear(512, classes)
+        make_layers(channels, batch_norm=True),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(int(width * 512), classes),
     )
 
 
@@ -57,24 +67,24 @@ def augmented(x: torch.Tensor) -> torch.Tensor:
 
 
 def fit(net: nn.Module, x: torch.Tensor, y: torch.Tensor, epochs: int, rate: float) -> None:
-    batch = 64
-    steps = epochs * (len(x) // batch)
+    steps = epochs * (len(x) // BATCH)
     optimizer = torch.optim.AdamW(net.parameters(), rate, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps, pct_start=0.2)
+    net.train()
+    run = compiled(net, x[:BATCH].float())
     for epoch in range(epochs):
-        net.train()
         started, total = time.perf_counter(), 0.0
-        for places in torch.randperm(len(x))[: len(x) // batch * batch].split(batch):
-            with torch.autocast("cpu", torch.bfloat16):
-                logits = net(augmented(x[places].float()).to(memory_format=torch.channels_last))
-            loss = cross_entropy(logits.float(), y[places], label_smoothing=0.1)
+        for places in torch.randperm(len(x))[: len(x) // BATCH * BATCH].split(BATCH):
+            logits = run(augmented(x[places].float()))
+            loss = cross_entropy(logits, y[places], label_smoothing=0.1)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
             total += loss.item()
         seconds = time.perf_counter() - started
-        print(f"epoch {epoch + 1} of {epochs}: loss {total * batch / len(x):.3f}, {seconds:.0f} s")
+        mean = total * BATCH / len(x)
+        print(f"epoch {epoch + 1} of {epochs}: loss {mean:.3f}, {seconds:.0f} s", flush=True)
 
 
 @torch.no_grad()
@@ -92,14 +102,16 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--width", type=float, default=1.0, help="times the published channels")
     options = parser.parse_args()
     torch.manual_seed(0)
     x, y, classes = pictures(options.folder, "train")
-    net = make(options.net, len(classes)).to(memory_format=torch.channels_last)
+    net = make(options.net, len(classes), options.width)
     fit(net, x, y, options.epochs, options.rate)
     print(
         f"{options.net}: test accuracy {accuracy(net, *pictures(options.folder, 'test')[:2]):.1%}"
     )
+    net.eval()
     proto = to_onnx(net, SIZE)
     look = Preprocess(size=SIZE, resize=SIZE, mean=HALF, std=HALF)
     write_info(proto, ModelInfo(classes, look, card={"strategy": f"{options.net} from scratch"}))

@@ -8,8 +8,8 @@ from PIL import Image
 
 import darter
 from darter.cli import main
-from darter.cli.factorize import parse_bytes, parse_ms, parse_percent
 from darter.errors import OptionError
+from darter.job import parse_bytes, parse_ms, parse_percent
 from darter.model import ModelInfo, read_info, write_info
 from darter.picture import Preprocess
 from tests.net.onnx_nets import N, net
@@ -70,7 +70,7 @@ def run(*arguments):
 def test_a_smaller_file_that_answers_the_same(tmp_path, capsys):
     model, data = color_file(tmp_path / "model.onnx"), pictures(tmp_path / "pictures")
     out = tmp_path / "small.onnx"
-    size = ("--size", "100kB", "--kinds", "tucker,channel")
+    size = ("--file-size", "100kB", "--kinds", "tucker,channel")
     assert run(model, data, *size, "--steps", "5", "--out", out, "--json", "--threads", "1") == 0
     record = json.loads(capsys.readouterr().out)
     assert record["met"]
@@ -95,8 +95,9 @@ def test_mistakes_are_sentences(tmp_path, capsys):
 
 
 def test_units_of_wishes():
-    assert (parse_percent("1%"), parse_ms("2ms"), parse_ms("0.5 s")) == (0.01, 2.0, 500.0)
-    assert (parse_bytes("1MB"), parse_bytes("500 kB")) == (1e6, 5e5)
+    assert parse_percent("1%", "--max-loss") == 0.01
+    assert (parse_ms("2ms", "--speed"), parse_ms("0.5 s", "--speed")) == (2.0, 500.0)
+    assert (parse_bytes("1MB", "--file-size"), parse_bytes("500 kB", "--file-size")) == (1e6, 5e5)
     for parse, text in ((parse_percent, "0.01"), (parse_ms, "fast"), (parse_bytes, "1")):
-        with pytest.raises(OptionError, match="expected"):
-            parse(text)
+        with pytest.raises(OptionError, match=r"--option .*expected"):
+            parse(text, "--option")

@@ -13,6 +13,8 @@ def fit(
     out: Path | str | None = None,
     test: Path | str | None = None,
     recipe: Any = None,
+    speed: str | None = None,
+    file_size: str | None = None,
     quiet: bool = False,
     **settings: Any,
 ) -> Run:
@@ -24,6 +26,8 @@ def fit(
     test: the test split: a subfolder such as "val", another folder, or a CSV file.
     recipe: a `darter.train.Recipe`, or the path of a recipe.toml; settings: entries that replace
         its own, such as strategy="fine-tune-all", epochs=20, size=224, seed=1.
+    speed, file_size: what the model is to meet: "60%" of the time that it takes as it is trained,
+        "5ms" for one picture; "5MB". Says so in the report if it cannot.
     quiet: no progress. Otherwise it goes to stderr, or below a notebook's cell.
     Returns the finished Run. Raises DataError or OptionError for what a user can mend.
     Ctrl-C, or a notebook's stop button, saves and raises KeyboardInterrupt, with how to go on.
@@ -39,14 +43,19 @@ def fit(
     from darter.job import JobOptions, new_run_path, parse_seconds, run_job
     from darter.train import Interrupted, Recipe
 
-    given = {"time": time, "test": test, **settings}
+    given = {"time": time, "test": test, "speed": speed, "file_size": file_size, **settings}
     said = "".join(f", {key}={value!r}" for key, value in given.items() if value is not None)
     if not isinstance(recipe, Recipe):
         recipe = Recipe() if recipe is None else Recipe.load(recipe)
     for name, value in settings.items():
         recipe = recipe.replace(**{name: str(value) if isinstance(value, Path) else value})
     options = JobOptions(
-        str(data), None if test is None else str(test), parse_seconds(time, "time"), recipe
+        str(data),
+        None if test is None else str(test),
+        parse_seconds(time, "time"),
+        recipe,
+        speed=speed,
+        file_size=file_size,
     )
     path = Path(out) if out is not None else new_run_path(Path(data))
     try:

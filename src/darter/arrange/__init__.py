@@ -5,6 +5,7 @@ stack, separable, Sandwich, inception_a …     blocks; ScratchNet: small nets m
 GraphModule(graph)                            a graph with gradients
 """
 
+from darter.arrange.answers import divergence
 from darter.arrange.blocks import Sandwich, convolution, separable, stack
 from darter.arrange.cost import Cost, Stopwatch
 from darter.arrange.effective import effective_fields
@@ -20,6 +21,7 @@ from darter.arrange.kinds import KINDS, LINEAR_KINDS, kinds_of
 from darter.arrange.module import GraphModule
 from darter.arrange.named import make_net, to_file
 from darter.arrange.prune import prune
+from darter.arrange.rebuild import rebuilt
 from darter.arrange.scratch import FAMILY, ScratchNet
 from darter.arrange.tune import Tuning, distill, measure_norms
 
@@ -38,6 +40,7 @@ __all__ = [
     "Wish",
     "convolution",
     "distill",
+    "divergence",
     "effective_fields",
     "factorize",
     "inception_a",
@@ -49,6 +52,7 @@ __all__ = [
     "make_net",
     "measure_norms",
     "prune",
+    "rebuilt",
     "separable",
     "stack",
     "to_file",

@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from darter.arrange.answers import divergence
 from darter.arrange.captured import fit_last, outputs_of, project
 from darter.arrange.cost import Cost, Stopwatch
 from darter.arrange.kinds import Kind, Layer, kinds_of
@@ -49,23 +49,29 @@ def ranks_of(kind: Kind, layer: Layer) -> list[int]:
     return sorted(set(found), reverse=True)
 
 
-def faster_candidates(
-    layer: Layer, shape: Sequence[int], watch: Stopwatch, allowed: Sequence[str] | None
+def better_candidates(
+    layer: Layer,
+    shape: Sequence[int],
+    watch: Stopwatch,
+    allowed: Sequence[str] | None,
+    *,
+    faster: bool = True,
 ) -> tuple[Candidate, list[Candidate]]:
-    """The layer as it is, and every kind and rank of it that is measurably faster here."""
+    """The layer as it is, and every kind and rank of it that is smaller, and measurably faster
+    here, unless size alone is what counts."""
     original = Candidate(None, 0, watch.cost(layer, shape))
     found = []
     for kind in kinds_of(layer, allowed):
         for rank in ranks_of(kind, layer):
-            empty = _untrained(kind, layer, rank)
+            empty = untrained(kind, layer, rank)
             candidate = Candidate(kind, rank, watch.cost(empty, shape))
             smaller = candidate.cost.weights < original.cost.weights
-            if smaller and candidate.cost.ms < FASTER * original.cost.ms:
+            if smaller and (not faster or candidate.cost.ms < FASTER * original.cost.ms):
                 found.append(candidate)
     return original, found
 
 
-def _untrained(kind: Kind, layer: Layer, rank: int) -> nn.Sequential:
+def untrained(kind: Kind, layer: Layer, rank: int) -> nn.Sequential:
     """Layers of the right shapes; CP's own fit would take long, and times do not depend on it."""
     if kind.name != "cp":
         return kind.split(layer, rank)
@@ -97,8 +103,11 @@ def measure_damage(
     pictures: Sequence[Tensor],
     logits: Sequence[Tensor],
     replace: Callable[[str, nn.Module], None],
+    *,
+    several: bool = False,
+    price: Callable[[Candidate], float] = lambda candidate: candidate.cost.ms,
 ) -> list[Candidate]:
-    """Fill in `unmet` and `damage`; candidates that another beats in both time and damage go.
+    """Fill in `unmet` and `damage`; candidates that another beats in both price and damage go.
 
     A few are put into the net and its answers compared; damage of the others is in proportion to
     `unmet`, which it follows closely for one layer.
@@ -110,12 +119,12 @@ def measure_damage(
         assert candidate.kind is not None
         parts, candidate.unmet = rewritten(candidate.kind, layer, candidate.rank, inputs, wanted)
         made[id(candidate)] = parts
-    front = frontier(candidates)
+    front = frontier(candidates, price)
     step = max(1, len(front) // ALWAYS)
     rates = []
     for candidate in front[step // 2 :: step]:
         replace(name, made[id(candidate)])
-        damage = divergence(net, pictures, logits)
+        damage = mean_divergence(net, pictures, logits, several=several)
         rates.append(damage / max(candidate.unmet, 1e-9))
     replace(name, layer)
     for candidate in front:
@@ -123,22 +132,23 @@ def measure_damage(
     return front
 
 
-def frontier(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Those that no other beats both in time and in what is lost, the fastest first."""
+def frontier(
+    candidates: Sequence[Candidate], price: Callable[[Candidate], float]
+) -> list[Candidate]:
+    """Those that no other beats both in price and in what is lost, the cheapest first."""
     kept: list[Candidate] = []
-    for candidate in sorted(candidates, key=lambda c: (c.cost.ms, c.unmet)):
+    for candidate in sorted(candidates, key=lambda c: (price(c), c.unmet)):
         if not kept or candidate.unmet < kept[-1].unmet:
             kept.append(candidate)
     return kept
 
 
 @torch.no_grad()
-def divergence(net: nn.Module, pictures: Sequence[Tensor], logits: Sequence[Tensor]) -> float:
-    """Mean KL divergence of the net's answers from those of the logits, nats per picture."""
+def mean_divergence(
+    net: nn.Module, pictures: Sequence[Tensor], logits: Sequence[Tensor], *, several: bool = False
+) -> float:
+    """Of the net's answers from those of the logits, nats per picture."""
     total = 0.0
     for x, expected in zip(pictures, logits, strict=True):
-        answers = F.log_softmax(net(x), 1)
-        total += float(
-            F.kl_div(answers, F.log_softmax(expected, 1), reduction="sum", log_target=True)
-        )
+        total += len(x) * float(divergence(net(x), expected, several=several))
     return total / sum(map(len, pictures))

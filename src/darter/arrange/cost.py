@@ -41,16 +41,24 @@ class Stopwatch:
 
     def ms(self, graph: Graph) -> float:
         """The fastest of several runs of a graph."""
-        program = Program(graph, self.batch, threads=self.threads)
+        return self.in_turns(graph)[0]
+
+    def in_turns(self, *graphs: Graph, seconds: float = SECONDS) -> list[float]:
+        """The fastest run of each, in milliseconds; in turns, so that what else the machine does
+        slows all of them alike. seconds: of each, at least."""
+        programs = [Program(graph, self.batch, threads=self.threads) for graph in graphs]
         rng = np.random.default_rng(0)
-        inputs = [rng.standard_normal(shape, np.float32) for shape in program.inputs.values()]
-        program.run(*inputs)
-        times: list[float] = []
-        while len(times) < FEWEST or sum(times) < SECONDS:
-            started = time.perf_counter()
-            program.run(*inputs)
-            times.append(time.perf_counter() - started)
-        return 1e3 * min(times)
+        inputs = [[rng.standard_normal(shape, np.float32) for shape in program.inputs.values()]
+                  for program in programs]  # fmt: skip
+        for program, given in zip(programs, inputs, strict=True):
+            program.run(*given)
+        times: list[list[float]] = [[] for _ in programs]
+        while len(times[0]) < FEWEST or min(map(sum, times)) < seconds:
+            for program, given, taken in zip(programs, inputs, times, strict=True):
+                started = time.perf_counter()
+                program.run(*given)
+                taken.append(time.perf_counter() - started)
+        return [1e3 * min(taken) for taken in times]
 
 
 def layers_of(layer: nn.Module) -> list[Any]:

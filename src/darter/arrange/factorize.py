@@ -14,20 +14,21 @@ import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from darter.arrange.candidates import (
     Candidate,
-    faster_candidates,
+    better_candidates,
     measure_damage,
     rewritten,
 )
 from darter.arrange.captured import input_shapes, outputs_of
 from darter.arrange.choose import Step, steps
 from darter.arrange.cost import Stopwatch
+from darter.arrange.rebuild import replacer
 from darter.arrange.tune import Tuning, distill, measure_norms
 from darter.errors import OptionError
 
@@ -37,6 +38,7 @@ RECOVERED = 4.0  # times the allowed loss that teaching is trusted to win back
 TRIES = 4
 FLOAT = 4  # bytes
 Say = Callable[[str], None]
+Net = TypeVar("Net", bound=nn.Module)  # what is rewritten; `time` and `score` take the same
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,16 @@ class Wish:
 
     def __post_init__(self) -> None:
         if all(value is None for value in vars(self).values()):
-            raise OptionError("say how far to go: --max-loss, --speedup, --ms or --size")
+            raise OptionError("say how far to go: --max-loss, --speedup, --speed or --file-size")
         for name, value in vars(self).items():
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise OptionError(f"{name} must be a number above 0, got {value}")
         if self.speedup is not None and self.speedup <= 1:
             raise OptionError(f"speedup must be above 1, got {self.speedup:g}")
+
+    @property
+    def of_speed(self) -> bool:
+        return self.ms is not None or self.speedup is not None
 
     def most_ms(self, now: float) -> float:
         """What the net may take; all there is where only the loss counts."""
@@ -70,10 +76,15 @@ class Wish:
 
 @dataclass(frozen=True)
 class LayerChange:
-    """One layer before and after. why: what became of it, in a few words."""
+    """One layer before and after. why: what became of it, in a few words.
+
+    kind, rank: None and 0 where it is as it was.
+    """
 
     name: str
     why: str
+    kind: str | None
+    rank: int
     weights: tuple[int, int]
     multiply_adds: tuple[int, int]
     ms: tuple[float, float]
@@ -81,12 +92,12 @@ class LayerChange:
 
 
 @dataclass(frozen=True)
-class Factorized:
+class Factorized(Generic[Net]):
     """net: rewritten, in evaluation mode.   ms, score: of the net before and after.   met: whether
     the wish was met.   log: what was done, in sentences.
     """
 
-    net: nn.Module
+    net: Net
     layers: tuple[LayerChange, ...]
     ms: tuple[float, float]
     score: tuple[float, float]
@@ -95,14 +106,14 @@ class Factorized:
 
 
 @dataclass
-class Work:
+class Work(Generic[Net]):
     """net: to be rewritten.   time, score: milliseconds, and how right, of a net."""
 
-    net: nn.Module
-    teacher: nn.Module
+    net: Net
+    teacher: Net
     pictures: Tensor
-    time: Callable[[nn.Module], float]
-    score: Callable[[nn.Module], float]
+    time: Callable[[Net], float]
+    score: Callable[[Net], float]
     tuning: Tuning
     say: Say
     log: list[str] = field(default_factory=list)
@@ -118,18 +129,18 @@ class Work:
 
 
 def factorize(
-    net: nn.Module,
+    net: Net,
     pictures: Tensor,
-    score: Callable[[nn.Module], float],
+    score: Callable[[Net], float],
     wish: Wish,
     *,
-    time: Callable[[nn.Module], float],
+    time: Callable[[Net], float],
     watch: Stopwatch | None = None,
     kinds: Sequence[str] | None = None,
     tuning: Tuning | None = None,
     say: Say = lambda sentence: None,
-    teacher: nn.Module | None = None,
-) -> Factorized:
+    teacher: Net | None = None,
+) -> Factorized[Net]:
     """Rewrite a trained net; the one that is given stays as it is.
 
     net: of nn.Conv2d and nn.Linear, e.g. a GraphModule.   pictures: float (N, C, H, W), as the net
@@ -143,9 +154,9 @@ def factorize(
     teacher = net if teacher is None else teacher
     work = Work(net, teacher, pictures, time, score, tuning or Tuning(), say)
     watch = watch or Stopwatch()
-    candidates = _candidates(work, watch, kinds)
-    before = time(teacher), score(teacher)
     by_size = wish.size is not None
+    candidates = _candidates(work, watch, kinds, faster=wish.of_speed or not by_size)
+    before = time(teacher), score(teacher)
     path = steps(work.originals, candidates, _weights_saved if by_size else _time_saved)
     work.tell(f"{len(path) - 1} steps, each the least damage for what it saves")
     chosen, made, met = _as_wished(work, wish, path, before)
@@ -165,9 +176,9 @@ def _weights_saved(original: Candidate, candidate: Candidate) -> float:
 
 
 def _candidates(
-    work: Work, watch: Stopwatch, kinds: Sequence[str] | None
+    work: Work[Net], watch: Stopwatch, kinds: Sequence[str] | None, *, faster: bool
 ) -> dict[str, list[Candidate]]:
-    """For each layer that could be faster, what it could become."""
+    """For each layer that could be faster (or else: smaller), what it could become."""
     net = work.net
     modules = {n: m for n, m in net.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)}
     probe = work.batches(PROBE)
@@ -175,33 +186,29 @@ def _candidates(
     found: dict[str, list[Candidate]] = {}
     for name, shape in shapes.items():
         layer: Any = modules[name]
-        work.originals[name], faster = faster_candidates(layer, shape, watch, kinds)
-        if faster:
-            found[name] = faster
+        work.originals[name], better = better_candidates(layer, shape, watch, kinds, faster=faster)
+        if better:
+            found[name] = better
         else:
-            work.unchanged[name] = "no split of it is faster here"
-    work.tell(f"{len(found)} of {len(shapes)} layers can be faster on this machine")
+            work.unchanged[name] = f"no split of it is {'faster here' if faster else 'smaller'}"
+    how = "faster on this machine" if faster else "smaller"
+    work.tell(f"{len(found)} of {len(shapes)} layers can be {how}")
     with torch.no_grad():
         logits = [net(x) for x in probe]
     for name in found:
-        front = measure_damage(net, name, found[name], probe, logits, _replacer(net))
+        front = measure_damage(
+            net, name, found[name], probe, logits, replacer(net), several=work.tuning.several,
+            price=(lambda c: c.cost.ms) if faster else (lambda c: c.cost.weights),
+        )  # fmt: skip
         found[name] = front
         best = front[-1]
         work.tell(f"{name}: {len(front)} choices, from {front[0].name} to {best.name}")
     return found
 
 
-def _replacer(net: nn.Module) -> Callable[[str, nn.Module], None]:
-    def replace(name: str, module: nn.Module) -> None:
-        parent, _, last = name.rpartition(".")
-        setattr(net.get_submodule(parent), last, module)
-
-    return replace
-
-
 def _as_wished(
-    work: Work, wish: Wish, path: list[Step], before: tuple[float, float]
-) -> tuple[Step, nn.Module, bool]:
+    work: Work[Net], wish: Wish, path: list[Step], before: tuple[float, float]
+) -> tuple[Step, Net, bool]:
     """The step of the path to take, the net that it gives, and whether it is as wished."""
     if wish.max_loss is not None and wish.speedup is None and wish.ms is None and wish.size is None:
         return _within_loss(work, wish.max_loss, path, before)
@@ -218,7 +225,7 @@ def _as_wished(
     return path[at], made, fits
 
 
-def _reach(work: Work, wish: Wish, path: list[Step], now: float) -> tuple[int, nn.Module | None]:
+def _reach(work: Work[Net], wish: Wish, path: list[Step], now: float) -> tuple[int, Net | None]:
     """The first step whose net is measured to be as fast and small as wished; else the last."""
     weights = sum(p.numel() for p in work.net.parameters())
     most = (wish.size or math.inf) / FLOAT
@@ -229,7 +236,7 @@ def _reach(work: Work, wish: Wish, path: list[Step], now: float) -> tuple[int, n
         return small and _saved(step, work, _time_saved) >= needed
 
     at = next((k for k, step in enumerate(path) if enough(step)), len(path) - 1)
-    made: nn.Module | None = None
+    made: Net | None = None
     for _ in range(TRIES):
         if not at:
             return 0, None
@@ -244,14 +251,14 @@ def _saved(step: Step, work: Work, gain: Callable[[Candidate, Candidate], float]
     return sum(gain(work.originals[n], c) for n, c in step.choice.items())
 
 
-def _fits(work: Work, wish: Wish, net: nn.Module, now: float) -> bool:
+def _fits(work: Work[Net], wish: Wish, net: Net, now: float) -> bool:
     small = sum(p.numel() for p in net.parameters()) * FLOAT <= (wish.size or math.inf)
     return small and (wish.most_ms(now) == math.inf or work.time(net) <= wish.most_ms(now))
 
 
 def _within_loss(
-    work: Work, allowed: float, path: list[Step], before: tuple[float, float]
-) -> tuple[Step, nn.Module, bool]:
+    work: Work[Net], allowed: float, path: list[Step], before: tuple[float, float]
+) -> tuple[Step, Net, bool]:
     """The furthest step whose net, once taught, loses no more than is allowed."""
     low, high = 0, len(path) - 1
     while low < high:  # without teaching, which is trusted to win back some of it
@@ -273,10 +280,10 @@ def _within_loss(
     return path[0], copy.deepcopy(work.net), False
 
 
-def _apply(work: Work, step: Step, *, quiet: bool = False) -> nn.Module:
+def _apply(work: Work[Net], step: Step, *, quiet: bool = False) -> Net:
     """The net with the layers of a step, each fitted to the original net's outputs."""
     made = copy.deepcopy(work.net)
-    replace, batches = _replacer(made), work.batches(FIT)
+    replace, batches = replacer(made), work.batches(FIT)
     changed = [n for n, c in step.choice.items() if c.kind is not None]
     for name in changed:  # in the order in which they run
         candidate = step.choice[name]
@@ -286,7 +293,8 @@ def _apply(work: Work, step: Step, *, quiet: bool = False) -> nn.Module:
         assert candidate.kind is not None
         parts, candidate.unmet = rewritten(candidate.kind, layer, candidate.rank, inputs, wanted)
         replace(name, parts)
-    measure_norms(made, batches)
+    if work.tuning.norms:
+        measure_norms(made, batches)
     if not quiet:
         work.tell(f"{len(changed)} layers rewritten and fitted to the original's outputs")
     return made
@@ -296,7 +304,8 @@ def _teach(work: Work, made: nn.Module) -> None:
     if work.tuning.steps:
         done = distill(made, work.teacher, work.pictures, work.tuning)
         work.tell(f"taught by the original net: {done} steps")
-        measure_norms(made, work.batches(FIT))
+        if work.tuning.norms:
+            measure_norms(made, work.batches(FIT))
 
 
 def _changes(
@@ -310,6 +319,8 @@ def _changes(
             LayerChange(
                 name,
                 left if new.kind is None else new.name,
+                None if new.kind is None else new.kind.name,
+                new.rank,
                 (original.cost.weights, new.cost.weights),
                 (original.cost.multiply_adds, new.cost.multiply_adds),
                 (original.cost.ms, new.cost.ms),

@@ -62,6 +62,8 @@ def _grouped(layer: nn.Conv2d) -> list[Tensor]:
 
 
 def _windows(layer: Any) -> str | None:
+    if type(layer) is not nn.Conv2d:
+        return f"is a {type(layer).__name__}, with a padding of its own"
     if layer.padding_mode != "zeros" or isinstance(layer.padding, str):
         return f"pads with {layer.padding_mode}, {layer.padding}"
     if layer.groups == layer.in_channels and layer.groups > 1:

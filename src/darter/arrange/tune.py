@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from darter.arrange.answers import divergence
+
 TEMPERATURE = 2.0  # of the answers that are compared
 WARM = 0.05  # share of the steps in which the rate rises
 Progress = Callable[[int, int], None]
@@ -17,7 +19,8 @@ Progress = Callable[[int, int], None]
 @dataclass(frozen=True)
 class Tuning:
     """steps: of `batch` pictures each; seconds: stop earlier, about.   mirror: half of the pictures
-    are seen in a mirror.   shift: pixels by which pictures move at random.
+    are seen in a mirror.   shift: pixels by which pictures move at random.   several: any number
+    of labels per picture.   norms: batch norms are measured anew after each change.
     """
 
     steps: int = 300
@@ -27,6 +30,8 @@ class Tuning:
     mirror: bool = False
     shift: int = 0
     seed: int = 0
+    several: bool = False
+    norms: bool = True
 
 
 def distill(
@@ -35,9 +40,12 @@ def distill(
     pictures: Sequence[Tensor] | Tensor,
     tuning: Tuning,
     progress: Progress = lambda done, total: None,
+    *,
+    view: Callable[[Tensor], Tensor] = lambda x: x,
 ) -> int:
     """Train the net to answer as its teacher; returns the number of steps taken.
 
+    pictures: as the teacher sees them.   view: of a batch, what the net sees of it.
     The loss is the KL divergence of answers at temperature 2 (Hinton et al., arXiv:1503.02531).
     Batch norms keep their statistics; see `measure_norms`.
     """
@@ -55,9 +63,10 @@ def distill(
             warm = min(1.0, (share + 1 / tuning.steps) / WARM)
             group["lr"] = tuning.rate * warm * (1 + math.cos(math.pi * share)) / 2
         with torch.no_grad():
-            wanted = F.log_softmax(teacher(x) / TEMPERATURE, 1)
-        answers = F.log_softmax(net(x) / TEMPERATURE, 1)
-        loss = TEMPERATURE**2 * F.kl_div(answers, wanted, reduction="batchmean", log_target=True)
+            wanted = teacher(x)
+        answers = net(view(x))
+        far = divergence(answers, wanted, several=tuning.several, temperature=TEMPERATURE)
+        loss = TEMPERATURE**2 * far
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 5.0)

@@ -8,8 +8,6 @@ import typer
 from darter.errors import OptionError
 from darter.names import to_json, visible
 
-BYTES = {"kb": 1e3, "mb": 1e6, "gb": 1e9, "b": 1.0}
-
 
 def factorize(
     model: Annotated[str, typer.Argument(help="A file that darter wrote, or a run's folder.")],
@@ -28,7 +26,9 @@ def factorize(
     ms: Annotated[
         str | None, typer.Option("--speed", help="Until it takes no longer on this machine: 2ms.")
     ] = None,
-    size: Annotated[str | None, typer.Option(help="Until its weights take no more: 1MB.")] = None,
+    file_size: Annotated[
+        str | None, typer.Option(help="Until its weights take no more: 1MB.")
+    ] = None,
     kinds: Annotated[
         str | None,
         typer.Option(help="Of channel, separable, tucker, stack, low-rank; or cp, slow to fit."),
@@ -59,11 +59,12 @@ def factorize(
     faster on this machine, fits each to what the original gives, and lets the original teach it.
     Ends with a table of both files on the test pictures.
     """
-    wish_size = None if size is None else parse_bytes(size)
-    share = None if max_loss is None else parse_percent(max_loss)
-    milliseconds = None if ms is None else parse_ms(ms)
     from darter.arrange import KINDS, LINEAR_KINDS, Tuning, Wish
-    from darter.job import factorize_file, parse_seconds
+    from darter.job import factorize_file, parse_bytes, parse_ms, parse_percent, parse_seconds
+
+    wish_size = None if file_size is None else parse_bytes(file_size, "--file-size")
+    share = None if max_loss is None else parse_percent(max_loss, "--max-loss")
+    milliseconds = None if ms is None else parse_ms(ms, "--speed")
     from darter.model import model_file
 
     wish = Wish(share, speedup, milliseconds, wish_size)
@@ -124,37 +125,3 @@ def summary(record: dict[str, Any]) -> list[dict[str, Any]]:
             }
         )
     return rows
-
-
-def parse_percent(text: str) -> float:
-    """0.01 of "1%". OptionError for anything else."""
-    try:
-        if not text.strip().endswith("%"):
-            raise ValueError
-        return float(text.strip()[:-1]) / 100
-    except ValueError:
-        raise OptionError(f"expected a share such as 1%, got {text!r}") from None
-
-
-def parse_ms(text: str) -> float:
-    """Milliseconds of "2ms", "0.5 ms" or "1s". OptionError for anything else."""
-    word = text.strip().lower()
-    for unit, factor in (("ms", 1.0), ("s", 1e3)):
-        if word.endswith(unit):
-            try:
-                return factor * float(word[: -len(unit)])
-            except ValueError:
-                break
-    raise OptionError(f"expected a time of one picture such as 2ms, got {text!r}")
-
-
-def parse_bytes(text: str) -> float:
-    """Bytes of "1MB", "500 kB". OptionError for anything else."""
-    word = text.strip().lower()
-    for unit, factor in BYTES.items():
-        if word.endswith(unit):
-            try:
-                return factor * float(word[: -len(unit)])
-            except ValueError:
-                break
-    raise OptionError(f"expected a size such as 1MB, got {text!r}")

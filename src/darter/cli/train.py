@@ -97,6 +97,15 @@ def train(
     ensemble: Annotated[
         int | None, typer.Option(help="Models in one file, trained in the same time.")
     ] = None,
+    speed: Annotated[
+        str | None,
+        typer.Option(
+            help="Make the model faster afterwards: 60% of its time, or 5ms for one picture."
+        ),
+    ] = None,
+    file_size: Annotated[
+        str | None, typer.Option(help="Make the model file no larger than this: 5MB.")
+    ] = None,
     resume: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Go on with a run that was interrupted.")
     ] = None,
@@ -155,6 +164,8 @@ def train(
             "unknown": unknown,
             "recipe": recipe,
             "time": time,
+            "speed": speed,
+            "file-size": file_size,
         }
         named = [f"--{name}" for name, value in others.items() if value is not None]
         if named:
@@ -169,7 +180,8 @@ def train(
         base = Recipe() if recipe is None else Recipe.load(recipe)
         chosen, seconds = with_options(base, given), parse_seconds(time or DEFAULT_TIME)
         strangers = None if unknown is None else str(unknown)
-        options = JobOptions(str(data), test, seconds, chosen, machines or Machines(), strangers)
+        options = JobOptions(str(data), test, seconds, chosen, machines or Machines(), strangers,
+                             speed, file_size)  # fmt: skip
         folder = run_job(options, out, screen)
     if json:
         print(to_json(outcome(folder), indent=1))

@@ -8,6 +8,7 @@ from darter.job.options import parse_seconds
 from darter.job.outcome import outcome, show_outcome
 from darter.job.run_folder import new_run_path
 from darter.job.screen import Screen
+from darter.job.wishes import parse_bytes, parse_ms, parse_percent
 
 __all__ = [
     "JobOptions",
@@ -17,6 +18,9 @@ __all__ = [
     "in_notebook",
     "new_run_path",
     "outcome",
+    "parse_bytes",
+    "parse_ms",
+    "parse_percent",
     "parse_seconds",
     "resume_job",
     "run_demo",

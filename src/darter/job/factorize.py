@@ -22,6 +22,7 @@ from darter.dataset import Sample, check_enough, scan, split
 from darter.errors import ExportError, ModelFileError
 from darter.files import write_atomic
 from darter.model import (
+    NOVELTY,
     ModelInfo,
     Session,
     evaluate_samples,
@@ -32,7 +33,7 @@ from darter.model import (
     read_info,
     write_info,
 )
-from darter.net import to_model
+from darter.net import Graph, needed, to_model
 
 MOST_BYTES = 5e8  # of pictures in memory, of one part
 MOST_HELD = 1000  # validation pictures that steps are judged by
@@ -73,19 +74,17 @@ def factorize_file(
     """
     path = model_file(model)
     info, session = read_info(path), load(path, threads=threads)
-    if len(session.signature.outputs) != 1:
-        raise ModelFileError(f"{path}: has several outputs; one, of logits, can be rewritten")
-    original = GraphModule(graph_of(path, improved=True)).eval()
+    original = GraphModule(_logits_of(path, session, say)).eval()
     parts = _parts(data, info, test)
-    tuning = tuning or Tuning()
+    tuning = replace(tuning or Tuning(), several=info.task == "multilabel")
     train = _prepared(parts["train"], info, tuning.seed)
     held = _prepared(parts["val"], info, tuning.seed, MOST_HELD)
     say(f"{len(train.x)} training, {len(held.x)} validation, {len(parts['test'])} test pictures")
     watch = Stopwatch(batch, threads)
-    start: Any = original if drop is None else _dropped(original, train.x, drop, say)
+    start = original if drop is None else _dropped(original, train.x, drop, say)
     found = factorize(
         start, train.x, lambda net: _score(net, held, info), wish,
-        time=lambda net: watch.ms(net.graph()),  # type: ignore[operator]
+        time=lambda net: watch.ms(net.graph()),
         watch=watch, kinds=kinds, tuning=tuning, say=say,
         teacher=original,
     )  # fmt: skip
@@ -93,6 +92,17 @@ def factorize_file(
     record = _record(path, session, content, found, original, parts["test"], watch)
     write_atomic(out, content)
     return record | {"out": str(out), "wish": asdict(wish), "drop": drop, "batch": batch}
+
+
+def _logits_of(path: Path, session: Session, say: Say) -> Graph:
+    """The file's graph, as far as its logits need it."""
+    graph = graph_of(path, improved=True)
+    if len(graph.outputs) == 1:
+        return graph
+    if session.signature.names[1:] != (NOVELTY,):
+        raise ModelFileError(f"{path}: has several outputs; one, of logits, can be rewritten")
+    say("the new file will not say how foreign a picture is: that was of the old net's features")
+    return needed(replace(graph, outputs=graph.outputs[:1]))
 
 
 def _parts(data: Path | str, info: ModelInfo, test: str | None) -> dict[str, list[Sample]]:
@@ -148,13 +158,13 @@ def _score(net: torch.nn.Module, held: Pictures, info: ModelInfo) -> float:
 
 
 def _written(
-    found: Factorized, session: Session, info: ModelInfo, path: Path, held: Pictures
+    found: Factorized[GraphModule], session: Session, info: ModelInfo, path: Path, held: Pictures
 ) -> bytes:
     """The new file's content, once it is seen to answer as the rewritten net does."""
     from darter.model import runtime_of
 
-    net: Any = found.net
-    proto = to_model(net.graph(), outputs=session.signature.names)
+    net = found.net
+    proto = to_model(net.graph(), outputs=session.signature.names[:1])
     task = get_task(info.task)
     trained = _logits(net, held.x)
     calibration = task.calibrate(trained, held.targets)
@@ -180,7 +190,7 @@ def _record(
     path: Path,
     session: Session,
     content: bytes,
-    found: Factorized,
+    found: Factorized[GraphModule],
     original: GraphModule,
     test: list[Sample],
     watch: Stopwatch,
@@ -202,7 +212,7 @@ def _record(
         "score": [each.score for each in judged],
         "interval": [each.interval for each in judged],
         "validation_score": list(found.score),
-        "ms": [watch.ms(net.graph()) for net in (before, after)],  # type: ignore[operator]
+        "ms": [watch.ms(net.graph()) for net in (before, after)],
         "weights": [sum(p.numel() for p in net.parameters()) for net in (before, after)],
         "multiply_adds": [sum(row.multiply_adds[k] for row in found.layers) for k in (0, 1)],
         "bytes": [path.stat().st_size, len(content)],

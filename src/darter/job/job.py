@@ -1,6 +1,6 @@
 """The main job: a folder of pictures in, a trained classifier and its report out.
 
-scan ─ split ─ features ─ choose ─ fit ─ challenge ─ export ─ evaluate ─ explain ─ report
+scan ─ split ─ features ─ choose ─ fit ─ challenge ─ arrange ─ export ─ evaluate ─ explain ─ report
 
 Each stage writes its records when it is done (docs/architecture.md lists them). A resumed run
 finds them: cheap stages are done again and give the same, expensive ones go on where they were.
@@ -14,8 +14,10 @@ from darter.dataset import Listing
 from darter.distributed import Machines, world_of
 from darter.errors import DarterError
 from darter.job import judging, stages
+from darter.job.arranging import arrange
 from darter.job.captioning import run_captioning
 from darter.job.challenge import challenge
+from darter.job.cost import compare_files
 from darter.job.detecting import run_detection
 from darter.job.ensemble import train_members
 from darter.job.options import JobOptions
@@ -95,9 +97,11 @@ def _classify(run: Run, listing: Listing) -> None:
     chosen = stages.decide(run, start)
     trained = challenge(run, start, train(run, start, chosen))
     trained = train_members(run, start, trained)
+    trained = arrange(run, start, trained)
     judging.prove(run, start, trained)
     weigh(run, start, trained)
     judging.judge(run, start, trained)
+    compare_files(run, start)
 
 
 WORK = {

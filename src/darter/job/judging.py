@@ -32,13 +32,17 @@ SMALL_TEST = 200  # pictures; smaller tests show validation mistakes, too
 MISTAKES_OF_VALIDATION = 12
 
 
-def prove(run: Run, start: Start, trained: Trained) -> None:
-    """Write model.onnx and prove that it answers as the trained model does: parity.json."""
+def prove(run: Run, start: Start, trained: Trained, file: Path | None = None) -> None:
+    """Write model.onnx and prove that it answers as the trained model does: parity.json.
+
+    file: another name for it.
+    """
     folder, material = run.folder, start.material
+    file = file or folder.model
     part, indices = material.judged
     validation = material.examples(material.split.val)
     calibration = material.task.calibrate(trained.val_logits(material.task), validation.targets)
-    preprocess = start.preprocess_for(trained.chosen.strategy)
+    preprocess = trained.preprocess(start)
     model = trained.model(material.task)
     info = ModelInfo(material.audit.classes, preprocess, calibration, task=material.task.name)
     with folder.stage("export"):
@@ -49,14 +53,14 @@ def prove(run: Run, start: Start, trained: Trained) -> None:
             info = replace(info, calibration=limits)
         parity = export(
             model,
-            folder.model,
+            file,
             info,
             material.examples(indices).pictures,
             known=None if strange is None else strange.known,
         )
         folder.record("parity", parity.to_json())
     text = (
-        f"{folder.model}: equal to the trained network on {parity.pictures} {part} pictures "
+        f"{file}: equal to the trained network on {parity.pictures} {part} pictures "
         f"(largest difference of a probability {parity.max_probability_difference:.1e})"
     )
     run.say("export", text)
@@ -108,7 +112,7 @@ def explain(run: Run, start: Start, trained: Trained, found: Judged) -> None:
             explain_answers,
             model,
             last_block(model.backbone),
-            start.preprocess_for(trained.chosen.strategy),
+            trained.preprocess(start),
             out=run.folder.path,
             classes=material.audit.classes,
             progress=progress,
@@ -181,6 +185,13 @@ def _baseline(start: Start, sources: list[Scanned], indices: tuple[int, ...]) ->
     )
 
 
+def _arranged(run: Run) -> dict[str, Any]:
+    """How the model was made faster or smaller, if it was."""
+    tried = run.folder.read("arranged")["tried"] if run.folder.has("arranged") else ()
+    kept = [row for row in tried if row["kept"]]
+    return {"arranged": {key: kept[0][key] for key in ("way", "what", "steps")}} if kept else {}
+
+
 def _card(run: Run, start: Start, trained: Trained) -> dict[str, Any]:
     """The model card that travels in the file."""
     known, plan = run.folder.run, trained.fitted.plan
@@ -191,6 +202,7 @@ def _card(run: Run, start: Start, trained: Trained) -> dict[str, Any]:
         "strategy": trained.chosen.strategy.name,
         "epochs": plan.epochs if plan else 0,
         "members": 1 + len(trained.members),
+        **_arranged(run),
         "augment": dict(augment),
         "metrics": {key: known[key] for key in ("result", "baseline", "margin")},
         "verdict": known["verdict"],

@@ -140,11 +140,22 @@ class Trained:
     """A choice, and the model that came of it.
 
     members: further models of an ensemble, whose first is `fitted`.
+    look: how it sees pictures, where it was rewritten; as its strategy does otherwise.
     """
 
     chosen: Chosen
     fitted: Fitted
     members: tuple[Fitted, ...] = ()
+    look: Preprocess | None = None
+
+    @property
+    def rewritten(self) -> bool:
+        """Its features are no longer those of the net that it was trained from."""
+        return self.look is not None
+
+    def preprocess(self, start: Start) -> Preprocess:
+        """How it sees pictures in validation and use."""
+        return self.look or start.preprocess_for(self.chosen.strategy)
 
     def model(self, task: Task) -> "Classifier | Ensemble":
         """What the file is to hold."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from darter.distributed import Machines
 from darter.errors import OptionError
+from darter.job.wishes import Target, parse_target
 from darter.train import Recipe
 
 
@@ -15,6 +16,7 @@ class JobOptions:
     """data: folder or CSV.   test: the test split, if named.   seconds: for all of it, about.
 
     machines: who trains along.   unknown: folder of pictures of anything else, to be refused.
+    speed, file_size: what the model is to meet, as text such as "60%", "5ms" and "1MB".
 
     Saved with the run, so that a resumed run needs no options of its own.
     """
@@ -25,6 +27,13 @@ class JobOptions:
     recipe: Recipe = field(default_factory=Recipe)
     machines: Machines = field(default_factory=Machines)
     unknown: str | None = None
+    speed: str | None = None
+    file_size: str | None = None
+
+    @property
+    def wish(self) -> Target | None:
+        """OptionError where speed or file_size say nothing that could be wished."""
+        return parse_target(self.speed, self.file_size)
 
     def absolute(self) -> "JobOptions":
         """The same with paths that mean the same in every working folder."""
@@ -51,6 +60,8 @@ class JobOptions:
             recipe,
             machines,
             entries.get("unknown"),
+            entries.get("speed"),
+            entries.get("file_size"),
         )
 
 

@@ -12,6 +12,7 @@ from darter.train import Recipe, World
 
 RESERVE_SECONDS = 25.0  # for export, evaluation, heat maps and the page
 RESERVE_PER_PICTURE = 0.012  # seconds per judged picture, on top
+ARRANGE_SHARE = 0.35  # of all the time, to make the model as fast or as small as wished
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,15 @@ class Run:
         """As the user gave it, before anything was settled."""
         return self.options.recipe
 
-    def time_left(self, judged: int) -> float:
+    def time_left(self, judged: int, *, for_wish: bool = False) -> float:
         """Seconds for choosing and training, with enough kept for the stages that follow.
 
-        judged: pictures that the model is evaluated on.
+        judged: pictures that the model is evaluated on.   for_wish: what is kept for making the
+        model as wished is counted in.
         """
         reserve = RESERVE_SECONDS + RESERVE_PER_PICTURE * judged
+        if self.options.wish is not None and not for_wish:
+            reserve += ARRANGE_SHARE * self.options.seconds
         return self.options.seconds - self.folder.spent - reserve
 
     @contextmanager

@@ -10,6 +10,7 @@ from darter.dataset import (
     find_samples,
     groups_of,
 )
+from darter.errors import OptionError
 from darter.files import user_cache
 from darter.job.detecting import check_detector
 from darter.job.look import look
@@ -44,6 +45,7 @@ RACE_SHARE = 0.35  # of the time that is left after the features
 def find(options: JobOptions) -> Listing:
     """Check what can be checked at once, and list the files below the data folder."""
     check_detector(options.recipe.detector)
+    check_wish(options)
     if options.recipe.strategy != "auto":
         strategies.get(options.recipe.strategy)
     if options.unknown is not None:
@@ -53,7 +55,29 @@ def find(options: JobOptions) -> Listing:
     listing = find_samples(options.data, test=options.test)
     if listing.task not in OTHERS:
         allowed(options.recipe)
+    elif options.wish is not None:
+        raise OptionError(
+            "--speed and --file-size are for classifiers; these pictures train a model for "
+            f"`{OTHERS[listing.task]}`. Leave the wish out, and choose a smaller --size."
+        )
     return listing
+
+
+def check_wish(options: JobOptions) -> None:
+    """Raise OptionError where speed or file size are no wish, or meet what has no one model."""
+    if options.wish is None:
+        return
+    recipe = options.recipe
+    if recipe.ensemble > 1:
+        raise OptionError(
+            "--speed and --file-size make one model smaller; an ensemble has several. Leave "
+            "--ensemble out, or the wish."
+        )
+    if recipe.strategy == "binary":
+        raise OptionError(
+            "--speed and --file-size rewrite layers of float32; a binary net is of 1 bit. Choose "
+            "another --strategy, or leave the wish out."
+        )
 
 
 def material_of(run: Run, listing: Listing) -> Material:

@@ -17,6 +17,7 @@ MOST_LEARNED = (
 )
 MOST_HELD = 500
 MOST_STRANGERS = 300
+REMEMBERED = 0.2  # of a wished file size
 
 
 def strangeness(
@@ -27,10 +28,11 @@ def strangeness(
     train, val = material.split.train, material.split.val
     if material.task.name != "classify" or not len(val):
         return None
-    look, recipe = start.preprocess_for(strategy), start.recipe
+    look, recipe = trained.preprocess(start), start.recipe
+    known = strategy.is_probe and not trained.rewritten  # its features
     order = np.random.default_rng(recipe.seed).permutation(len(train))
-    chosen = order if strategy.is_probe else order[:MOST_LEARNED]
-    if strategy.is_probe:
+    chosen = order if known else order[:MOST_LEARNED]
+    if known:
         learned = start.found.read(strategy.layers)[chosen]
     else:
         examples = material.examples(tuple(train[k] for k in chosen))
@@ -40,7 +42,16 @@ def strangeness(
     if run.options.unknown is not None:
         strangers = features_of(model, stranger_files(run.options.unknown), look, recipe)
     targets = material.targets[[train[k] for k in chosen]]
-    return measure_strangeness(learned, material.task.strata(targets), held, strangers)
+    most = _most_remembered(run, learned.shape[1])
+    return measure_strangeness(learned, material.task.strata(targets), held, strangers, most=most)
+
+
+def _most_remembered(run: Run, width: int) -> int | None:
+    """Pictures whose features may travel in a file whose size is wished."""
+    wish = run.options.wish
+    if wish is None or wish.bytes is None:
+        return None
+    return max(1, int(REMEMBERED * wish.bytes / (4 * width)))
 
 
 def stranger_files(folder: str, most: int = MOST_STRANGERS) -> list[Path]:

@@ -37,6 +37,10 @@ def weigh(run: Run, start: Start, trained: Trained) -> None:
     """Compare ways to look at pictures, and let the file do what is worth its cost: worth.json."""
     material = start.material
     val = material.split.val
+    if run.options.wish is not None and run.options.wish.of_speed:
+        why = "several looks would take the time that was wished to be saved"
+        run.folder.record("worth", {"why": why})
+        return
     if len(val) < FEWEST:
         run.folder.record("worth", {"why": f"{len(val)} validation pictures can show nothing"})
         return

@@ -7,7 +7,7 @@ to_model(graph)                                written as ONNX again
 
 from darter.net.analyze import Analysis, Layer, analyze
 from darter.net.build import build, understood
-from darter.net.graph import Graph, Node
+from darter.net.graph import Graph, Node, needed
 from darter.net.infer import infer, pictures_axes
 from darter.net.onnx.functions import nodes_of
 from darter.net.onnx.modelfile import ModelFile, model_in_memory, read_model, read_whole
@@ -37,6 +37,7 @@ __all__ = [
     "build",
     "infer",
     "model_in_memory",
+    "needed",
     "nodes_of",
     "pictures_axes",
     "read_graph",

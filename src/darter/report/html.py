@@ -36,6 +36,7 @@ CLASSIFY: tuple[Section, ...] = (
     ("averaging", "Would several looks help?", "Several looks", build.averaging),
     ("mistakes", "The worst mistakes", "Mistakes", build.mistakes),
     ("speed", "Speed and size", "Speed and size", build.speed),
+    ("arranged", "What was wished, and its cost", "The wish", build.arranged),
     ("limits", "What these figures do not say", "Limits", build.limits),
     ("making", "How this was made", "How it was made", build.making),
 )
@@ -95,11 +96,14 @@ def render(
     """
     environment = _environment()
     script = _asset("copy.js")
+    told = [(key, heading, short, tell(records))
+            for key, heading, short, tell in sections or SECTIONS[records.task]]  # fmt: skip
     return environment.get_template("report.html.j2").render(
         result=build.result(records),
         sections=[
-            {"id": key, "heading": heading, "short": short, **tell(records)}
-            for key, heading, short, tell in sections or SECTIONS[records.task]
+            {"id": key, "heading": heading, "short": short, **values}
+            for key, heading, short, values in told
+            if not values.get("absent")
         ],
         style=_asset("style.css"),
         script=script,

@@ -21,6 +21,7 @@ class Records:
     split: Record | None = None
     race: Record | None = None
     challenge: Record | None = None
+    arranged: Record | None = None
     worth: Record | None = None
     strangeness: Record | None = None
     evaluation: Record | None = None
@@ -44,8 +45,8 @@ def read_records(folder: Path | str) -> Records:
             f"{folder} holds no run of darter: there is no run.json in it. "
             "Name the folder that `darter train` wrote."
         )
-    names = ("audit", "split", "race", "challenge", "worth", "strangeness", "evaluation", "parity",
-             "speed", "explain")  # fmt: skip
+    names = ("audit", "split", "race", "challenge", "arranged", "worth", "strangeness",
+             "evaluation", "parity", "speed", "explain")  # fmt: skip
     found = {name: _object(folder / f"{name}.json") for name in ("run", *names)}
     recipe = folder / "recipe.toml"
     return Records(

@@ -98,7 +98,15 @@ def to_onnx(given: nn.Module, size: int) -> "ModelProto":
         verbose=False,
     )
     assert program is not None
+    _forget_traces(program.model_proto)
     return pack_signs(program.model_proto) if is_binary(given) else program.model_proto
+
+
+def _forget_traces(proto: "ModelProto") -> None:
+    """Take out what PyTorch notes at every node: stack traces, with paths of this computer."""
+    for node in proto.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
 
 
 @torch.no_grad()

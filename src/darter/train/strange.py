@@ -86,13 +86,18 @@ def measure_strangeness(
     strata: NDArray[np.int64],
     held: NDArray[np.float32],
     strangers: NDArray[np.float32] | None = None,
+    *,
+    most: int | None = None,
 ) -> Strangeness:
     """From features of training pictures, of held-out ones, and of strangers where there are any.
 
     Without strangers the threshold is the split-conformal one that lets KEEP of new pictures pass;
     with them, the one at which pictures kept and strangers refused are most together.
+    most: pictures that are remembered.
     """
-    known = fit_novelty(learned, strata)
+    known = (
+        fit_novelty(learned, strata) if most is None else fit_novelty(learned, strata, most=most)
+    )
     own = np.sort(_novelty(known, held))
     k = max(1, int((1 - KEEP) * (len(own) + 1)))
     above = float(own[-k])

@@ -1,9 +1,11 @@
 """What each section of the page says: from records to the values that its template names.
 
-A section returns {"missing": sentence} where its record is absent, else {"missing": None, …}.
+A section returns {"missing": sentence} where its record is absent, else {"missing": None, …};
+{"absent": True} leaves it out of the page.
 Figures are taken from the records as they are; here they are only sorted, grouped and counted.
 """
 
+from darter.report.sections.arranged import arranged
 from darter.report.sections.averaging import averaging
 from darter.report.sections.caption import (
     caption_gallery,
@@ -32,6 +34,7 @@ from darter.report.sections.training import training
 from darter.report.sections.use import use
 
 __all__ = [
+    "arranged",
     "averaging",
     "caption_gallery",
     "caption_limits",

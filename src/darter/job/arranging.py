@@ -1,0 +1,323 @@
+"""A trained classifier made as fast or as small as wished: `darter train --speed 60%`.
+
+Each way (ways.py) makes a net that meets the wish, or comes near to it; the trained net teaches
+each for a while; the best on the validation pictures is taught for the time that is left, and
+kept. The model as it was trained stays beside it as trained.onnx.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from darter.arrange import Stopwatch, Tuning, distill, divergence, rebuilt, to_file
+from darter.files import write_atomic
+from darter.job.judging import prove
+from darter.job.material import Start, Trained
+from darter.job.run import ARRANGE_SHARE, Run
+from darter.job.ways import FLOAT, PER_SPLIT, WAYS, Wanted, Way, shown, weights_of
+from darter.job.wishes import Target
+from darter.locks import cached_property
+from darter.model import graph_of
+from darter.net import Graph
+from darter.picture import Preprocess
+from darter.train import computing
+from darter.transfer import Classifier
+
+MOST_BYTES = 5e8  # of training pictures in memory
+MOST_HELD = 1000  # validation pictures that ways are judged by
+AIM = 0.97  # of the wish: times differ a little from one measurement to the next
+TIMED = 0.3  # seconds of each measurement of a whole net
+MAKING, FIRST = 0.5, 0.5  # of the stage's time: to make nets; of the rest, to teach all of them
+RATE, BATCH = 2e-4, 32
+TRAINED = "trained.onnx"
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One way and what came of it. divergence: of its answers from the trained net's, in nats."""
+
+    way: str
+    what: str
+    size: int
+    ms: float
+    weights: int
+    score: float
+    divergence: float
+    steps: int = 0
+    met: bool = False
+    kept: bool = False
+
+
+def arrange(run: Run, start: Start, trained: Trained) -> Trained:
+    """The model as wished, or the nearest to it: trained.onnx, arranged.json, arranging/."""
+    wish = run.options.wish
+    if wish is None:
+        return trained
+    prove(run, start, trained, run.folder.path / TRAINED)
+    device = torch.device("cpu")
+    if not run.folder.done("arrange"):
+        with run.stage("arrange"), computing(device, start.recipe.threads):
+            _Arranging(run, start, trained, wish).go()
+    record = run.folder.read("arranged")
+    kept = next((row for row in record["tried"] if row["kept"]), None)
+    run.say("arrange", sentence(record), stage="arrange")
+    if kept is None:
+        return trained
+    with computing(device, start.recipe.threads):
+        return _Arranging(run, start, trained, wish).restored(kept["way"])
+
+
+def sentence(record: dict[str, Any]) -> str:
+    """What was done, for the terminal."""
+    wish, before = record["wish"], record["before"]
+    kept = next((row for row in record["tried"] if row["kept"]), None)
+    if kept is None:
+        why = "it is met already" if record["met"] else "no way could be taken: " + record["why"]
+        return f"wished: {wish}; {why}"
+    said = "" if kept["met"] else "; the wish is NOT met, this is the nearest"
+    lines = [
+        f"wished: {wish}",
+        f"{kept['way']}: {kept['what']}, {before['ms']:.3g} ms become {kept['ms']:.3g} ms, "
+        f"{before['weights']:,} weights {kept['weights']:,}{said}",
+        f"on validation pictures {before['score']:.1%} become {kept['score']:.1%}",
+    ]
+    return "\n".join(lines)
+
+
+class _Arranging:
+    """One run of the stage; the net that is kept lies in arranging/ for a resumed run."""
+
+    def __init__(self, run: Run, start: Start, trained: Trained, wish: Target) -> None:
+        self.run, self.start, self.trained, self.wish = run, start, trained, wish
+        self.material, self.task = start.material, start.material.task
+        model = trained.model(self.task)
+        assert isinstance(model, Classifier)
+        self.model = model.eval()
+        self.look = trained.preprocess(start)
+        self.folder = run.folder.path / "arranging"
+        threads = None if start.recipe.threads == "auto" else int(start.recipe.threads)
+        self.watch = Stopwatch(threads=threads)
+        self._views: dict[int, Tensor] = {}
+        self._times: dict[int, float] = {}  # side -> ms of the net as it was trained
+
+    def go(self) -> None:
+        """Make the nets, teach them, keep the best: arranged.json."""
+        run, begun = self.run, time.monotonic()
+        budget = max(
+            1.0,
+            min(ARRANGE_SHARE * run.options.seconds, run.time_left(self._judged, for_wish=True)),
+        )
+        ends = begun + budget
+        size = self.look.side
+        before = Tried("as trained", "", size, self.ms(self.model, size), weights_of(self.model),
+                       self.score(self.model, size), 0.0)  # fmt: skip
+        file = (run.folder.path / TRAINED).stat().st_size
+        beside = file - FLOAT * before.weights
+        goal = self.wish.words(before.ms)
+        record = {"wish": goal, "before": asdict(before), "tried": [], "met": True, "why": ""}
+        if self.wish.met(before.ms, before.ms, file):
+            run.folder.record("arranged", record)
+            return
+        wanted = Wanted(
+            self.model, size, self._training_pictures(), self.ms, self.score,
+            AIM * self.wish.most_ms(before.ms), (AIM * self.wish.most_bytes - beside) / FLOAT,
+            not self.start.backbone.fixed_size, self.watch,
+            self._tuning(0, 0.0), partial(run.screen.line, "arrange"),
+        )  # fmt: skip
+        met = partial(self._met, before.ms, beside)
+        made = self._made(wanted, begun + MAKING * budget, met)
+        share = FIRST * (ends - time.monotonic()) / max(1, len(made))
+        tried = [self._taught(wanted, way, row, share, met) for way, row in made]
+        if not tried:
+            record |= {"met": False, "why": "no layer would be faster, no smaller picture will do"}
+            run.folder.record("arranged", record)
+            return
+        best = max(range(len(tried)), key=lambda k: _merit(tried[k][1]))
+        way, row = tried[best]
+        way, row = self._taught(wanted, way, row, ends - time.monotonic(), met)
+        self._save(way)
+        tried[best] = way, replace(row, kept=True)
+        record |= {"tried": [asdict(row) for _, row in tried], "met": row.met}
+        run.folder.record("arranged", record)
+
+    @property
+    def _judged(self) -> int:
+        return len(self.material.judged[1])
+
+    def _met(self, before: float, beside: float, way: Way, ms: float) -> bool:
+        more = PER_SPLIT * len(way.splits)
+        return self.wish.met(ms, before, FLOAT * weights_of(way.net) + beside + more)
+
+    def _made(
+        self, wanted: Wanted, ends: float, met: Callable[[Way, float], bool]
+    ) -> list[tuple[Way, Tried]]:
+        """Every way that there is time for, and on until one meets the wish. No more once one
+        does and costs nothing that validation pictures show."""
+        found: list[tuple[Way, Tried]] = []
+        whole = self.score(self.model, self.look.side)
+        for make in WAYS:
+            met_by = [row for _, row in found if row.met]
+            enough = any(row.score >= whole for row in met_by)
+            if met_by and (enough or time.monotonic() > ends):
+                break
+            way = make(wanted)
+            if way is None:
+                continue
+            row = self._judge(way, met)
+            found.append((way, row))
+            self.run.screen.line("arrange", f"{way.name}: {way.what}, {row.ms:.3g} ms")
+        return found
+
+    def _judge(self, way: Way, met: Callable[[Way, float], bool], steps: int = 0) -> Tried:
+        ms = self.ms(way.net, way.size)
+        logits = self._logits(way.net, way.size)
+        return Tried(
+            way.name, way.what, way.size, ms, weights_of(way.net), self._rightness(logits),
+            self._divergence(logits), steps, met(way, ms),
+        )  # fmt: skip
+
+    def _taught(
+        self,
+        wanted: Wanted,
+        way: Way,
+        row: Tried,
+        seconds: float,
+        met: Callable[[Way, float], bool],
+    ) -> tuple[Way, Tried]:
+        """The way after some teaching, if it answers better then."""
+        if seconds < 1 or not len(wanted.pictures):
+            return way, row
+        net = rebuilt(self.model, way.splits, way.net.state_dict()).requires_grad_(True)
+        steps = distill(
+            net, self.model, wanted.pictures, self._tuning(100_000, seconds, row.steps),
+            view=partial(shown, size=way.size),
+        )  # fmt: skip
+        taught = replace(way, net=net.requires_grad_(False))
+        after = self._judge(taught, met, row.steps + steps)
+        after = replace(after, ms=row.ms, met=row.met)  # the same layers
+        return (taught, after) if _merit(after) >= _merit(row) else (way, row)
+
+    def _tuning(self, steps: int, seconds: float, seed: int = 0) -> Tuning:
+        return Tuning(
+            steps=steps, batch=BATCH, rate=RATE, seconds=seconds, norms=False,
+            mirror=self.trained.chosen.mirror_safe, shift=self.look.side // 16,
+            seed=self.start.recipe.seed + seed, several=self.task.name == "multilabel",
+        )  # fmt: skip
+
+    def restored(self, name: str) -> Trained:
+        """The trained model with the net that was kept, and its answers to validation pictures."""
+        saved = torch.load(self._file(name), weights_only=True)
+        net = rebuilt(self.model, saved["splits"], saved["state"]).requires_grad_(False)
+        look, samples = self._look(saved["size"]), self.material.samples(self.material.split.val)
+        logits = [
+            net(torch.from_numpy(look.batch([s.path for s in samples[k : k + 32]])))
+            .detach()
+            .numpy()
+            for k in range(0, len(samples), 32)
+        ]
+        empty = self.trained.val_logits(self.task)[:0]
+        fitted = replace(
+            self.trained.fitted, model=net, val_logits=np.concatenate([empty, *logits])
+        )
+        return replace(self.trained, fitted=fitted, look=look)
+
+    def _save(self, way: Way) -> None:
+        splits = {name: list(split) for name, split in way.splits.items()}
+        self.folder.mkdir(exist_ok=True)
+        with tempfile.TemporaryFile() as file:
+            torch.save({"size": way.size, "splits": splits, "state": way.net.state_dict()}, file)
+            file.seek(0)
+            write_atomic(self._file(way.name), file.read())
+
+    def _file(self, name: str) -> Path:
+        return self.folder / f"{name.replace(' ', '-')}.pt"
+
+    def ms(self, net: nn.Module, size: int) -> float:
+        """Of the net as a file on this machine; measured in turns with the net as it was trained,
+        since a machine that does other things is slow at one time and fast at another."""
+        if net is self.model and size in self._times:
+            return self._times[size]
+        graph = _graph(net, size)
+        reference, found = self.watch.in_turns(self._trained_graph, graph, seconds=TIMED)
+        if not self._times:  # the net as it was trained itself
+            self._times[size] = min(reference, found)
+            return self._times[size]
+        found *= self._times[self.look.side] / reference
+        if net is self.model:
+            self._times[size] = found
+        return found
+
+    @cached_property
+    def _trained_graph(self) -> Graph:
+        return _graph(self.model, self.look.side)
+
+    def score(self, net: nn.Module, size: int) -> float:
+        return self._rightness(self._logits(net, size))
+
+    def _rightness(self, logits: NDArray[Any]) -> float:
+        targets = self.material.targets[list(self._held)]
+        return float(self.task.rightness(logits, targets).mean())
+
+    def _divergence(self, logits: NDArray[Any]) -> float:
+        several = self.task.name == "multilabel"
+        wanted = torch.from_numpy(self._logits(self.model, self.look.side))
+        return float(divergence(torch.from_numpy(logits), wanted, several=several))
+
+    @torch.no_grad()
+    def _logits(self, net: nn.Module, size: int) -> NDArray[np.float32]:
+        return np.concatenate([net(x.float()).numpy() for x in self._view(size).split(32)])
+
+    @property
+    def _held(self) -> tuple[int, ...]:
+        """Validation pictures; training pictures where there are none."""
+        parts = self.material.split
+        return (parts.val or parts.train)[:MOST_HELD]
+
+    def _view(self, size: int) -> Tensor:
+        if size not in self._views:
+            self._views[size] = _prepared(self._look(size), self.material.samples(self._held))
+        return self._views[size]
+
+    def _look(self, size: int) -> Preprocess:
+        """How pictures are prepared for another size: the same part of each."""
+        look = self.look
+        if size == look.side:
+            return look
+        return replace(
+            look, size=size, resize=max(size, round(size * (look.resize or 1) / look.side))
+        )
+
+    def _training_pictures(self) -> Tensor:
+        samples = self.material.samples(self.material.split.train)
+        most = int(MOST_BYTES / (2 * np.prod(self.look.shape)))
+        order = np.random.default_rng(self.start.recipe.seed).permutation(len(samples))[:most]
+        return _prepared(self.look, [samples[int(k)] for k in order])
+
+
+def _graph(net: nn.Module, size: int) -> Graph:
+    """As the engine runs its file."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "net.onnx"
+        to_file(net, size, file)
+        return graph_of(file, size=size, improved=True)
+
+
+def _merit(row: Tried) -> tuple[bool, float, float, float]:
+    """The larger, the better: first whether the wish is met, or how nearly."""
+    return (row.met, 0.0 if row.met else -row.ms, row.score, -row.divergence)
+
+
+def _prepared(look: Preprocess, samples: list[Any]) -> Tensor:
+    x = torch.empty((len(samples), *look.shape), dtype=torch.float16)
+    for k in range(0, len(samples), 64):
+        x[k : k + 64] = torch.from_numpy(look.batch([s.path for s in samples[k : k + 64]]))
+    return x

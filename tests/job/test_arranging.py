@@ -1,0 +1,92 @@
+"""`darter train --speed`: a model that meets the wish, its cost, and a run that was interrupted."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from darter.files import read_json, write_json
+from darter.model import load, read_info
+
+QUICK = ("--strategy", "scratch", "--size", "48", "--epochs", "1", "--time", "40s")
+
+
+def darter(*arguments) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "darter", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def squares(folder: Path, count: int = 90) -> Path:
+    """Squares of three colors on noise."""
+    rng = np.random.default_rng(0)
+    for number in range(count):
+        pixels = rng.integers(0, 60, (48, 48, 3), np.uint8)
+        y, x = rng.integers(0, 24, 2)
+        pixels[y : y + 24, x : x + 24, number % 3] += 150
+        path = folder / "rgb"[number % 3] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("wish")
+    data = squares(folder / "data")
+    done = darter("train", data, "--out", folder / "run", "--file-size", "700kB", *QUICK)
+    assert done.returncode == 0, done.stderr
+    assert "arrange" in done.stderr
+    return folder / "run"
+
+
+def test_the_file_is_as_small_as_wished_and_the_old_one_is_beside(run):
+    record = read_json(run / "arranged.json")
+    before, after = record["files"]
+    assert record["met"]
+    assert after["bytes"] == (run / "model.onnx").stat().st_size <= 7e5 < before["bytes"]
+    assert before["bytes"] == (run / "trained.onnx").stat().st_size
+    assert after["weights"] < before["weights"]
+    assert after["multiply_adds"] < before["multiply_adds"]
+    kept = [row for row in record["tried"] if row["kept"]]
+    assert len(kept) == 1 and kept[0]["met"]
+    evaluation = read_json(run / "evaluation.json")
+    assert after["score"] == pytest.approx(evaluation["accuracy"])
+    assert read_info(run / "model.onnx").card["arranged"]["way"] == kept[0]["way"]
+    assert "What was wished" in (run / "report.html").read_text()
+
+
+def test_a_resumed_run_ends_in_the_same_answers(run):
+    images = np.random.default_rng(0).normal(size=(4, 3, 48, 48)).astype(np.float32)
+    before = load(run / "model.onnx").logits(images)
+    record = read_json(run / "run.json")
+    for stage in ("export", "evaluate", "explain", "speed"):  # as if killed after the arranging
+        del record["seconds"][stage]
+    write_json(run / "run.json", record | {"state": "interrupted"})
+    (run / "model.onnx").unlink()
+    done = darter("train", "--resume", run)
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose(load(run / "model.onnx").logits(images), before, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--speed", "fast"), "--speed"),
+        (("--speed", "120%"), "between 0% and 100%"),
+        (("--file-size", "none"), "--file-size"),
+        (("--speed", "60%", "--ensemble", "3"), "an ensemble has several"),
+        (("--speed", "60%", "--strategy", "binary"), "a binary net is of 1 bit"),
+    ],
+)
+def test_what_cannot_be_wished_is_said_before_any_work(tmp_path, capsys, arguments, words):
+    from darter.cli import main
+
+    data = squares(tmp_path / "data", 12)
+    with pytest.raises(SystemExit) as ended:
+        main(["train", str(data), "--out", str(tmp_path / "run"), *arguments])
+    assert ended.value.code == 2
+    assert words in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "run").exists()
