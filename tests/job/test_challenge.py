@@ -82,7 +82,7 @@ def test_a_clearly_better_rival_is_kept(stage):
     assert second == pytest.approx(2 * first, rel=0.05), "each gets its share of what is left"
     record = read_json(stage.folder.path / "challenge.json")
     assert [c["kept"] for c in record["contenders"]] == [False, False, True]
-    assert "99.0% of 100" in record["winner"]["why"]
+    assert "accuracy 99.0% on 100" in record["winner"]["why"]
     assert (stage.folder.path / "metrics.jsonl").read_text() == "scratch\n"
     assert stage.folder.run["strategy"] == {"name": "scratch", "learning_rate": 3e-3}
 

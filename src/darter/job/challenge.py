@@ -78,7 +78,7 @@ def _train_rivals(run: Run, start: Start, probe: Trained, rivals: list[dict[str,
     if len(contenders) == 1:  # no time for any
         return probe
     if decided is None:
-        decided = _settle(folder, contenders)
+        decided = _settle(folder, contenders, material.task.measure)
     kept = next(c for c in contenders if c.candidate.strategy.name == decided["strategy"])
     if kept.fitted is probe.fitted:
         return probe
@@ -89,13 +89,13 @@ def _train_rivals(run: Run, start: Start, probe: Trained, rivals: list[dict[str,
     return Trained(Chosen(strategy, rate, chosen.mirror_safe, decided["why"]), kept.fitted)
 
 
-def _settle(folder: RunFolder, contenders: list[Contender]) -> dict[str, Any]:
+def _settle(folder: RunFolder, contenders: list[Contender], measure: str) -> dict[str, Any]:
     """The cheapest within one standard error of the best on the validation pictures."""
     winner, best, difference, error = cheapest_within_one_standard_error(
         [(c.candidate, c.correct) for c in contenders]
     )
     accuracy = {c.candidate: float(c.correct.mean()) for c in contenders}
-    why = f"right for {accuracy[winner]:.1%} of {len(contenders[0].correct)} validation pictures"
+    why = f"{measure} {accuracy[winner]:.1%} on {len(contenders[0].correct)} validation pictures"
     first = contenders[0].candidate
     if winner is not best:
         why += (
@@ -103,7 +103,7 @@ def _settle(folder: RunFolder, contenders: list[Contender]) -> dict[str, Any]:
             f"({100 * difference:.1f} ± {100 * error:.1f} points on the same pictures)"
         )
     elif winner is not first:
-        why += f" after a full training, {first.strategy.name} for {accuracy[first]:.1%}"
+        why += f" after a full training; {first.strategy.name} reached {accuracy[first]:.1%}"
     decided = {
         "strategy": winner.strategy.name,
         "learning_rate": winner.learning_rate,

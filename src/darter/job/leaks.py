@@ -13,7 +13,8 @@ from darter.job.material import Material
 class Leaks:
     """copies: pictures left out of training or validation, as a later part has a copy of them.
     alike: of the n judged pictures, those that are nearly the same as one that was learned from.
-    without: mean over the other judged pictures of what was measured; None if there are none.
+    without: mean over the other judged pictures of how right the model is; None if there are none.
+    measure: what that mean is called.
     """
 
     copies: int
@@ -21,6 +22,7 @@ class Leaks:
     n: int
     part: str
     without: float | None
+    measure: str = "accuracy"
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -29,10 +31,10 @@ class Leaks:
         """Why the result is less than it looks; None where nothing leaks."""
         if not self.alike:
             return None
-        other = self.n - self.alike
-        rest = (
-            "" if self.without is None else f", and on the other {other} it is {self.without:.1%}"
-        )
+        rest = ""
+        if self.without is not None:
+            what = "it" if self.measure == "accuracy" else f"the {self.measure}"
+            rest = f", and on the other {self.n - self.alike} {what} is {self.without:.1%}"
         return (
             f"{self.alike} of the {self.n} {self.part} pictures are nearly the same as pictures "
             f"that were learned from, so the figure flatters{rest}"
@@ -52,4 +54,5 @@ def leaks_of(material: Material, right: NDArray) -> Leaks:
     part, indices = material.judged
     alike = np.isin(indices, list(material.audit.alike))
     without = float(np.asarray(right, np.float64)[~alike].mean()) if not alike.all() else None
-    return Leaks(material.audit.copies_left_out, int(alike.sum()), len(indices), part, without)
+    copies, measure = material.audit.copies_left_out, material.task.measure
+    return Leaks(copies, int(alike.sum()), len(indices), part, without, measure)

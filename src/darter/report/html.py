@@ -100,6 +100,7 @@ def render(
             for key, heading, short, tell in sections or SECTIONS[records.task]]  # fmt: skip
     return environment.get_template("report.html.j2").render(
         result=build.result(records),
+        measure=records.measure,
         sections=[
             {"id": key, "heading": heading, "short": short, **values}
             for key, heading, short, values in told

@@ -7,6 +7,7 @@ from typing import Any
 
 from darter.errors import DataError
 from darter.files import read_json
+from darter.model import TASKS
 
 Record = dict[str, Any]
 
@@ -33,8 +34,13 @@ class Records:
 
     @property
     def task(self) -> str:
-        """What the model was trained to say: "classify" or "multilabel"."""
+        """What the model was trained to say: "classify", "multilabel", …"""
         return (self.audit or {}).get("task", "classify")
+
+    @property
+    def measure(self) -> str:
+        """What the mean of how right it is for each picture is called."""
+        return TASKS[self.task].measure if self.task in TASKS else "accuracy"
 
 
 def read_records(folder: Path | str) -> Records:
