@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from darter.arrange.onnx_file import write_with_weights
 from darter.errors import OptionError, UnsupportedError
 
 USUAL_SIZE = 224  # pixels, where a net does not say its own
@@ -22,7 +23,6 @@ def make_net(name: str) -> tuple[nn.Module, int]:
     name: of torchvision, or of timm where torchvision has none; "timm/NAME" asks timm only.
     Raises OptionError with similar names where neither knows it.
     """
-    import timm
     import torchvision
 
     torch.manual_seed(0)
@@ -32,6 +32,8 @@ def make_net(name: str) -> tuple[nn.Module, int]:
             options = {"aux_logits": False, "init_weights": False, "transform_input": True}
         net = torchvision.models.get_model(name, weights=None, **options)
         return net.eval(), 299 if name == "inception_v3" else USUAL_SIZE
+    import timm
+
     name = name.removeprefix("timm/")
     if not timm.is_model(name):
         raise OptionError(f"no net is called {name!r}{_similar(name)}")
@@ -57,6 +59,8 @@ def to_file(net: nn.Module, size: int, path: Path, *, channels: int = 3) -> None
     Vectors that are equal, as in untrained nets, are changed a little in the file: each is counted.
     Raises UnsupportedError with PyTorch's reason where it cannot be written.
     """
+    import onnx
+
     net = _made_different(net)
     logging.disable(logging.WARNING)
     try:
@@ -72,6 +76,7 @@ def to_file(net: nn.Module, size: int, path: Path, *, channels: int = 3) -> None
                 output_names=["logits"],
                 dynamic_axes={"images": {0: "N"}, "logits": {0: "N"}},
                 do_constant_folding=False,
+                export_params=False,  # weights are inputs of the graph, and written below
                 training=torch.onnx.TrainingMode.PRESERVE,  # keep batch norms apart
             )
     except Exception as error:  # whatever PyTorch's exporter raises
@@ -79,12 +84,17 @@ def to_file(net: nn.Module, size: int, path: Path, *, channels: int = 3) -> None
         raise UnsupportedError(f"PyTorch cannot write this net as ONNX: {reason[0]}") from error
     finally:
         logging.disable(logging.NOTSET)
+    write_with_weights(onnx.load(path), net.state_dict(), path)
 
 
 @torch.no_grad()
 def _made_different(net: nn.Module) -> nn.Module:
-    """A copy without equal weights, which PyTorch would write once: zeros of untrained layers."""
-    net = copy.deepcopy(net).eval()
+    """A copy without equal weights, which PyTorch would write once: zeros of untrained layers.
+
+    Matrices and filters are shared with the net.
+    """
+    shared = {id(p): p for p in net.parameters() if p.dim() > 1}
+    net = copy.deepcopy(net, dict(shared)).eval()
     seen: set[bytes] = set()
     for value in net.parameters():
         if value.dim() < 2 and value.is_floating_point():

@@ -9,10 +9,11 @@ from darter import machine
 from darter.net.analyze.fields import Field, fields
 from darter.net.analyze.time import Times, measured
 from darter.net.analyze.weights import computed, weights_by_layer
-from darter.net.build import build, understood
+from darter.net.build import understood
 from darter.net.graph import Graph, Node
 from darter.net.infer import Dims, infer
 from darter.net.onnx.modelfile import ModelFile
+from darter.net.passes import improve
 from darter.net.plan import Options
 
 FLOAT = 4  # bytes
@@ -130,8 +131,7 @@ def analyze(
     layers = _counted(read, graph, channels_last)
     times = Times({}, {}, 0.0)
     if runs:
-        improved = build(model, name, picture, outputs, written=written)
-        times = measured(improved, batch, options, runs)
+        times = measured(improve(graph), batch, options, runs)
     total = sum(times.ms.values())
     timed = tuple(
         replace(
