@@ -59,6 +59,21 @@ class Branches(nn.Module):
         return self.norm(torch.cat([self.a(x), self.b(x), *pooled], 1))
 
 
+class Pieces(nn.Module):
+    """What the core does not have stands between maps: a group's normalization, a scale's sign."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.norm = nn.Conv2d(3, 32, 3, 2, 1), nn.GroupNorm(4, 32)
+        self.second, self.scales = nn.Conv2d(32, 16, 3, 2, 1), nn.Parameter(torch.tensor([0.7]))
+        self.last = nn.Linear(16, 5)
+
+    def forward(self, x):
+        x = torch.relu(self.norm(self.first(x)))
+        x = self.second(x) * self.scales[0].abs()
+        return self.last(x.mean((2, 3)))
+
+
 def nets():
     """One per way of building them; each with an odd number of channels somewhere."""
     stem = nn.Conv2d(3, 20, 3, 2, 1, bias=False), nn.BatchNorm2d(20)
@@ -133,6 +148,14 @@ def test_gradients_are_pytorchs_in_float64(isa, name):
     with kernels.using_isa(isa):
         net = agree(randomize(nets()[name]).train(), torch.randn(5, 3, 26, 23), torch.randn(5, 5))
     assert net.refusals == []
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_what_the_core_lacks_may_stand_between_maps(isa):
+    torch.manual_seed(0)
+    with kernels.using_isa(isa):
+        net = agree(randomize(Pieces()).train(), torch.randn(5, 3, 26, 23), torch.randn(5, 5))
+    assert {"group_norm", "select"} <= {name for name, _ in net.refusals}
 
 
 def test_channels_last_modules_and_changed_parameters():

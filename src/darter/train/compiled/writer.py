@@ -205,7 +205,8 @@ class Writer:
     def _input(self, node: fx.Node) -> None:
         if node.name in self._tensors:
             raise Refused("an operand is a parameter, not computed from the pictures")
-        if not isinstance(shape_of(node)[0], torch.SymInt):
+        shape = shape_of(node)
+        if not shape or not isinstance(shape[0], torch.SymInt):
             raise Refused("an operand does not depend on the number of pictures")
         channels, h, w = image_shape(node)
         learns = node.name in self._outside_learns

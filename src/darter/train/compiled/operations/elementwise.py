@@ -10,7 +10,7 @@ from darter.kernels import NO_ACTIVATION
 from darter.train.compiled.builder import Value
 from darter.train.compiled.operations.table import ACTIVATIONS, activation_of, argument, operation
 from darter.train.compiled.schedule import NOTHING, Ref
-from darter.train.compiled.shapes import Refused
+from darter.train.compiled.shapes import Refused, shape_of
 
 if TYPE_CHECKING:
     from darter.train.compiled.writer import Writer
@@ -22,7 +22,9 @@ def activation(writer: Writer, node: fx.Node) -> None:
     what = activation_of(node)
     if what is None:
         raise Refused("this kind of activation has no gradient here")
-    x, build = writer.tensor(node.args[0]), writer.build
+    operand, build = node.args[0], writer.build
+    rows = isinstance(operand, fx.Node) and len(shape_of(operand)) == 2
+    x = writer.tensor(operand) if rows else writer.blocked(operand)
     if x.plain and x.channels % 16:
         raise Refused("activations of rows need whole blocks of 16")
     z, planes = build.like(x), x.planes if not x.plain else (16, x.channels // 16)
