@@ -7,10 +7,10 @@ from annotated import shapes
 
 from darter.dataset import BoxViews, find_samples, scan, split
 from darter.detect import (
+    DETECTORS,
     MOSAIC,
     BoxExamples,
     DetectorTraining,
-    OneStage,
     export,
     input_sides,
     make_preprocess,
@@ -26,19 +26,16 @@ from darter.transfer import zoo
 SIDES = (64, 96)
 
 
-@pytest.fixture(scope="module")
-def backbone():
-    return zoo.load()
-
-
-def run(pictures, backbone, out, *, epochs=3, watch=None):
+def run(pictures, kind, out, *, epochs=3, watch=None):
     audit = scan(find_samples(pictures))
     parts = split(audit, seed=0)
     train, val = ([audit.pictures[k] for k in part] for part in (parts.train, parts.val))
-    strategy, recipe = settle(Recipe(precision="float32", epochs=epochs, batch_size=4, threads=1))
+    asked = Recipe(precision="float32", epochs=epochs, batch_size=4, threads=1)
+    strategy, recipe = settle(asked, kind)
     assert input_sides(recipe, train) == SIDES
+    backbone = zoo.load()
     preprocess = make_preprocess(backbone, SIDES)
-    model = OneStage(backbone, 2, SIDES)
+    model = kind(backbone, 2, SIDES)
     views = BoxViews.from_dict(recipe.augment, preprocess, MOSAIC)
     known = [BoxExamples.of(part, audit.classes) for part in (train, val)]
     fitted = fit(model, strategy, recipe, *known, out, augment=views, preprocess=preprocess,
@@ -62,13 +59,14 @@ class StopsAfter:
             signal.raise_signal(signal.SIGINT)
 
 
-def test_learns_resumes_to_the_same_bits_and_exports(tmp_path, backbone):
+@pytest.mark.parametrize("kind", DETECTORS.values(), ids=DETECTORS)
+def test_learns_resumes_to_the_same_bits_and_exports(tmp_path, kind):
     pictures = shapes(tmp_path / "shapes", 20)
-    whole, audit, test, preprocess = run(pictures, zoo.load(), tmp_path / "whole")
+    whole, audit, test, preprocess = run(pictures, kind, tmp_path / "whole")
     assert whole.history[-1]["loss"] < whole.history[1]["loss"]
     with pytest.raises(Interrupted):
-        run(pictures, zoo.load(), tmp_path / "parts", watch=StopsAfter(4))
-    again, *_ = run(pictures, zoo.load(), tmp_path / "parts")
+        run(pictures, kind, tmp_path / "parts", watch=StopsAfter(4))
+    again, *_ = run(pictures, kind, tmp_path / "parts")
     for name, value in whole.model.state_dict().items():
         assert torch.equal(value, again.model.state_dict()[name]), name
     info = ModelInfo(audit.classes, preprocess, task="detect")

@@ -52,7 +52,10 @@ def train(
         str | None, typer.Option(help="Pretrained net: a timm name, or torchvision/NAME.")
     ] = None,
     detector: Annotated[
-        str | None, typer.Option(help="Of pictures with boxes: one-stage, or auto.")
+        str | None,
+        typer.Option(
+            help="Of pictures with boxes: one-stage, faster-rcnn, or auto, which measures both."
+        ),
     ] = None,
     weights: Annotated[
         Path | None, typer.Option(help="Weights of the backbone: .safetensors or .pth.")

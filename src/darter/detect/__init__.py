@@ -5,6 +5,7 @@ fitted = fit(model, strategy, recipe, train, val, RUN, …, kind=DetectorTrainin
 parity = export(fitted.model, RUN / "model.onnx", info, pictures)
 """
 
+from darter.detect.detector_net import DetectorNet
 from darter.detect.export import DetectorParity, append_suppression, export
 from darter.detect.onestage import OneStage
 from darter.detect.training import (
@@ -15,17 +16,23 @@ from darter.detect.training import (
     input_sides,
     make_preprocess,
     settle,
+    settle_overlap,
     truths_of,
 )
+from darter.detect.twostage import FasterRCNN
 
-DETECTORS = {"one-stage": OneStage}
+DETECTORS: dict[str, type[DetectorNet]] = {
+    kind.strategy.name: kind for kind in (OneStage, FasterRCNN)
+}
 
 __all__ = [
     "DETECTORS",
     "MOSAIC",
     "BoxExamples",
+    "DetectorNet",
     "DetectorParity",
     "DetectorTraining",
+    "FasterRCNN",
     "OneStage",
     "append_suppression",
     "candidates_to_rows",
@@ -33,5 +40,6 @@ __all__ = [
     "input_sides",
     "make_preprocess",
     "settle",
+    "settle_overlap",
     "truths_of",
 ]

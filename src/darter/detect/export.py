@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from darter.detect.onestage import OneStage
+from darter.detect.detector_net import DetectorNet
+from darter.detect.operations import translations
 from darter.errors import ExportError
 from darter.files import write_atomic
 from darter.model import OVERLAP, ModelInfo, Runtime, runtimes_of, suppress, write_info
@@ -47,19 +48,25 @@ class DetectorParity:
 
 
 def export(
-    model: OneStage, path: Path, info: ModelInfo, pictures: Iterable[Path | Picture]
+    model: DetectorNet,
+    path: Path,
+    info: ModelInfo,
+    pictures: Iterable[Path | Picture],
+    *,
+    overlap: float = OVERLAP,
 ) -> DetectorParity:
     """Write `path`: input "images" float32 (N, 3, H, W), normalized; output "detections"
     (N, MOST, 6): x0, y0, x1, y1 in pixels of the input, score, class, surest first, then zeros.
 
-    The file appears under its name only when it is whole and proven on the pictures.
+    overlap: of two boxes of a class from which only the surer one stays. The file appears under its
+    name only when it is whole and proven on the pictures.
     Raises ExportError with the figures where boxes differ.
     """
     path = Path(path)
     path.unlink(missing_ok=True)
-    proto = to_onnx(model)
+    proto = to_onnx(model, overlap)
     write_info(proto, info)
-    parity = compare(model, proto, info, pictures)
+    parity = compare(model, proto, info, pictures, overlap)
     if not parity.passed:
         raise ExportError(
             f"{path.name} was not written: it finds other boxes than the trained model. On "
@@ -71,7 +78,7 @@ def export(
     return parity
 
 
-def to_onnx(model: OneStage) -> "ModelProto":
+def to_onnx(model: DetectorNet, overlap: float = OVERLAP) -> "ModelProto":
     """The model as ONNX with its weights inside and a batch of any size."""
     model = copy.deepcopy(model).to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     height, width = model.sides
@@ -84,14 +91,15 @@ def to_onnx(model: OneStage) -> "ModelProto":
         output_names=["candidates"],
         dynamic_shapes=({0: torch.export.Dim("batch")},),
         verbose=False,
+        custom_translation_table=translations(),
     )
     assert program is not None
     proto = program.model_proto
-    append_suppression(proto, reach=2.0 * max(height, width))
+    append_suppression(proto, reach=2.0 * max(height, width), overlap=overlap)
     return proto
 
 
-def append_suppression(proto: "ModelProto", *, reach: float) -> None:
+def append_suppression(proto: "ModelProto", *, reach: float, overlap: float = OVERLAP) -> None:
     """From "candidates" (N, K, 6), best first, to "detections" (N, MOST, 6), without doubles.
 
     Boxes of each class are shifted beyond the others' reach, so that ONNX's NonMaxSuppression sees
@@ -107,7 +115,7 @@ def append_suppression(proto: "ModelProto", *, reach: float) -> None:
         "det.reach": np.float32(reach),
         "det.most": np.array([MOST], np.int64),
         "det.all": np.array([1 << 30], np.int64),
-        "det.overlap": np.array([OVERLAP], np.float32),
+        "det.overlap": np.array([overlap], np.float32),
         "det.least": np.array([0.0], np.float32),
         "det.ones": np.array([1.0], np.float32),
         "det.six_wide": np.array([1, 1, 6], np.int64),
@@ -150,7 +158,11 @@ def append_suppression(proto: "ModelProto", *, reach: float) -> None:
 
 @torch.no_grad()
 def compare(
-    model: OneStage, proto: "ModelProto", info: ModelInfo, pictures: Iterable[Path | Picture]
+    model: DetectorNet,
+    proto: "ModelProto",
+    info: ModelInfo,
+    pictures: Iterable[Path | Picture],
+    overlap: float = OVERLAP,
 ) -> DetectorParity:
     """Run the model and its file on the same pictures, on all that runs the file here.
 
@@ -162,7 +174,7 @@ def compare(
     waiting = iter(pictures)
     while batch := list(itertools.islice(waiting, BATCH)):
         images = info.preprocess.batch(batch)
-        trained = [_kept(rows) for rows in model(torch.from_numpy(images)).numpy()]
+        trained = [_kept(rows, overlap) for rows in model(torch.from_numpy(images)).numpy()]
         if not all(np.isfinite(rows).all() for rows in trained):
             raise ExportError(
                 "the trained model's boxes are no numbers (NaN): its training has diverged; train "
@@ -182,9 +194,10 @@ def compare(
     return DetectorParity(count, boxes, pixels, scores, missing, passed, names)
 
 
-def _kept(candidates: NDArray[np.float32]) -> NDArray[np.float32]:
+def _kept(candidates: NDArray[np.float32], overlap: float) -> NDArray[np.float32]:
     """What the file should give of a picture's candidates: (D, 6), corners, score, class."""
-    kept = suppress(candidates[:, 2:], candidates[:, 0], candidates[:, 1], most=MOST)
+    boxes, scores, labels = candidates[:, 2:], candidates[:, 0], candidates[:, 1]
+    kept = suppress(boxes, scores, labels, overlap=overlap, most=MOST)
     return candidates[kept][:, [2, 3, 4, 5, 0, 1]]
 
 

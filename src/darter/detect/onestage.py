@@ -6,9 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from darter.detect.detector_net import DetectorNet
+from darter.detect.loss import DetectionLoss
 from darter.detect.points import STRIDES, Points
 from darter.detect.pyramid import Pyramid
-from darter.transfer import Backbone
+from darter.transfer import Backbone, Strategy
 
 WIDTH, GROUPS = 96, 8
 RARE = 0.01  # score of every class before training: nearly every point is background
@@ -62,38 +64,37 @@ class Head(nn.Module):
         self.towers = Towers(classes)
 
 
-class OneStage(nn.Module):
-    """Pictures (N, 3, H, W) to what is in them.
+class OneStage(DetectorNet):
+    """In training: (N, P, classes + 4), as `Towers` gives it."""
 
-    In training: (N, P, classes + 4), as `Towers` gives it. In evaluation: the likeliest
-    CANDIDATES of each picture, (N, K, 6): score, class, corners in pixels of the input, best first,
-    with doubles.
-    """
+    strategy = Strategy(
+        "one-stage",
+        "a one-stage detector on the pretrained network's feature pyramid",
+        cost=4,
+        trains="all",
+        start="random",
+        learning_rates=(3e-4, 6e-4, 1.2e-3),
+        head_multiplier=2.0,
+        layer_decay=0.85,
+        batch_size=8,
+        epochs=60,
+    )
 
     def __init__(
         self, backbone: Backbone, classes: int, sides: tuple[int, int], *, seed: int = 0
     ) -> None:
-        super().__init__()
-        torch.manual_seed(seed)
-        self.backbone, self.sides, self.classes = backbone, sides, classes
-        self.net = backbone.net
+        super().__init__(backbone, classes, sides, seed)
         self.head = Head(backbone, classes)
         points = Points.of(sides)
         self.register_buffer("places", points.places, persistent=False)
         self.register_buffer("strides", points.strides, persistent=False)
 
-    @property
-    def dropout(self) -> nn.Dropout:
-        return self.head.dropout
+    def loss(self) -> DetectionLoss:
+        return DetectionLoss(self.classes, self.sides)
 
     def forward(self, x: Tensor) -> Tensor:
         raw = self.head.towers(self.head.pyramid(self.net, x))
         return raw if self.training_head else self.candidates(raw)
-
-    @property
-    def training_head(self) -> bool:
-        """Whether the head trains; the backbone's norms may be in evaluation mode meanwhile."""
-        return self.head.training
 
     def candidates(self, raw: Tensor) -> Tensor:
         logits, reach = raw[..., : self.classes], raw[..., self.classes :]
@@ -102,9 +103,5 @@ class OneStage(nn.Module):
         count = min(CANDIDATES, scores.shape[1])
         best, point = scores.topk(count, dim=1)
         best, label = best.sigmoid(), labels.gather(1, point)
-        chosen = boxes.gather(1, point[..., None].expand(-1, -1, 4))
-        height, width = self.sides
-        low, high = chosen[..., :2], chosen[..., 2:]
-        edge = chosen.new_tensor((width, height))
-        corners = torch.cat((low.clamp(min=0), torch.minimum(high, edge)), dim=-1)
+        corners = self.clipped(boxes.gather(1, point[..., None].expand(-1, -1, 4)))
         return torch.cat((best[..., None], label[..., None].to(best.dtype), corners), dim=-1)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darter.dataset import Boxes, BoxLoader, BoxViews, Loader, Scanned, as_table
-from darter.detect.loss import DetectionLoss
-from darter.model import Truth, match_arrays, suppress
+from darter.detect.detector_net import DetectorNet
+from darter.model import OVERLAP, Truth, match_arrays, suppress
 from darter.picture import Preprocess
 from darter.train import Recipe, Task
 from darter.transfer import Backbone, Strategy
@@ -20,20 +20,9 @@ STRIDE = 32  # sides of the input are multiples of it
 USUAL_SIDE = 416  # pixels of the longer side of the input
 EVALUATION_BATCH = 8
 LEAST_SCORE = 0.01  # of a box that is worth a look when precision is measured
+OVERLAPS_TRIED = (0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
 SPARE = 5  # column of a table of boxes
 
-STRATEGY = Strategy(
-    "one-stage",
-    "a one-stage detector on the pretrained network's feature pyramid",
-    cost=4,
-    trains="all",
-    start="random",
-    learning_rates=(3e-4, 6e-4, 1.2e-3),
-    head_multiplier=2.0,
-    layer_decay=0.85,
-    batch_size=8,
-    epochs=60,
-)
 AUGMENT: dict[str, dict[str, Any]] = {
     "random_frame": {"scale": (0.7, 1.7)},
     "flip": {},
@@ -96,15 +85,33 @@ def make_preprocess(backbone: Backbone, sides: tuple[int, int]) -> Preprocess:
     return Preprocess(sides, None, "pad", backbone.mean, backbone.std)
 
 
-def candidates_to_rows(candidates: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+def candidates_to_rows(
+    candidates: NDArray[np.float32], overlap: float = OVERLAP
+) -> list[NDArray[np.float32]]:
     """(N, K, 6) of score, class, corners -> per picture (D, 6) of class, score, corners, without
-    doubles and without what is hardly anything."""
+    doubles (boxes of a class that overlap by more) and without what is hardly anything."""
     rows = []
     for each in candidates:
         likely = each[each[:, 0] >= LEAST_SCORE]
-        kept = likely[suppress(likely[:, 2:], likely[:, 0], likely[:, 1])]
+        kept = likely[suppress(likely[:, 2:], likely[:, 0], likely[:, 1], overlap=overlap)]
         rows.append(kept[:, [1, 0, 2, 3, 4, 5]])
     return rows
+
+
+def settle_overlap(candidates: NDArray[np.float32], truths: Sequence[Truth], classes: int) -> float:
+    """The overlap from which two boxes are one thing, with the best AP50 on validation pictures.
+
+    Things that touch need another one than things that stand apart. Of equals, the nearest to the
+    usual OVERLAP.
+    """
+    if not len(candidates):
+        return OVERLAP
+
+    def worth(overlap: float) -> tuple[float, float]:
+        found = match_arrays(truths, candidates_to_rows(candidates, overlap), classes)
+        return round(found.ap50, 4), -abs(overlap - OVERLAP)
+
+    return max(OVERLAPS_TRIED, key=worth)
 
 
 def truths_of(table: NDArray[np.float32]) -> list[Truth]:
@@ -159,17 +166,20 @@ class DetectorTraining(Task):
         found = match_arrays(truths_of(shown), candidates_to_rows(logits), self.outputs)
         return found.ap50, None
 
-    def loss(self, balance: str) -> DetectionLoss:
-        return DetectionLoss(self.outputs, self.preprocess.sides)
+    def loss(self, balance: str) -> Any:
+        return self.model.loss()  # type: ignore[operator]
 
 
-def settle(recipe: Recipe) -> tuple[Strategy, Recipe]:
-    """Strategy and recipe with what suits detection where nothing else was asked for."""
-    changes: dict[str, Any] = {"strategy": STRATEGY.name}
+def settle(recipe: Recipe, kind: type[DetectorNet]) -> tuple[Strategy, Recipe]:
+    """Strategy and recipe with what suits this kind of detector where nothing else was asked."""
+    strategy = kind.strategy
+    changes: dict[str, Any] = {"strategy": strategy.name, "detector": strategy.name}
     if recipe.augment == Recipe().augment:
         changes["augment"] = AUGMENT
     if recipe.learning_rate == "auto":
-        changes["learning_rate"] = STRATEGY.default_learning_rate
+        changes["learning_rate"] = strategy.default_learning_rate
     if recipe.batch_size == "auto":
-        changes["batch_size"] = STRATEGY.batch_size
-    return replace(STRATEGY), recipe.replace(**changes)
+        changes["batch_size"] = strategy.batch_size
+    if recipe.compute == "auto" and not kind.compiles:
+        changes["compute"] = "pytorch"
+    return replace(strategy), recipe.replace(**changes)

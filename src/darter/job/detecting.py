@@ -1,26 +1,35 @@
 """The main job for pictures with boxes: a detector, its proven file, its figures, its page.
 
-audit ─ split ─ train ─ export ─ evaluate ─ speed ─ report
+audit ─ split ─ choose ─ train ─ export ─ evaluate ─ speed ─ report
 """
 
-from dataclasses import replace
+import copy
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from darter.dataset import Audit, BoxViews, Listing, PictureCache, Split, check_unchanged
+from darter.dataset import (
+    Audit,
+    BoxViews,
+    Listing,
+    PictureCache,
+    Scanned,
+    Split,
+    check_unchanged,
+)
 from darter.detect import (
     DETECTORS,
     MOSAIC,
     BoxExamples,
     DetectorTraining,
-    OneStage,
     candidates_to_rows,
     export,
     input_sides,
     make_preprocess,
     settle,
+    settle_overlap,
     truths_of,
 )
 from darter.doctor import waiting_sentence
@@ -39,9 +48,12 @@ from darter.model import (
     match_arrays,
     write_info,
 )
-from darter.train import Fitted, TrainingBar, fit
+from darter.picture import Preprocess
+from darter.train import Fitted, Recipe, TrainingBar, fit
 from darter.transfer import Backbone, zoo
 
+TRIAL_SHARE = 0.15  # of the time, for each kind of detector
+LEAST_TRIAL = 240.0  # seconds; a shorter trial says who learns faster, not who becomes better
 FEW = 50  # test pictures; fewer make a wide interval, which the verdict says
 
 
@@ -49,8 +61,8 @@ def run_detection(run: Run, listing: Listing) -> None:
     """Train, prove and judge a detector; the run folder then holds all but the page."""
     backbone = zoo.load(run.recipe.backbone, run.recipe.weights or None)
     audit, parts = look(run, listing)
-    fitted, info = _train(run, audit, parts, backbone)
-    _prove(run, audit, parts, fitted, info)
+    fitted, info, overlap = _train(run, audit, parts, backbone)
+    _prove(run, audit, parts, fitted, info, overlap)
     _judge(run, audit, parts, fitted, info)
 
 
@@ -60,48 +72,102 @@ def check_detector(name: str) -> None:
         raise OptionError(f"--detector {name}: expected auto or one of {', '.join(DETECTORS)}")
 
 
-def _train(run: Run, audit: Audit, parts: Split, backbone: Backbone) -> tuple[Fitted, ModelInfo]:
-    """Train on the training pictures: recipe.toml, checkpoints, metrics."""
-    pictures = [audit.pictures[k] for k in parts.train]
-    held = [audit.pictures[k] for k in parts.val]
+@dataclass(frozen=True)
+class _Material:
+    """What every training of a run starts from."""
+
+    audit: Audit
+    train: list[Scanned]
+    val: list[Scanned]
+    backbone: Backbone
+    cache: PictureCache
+
+    def fit(self, run: Run, name: str, out: Path, seconds: float) -> Fitted:
+        """Train a detector of this kind in a folder, or go on with what it holds."""
+        kind = DETECTORS[name]
+        strategy, recipe = settle(run.recipe, kind)
+        preprocess = self.preprocess(recipe)
+        backbone, classes = copy.deepcopy(self.backbone), self.audit.classes
+        model = kind(backbone, len(classes), preprocess.sides, seed=recipe.seed)
+        with TrainingBar(run.screen.console, right=kind.told) as bar:
+            return fit(
+                model,  # type: ignore[arg-type]
+                strategy,
+                recipe,
+                BoxExamples.of(self.train, classes),  # type: ignore[arg-type]
+                BoxExamples.of(self.val, classes),  # type: ignore[arg-type]
+                out,
+                augment=BoxViews.from_dict(recipe.augment, preprocess, MOSAIC),  # type: ignore[arg-type]
+                preprocess=preprocess,
+                seconds=max(1.0, seconds),
+                resume=True,
+                progress=bar,
+                cache=self.cache,
+                kind=DetectorTraining,
+            )
+
+    def preprocess(self, recipe: Recipe) -> Preprocess:
+        return make_preprocess(self.backbone, input_sides(recipe, self.train))
+
+
+def _train(
+    run: Run, audit: Audit, parts: Split, backbone: Backbone
+) -> tuple[Fitted, ModelInfo, float]:
+    """Train on the training pictures: recipe.toml, checkpoints, metrics.
+
+    Returns also the overlap from which two boxes are one thing.
+    """
+    pictures, held = ([audit.pictures[k] for k in part] for part in (parts.train, parts.val))
     check_unchanged([*pictures, *held])
-    strategy, recipe = settle(run.recipe)
-    sides = input_sides(recipe, pictures)
-    preprocess = make_preprocess(backbone, sides)
+    material = _Material(audit, pictures, held, backbone, PictureCache())
+    name, why = _choose(run, material)
+    strategy, recipe = settle(run.recipe, DETECTORS[name])
+    preprocess = material.preprocess(recipe)
+    height, width = preprocess.sides
     recipe.save(run.folder.path / "recipe.toml")
-    why = f"{strategy.title}; input {sides[1]}×{sides[0]} pixels"
     run.folder.save(
-        backbone={"name": backbone.name, "source": backbone.source, "size": max(sides)},
-        strategy={"name": strategy.name, "learning_rate": recipe.learning_rate},
+        backbone={"name": backbone.name, "source": backbone.source, "size": max(height, width)},
+        strategy={"name": name, "learning_rate": recipe.learning_rate},
     )
-    run.say("choose", f"{strategy.name}: {why}")
-    model = OneStage(backbone, len(audit.classes), sides, seed=recipe.seed)
-    last = judged(parts)[1]
-    with run.folder.stage("train"), TrainingBar(run.screen.console, right="overlap") as bar:
-        fitted = fit(
-            model,  # type: ignore[arg-type]
-            strategy,
-            recipe,
-            BoxExamples.of(pictures, audit.classes),  # type: ignore[arg-type]
-            BoxExamples.of(held, audit.classes),  # type: ignore[arg-type]
-            run.folder.path,
-            augment=BoxViews.from_dict(recipe.augment, preprocess, MOSAIC),  # type: ignore[arg-type]
-            preprocess=preprocess,
-            seconds=max(1.0, run.time_left(4 * len(last))),
-            resume=True,
-            progress=bar,
-            cache=PictureCache(),
-            kind=DetectorTraining,
-        )
-    found = match_arrays(
-        truths_of(_shown(fitted, held, audit, preprocess)),
-        candidates_to_rows(fitted.val_logits),
-        len(audit.classes),
-    )
-    thresholds = best_thresholds(found)
+    run.say("choose", f"{name}: {strategy.title}, {why}; input {width}×{height} pixels")
+    with run.folder.stage("train"):
+        seconds = run.time_left(4 * len(judged(parts)[1]))
+        fitted = material.fit(run, name, run.folder.path, seconds)
+    truths = truths_of(_shown(fitted, held, audit, preprocess))
+    overlap = settle_overlap(fitted.val_logits, truths, len(audit.classes))
+    rows = candidates_to_rows(fitted.val_logits, overlap)
+    thresholds = best_thresholds(match_arrays(truths, rows, len(audit.classes)))
     info = ModelInfo(audit.classes, preprocess, Calibration(1.0, 0.0, thresholds), task="detect")
     run.say("train", _training_sentence(fitted, len(held)))
-    return fitted, info
+    return fitted, info, overlap
+
+
+def _choose(run: Run, material: _Material) -> tuple[str, str]:
+    """Which kind of detector to train, and why: detectors.json.
+
+    Where time allows, each kind is trained for a share of it, and the one with the better AP50 on
+    the validation pictures gets the rest.
+    """
+    if run.recipe.detector != "auto":
+        return run.recipe.detector, "as asked"
+    usual, seconds = next(iter(DETECTORS)), TRIAL_SHARE * run.options.seconds
+    if seconds < LEAST_TRIAL:
+        return usual, "which learns faster where time is short"
+    if not material.val:
+        return usual, "as no validation pictures can tell which is better"
+    trials = run.folder.read("detectors") if run.folder.has("detectors") else {}
+    for name in DETECTORS:
+        if name in trials:
+            continue
+        with run.folder.stage(f"trial of {name}"):
+            fitted = material.fit(run, name, run.folder.path / "trials" / name, seconds)
+        steps = fitted.history[-1]["step"] if fitted.history else 0
+        trials[name] = {"ap50": fitted.val_accuracy or 0.0, "steps": steps, "seconds": seconds}
+        run.folder.record("detectors", trials)
+        run.say("trial", f"{name}: AP50 {fitted.val_accuracy or 0:.1%} after {steps} steps")
+    best = max(trials, key=lambda name: trials[name]["ap50"])  # of equals, the first
+    figures = ", ".join(f"{name} {trial['ap50']:.1%}" for name, trial in trials.items())
+    return best, f"the better after {seconds:.0f} s each (AP50: {figures})"
 
 
 def _shown(fitted: Fitted, held: list[Any], audit: Audit, preprocess: Any) -> Any:
@@ -125,12 +191,14 @@ def _training_sentence(fitted: Fitted, held: int) -> str:
     return f"{text}; AP50 {fitted.val_accuracy:.1%} on {held} validation pictures"
 
 
-def _prove(run: Run, audit: Audit, parts: Split, fitted: Fitted, info: ModelInfo) -> None:
+def _prove(
+    run: Run, audit: Audit, parts: Split, fitted: Fitted, info: ModelInfo, overlap: float
+) -> None:
     """Write model.onnx and prove that it finds what the trained model finds: parity.json."""
     part, indices = judged(parts)
     paths = [audit.pictures[k].sample.path for k in indices]
     with run.folder.stage("export"):
-        parity = export(fitted.model, run.folder.model, info, paths)  # type: ignore[arg-type]
+        parity = export(fitted.model, run.folder.model, info, paths, overlap=overlap)  # type: ignore[arg-type]
         run.folder.record("parity", parity.to_json())
     text = (
         f"{run.folder.model}: finds the same {parity.boxes} boxes as the trained network on "

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from darter import machine
-from darter.errors import DataError, OptionError
+from darter.errors import DarterError, DataError, OptionError
 from darter.files import cannot_write, clean, read_json, write_json
 
 DEFAULT_PARENT = "darter-runs"
@@ -29,7 +29,7 @@ class RunFolder:
         self.run = run
         self._made: list[Path] = []  # folders that were not there, the innermost first
         self._started = time.monotonic()
-        self._spent_before = sum(run["seconds"].values())
+        self._spent_before = sum(run["seconds"].values()) + sum(run.get("unfinished", {}).values())
 
     @classmethod
     def create(
@@ -123,10 +123,22 @@ class RunFolder:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Time a stage; it counts as done, in run.json, when the block ends without an error."""
+        """Time a stage; it counts as done, in run.json, when the block ends without an error.
+
+        Its seconds are those of all sittings: what an interrupted one took is kept in "unfinished"
+        until then.
+        """
         started = time.monotonic()
-        yield
-        self.run["seconds"][name] = round(time.monotonic() - started, 3)
+        seconds, unfinished = self.run["seconds"], self.run.setdefault("unfinished", {})
+        try:
+            yield
+        except BaseException:
+            unfinished[name] = round(unfinished.get(name, 0) + time.monotonic() - started, 3)
+            with suppress(DarterError):  # what went wrong first is what is told
+                self.save()
+            raise
+        before = seconds.get(name, 0) + unfinished.pop(name, 0)
+        seconds[name] = round(before + time.monotonic() - started, 3)
         self.save()
 
 
