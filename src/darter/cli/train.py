@@ -49,7 +49,11 @@ def train(
         ),
     ] = None,
     backbone: Annotated[
-        str | None, typer.Option(help="Pretrained net: a timm name, or torchvision/NAME.")
+        str | None,
+        typer.Option(
+            help="Pretrained net: a timm name, torchvision/NAME, or auto: of those at hand, what "
+            "is worth its cost."
+        ),
     ] = None,
     detector: Annotated[
         str | None,

@@ -24,10 +24,12 @@ from darter.train import Recipe, Trials, choose_device, make_preprocess
 from darter.transfer import (
     STRATEGIES,
     Backbone,
+    BackboneChoice,
     Choice,
     SizeChoice,
     Strategy,
     choose,
+    choose_backbone,
     choose_size,
     examine,
     features,
@@ -38,6 +40,8 @@ from darter.transfer import (
     zoo,
 )
 
+BACKBONE_SHARE = 0.1  # of all the time
+FEWEST_COMPARED = 40  # training pictures; fewer cannot tell nets apart
 SIZE_SHARE = 0.15  # of all the time
 RACE_SHARE = 0.35  # of the time that is left after the features
 
@@ -98,7 +102,8 @@ def describe(run: Run, material: Material, backbone: Backbone) -> Start:
     recipe = run.recipe
     with run.stage("features") as progress:
         sizes = _input_size(run, material, backbone, progress)
-        recipe = recipe.replace(size=sizes.size)
+        backbone, sizes = _contest(run, material, backbone, sizes, progress)
+        recipe = recipe.replace(size=sizes.size, backbone=backbone.name)
         preprocess = make_preprocess(recipe, backbone, material.audit.value_range)
         found = features(
             backbone,
@@ -116,6 +121,47 @@ def describe(run: Run, material: Material, backbone: Backbone) -> Start:
     run.say("features", text)
     small = _small_look(run.recipe, material, preprocess)
     return Start(material, recipe, backbone, preprocess, small, sizes, found, PictureCache())
+
+
+def _contest(
+    run: Run,
+    material: Material,
+    backbone: Backbone,
+    sizes: SizeChoice,
+    progress: Callable[[int, int], None],
+) -> tuple[Backbone, SizeChoice]:
+    """The net that is worth its cost, where the recipe leaves it open: backbones.json."""
+    recipe, train = run.recipe, list(material.split.train)
+    if recipe.backbone != zoo.AUTO or recipe.weights:
+        return backbone, sizes
+    names = zoo.offline_names()
+    if len(names) < 2 or len(train) < FEWEST_COMPARED:
+        return backbone, sizes
+    if run.folder.has("backbones"):
+        choice = BackboneChoice.from_json(run.folder.read("backbones"))
+    else:
+        choice = choose_backbone(
+            names,
+            material.pictures(material.split.train),
+            material.targets[train],
+            material.groups[train],
+            classes=material.classes,
+            task=material.task,
+            size=None if sizes.size == backbone.size else sizes.size,
+            crop=recipe.crop,
+            value_range=material.audit.value_range,
+            cache_dir=user_cache("features"),
+            device=recipe.device,
+            seed=recipe.seed,
+            seconds=BACKBONE_SHARE * run.options.seconds,
+            later=max(0.0, run.time_left(len(material.judged[1]))),
+            progress=progress,
+        )
+        run.folder.record("backbones", choice.to_json())
+    run.screen.line("backbone", f"{choice.name}: {choice.why}")
+    if choice.name == backbone.name:
+        return backbone, sizes
+    return zoo.load(choice.name), replace(sizes, size=choice.size)
 
 
 def _small_look(recipe: Recipe, material: Material, preprocess: Preprocess) -> Preprocess:

@@ -21,6 +21,7 @@ class Records:
     audit: Record | None = None
     split: Record | None = None
     race: Record | None = None
+    backbones: Record | None = None
     challenge: Record | None = None
     arranged: Record | None = None
     worth: Record | None = None
@@ -51,7 +52,7 @@ def read_records(folder: Path | str) -> Records:
             f"{folder} holds no run of darter: there is no run.json in it. "
             "Name the folder that `darter train` wrote."
         )
-    names = ("audit", "split", "race", "challenge", "arranged", "worth", "strangeness",
+    names = ("audit", "split", "backbones", "race", "challenge", "arranged", "worth", "strangeness",
              "evaluation", "parity", "speed", "explain")  # fmt: skip
     found = {name: _object(folder / f"{name}.json") for name in ("run", *names)}
     recipe = folder / "recipe.toml"

@@ -40,7 +40,11 @@ class Recipe:
     strategy: str = entry(
         "auto", 'what to train: "auto" races the strategies, or one by name', text
     )
-    backbone: str = entry("efficientnet_lite0", "the pretrained network to start from", text)
+    backbone: str = entry(
+        "efficientnet_lite0",
+        'the pretrained network to start from; "auto": of those at hand, what is worth its cost',
+        text,
+    )
     weights: str = entry("", "a local weights file for the backbone; empty: its usual ones", text)
     detector: str = entry("auto", "of pictures with boxes: which kind of net finds things", text)
     size: int | Literal["auto"] = entry(

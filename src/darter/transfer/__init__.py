@@ -20,6 +20,7 @@ from darter.transfer import strategies, zoo
 from darter.transfer.backbone import Backbone, Block, Classifier
 from darter.transfer.binary_net import binary_net
 from darter.transfer.choose import Examined, choose, examine
+from darter.transfer.contest import BackboneChoice, Rival, choose_backbone
 from darter.transfer.decide import SMALL_SIDE, on_all_layers
 from darter.transfer.features import Features, features
 from darter.transfer.probe import Probe, find_strength, fit_probe
@@ -37,6 +38,7 @@ __all__ = [
     "SMALL_SIDE",
     "STRATEGIES",
     "Backbone",
+    "BackboneChoice",
     "Block",
     "Candidate",
     "Choice",
@@ -44,12 +46,14 @@ __all__ = [
     "Examined",
     "Features",
     "Probe",
+    "Rival",
     "SizeChoice",
     "Strategy",
     "Trial",
     "binary_net",
     "cheapest_within_one_standard_error",
     "choose",
+    "choose_backbone",
     "choose_size",
     "examine",
     "features",

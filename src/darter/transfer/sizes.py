@@ -18,7 +18,7 @@ from darter.picture import ValueRange
 from darter.transfer.backbone import Backbone
 from darter.transfer.bench import stratified
 from darter.transfer.features import Progress, Source, features
-from darter.transfer.probe import CLASSIFY, fit_probe, folds_for
+from darter.transfer.probe import CLASSIFY, cross_validated
 from darter.transfer.records import paired
 
 SIZES = (64, 96, 128, 160, 192, 224)
@@ -89,7 +89,7 @@ def choose_size(
         found = features(
             backbone, part, preprocess, cache_dir=cache_dir, device=device, progress=progress
         )
-        hits[size] = _cross_validate(
+        hits[size] = cross_validated(
             task, found.last, targets[chosen], groups[chosen], classes, seed
         )
         cost = (time.monotonic() - started - spent) / size**2
@@ -114,23 +114,3 @@ def choose_size(
     if len(hits) < len(sizes):
         why += f"; no time to measure more than {max(hits)} pixels"
     return SizeChoice(size, why, tuple(reversed(records)))
-
-
-def _cross_validate(
-    task: Task,
-    rows: NDArray[np.float32],
-    targets: NDArray[Any],
-    groups: NDArray[np.int64],
-    classes: int,
-    seed: int,
-) -> NDArray[np.float64]:
-    """How right each picture is when held out; the penalty is the first fold's."""
-    right = np.zeros(len(targets))
-    l2 = None
-    for train, held in folds_for(task.strata(targets), groups, 3, seed):
-        probe = fit_probe(
-            rows[train], targets[train], classes, task=task, groups=groups[train], l2=l2, seed=seed
-        )
-        l2 = probe.l2
-        right[held] = task.rightness(probe.logits(rows[held]), targets[held])
-    return right

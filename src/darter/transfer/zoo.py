@@ -1,6 +1,7 @@
 """Pretrained nets to start from.
 
 zoo.load()                               EfficientNet-Lite0; its weights come with the package
+zoo.load("auto")                         the same; `choose_backbone` says whether another pays
 zoo.load("efficientnet_lite2")           Lite1 and Lite2 do, too
 zoo.load("resnet50")                     any timm name, weights from the hub
 zoo.load("torchvision/resnet18")         a torchvision name
@@ -23,6 +24,7 @@ from darter.transfer.blocks import cut
 from darter.transfer.weights import fill, read_state
 
 DEFAULT = "efficientnet_lite0"
+AUTO = "auto"  # the default, or what `choose_backbone` finds to be better
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def names(contains: str = "") -> list[str]:
 
 
 def offline_names() -> list[str]:
-    """Names whose pretrained weights are on this computer."""
+    """Names whose pretrained weights are on this computer, the default first."""
     return [*(name for name, lite in LITES.items() if lite.installed), *hub.cached_names()]
 
 
@@ -88,6 +90,7 @@ def load(name: str = DEFAULT, weights: str | Path | None = None) -> Backbone:
     Raises OptionError for an unknown name (with the nearest ones) and DataError for weights that
     do not fit, or for a hub that does not answer (with the names that need no hub).
     """
+    name = DEFAULT if name == AUTO else name
     if name in LITES:
         return _load_lite(name, weights)
     if name.startswith("torchvision/"):
@@ -101,7 +104,11 @@ def check(name: str, weights: str | Path | None = None) -> None:
 
     if weights is not None and not Path(weights).is_file():
         raise DataError(f"the weights {weights} are not there; give a .safetensors or .pth file.")
-    if name not in LITES and not name.startswith("torchvision/") and not timm.is_model(name):
+    if (
+        name not in (AUTO, *LITES)
+        and not name.startswith("torchvision/")
+        and not timm.is_model(name)
+    ):
         raise OptionError(_unknown(name))
 
 
