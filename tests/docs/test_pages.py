@@ -4,7 +4,9 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 import typer
@@ -139,6 +141,23 @@ def test_python_of_pages_runs(page, folder, tmp_path, monkeypatch):
             server.server_close()
 
 
+def broken(site: Path) -> Iterator[tuple[str, str]]:
+    """(page, link) of links within the site to a file or a heading that is not there."""
+    texts = {page: page.read_text() for page in site.resolve().rglob("*.html")}
+    headings = {page: set(re.findall(r'id="([^"]+)"', text)) for page, text in texts.items()}
+    for page, text in texts.items():
+        for link in re.findall(r'(?:href|src)="?([^"\s>]+)', text):
+            if re.match(r"[a-z]+:", link):
+                continue
+            name, _, heading = unquote(link).partition("#")
+            parts = name.split("?")[0]
+            start = site.resolve() if parts.startswith("/") else page.parent
+            target = (start / parts.lstrip("/")).resolve() if parts else page
+            target = target / "index.html" if target.is_dir() else target
+            if not target.exists() or not {heading} <= headings.get(target, {heading}) | {""}:
+                yield page.name, link
+
+
 @pytest.mark.slow
 def test_the_site_builds_without_a_warning(tmp_path):
     pytest.importorskip("mkdocs", reason="mkdocs is not installed (docs/requirements.txt)")
@@ -148,6 +167,7 @@ def test_the_site_builds_without_a_warning(tmp_path):
     assert done.returncode == 0, done.stderr
     commands = (tmp_path / "reference" / "commands.html").read_text()
     assert all(f"darter {name}" in commands for name in COMMANDS)
+    assert not [*broken(tmp_path)]
     for page in tmp_path.rglob("*.html"):  # nothing is fetched when it is read
         assert not re.search(r'<(script|link|img)[^>]*(src|href)="https?://', page.read_text()), (
             page
