@@ -3,9 +3,11 @@
 import csv
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 
@@ -66,3 +68,23 @@ def test_predict_and_evaluate_take_the_model(run):
     assert set(row["label"].split("|")) <= {*COLORS, ""}
     done = darter("evaluate", run / "model.onnx", run.parent / "list.csv")
     assert done.returncode == 0 and "Mean average precision" in done.stdout
+
+
+def test_a_killed_run_is_resumed_to_the_same_bits(run, tmp_path):
+    out = tmp_path / "killed"
+    command = ["-m", "darter", "train", run.parent / "list.csv", "--out", out, *QUICK]
+    process = subprocess.Popen([sys.executable, *map(str, command)], stdout=subprocess.DEVNULL)
+    metrics = out / "metrics.jsonl"
+    while not metrics.exists() or len(metrics.read_text().splitlines()) < 2:  # an epoch is done
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert not (out / "model.onnx").exists()
+    assert darter("train", "--resume", out).returncode == 0
+    assert weights(out) == weights(run)
+
+
+def weights(folder: Path) -> dict[str, bytes]:
+    model = onnx.load(folder / "model.onnx")
+    return {each.name: each.SerializeToString() for each in model.graph.initializer}
