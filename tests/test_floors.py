@@ -15,7 +15,7 @@ FLOORS = {
     "conv": 2, "picture": 2,
     "dataset": 3, "net": 3,
     "model": 4, "arrange": 4, "precision": 4,
-    "noise": 5, "transfer": 5,
+    "noise": 5, "transfer": 5, "quantize": 5,
     "train": 6,
     "doctor": 7, "bench": 7, "report": 7, "distributed": 7, "detect": 7, "caption": 7,
     "job": 8, "serve": 8,
@@ -25,7 +25,7 @@ FLOORS = {
 SAME_FLOOR_ALLOWED = {("files", "errors"), ("files", "names")}
 PACKAGE = Path(darter.__file__).parent
 WITHOUT_TORCH = ("errors", "extras", "markup", "names", "files", "locks", "machine", "kernels",
-                 "conv", "picture", "dataset", "net", "model", "bench", "report", "api",
+                 "conv", "picture", "dataset", "net", "model", "quantize", "bench", "report", "api",
                  "cli")  # fmt: skip
 
 

@@ -39,6 +39,7 @@ COMMANDS = {
         "darter.cli.factorize:factorize",
         "Rewrite a trained model smaller and faster.",
     ),
+    "quantize": ("darter.cli.quantize:quantize", "Write a trained model in 8 bits."),
     "bench": ("darter.cli.bench:bench", "Measure this machine against today's libraries."),
     "report": ("darter.cli.report:report", "Write the page of a training run again."),
 }

@@ -36,6 +36,23 @@ def wilson(successes: int, n: int, z: float = NORMAL_95) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def paired_interval(differences: ArrayLike, z: float = NORMAL_95) -> tuple[float, float]:
+    """95% interval of the mean of paired differences (n,), each within [-1, 1].
+
+    Of answers that are right or wrong: of the difference of two accuracies on the same pictures.
+    It is wider than 0 where no picture differs. Without pictures it is (-1, 1).
+    Source: Bonett & Price, "Adjusted Wald confidence interval for a difference of binomial
+    proportions based on paired data", JEBS 37 (2012).
+    """
+    values = np.asarray(differences, np.float64)
+    if not len(values):
+        return -1.0, 1.0
+    n = len(values) + 2  # as if one more picture had differed each way
+    middle = values.sum() / n
+    half = z * np.sqrt(max((np.square(values).sum() + 2) / n - middle**2, 0.0) / n)
+    return float(max(-1.0, middle - half)), float(min(1.0, middle + half))
+
+
 def confusion_matrix(labels: ArrayLike, predicted: ArrayLike, classes: int) -> NDArray[np.int64]:
     """Counts (classes, classes): rows are the true class, columns the predicted one."""
     labels, predicted = np.asarray(labels, np.int64), np.asarray(predicted, np.int64)
