@@ -144,8 +144,10 @@ def _split(wanted: Wanted, name: str, size: int) -> Way | None:
 
 
 def fewer_channels(wanted: Wanted) -> Way | None:
-    """The smallest share whose net is as wished; the largest that can be dropped, if none is."""
-    low, high, best = 0, len(DROPPED), None
+    """The smallest share whose net is as wished; the largest that was tried, if none is."""
+    low, high = 0, len(DROPPED)
+    nearest: Way | None = None
+    found: Way | None = None
     while low < high:
         middle = (low + high) // 2
         share = DROPPED[middle]
@@ -153,17 +155,16 @@ def fewer_channels(wanted: Wanted) -> Way | None:
             net = prune(_trainable(wanted.net), wanted.pictures[:2].float(), share)
         except UnsupportedError as error:
             wanted.say(str(error))
-            return best
+            break
         assert isinstance(net, Classifier)
         net.eval().requires_grad_(False)
-        best = Way(
-            "fewer channels", f"{share:.0%} of each layer's channels dropped", net, wanted.size
-        )
+        what = f"{share:.0%} of each layer's channels dropped"
+        nearest = Way("fewer channels", what, net, wanted.size)
         if wanted.fits(net, wanted.size):
-            high = middle
+            found, high = nearest, middle
         else:
             low = middle + 1
-    return best
+    return found or nearest
 
 
 def _trainable(net: Classifier) -> Classifier:
