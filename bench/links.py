@@ -1,11 +1,13 @@
 """Two processes in network namespaces of their own, with a link of a given rate between them.
 
     sudo python bench/links.py --rates 1000 100        # Mbit/s; Linux, needs ip and tc (iproute2)
-    sudo python bench/links.py --rates 100 --cut       # the link is cut after some steps
+    sudo python bench/links.py --rates 100 --delay 20  # ms, one way
+    sudo python bench/links.py --rates 100 --cut sync  # the link is cut after some steps
 
 Prints pictures per second of each scheme beside the forecast from the measured link, and what
-"auto" took. Delay needs the kernel's netem, which many small machines lack: rates only. Each
-process has one thread, so a machine of two cores shows the cost of links, not that of machines.
+"auto" took. Each process is held to one core, with its loader, so that they are in nobody's way; a
+machine of two cores shows the cost of links, not the gain of machines. Delay needs no netem in the
+kernel: packets pass through a process that holds them back.
 """
 
 import argparse
@@ -15,6 +17,7 @@ import subprocess
 import sys
 import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 SPACES = ("darter-a", "darter-b")
@@ -26,12 +29,20 @@ def ip(*words: str) -> None:
     subprocess.run(["ip", *words], check=True)
 
 
-def connect(mbit: int) -> None:
-    """Two namespaces with a cable whose ends pass so many Mbit/s."""
+def connect(mbit: int, delay: float) -> subprocess.Popen[bytes] | None:
+    """Two namespaces with a cable whose ends pass so many Mbit/s; what holds packets back."""
     for space in SPACES:
         ip("netns", "add", space)
-    ip("link", "add", "darter0", "netns", SPACES[0], "type", "veth", "peer", "darter0",
-       "netns", SPACES[1])  # fmt: skip
+    relay = None
+    if delay:
+        relay = subprocess.Popen(
+            [sys.executable, Path(__file__).with_name("delay.py"), str(delay), *SPACES],
+            stdout=subprocess.PIPE,
+        )
+        assert relay.stdout and relay.stdout.readline()  # the devices are there
+    else:
+        ip("link", "add", "darter0", "netns", SPACES[0], "type", "veth", "peer", "darter0",
+           "netns", SPACES[1])  # fmt: skip
     for space, address in zip(SPACES, ADDRESSES, strict=True):
         inside = ("netns", "exec", space)
         ip(*inside, "ip", "link", "set", "lo", "up")
@@ -39,6 +50,7 @@ def connect(mbit: int) -> None:
         ip(*inside, "ip", "link", "set", "darter0", "up")
         ip(*inside, "tc", "qdisc", "add", "dev", "darter0", "root", "tbf", "rate", f"{mbit}mbit",
            "burst", "256kb", "latency", "100ms")  # fmt: skip
+    return relay
 
 
 def disconnect() -> None:
@@ -60,6 +72,8 @@ def start(rank: int, schemes: list[str]) -> subprocess.Popen[str]:
 
 def process(schemes: list[str]) -> None:
     """What runs in a namespace: rank 0 trains by each scheme and prints a line of JSON for it."""
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[int(os.environ["RANK"]) % len(cores)]})
     from darter.distributed import Team, TorchrunCrew, WorkerError, is_member, serve
 
     if is_member():
@@ -76,7 +90,7 @@ def process(schemes: list[str]) -> None:
         except WorkerError as error:
             spent = time.monotonic() - started
             print(json.dumps({"scheme": scheme, "error": str(error), "seconds": spent}), flush=True)
-            os._exit(0)
+            break
         print(json.dumps({"scheme": scheme, "speed": speed, **team.record}), flush=True)
     crew.close()
 
@@ -128,8 +142,11 @@ def table(mbit: int, lines: list[dict[str, Any]]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rates", type=int, nargs="+", default=[1000, 100], help="Mbit/s")
-    parser.add_argument("--schemes", nargs="+", default=["auto", "sync", "local", "pipeline"])
-    parser.add_argument("--cut", action="store_true", help="cut the link while sync trains")
+    parser.add_argument(
+        "--schemes", nargs="+", default=["auto", "sync", "sync16", "local", "pipeline"]
+    )
+    parser.add_argument("--delay", type=float, default=0, help="ms, one way")
+    parser.add_argument("--cut", nargs=1, metavar="SCHEME", help="cut the link while it trains")
     parser.add_argument("--process", nargs="*", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.process is not None:
@@ -137,11 +154,13 @@ def main() -> None:
         return
     for mbit in given.rates:
         disconnect()
-        connect(mbit)
+        relay = connect(mbit, given.delay)
         try:
-            run(mbit, ["sync"] if given.cut else given.schemes, cut=given.cut)
+            run(mbit, given.cut or given.schemes, cut=given.cut is not None)
         finally:
             disconnect()
+            if relay:
+                relay.kill()
 
 
 def run(mbit: int, schemes: list[str], *, cut: bool) -> None:
@@ -157,7 +176,11 @@ def run(mbit: int, schemes: list[str], *, cut: bool) -> None:
                 print("the link is cut", flush=True)
                 started = time.monotonic()
             elif cut:
-                print(f"after {time.monotonic() - started:.0f} s: {lines[-1]}")
+                print(f"after {time.monotonic() - started:.0f} s: {lines[-1]}", flush=True)
+        if cut:
+            for rank, one in enumerate(processes):
+                one.wait(60)
+                print(f"process {rank} ended after {time.monotonic() - started:.0f} s")
         if not cut:
             table(mbit, lines)
     finally:

@@ -4,9 +4,12 @@ import multiprocessing
 import os
 import pickle
 import signal
+import threading
+import time
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from multiprocessing.managers import AutoProxy, BaseManager, Token
+from pathlib import Path
 
 import torch.distributed as dist
 
@@ -74,8 +77,12 @@ class Processes:
         code = self.running[number].exitcode
         return "" if code is None else f"exit code {code}"
 
-    def recruits(self) -> list[int]:
-        return [m for m in self.running if self.store.check([f"ready/{m}"]) and not self.fate(m)]
+    def give_up(self, number: int) -> None:
+        self.running[number].kill()
+
+    def recruits(self, members) -> list[int]:
+        new = [m for m in self.running if m not in members and not self.fate(m)]
+        return [m for m in new if self.store.check([f"ready/{m}"])]
 
     def servers(self) -> "LocalServers":
         return self._servers
@@ -86,6 +93,8 @@ class Processes:
     def dismiss(self) -> None:
         for process in self.running.values():
             process.join(10)
+            process.kill()  # one that was stopped, say
+            process.join()
         self.ended = {m: p.exitcode for m, p in self.running.items()}
         self.running = {}
 
@@ -94,6 +103,24 @@ class Processes:
 
 class Manager(BaseManager):
     """Keeps parameter servers in a process of its own."""
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def kill(self) -> None:
+        self._process.kill()
+
+
+def end_with(parent: int) -> None:
+    """End this process when another has ended, as Ray's do."""
+
+    def watch():
+        while Path(f"/proc/{parent}").exists():
+            time.sleep(0.5)
+        os._exit(0)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 Manager.register("Server", Server)
@@ -129,9 +156,12 @@ class LocalServers:
 
     def make(self, parts, recipe, workers) -> list[str]:
         self.known.clear()
+        for manager in self.managers:
+            manager.kill()
+        self.managers.clear()
         for part in parts:
             manager = Manager(address=(LOOPBACK, 0), ctx=SERVER)
-            manager.start()
+            manager.start(end_with, (os.getpid(),))
             self.managers.append(manager)
             server = manager.Server(part, recipe, workers)
             host, port = manager.address

@@ -34,6 +34,16 @@ def test_steps_are_those_of_one_process(recipe):
     assert set(team.crew.ended.values()) == {0}
 
 
+def test_gradients_in_two_bytes_are_nearly_the_same():
+    recipe = PLAIN.replace(epochs=1)
+    alone, team = weights(trained(recipe)), Team(Processes(1), "sync16")
+    together = weights(trained(recipe, team))
+    changed = [n for n in alone if not torch.equal(alone[n], together[n])]
+    assert changed, "gradients were rounded"
+    for name in changed:
+        torch.testing.assert_close(together[name], alone[name], rtol=2e-2, atol=2e-3)
+
+
 class Event:
     """Does something once, when a step is done."""
 

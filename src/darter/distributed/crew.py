@@ -1,5 +1,6 @@
 """What starts members and knows how they are: torchrun or Ray."""
 
+from collections.abc import Collection
 from typing import Protocol
 
 from darter.distributed.job import Job
@@ -27,8 +28,11 @@ class Crew(Protocol):
     def fate(self, member: int) -> str:
         """Why a member has ended, or "" while it has not, as far as is known."""
 
-    def recruits(self) -> list[int]:
-        """New members that follow the job by now, in place of those who were lost."""
+    def give_up(self, member: int) -> None:
+        """Go on without a member: it is ended, in case it only seemed to be."""
+
+    def recruits(self, members: Collection[int]) -> list[int]:
+        """New ones beside these that follow the job by now, in place of those who were lost."""
 
     def servers(self) -> Servers:
         """Where parameter servers run. OptionError where they cannot."""

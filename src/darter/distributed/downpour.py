@@ -4,8 +4,9 @@ Source: Dean et al., "Large scale distributed deep networks", 2012 (Downpour SGD
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from operator import methodcaller
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from darter.cluster import first_line
 from darter.dataset import Batch
 from darter.distributed.feed import Feed
 from darter.distributed.joined import JoinedStep
-from darter.distributed.servers import Group, Server, arrays, divided
+from darter.distributed.servers import Group, Server, Servers, arrays, divided
 from darter.distributed.shares import every_nth
 from darter.noise import copy_into
 from darter.train import Diverged, Lost, Outcome, Step
@@ -62,16 +63,19 @@ class DownpourStep(JoinedStep):
             max(SERVERS, self.team.crew.machines()),
         )
         self._names = servers.make(parts, self.recipe, len(self.team.members))
-        self._servers = [servers.find(name) for name in self._names]
+        self._find(servers, self._names)
         state = self._own_state()
-        for part, server in zip(parts, self._servers, strict=True):
-            own = {
-                key: {n: value for n, value in state[key].items() if n in part.names}
-                for key in ("learned", "average", "optimizer")
-            }
-            server.load({**own, "updates": state["updates"]}, self._version, self._steps)
+        self._each(lambda server: self._load(server, state))
         if self._going:
             self.welcome()
+
+    def _load(self, server: Server, state: Mapping[str, Any]) -> None:
+        names = server.names()
+        own = {
+            key: {n: value for n, value in state[key].items() if n in names}
+            for key in ("learned", "average", "optimizer")
+        }
+        server.load({**own, "updates": state["updates"]}, self._version, self._steps)
 
     def welcome(self) -> None:
         """Tell the workers, new ones too, where the servers are."""
@@ -146,7 +150,7 @@ class DownpourStep(JoinedStep):
         self.link.rank = command["members"].index(self.link.member)
         self.link.size = len(command["members"])
         self.lane = (self.link.member,)
-        self._servers = [self.servers.find(name) for name in command["servers"]]
+        self._find(self.servers, command["servers"])
         self._over = False
         feed.open(0)
         number = 0
@@ -155,7 +159,7 @@ class DownpourStep(JoinedStep):
                 self._pull()
                 super().__call__(feed.take_on(), number, FOREVER)
             except Diverged as error:
-                self._servers[0].report(str(error))
+                self._each(methodcaller("report", str(error)))
                 return
             number += 1
 
@@ -193,6 +197,16 @@ class DownpourStep(JoinedStep):
         return {name: values[name] for name in names if name in values}
 
     # Both.
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _find(self, servers: Servers, names: Sequence[str]) -> None:
+        self._names_of.clear()
+        try:
+            self._servers = [servers.find(name) for name in names]
+        except Exception as error:  # of whatever would carry calls to them
+            raise Lost(f"a parameter server is lost: {first_line(error)}") from error
 
     def _each(self, ask: Callable[[Server], Any]) -> list[Any]:
         """The answers of all servers, which are asked at the same time."""

@@ -6,7 +6,7 @@ and against real runs.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from darter.distributed.local import MOST_ROUND, round_length
 
@@ -54,6 +54,11 @@ def sync(m: Measured, n: int) -> float:
     return m.pictures / (spent + m.exchanges * (n - 1) * m.latency)
 
 
+def sync16(m: Measured, n: int) -> float:
+    """As `sync`, with gradients of two bytes."""
+    return sync(replace(m, size=m.size // 2), n)
+
+
 def rounds(m: Measured, n: int) -> int:
     """H of local rounds."""
     return round_length(ring(m, n, m.size), m.step)
@@ -83,6 +88,7 @@ def pipeline(m: Measured, n: int) -> float:
 FORECASTS: dict[str, Callable[[Measured, int], float]] = {
     "alone": alone,
     "sync": sync,
+    "sync16": sync16,
     "local": local,
     "async": downpour,
     "pipeline": pipeline,

@@ -1,8 +1,10 @@
 """What a member needs to train along, and how it does."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
+from darter.cluster import first_line
 from darter.dataset import PictureCache
 from darter.distributed.feed import Feed
 from darter.distributed.joined import JoinedStep, is_of_the_network
@@ -46,12 +48,12 @@ def follow(job: Job, link: Link, threads: int | str) -> None:
     """Train along as a member, until the chief ends it."""
     device = choose_device(job.training.recipe.device)
     training = replace(job.training, device=device, cache=PictureCache())
-    with computing(device, threads):
+    with computing(device, threads), ExitStack() as steps:
         move(training.model, device, training.recipe.channels_last)
         prepare(training.model, training.strategy)
         training.model.dropout.p = training.strategy.dropout
         if job.scheme != AUTO:
-            step, feed = _joining(job, training, link, job.scheme)
+            step, feed = _joining(job, training, link, job.scheme, steps)
         belongs = False  # to the group; a new member waits until it is called
         link.store.set(f"ready/{link.member}", "")
         while (command := link.next())["do"] != "end":
@@ -61,7 +63,7 @@ def follow(job: Job, link: Link, threads: int | str) -> None:
                         link.join(command["generation"], command["members"])
                         measure_link(link)
                     case "scheme":
-                        step, feed = _joining(job, training, link, command["name"])
+                        step, feed = _joining(job, training, link, command["name"], steps)
                     case "regroup":
                         if link.member in command["members"]:
                             link.join(command["generation"], command["members"])
@@ -82,12 +84,15 @@ def follow(job: Job, link: Link, threads: int | str) -> None:
                     link.complain(f"{type(error).__name__}: {error}")
                     raise
                 link.leave()
-                link.wait_to_be_called()
+                link.wait_to_be_called(first_line(error))
                 belongs = False  # until the chief says who goes on
 
 
-def _joining(job: Job, training: Training, link: Link, scheme: str) -> tuple[JoinedStep, Feed]:
+def _joining(
+    job: Job, training: Training, link: Link, scheme: str, steps: ExitStack
+) -> tuple[JoinedStep, Feed]:
     step = SCHEMES[scheme](training, job.plan, link)
+    steps.callback(step.close)
     step.servers = job.servers
     loader = training.loader(job.plan.class_balance, step.divide(link))
     return step, Feed(loader, training.recipe.accumulate)

@@ -82,6 +82,9 @@ class JoinedStep(Step):
         """A member's part of a command."""
         self(feed.take(), command["number"], command["steps"])
 
+    def close(self) -> None:
+        """The training is over, in this process."""
+
 
 def is_of_the_network(error: BaseException) -> bool:
     """True where others or the way to them failed, not this process."""

@@ -7,8 +7,6 @@ go through a process group, which is made anew whenever members come or go.
 import io
 import json
 import os
-import threading
-import time
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -16,7 +14,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-BEAT_SECONDS = 1.0
+from darter.distributed.pulse import Pulse
+
 POLL_SECONDS = 5.0
 
 
@@ -33,10 +32,9 @@ class Link:
         self.rank, self.size, self.generation = 0, 1, 0
         self.members: list[int] = [0]
         self.said = self._heard = 0  # numbers of the next commands to give and to hear
-        self._over = threading.Event()
         if interface:
             os.environ["GLOO_SOCKET_IFNAME"] = interface
-        threading.Thread(target=self._beat, name="darter beat", daemon=True).start()
+        self.pulse = Pulse(store, member)
 
     # Commands.
 
@@ -52,7 +50,10 @@ class Link:
         self._heard = number
 
     def next(self) -> dict[str, Any]:
-        """Wait for the next command, however long it takes while the store is there."""
+        """Wait for the next command, however long it takes while the store is there.
+
+        Where it is not, the chief is gone, and that is the end.
+        """
         key = f"said/{self._heard}"
         while True:
             try:
@@ -60,6 +61,8 @@ class Link:
                 break
             except dist.DistStoreError:
                 continue
+            except dist.DistNetworkError:
+                return {"do": "end"}
         self._heard += 1
         return json.loads(self.store.get(key))
 
@@ -98,22 +101,7 @@ class Link:
         dist.broadcast(content, source)
         return torch.load(io.BytesIO(content.numpy().tobytes()), weights_only=True)
 
-    # Signs of life.
-
-    def _beat(self) -> None:
-        with suppress(RuntimeError):  # the store is gone: the run is over
-            store = self.store.clone()
-            while not self._over.wait(BEAT_SECONDS):
-                store.add(f"beat/{self.member}", 1)
-
-    def silent(self, members: list[int], seconds: float) -> list[int]:
-        """Those of the members of whom nothing is heard for so long."""
-        before = {m: self.store.add(f"beat/{m}", 0) for m in members}
-        waiting, until = set(members), time.monotonic() + seconds
-        while waiting and time.monotonic() < until:
-            time.sleep(BEAT_SECONDS / 4)
-            waiting -= {m for m in waiting if self.store.add(f"beat/{m}", 0) != before[m]}
-        return sorted(waiting)
+    # What goes wrong.
 
     def complain(self, what: str) -> None:
         """Leave word of what went wrong here, for the chief to read."""
@@ -124,15 +112,20 @@ class Link:
         key = f"trouble/{member}"
         return self.store.get(key).decode() if self.store.check([key]) else ""
 
-    def wait_to_be_called(self) -> None:
+    def wait_to_be_called(self, why: str) -> None:
         """Leave word that this member does nothing since a call to another failed."""
         with suppress(RuntimeError):
-            self.store.set(f"idle/{self.member}", "")
+            self.store.set(f"idle/{self.member}", why)
 
-    def idle(self, member: int) -> bool:
-        """Whether a member has left such word since this was last asked."""
-        return self.store.delete_key(f"idle/{member}")
+    def idle(self, member: int) -> str:
+        """Why a member does nothing, where it has left such word since this was last asked."""
+        key = f"idle/{member}"
+        if not self.store.check([key]):
+            return ""
+        why = self.store.get(key).decode()
+        self.store.delete_key(key)
+        return why
 
     def close(self) -> None:
-        self._over.set()
+        self.pulse.stop()
         self.leave()

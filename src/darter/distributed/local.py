@@ -16,7 +16,7 @@ from darter.dataset import Batch
 from darter.distributed.feed import Feed
 from darter.distributed.joined import JoinedStep
 from darter.distributed.shares import every_nth
-from darter.train import Outcome
+from darter.train import Diverged, Outcome
 
 SHARE = 0.1  # of the time that exchanging may take; H follows from it
 MOST_ROUND = 64  # steps alone
@@ -79,9 +79,13 @@ class LocalStep(JoinedStep):
         self._since, self._alone = time.monotonic(), self._left
 
     def obey(self, command: dict[str, Any], feed: Feed) -> None:
-        for k in range(command["count"]):
-            number = command["number"] + k * self.link.size
-            super().__call__(feed.take_on(), number, command["steps"])
+        try:
+            for k in range(command["count"]):
+                number = command["number"] + k * self.link.size
+                super().__call__(feed.take_on(), number, command["steps"])
+        except Diverged:  # all are to know, and none is to wait
+            with torch.no_grad():
+                self._floats[0].fill_(float("nan"))
         self.average_all()
 
     def settle(self) -> None:
@@ -110,9 +114,18 @@ class LocalStep(JoinedStep):
     @torch.no_grad()
     def average_all(self) -> None:
         """Everybody's weights and statistics become their mean."""
+        self.place(self._mean())
+
+    def _mean(self) -> Tensor:
+        """Of everybody's weights. Diverged where one's are no numbers, on all."""
         flat = torch.cat([value.reshape(-1).float() for value in self._floats])
         dist.all_reduce(flat)
-        self.place(flat / self.link.size)
+        if not torch.isfinite(flat.sum()):
+            raise Diverged(
+                f"weights of a worker are no numbers with learning_rate {self.learning_rate:g}; "
+                "choose a smaller one"
+            )
+        return flat / self.link.size
 
     def place(self, flat: Tensor) -> None:
         at = 0
@@ -139,9 +152,7 @@ class DiLoCoStep(LocalStep):
 
     @torch.no_grad()
     def average_all(self) -> None:
-        flat = torch.cat([value.reshape(-1).float() for value in self._floats])
-        dist.all_reduce(flat)
-        change = self._anchor - flat / self.link.size
+        change = self._anchor - self._mean()
         self._speed.mul_(self.MOMENTUM).add_(change)
         self._anchor.sub_(change + self.MOMENTUM * self._speed, alpha=self.RATE)
         self.place(self._anchor)

@@ -15,7 +15,7 @@ class RayServers:
     """See `darter.distributed.servers.Servers`. nodes: Ray's ids of the machines."""
 
     nodes: Sequence[str]
-    names: list[str] = field(default_factory=list)
+    actors: dict[str, Any] = field(default_factory=dict)  # of the chief, with which they end
     made: int = 0
 
     def make(self, parts: Sequence[Part], recipe: Recipe, workers: int) -> list[str]:
@@ -27,12 +27,9 @@ class RayServers:
             self.made += 1
             place = NodeAffinitySchedulingStrategy(self.nodes[k % len(self.nodes)], soft=True)
             name = f"parameters-{self.made}"
-            actor = ray.remote(Server).options(
-                name=name, num_cpus=0, scheduling_strategy=place, lifetime="detached"
-            )
-            actor.remote(part, recipe, workers)
-            self.names.append(name)
-        return list(self.names)
+            hire = ray.remote(Server).options(name=name, num_cpus=0, scheduling_strategy=place)
+            self.actors[name] = hire.remote(part, recipe, workers)
+        return list(self.actors)
 
     def find(self, name: str) -> Server:
         import ray
@@ -42,12 +39,12 @@ class RayServers:
     def close(self) -> None:
         import ray
 
-        for name in self.names:
-            try:
-                ray.kill(ray.get_actor(name))
-            except ValueError:  # it has ended already
-                continue
-        self.names = []
+        for actor in self.actors.values():
+            ray.kill(actor)
+        self.actors = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "actors": {}}  # members find them by name
 
 
 class _Remote:

@@ -5,6 +5,7 @@ Ray places them, says when and why one ended, and starts new ones in place of lo
 
 import os
 import socket
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -24,10 +25,12 @@ from darter.distributed.job import Job, follow
 from darter.distributed.link import Link
 from darter.distributed.measuring import measure_link
 from darter.distributed.ray_servers import RayServers
+from darter.distributed.team import WorkerError
 from darter.errors import OptionError
 from darter.machine import available_cpus
 
 PROBE_SECONDS = 60.0
+ANSWER_SECONDS = 300.0  # of a measurement; a member has to load PyTorch and the net
 
 
 class Member:
@@ -44,9 +47,11 @@ class Member:
     def measure(self, number: int, members: list[int], store: tuple[str, int], own: str) -> None:
         """Take part in `measure_link`."""
         link = self._link(number, store, own, PROBE_SECONDS)
-        link.join(0, members)
-        measure_link(link)
-        link.close()
+        try:
+            link.join(0, members)
+            measure_link(link)
+        finally:
+            link.close()
 
     def _link(self, number: int, store: tuple[str, int], own: str, patience: float) -> Link:
         client = dist.TCPStore(*store, is_master=False, timeout=timedelta(seconds=60))
@@ -121,7 +126,7 @@ class RayCrew:
         while len(self.hands) < self.wanted:
             self._hire()
         return [
-            (hand.node[2], self.ray.get(hand.actor.step.remote(work, self._cores(number))))
+            (hand.node[2], self._answers([hand.actor.step.remote(work, self._cores(number))])[0])
             for number, hand in self.hands.items()
         ]
 
@@ -135,11 +140,21 @@ class RayCrew:
             hand.actor.measure.remote(number, members, where, self._address(hand))
             for number, hand in self.hands.items()
         ]
-        link.join(0, members)
-        found = measure_link(link)
-        self.ray.get(theirs)
-        link.close()
+        try:
+            link.join(0, members)
+            found = measure_link(link)
+            self._answers(theirs)
+        except RuntimeError as error:
+            raise WorkerError(f"the links could not be measured: {first_line(error)}") from error
+        finally:
+            link.close()
         return found
+
+    def _answers(self, asked: list[Any]) -> list[Any]:
+        try:
+            return self.ray.get(asked, timeout=ANSWER_SECONDS)
+        except self.ray.exceptions.RayError as error:
+            raise WorkerError(f"a worker could not be measured: {first_line(error)}") from error
 
     def _new_link(self, patience: float) -> Link:
         server = listen(self.own)
@@ -179,14 +194,17 @@ class RayCrew:
             return first_line(error)
         return "it has ended" if hand.working else ""
 
-    def recruits(self) -> list[int]:
+    def give_up(self, member: int) -> None:
+        self.ray.kill(self.hands.pop(member).actor)
+
+    def recruits(self, members: Collection[int]) -> list[int]:
         """Those who are ready; one is hired for each that is missing."""
-        gone = [m for m in self.hands if self.fate(m)]
-        for number in gone:
+        new = [m for m in self.hands if m not in members]
+        for number in [m for m in new if self.fate(m)]:
             del self.hands[number]
         for _ in range(self.wanted - len(self.hands)):
             self._send(self._hire())
-        return [m for m in self.hands if self._store.check([f"ready/{m}"])]
+        return [m for m in new if m in self.hands and self._store.check([f"ready/{m}"])]
 
     def servers(self) -> RayServers:
         return self._servers
@@ -196,6 +214,7 @@ class RayCrew:
 
     def dismiss(self) -> None:
         """Members end the job by the chief's word; who does not within seconds is ended."""
+        self._servers.close()
         working = [hand.working for hand in self.hands.values() if hand.working]
         _, late = (
             self.ray.wait(working, num_returns=len(working), timeout=10) if working else ((), ())

@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from darter.train import Task as Training
 PATIENCE = 30.0  # seconds that a member may be behind the others before it counts as lost
 READY_SECONDS = 120.0  # for a member to load PyTorch, the net and the job
 SILENT_SECONDS = 5.0
+SILENCE = f"nothing was heard of it for {SILENT_SECONDS:.0f} s"
 MOST_FAILURES = 3  # without a step in between
 
 
@@ -37,8 +38,9 @@ class Team:
         self.crew, self.scheme = crew, scheme
         self.events: list[str] = []  # who was lost and who joined
         self.record: dict[str, Any] = {}  # what a scheme has counted
-        self._failures = self._generation = 0
+        self._failures = self._generation = self._calls = 0
         self._speed: Speed | None = None
+        self._close_step: Callable[[], None] = lambda: None
         self._ended = True
 
     def threads(self, recipe: Recipe) -> int | str:
@@ -66,6 +68,7 @@ class Team:
                 return training.alone(plan)
             self.link.announce("scheme", name=scheme)
         self.step = SCHEMES[scheme](training, plan, self.link, self)
+        self._close_step = self.step.close
         self.regroup()
         if not self.step.grouped:
             return self.step, Ticks(self, plan.steps_per_epoch * training.recipe.accumulate)
@@ -76,6 +79,7 @@ class Team:
         if self._ended:
             return
         self._ended = True
+        self._close_step()
         self.link.leave()  # frees members that wait for this process
         self.link.announce("end")
         self.crew.dismiss()
@@ -130,23 +134,24 @@ class Team:
         self.regroup()
 
     def went_well(self) -> None:
-        self._failures = 0
+        self._failures = self._calls = 0
 
     def admit(self) -> None:
         """Let new members in, where there are any."""
-        found = [m for m in self.crew.recruits() if m not in self.members]
-        if found:
+        if found := self.crew.recruits(self.members):
             self.members = sorted({*self.members, *found})
             self.note(f"{count(len(found))} joined; {count(len(self.members) + 1)} train now")
             self.step.welcome()
 
     def look(self) -> None:
         """Leave out members that have ended, and call those that wait, where none needs others."""
+        suspects = [m for m in self.members if self.link.pulse.silence(m) > SILENT_SECONDS]
+        silent = self.link.pulse.silent(suspects, SILENT_SECONDS)
         for member in list(self.members):
-            if self.link.complaint(member) or self.crew.fate(member):
-                self._drop(member, "")
-        if [member for member in self.members if self.link.idle(member)]:
-            self.step.welcome()
+            if member in silent or self.link.complaint(member) or self.crew.fate(member):
+                self._drop(member, SILENCE)
+        if waiting := [(m, why) for m in self.members if (why := self.link.idle(m))]:
+            self._call(*waiting[0])
         until = time.monotonic() + READY_SECONDS
         self.admit()
         while not self.members:
@@ -154,6 +159,16 @@ class Team:
                 raise WorkerError("no worker is left, and no new one came in time.")
             time.sleep(0.5)
             self.admit()
+
+    def _call(self, member: int, why: str) -> None:
+        """Have members go on that wait since a call of theirs failed; not for ever."""
+        self._calls += 1
+        if self._calls > MOST_FAILURES:
+            raise WorkerError(
+                f"worker {member} on {self.crew.place(member)} was called {MOST_FAILURES} times "
+                f"and did not get on: {why}"
+            )
+        self.step.welcome()
 
     def summary(self) -> dict[str, Any]:
         """For the record of the run."""
@@ -169,19 +184,20 @@ class Team:
         until = time.monotonic() + READY_SECONDS
         while waiting := [m for m, key in keys.items() if not self.link.store.check([key])]:
             late = time.monotonic() > until
-            gone = [m for m in waiting if late or self.link.complaint(m) or self.crew.fate(m)]
-            for member in gone:
-                self._drop(member, "it was not ready in time" if late else "")
-                del keys[member]
+            for member in waiting:
+                silent = self.link.pulse.silence(member) > PATIENCE
+                if silent or late or self.link.complaint(member) or self.crew.fate(member):
+                    self._drop(member, "it was not ready in time")
+                    del keys[member]
             time.sleep(0.05)
 
     def _drop_lost(self, error: BaseException | None) -> None:
         self._failures += 1
         self.link.leave()  # so that those who wait for this process know
-        silent = self.link.silent(self.members, SILENT_SECONDS)
+        silent = self.link.pulse.silent(self.members, SILENT_SECONDS)
         for member in list(self.members):
             if member in silent or self.link.complaint(member) or self.crew.fate(member):
-                self._drop(member, f"nothing was heard of it for {SILENT_SECONDS:.0f} s")
+                self._drop(member, SILENCE)
         if self._failures >= MOST_FAILURES:
             raise WorkerError(
                 f"training with {count(len(self.members) + 1)} failed {self._failures} times in a "
@@ -193,6 +209,7 @@ class Team:
         why = self.link.complaint(member) or self.crew.fate(member) or otherwise
         where = self.crew.place(member)
         self.members.remove(member)
+        self.crew.give_up(member)
         text = f"worker {member} on {where} is lost ({why})"
         if not self.crew.elastic:
             raise WorkerError(f"{text}. Everything up to the last checkpoint is saved.")
@@ -244,7 +261,7 @@ def check(training: Training, plan: Plan, scheme: str) -> None:
         )
     if recipe.swa and scheme in ("async", "pipeline"):
         raise OptionError(f'swa = {recipe.swa:g} does not go with "{scheme}"; set it to 0.')
-    if plan.precision == "float16" and scheme != "sync":
+    if plan.precision == "float16" and scheme not in ("sync", "sync16"):
         raise OptionError(f'float16 does not train by "{scheme}"; take float32 or bfloat16.')
 
 

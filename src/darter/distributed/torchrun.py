@@ -6,6 +6,7 @@ starts them again with --max-restarts.
 
 import os
 import socket
+from collections.abc import Collection
 from typing import Any
 
 import torch.distributed as dist
@@ -13,6 +14,7 @@ import torch.distributed as dist
 from darter.cluster import first_line, threads_of
 from darter.distributed.job import Job, follow
 from darter.distributed.link import Link
+from darter.distributed.pulse import Pulse
 from darter.distributed.servers import Servers
 from darter.distributed.team import PATIENCE, WorkerError
 from darter.errors import OptionError
@@ -60,7 +62,9 @@ class TorchrunCrew:
     def fate(self, member: int) -> str:
         return ""
 
-    def recruits(self) -> list[int]:
+    def give_up(self, member: int) -> None: ...
+
+    def recruits(self, members: Collection[int]) -> list[int]:
         return []
 
     def servers(self) -> Servers:
@@ -84,7 +88,7 @@ def serve() -> None:
     size = int(os.environ["WORLD_SIZE"])
     store.set(f"place/{rank}", f"{socket.gethostname()} (process {os.getpid()})")
     threads = threads_of(int(os.environ["LOCAL_WORLD_SIZE"]))
-    number = 0
+    pulse, number = Pulse(store, rank), 0
     while _wait(store, f"job/{number}") == "train":
         link = Link(dist.PrefixStore(f"link/{number}", store), rank, PATIENCE)
         number += 1
@@ -93,6 +97,7 @@ def serve() -> None:
         dist.broadcast_object_list(carrier)
         follow(carrier[0], link, threads)
         link.close()
+    pulse.stop()
 
 
 def _rendezvous() -> dist.Store:

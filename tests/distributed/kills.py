@@ -1,0 +1,244 @@
+"""Trainings of several processes in which one is killed, or stops to answer, at a random moment.
+
+    python -m tests.distributed.kills 20            # moments for each scheme and kind
+    python -m tests.distributed.kills 20 --schemes async --kinds 'server killed'
+
+Each must end in the steps and the accuracy of an undisturbed one, or in an error that names what
+was lost, 60 seconds after the blow at the latest; where the chief was killed, nothing of it may be
+left by then, and the run must go on from its checkpoint to the same end.
+"""
+
+import argparse
+import json
+import os
+import random
+import signal
+import tempfile
+import time
+import warnings
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from darter.distributed import SCHEMES, Team
+from darter.errors import DarterError
+from tests.distributed.processes import SERVER, LocalServers, Processes
+from tests.train.tiny import QUICK, tiny_model, tiny_problem, train
+
+MOST_SECONDS = 60.0  # from a blow to the end
+PATIENCE = 5.0
+RECIPE = QUICK.replace(epochs=10, patience=99, norm_statistics="updated")
+BLOWS = {"killed": signal.SIGKILL, "stopped": signal.SIGSTOP}
+WHO = ("worker", "server", "chief")
+WRONG = "wrong"
+
+
+def kinds_of(scheme: str) -> list[str]:
+    """What may happen, as "WHO BLOW". A stopped process is like one behind a link that is cut."""
+    who = WHO if scheme == "async" else ("worker", "chief")
+    return [
+        f"{each} {blow}" for each in who for blow in BLOWS if (each, blow) != ("server", "stopped")
+    ]
+
+
+@dataclass
+class ToldServers(LocalServers):
+    """Says which processes it starts."""
+
+    tell: Any = None
+
+    def make(self, parts, recipe, workers):
+        names = super().make(parts, recipe, workers)
+        for manager in self.managers:
+            self.tell(("server", manager.pid))
+        return names
+
+    def __getstate__(self):
+        return {**super().__getstate__(), "tell": None}
+
+
+class Told(Processes):
+    """Says which processes it starts."""
+
+    def __init__(self, count: int, tell: Any) -> None:
+        super().__init__(count, patience=PATIENCE)
+        self.tell = tell
+        self._servers = ToldServers(tell=tell)
+
+    def hire(self) -> int:
+        number = super().hire()
+        self.tell(("worker", self.running[number].pid))
+        return number
+
+
+def chief(scheme: str, out: Path, pipe: Connection) -> None:
+    """Train, or go on; what happens goes into the pipe as (what, value)."""
+    warnings.simplefilter("ignore")
+    others = 1 if scheme == "pipeline" else 2  # the tiny net has two blocks
+    team = Team(Told(others, pipe.send), scheme)
+    problem = tiny_problem(train=88, val=30)
+    options: dict[str, Any] = {"out": out, "resume": True, "checkpoint_seconds": 0.5}
+    try:
+        fitted = train(tiny_model(), problem, RECIPE, world=team, **options)
+    except DarterError as error:
+        pipe.send(("error", str(error)))
+    else:
+        last = fitted.history[-1]
+        pipe.send(("done", (last["step"], fitted.val_accuracy, team.events)))
+
+
+@dataclass
+class Running:
+    """A chief, and what it has said."""
+
+    scheme: str
+    out: Path
+    pids: dict[str, list[int]] = field(default_factory=lambda: {who: [] for who in WHO})
+    end: tuple[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        self.pipe, theirs = SERVER.Pipe()
+        self.process = SERVER.Process(target=chief, args=(self.scheme, self.out, theirs))
+        self.process.start()
+        theirs.close()
+        self.pids["chief"].append(self.process.pid)
+
+    def listen(self, seconds: float) -> None:
+        """Until so many seconds are over, or the chief has ended."""
+        until = time.monotonic() + seconds
+        with suppress(EOFError, ConnectionResetError):
+            while self.pipe.poll(max(0.0, until - time.monotonic())):
+                what, value = self.pipe.recv()
+                if what in self.pids:
+                    self.pids[what].append(value)
+                else:
+                    self.end = what, value
+        return
+
+    def alive(self, who: str = "") -> list[int]:
+        groups = [self.pids[who]] if who else self.pids.values()
+        return [pid for group in groups for pid in group if is_alive(pid)]
+
+    def close(self) -> None:
+        for pid in self.alive():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.join()
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"
+
+
+def undisturbed(scheme: str) -> tuple[float, Any]:
+    """(seconds from the first worker to the end, how it ends)."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = Running(scheme, Path(folder))
+        try:
+            while not run.pids["worker"]:
+                run.listen(0.05)
+            started = time.monotonic()
+            run.listen(600)
+            assert run.end and run.end[0] == "done", f"{scheme}: {run.end}"
+            return time.monotonic() - started, run.end[1]
+        finally:
+            run.close()
+
+
+def blow(scheme: str, kind: str, moment: float, good: Any) -> tuple[str, float, str]:
+    """Strike `moment` seconds after the first worker was started.
+
+    good: how an undisturbed one ends.   Returns (right, error, early or wrong; seconds; words).
+    """
+    who, how = kind.split()
+    with tempfile.TemporaryDirectory() as folder:
+        run = Running(scheme, Path(folder))
+        try:
+            while not run.pids["worker"]:
+                run.listen(0.02)
+            run.listen(moment)
+            while not (victims := run.alive(who)) and not run.end:
+                run.listen(0.02)
+            if run.end:
+                return "early", 0.0, "it had ended before"
+            os.kill(random.choice(victims), BLOWS[how])
+            struck = time.monotonic()
+            if who == "chief":
+                return _without_chief(run, good, struck)
+            run.listen(MOST_SECONDS)
+            return _judged(run, good, struck)
+        finally:
+            run.close()
+
+
+def _without_chief(run: Running, good: Any, struck: float) -> tuple[str, float, str]:
+    chief_pid = run.process.pid
+    while others := [pid for pid in run.alive() if pid != chief_pid]:
+        run.listen(0)
+        if time.monotonic() - struck > MOST_SECONDS:
+            return WRONG, MOST_SECONDS, f"{len(others)} processes outlive their chief"
+        time.sleep(0.1)
+    spent = time.monotonic() - struck
+    run.close()
+    again = Running(run.scheme, run.out)
+    try:
+        again.listen(10 * MOST_SECONDS)
+        verdict, _, words = _judged(again, good, struck)
+        return verdict, spent, f"after going on: {words}"
+    finally:
+        again.close()
+
+
+def _judged(run: Running, good: Any, struck: float) -> tuple[str, float, str]:
+    spent = time.monotonic() - struck
+    if run.end is None:
+        where = "the chief has gone without a word" if not run.alive("chief") else "it hangs"
+        return WRONG, spent, where
+    what, value = run.end
+    if what == "error":
+        return ("error" if "lost" in value else WRONG), spent, value
+    steps, accuracy, events = value
+    if steps < good[0] or accuracy < good[1] - 0.1:
+        return WRONG, spent, f"{steps} steps, {accuracy:.1%}, not {good[0]} and {good[1]:.1%}"
+    return "right", spent, f"{steps} steps, {accuracy:.1%}; {'; '.join(events)}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("moments", type=int, help="for each scheme and kind")
+    parser.add_argument("--schemes", nargs="+", default=list(SCHEMES), choices=list(SCHEMES))
+    parser.add_argument("--kinds", nargs="+", default=[], help="e.g. 'worker killed'; all")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    random.seed(given.seed)
+    wrong = 0
+    for scheme in given.schemes:
+        seconds, good = undisturbed(scheme)
+        print(f"{scheme}: undisturbed {seconds:.1f} s, {good[0]} steps, {good[1]:.1%}", flush=True)
+        for kind in kinds_of(scheme):
+            if given.kinds and kind not in given.kinds:
+                continue
+            ends: dict[str, int] = {}
+            slowest = 0.0
+            for _ in range(given.moments):
+                moment = random.uniform(0, seconds)
+                verdict, spent, words = blow(scheme, kind, moment, good)
+                ends[verdict] = ends.get(verdict, 0) + 1
+                slowest = max(slowest, spent)
+                if verdict == WRONG:
+                    wrong += 1
+                    print(f"  {kind} after {moment:.2f} s: {words}", flush=True)
+            said = ", ".join(f"{verdict} {count}" for verdict, count in sorted(ends.items()))
+            print(f"  {kind:15} {said}; at most {slowest:.1f} s", flush=True)
+            print(json.dumps({"scheme": scheme, "kind": kind, **ends, "slowest": slowest}))
+    raise SystemExit(wrong > 0)
+
+
+if __name__ == "__main__":
+    main()
