@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from darter.cli import options
 from darter.names import to_json, visible
 from darter.picture import LEFT_OUT
 
@@ -29,6 +30,8 @@ def audit(
         str | None, typer.Option(help="Subfolder, folder or CSV that is the test split.")
     ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Default: all CPUs.")] = None,
+    workers: options.Workers = None,
+    cluster: options.Cluster = None,
 ) -> None:
     """Say what is wrong with a folder of pictures: broken and odd files, copies, leaks, labels,
     boxes.
@@ -42,8 +45,10 @@ def audit(
     if out is not None:
         check_writable(out)
     listing = survey_samples(folder, test=test)
+    shared = options.workers_of(workers, cluster)
     found = with_progress(
-        "reading pictures", lambda progress: scan(listing, threads=threads, progress=progress)
+        "reading pictures",
+        lambda progress: scan(listing, threads=threads, progress=progress, workers=shared),
     )
     from rich.console import Console
 

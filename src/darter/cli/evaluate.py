@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -63,6 +64,8 @@ def evaluate(
     size: options.Size = None,
     mean: options.Mean = None,
     std: options.Std = None,
+    workers: options.Workers = None,
+    cluster: options.Cluster = None,
 ) -> None:
     """Measure a model on labelled pictures.
 
@@ -76,7 +79,10 @@ def evaluate(
             check_writable(out)
     from darter.dataset import task_of
 
+    shared = options.workers_of(workers, cluster)
     samples, used, shown = _pictures(model, folder, split)
+    if shared and task_of(samples) in ("detect", "caption"):
+        raise OptionError("--workers: of pictures with boxes or captions, leave it out")
     if task_of(samples) == "detect":
         _evaluate_detector(model, samples, used, shown, json, csv, html, runtime, threads, tiles)
         return
@@ -95,6 +101,13 @@ def evaluate(
     calibration = averaging(session.info, sources).info.calibration
     if unknown_below is not None:
         calibration = replace(calibration, unknown_below=unknown_below)
+    answers = None
+    if shared:
+        from darter.cluster import in_chunks
+
+        given = (model, classes, size, mean, std, runtime, precision)
+        how = partial(_answering, given, {"batch_size": batch_size, "over": sources})
+        answers = partial(in_chunks, how, workers=shared)
     with _progress() as progress:
         result = evaluate_samples(
             session,
@@ -103,6 +116,7 @@ def evaluate(
             calibration=calibration,
             progress=progress,
             over=sources,
+            answers=answers,
         )
     title = f"{model} on {shown}"
     record = result.to_json(split=used)
@@ -118,6 +132,15 @@ def evaluate(
         scores.show_multilabel(result, title)
     else:
         scores.show(result, title)
+
+
+def _answering(given: tuple[Any, ...], asked: dict[str, Any], threads: int | None) -> Any:
+    """What a worker answers a chunk of paths with."""
+    from darter.model import answers_of
+
+    model, *rest = given
+    session = options.open_model(model, threads, *rest)
+    return lambda paths: list(answers_of(session, paths, **asked))
 
 
 def _evaluate_detector(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from darter import cluster as cluster_room
 from darter.errors import OptionError
 from darter.names import visible
 
@@ -122,3 +123,10 @@ def _numbers(option: str, text: str | None) -> list[float] | None:
         raise OptionError(
             f"{option} must be numbers with commas, e.g. 0.5,0.5,0.5; got {text!r}"
         ) from None
+
+
+def workers_of(workers: int | None, cluster: str | None) -> cluster_room.Workers | None:
+    """Who shares a work, as --workers and --cluster say; None: this process alone."""
+    if not (workers or cluster):
+        return None
+    return cluster_room.Workers(workers, cluster)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from darter.cli import options
 from darter.names import visible
 
 LISTED = 20  # files left out that are listed one by one
@@ -25,6 +26,8 @@ def pack(
         int | None, typer.Option(min=1, max=100, help="Store as JPEG of this quality.")
     ] = None,
     shard_megabytes: Annotated[int, typer.Option(min=1, help="Size of a shard.")] = 100,
+    workers: options.Workers = None,
+    cluster: options.Cluster = None,
 ) -> None:
     """Pack a folder of pictures into WebDataset tars, which a slow disk reads much faster.
 
@@ -48,6 +51,7 @@ def pack(
                 quality=quality,
                 shard_bytes=shard_megabytes * 1_000_000,
                 progress=progress,
+                workers=options.workers_of(workers, cluster),
             ),
         )
     except KeyboardInterrupt:

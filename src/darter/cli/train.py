@@ -97,7 +97,7 @@ def train(
     parallel: Annotated[
         str | None,
         typer.Option(
-            help="How workers share the training: sync, async, local, diloco or pipeline.",
+            help="How workers share the training: sync, sync16, async, local, diloco or pipeline.",
             show_default="auto",
         ),
     ] = None,

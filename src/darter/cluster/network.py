@@ -1,6 +1,5 @@
 """This machine among others: its address towards them, and its share of the cores."""
 
-import fcntl
 import socket
 import struct
 
@@ -17,6 +16,8 @@ def threads_of(processes: int) -> int | str:
 
 def interface_of(address: str) -> str:
     """The name of the network interface that has this IPv4 address, or ""."""
+    import fcntl  # only where there are such names
+
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         for _, name in socket.if_nameindex():
             request = struct.pack("256s", name.encode()[:15])

@@ -31,6 +31,10 @@ def start_ray(workers: int, address: str | None) -> Any:
         raise MissingExtraError(f"training on several machines or processes {HOW}.") from error
     if ray.is_initialized():
         return ray
+    from ray._private import worker
+
+    # Ray says on stdout, amid a command's rows, that a worker has died; darter says it itself.
+    worker._worker_logs_enabled = False  # type: ignore[attr-defined,unused-ignore]
     quiet: dict[str, Any] = {
         "logging_level": "ERROR",
         "log_to_driver": False,

@@ -28,6 +28,10 @@ class PictureCache:
     def __len__(self) -> int:
         return len(self._kept)
 
+    def __reduce__(self) -> tuple[type["PictureCache"], tuple[()]]:
+        """In another process it is empty: that one decodes by itself, in its own memory."""
+        return PictureCache, ()
+
     def has(self, path: Path, min_side: int, value_range: ValueRange | None = None) -> bool:
         """Whether `get` will not need the file."""
         return (path, min_side, value_range) in self._kept

@@ -8,13 +8,15 @@ so that reading them in their order mixes the classes.
 import io
 import tarfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from darter.cluster import Workers, in_chunks
 from darter.dataset.pack_names import Names
 from darter.dataset.samples import Listing, find_samples
 from darter.dataset.shards import ShardWriter
@@ -47,6 +49,7 @@ def pack(
     quality: int | None = None,
     shard_bytes: int = SHARD_BYTES,
     progress: Callable[[int, int], None] | None = None,
+    workers: Workers | None = None,
 ) -> Packed:
     """Write the pictures of a folder or CSV file into WebDataset tars with an index.
 
@@ -55,6 +58,7 @@ def pack(
         keep their bytes.   quality: of those JPEGs (90); alone, pictures become JPEGs of that
         quality where that makes them smaller.
     shard_bytes: a shard is closed when it has reached this size.
+    workers: that read and shrink pictures; this process writes. The shards are the same.
 
     A shard gets its name when it is whole. All are read back, and the index is written last: an
     interrupted pack has no index and is not read. Raises DataError where `out` holds anything else.
@@ -79,13 +83,14 @@ def pack(
     shrunk = 0
     try:
         with ShardWriter(out, shard_bytes) as shards:
-            for done, number in enumerate(map(int, order), 1):
+            paths = [listing.samples[number].path for number in order]
+            contents = _contents(paths, max_side, quality, workers)
+            for done, (number, found) in enumerate(zip(map(int, order), contents, strict=True), 1):
                 sample = listing.samples[number]
-                try:
-                    content, suffix = content_of(read(sample.path), max_side, quality)
-                except PictureError as error:
-                    left_out.append((names[number], f"{error.kind}: {error.detail}"))
+                if isinstance(found, str):
+                    left_out.append((names[number], found))
                 else:
+                    content, suffix = found
                     shrunk += bool(suffix)
                     name = names.as_jpeg(number) if suffix else names[number]
                     number_of = [classes.index(label) for label in sample.labels]
@@ -100,6 +105,30 @@ def pack(
         raise cannot_write(out, error) from error
     total = _write_index(out, shards.written, classes, [rows[number] for number in sorted(rows)])
     return Packed(out, len(rows), len(shards.written), total, shrunk, tuple(left_out))
+
+
+Content = tuple[bytes, str | None] | str  # as of `content_of`, or why there is none
+
+
+def _contents(
+    paths: Sequence[Path], max_side: int | None, quality: int | None, workers: Workers | None
+) -> Iterator[Content]:
+    """What is stored of each picture, in their order."""
+    if workers:
+        yield from in_chunks(partial(_storing, max_side, quality), paths, workers, size=16)
+        return
+    for path in paths:
+        try:
+            yield content_of(read(path), max_side, quality)
+        except PictureError as error:
+            yield f"{error.kind}: {error.detail}"
+
+
+def _storing(
+    max_side: int | None, quality: int | None, _threads: int | None
+) -> Callable[[Sequence[Path]], list[Content]]:
+    """What a worker makes of a chunk of pictures."""
+    return lambda paths: list(_contents(paths, max_side, quality, None))
 
 
 def _read_back(

@@ -4,10 +4,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from darter.cluster import Workers, in_chunks
 from darter.dataset.audit import ENOUGH, Audit, Conflict, Finding, Scanned, relative_name, some
 from darter.dataset.check_boxes import check_target
 from darter.dataset.duplicates import (
@@ -65,26 +67,29 @@ def scan(
     max_pixels: int = MAX_PIXELS,
     threads: int | None = None,
     progress: Progress | None = None,
+    workers: Workers | None = None,
 ) -> Audit:
     """Read every file of a listing (or of a folder or CSV) and tell what is odd.
 
     Pictures that can be read correctly are usable; the others are left out, with the reason.
     Nothing is modified. The same picture under two labels is left out under both.
     progress(done, total) is called from this thread.
+    workers: that share the reading; None reads in this process.
 
     Raises DataError only where a folder or CSV cannot be read; `check_audit` says whether the
     pictures are enough to train on.
     """
     listing = source if isinstance(source, Listing) else find_samples(source)
     reads: list[_Read] = []
-    for done, read in enumerate(_read_all(listing.samples, max_pixels, threads), 1):
+    how = partial(_read_all, max_pixels=max_pixels, threads=threads, workers=workers)
+    for done, read in enumerate(how(listing.samples), 1):
         reads.append(read)
         if progress:
             progress(done, len(listing.samples))
-    return _assemble(listing, _with_one_range(reads, max_pixels, threads))
+    return _assemble(listing, _with_one_range(reads, how))
 
 
-def _with_one_range(reads: list[_Read], max_pixels: int, threads: int | None) -> list[_Read]:
+def _with_one_range(reads: list[_Read], read_all: Callable[..., Iterator[_Read]]) -> list[_Read]:
     """Read again, from the least to the largest of all, files without a black and white.
 
     One range for all of them: with one of its own, each picture would lose what tells it from the
@@ -95,7 +100,7 @@ def _with_one_range(reads: list[_Read], max_pixels: int, threads: int | None) ->
     measured = {at: read for at, read in enumerate(reads) if read.values}
     values = [end for read in measured.values() for end in read.values or ()]
     value_range = min(values), max(values)
-    again = _read_all([r.sample for r in measured.values()], max_pixels, threads, value_range)
+    again = read_all([r.sample for r in measured.values()], value_range=value_range)
     found = dict(zip(measured, again, strict=True))
     return [found.get(at, read) for at, read in enumerate(reads)]
 
@@ -105,12 +110,23 @@ def _read_all(
     max_pixels: int,
     threads: int | None,
     value_range: ValueRange | None = None,
+    workers: Workers | None = None,
 ) -> Iterator[_Read]:
+    if workers:
+        yield from in_chunks(partial(_reader, max_pixels, value_range), samples, workers)
+        return
     pool = ThreadPoolExecutor(threads or available_cpus(), "darter-scan")
     try:
         yield from pool.map(lambda sample: _read(sample, max_pixels, value_range), samples)
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _reader(
+    max_pixels: int, value_range: ValueRange | None, threads: int | None
+) -> Callable[[Sequence[Sample]], list[_Read]]:
+    """What a worker reads a chunk of samples with."""
+    return lambda samples: list(_read_all(samples, max_pixels, threads, value_range))
 
 
 def _read(sample: Sample, max_pixels: int, value_range: ValueRange | None = None) -> _Read:

@@ -14,11 +14,13 @@ from darter.distributed.schemes import SCHEMES
 from darter.distributed.survey import Survey, Work, survey
 from darter.distributed.team import Team, WorkerError
 from darter.distributed.torchrun import TorchrunCrew, is_member, is_torchrun, serve
+from darter.distributed.trials import SharedTrials, on_workers
 
 __all__ = [
     "SCHEMES",
     "Machines",
     "RayCrew",
+    "SharedTrials",
     "Survey",
     "Team",
     "TorchrunCrew",
@@ -26,6 +28,7 @@ __all__ = [
     "WorkerError",
     "is_member",
     "is_torchrun",
+    "on_workers",
     "serve",
     "survey",
     "world_of",

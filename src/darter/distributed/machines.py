@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from darter.cluster import Workers
 from darter.distributed.crew import Crew
 from darter.distributed.rays import RayCrew
 from darter.distributed.schemes import AUTO, SCHEMES
@@ -36,6 +37,16 @@ class Machines:
     @property
     def alone(self) -> bool:
         return self.cluster is None and self.workers in (None, 1)
+
+    @property
+    def racing(self) -> Workers | None:
+        """Who trains the candidates of the race, side by side; None: this process, one by one."""
+        return None if self.alone or is_torchrun() else Workers(self.workers, self.cluster)
+
+    @property
+    def reading(self) -> Workers | None:
+        """Who reads pictures along. On one machine the threads of one process do as well."""
+        return None if self.cluster is None else Workers(self.workers, self.cluster)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ PARTS = ("train", "val", "test")
 def look(run: Run, listing: Listing) -> tuple[Audit, Split]:
     """Scan the pictures and split them: audit.json, pictures.json, split.json."""
     with run.stage("audit") as progress:
-        audit = scan(listing, progress=progress)
+        audit = scan(listing, progress=progress, workers=run.options.machines.reading)
         parts = split(audit, seed=run.recipe.seed)
         check_enough(audit, parts)
     names = {part: [audit.name(k) for k in getattr(parts, part)] for part in PARTS}

@@ -10,6 +10,7 @@ from darter.dataset import (
     find_samples,
     groups_of,
 )
+from darter.distributed import on_workers
 from darter.errors import OptionError
 from darter.files import user_cache
 from darter.job.detecting import check_detector
@@ -113,6 +114,7 @@ def describe(run: Run, material: Material, backbone: Backbone) -> Start:
             mirror=True,
             device=recipe.device,
             progress=progress,
+            workers=run.options.machines.reading,
         )
     run.folder.save(
         backbone={"name": backbone.name, "source": backbone.source, "size": preprocess.side}
@@ -243,9 +245,15 @@ def _race(run: Run, start: Start, progress: Callable[[str, float], None]) -> Cho
         recipe,
         cache=start.cache,
     )
-    return choose(
-        examined, trials, picture_side=material.side, layers=recipe.layers, progress=progress
-    )
+    with on_workers(trials, run.options.machines.racing) as (trial, ahead):
+        return choose(
+            examined,
+            trial,
+            picture_side=material.side,
+            layers=recipe.layers,
+            progress=progress,
+            ahead=ahead,
+        )
 
 
 def allowed(recipe: Recipe) -> list[Strategy]:

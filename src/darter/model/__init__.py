@@ -14,7 +14,14 @@ from darter.model.confidence import (
     reliability,
 )
 from darter.model.curves import PrecisionRecall, every_precision_recall, threshold_curve
-from darter.model.evaluate import Evaluation, Judged, evaluate, evaluate_as, evaluate_samples
+from darter.model.evaluate import (
+    Evaluation,
+    Judged,
+    answers_of,
+    evaluate,
+    evaluate_as,
+    evaluate_samples,
+)
 from darter.model.info import (
     Calibration,
     ModelInfo,
@@ -134,6 +141,7 @@ __all__ = [
     "Truth",
     "Vocabulary",
     "analyze_file",
+    "answers_of",
     "averaging",
     "balanced_accuracy",
     "best_thresholds",

@@ -1,8 +1,9 @@
 """How good a model is on labelled pictures: accuracy with its interval, per class, calibration."""
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from darter.model.info import Calibration
 from darter.model.metrics import ClassScore, Majority
 from darter.model.multilabel_evaluation import MultilabelEvaluation, evaluate_multilabel
 from darter.model.over import averaging
-from darter.model.predict import stream_logits
+from darter.model.predict import Answer, stream_logits
 from darter.model.tasks import Classify, get_task
 from darter.model.words import accuracy_caution, confidence_words
 from darter.names import one_form
@@ -193,6 +194,25 @@ def evaluate(
     )
 
 
+def answers_of(
+    session: "Session",
+    paths: Sequence[Path],
+    *,
+    batch_size: int = 16,
+    over: Sequence[str] | None = None,
+) -> Iterator[Answer]:
+    """Name, logits (or why there are none) and notes of each picture file, in order."""
+    mean = averaging(session.info, over)
+    return stream_logits(
+        session.rows,
+        session.info,
+        paths,
+        batch_size=batch_size,
+        look=mean.look,
+        merge=mean.merge,
+    )
+
+
 def evaluate_samples(
     session: "Session",
     samples: Sequence["Sample"],
@@ -201,11 +221,14 @@ def evaluate_samples(
     calibration: Calibration | None = None,
     progress: Callable[[int, int], None] | None = None,
     over: Sequence[str] | None = None,
+    answers: Callable[[Sequence[Path]], Iterable[Answer]] | None = None,
 ) -> Judged:
     """Run a model over labelled picture files; classes are matched by name.
 
     calibration: replaces the model's own.   progress(done, total) is called after each picture.
     over: what answers are averaged over, as for `Session.predict`.
+    answers: paths -> an answer for each, in their order, where not this process gives them (see
+    `answers_of`).
     Pictures that cannot be read are left out and listed in `Evaluation.unreadable`.
     Raises DataError if a label is no class of the model, or no picture can be read.
     """
@@ -223,15 +246,12 @@ def evaluate_samples(
     read: list[Sample] = []
     rows: list[NDArray[np.float32]] = []
     unreadable: list[tuple[str, str]] = []
-    answers = stream_logits(
-        session.rows,
-        session.info,
-        (sample.path for sample in samples),
-        batch_size=batch_size,
-        look=mean.look,
-        merge=mean.merge,
-    )
-    for done, (sample, (path, scores, _)) in enumerate(zip(samples, answers, strict=True), 1):
+    files = [sample.path for sample in samples]
+    if answers is None:
+        found: Iterable[Answer] = answers_of(session, files, batch_size=batch_size, over=over)
+    else:
+        found = answers(files)
+    for done, (sample, (path, scores, _)) in enumerate(zip(samples, found, strict=True), 1):
         if isinstance(scores, str):
             unreadable.append((path, scores))
         else:

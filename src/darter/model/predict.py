@@ -19,6 +19,7 @@ from darter.picture import Look, decode, make_look
 
 MOST_BATCH_BYTES = 1 << 29  # 16 pictures of 1670 x 1670
 Picturelike = Path | str | bytes | np.ndarray | tuple[str, Any]
+Answer = tuple[str, NDArray | str, tuple[str, ...]]  # name, logits or why not, notes
 
 
 def stream_logits(
@@ -30,7 +31,7 @@ def stream_logits(
     threads: int | None = None,
     look: Look | None = None,
     merge: Callable[[NDArray], NDArray] | None = None,
-) -> Iterator[tuple[str, NDArray | str, tuple[str, ...]]]:
+) -> Iterator[Answer]:
     """Name, logits (classes,) or why there are none, and notes, for every source, in order.
 
     notes: what was converted or is odd about a picture file, as in `darter.picture.Picture`.

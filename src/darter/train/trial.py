@@ -70,6 +70,13 @@ class Trials:
     def precision(self) -> str:
         return self._recipe.precision
 
+    def with_threads(self, threads: int | str) -> "Trials":
+        """The same for another process, with so many threads where the recipe leaves it open."""
+        own = copy.copy(self)
+        if self._recipe.threads == "auto":
+            own._recipe = self._recipe.replace(threads=threads)
+        return own
+
     def __call__(
         self,
         strategy: Strategy,

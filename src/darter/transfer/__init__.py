@@ -28,6 +28,7 @@ from darter.transfer.records import (
     Candidate,
     Choice,
     Trial,
+    TrialCall,
     cheapest_within_one_standard_error,
 )
 from darter.transfer.sizes import SizeChoice, choose_size
@@ -50,6 +51,7 @@ __all__ = [
     "SizeChoice",
     "Strategy",
     "Trial",
+    "TrialCall",
     "binary_net",
     "cheapest_within_one_standard_error",
     "choose",

@@ -25,7 +25,7 @@ from darter.transfer.features import Features
 from darter.transfer.journal import Journal, Record
 from darter.transfer.probe import CLASSIFY
 from darter.transfer.race import Progress, Race
-from darter.transfer.records import Candidate, Cell, Choice, CurvePoint, TrialFunction
+from darter.transfer.records import Ahead, Candidate, Cell, Choice, CurvePoint, TrialFunction
 from darter.transfer.strategies import STRATEGIES, Strategy
 
 
@@ -102,12 +102,15 @@ def choose(
     picture_side: int | None = None,
     layers: str = "auto",
     progress: Progress = lambda message, share: None,
+    ahead: Ahead = lambda calls: None,
 ) -> Choice:
     """Race the strategies that train, in what is left of the budget, which one trial may exceed.
 
     trial: trains and judges one candidate: trial(strategy, learning_rate, train positions,
     held-out positions, epochs, seed) -> Trial.
     picture_side: usual short side in pixels.
+    ahead: told of the calls of `trial` that come next, so that they may run side by side. The
+    budget counts the seconds of each.
     layers: what retrained nets' heads read, "last" or "all"; "auto" asks the probes.
     """
     bench, probes, allowed = examined.bench, examined.probes, examined.allowed
@@ -118,7 +121,7 @@ def choose(
         bench, known.values(), allowed, examined.better_probe, picture_side
     )
     reserve = sum(c.seconds / max(1, c.rungs[0]["folds"]) for c in probes)
-    race = Race(bench, racing, trial, progress, reserve)
+    race = Race(bench, racing, trial, progress, reserve, ahead)
     if len(racing) > 1 or any(s.is_probe for s in allowed.values()):
         race.run()
     winner = decide.decide(bench, race, [c for c in probes if c.strategy.name in allowed])

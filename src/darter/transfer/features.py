@@ -8,11 +8,15 @@ found.read("all")          # (N, backbone.width("all")), as a Classifier's head 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from darter.cluster import Workers, in_chunks
 from darter.dataset import Loader, Scanned
 from darter.errors import DataError
 from darter.picture import Picture, Preprocess
@@ -64,12 +68,14 @@ def features(
     mirror: bool = False,
     device: str = "auto",
     progress: Progress | None = None,
+    workers: Workers | None = None,
 ) -> Features:
     """Features of every picture, in evaluation preprocessing; known ones come from the cache.
 
     cache_dir: None keeps nothing. mirror: also of the mirror images (twice the time).
     device: "cpu" computes them there even where a GPU is.
     progress: called with (pictures done, pictures in all).
+    workers: that share the work; None computes in this process.
     Raises DataError that names the first picture that cannot be read.
     """
     digests = [digest_of(s) for s in sources]
@@ -80,17 +86,53 @@ def features(
     if progress is not None:
         progress(done, len(sources))
     if missing:
-        run = extractor(backbone, preprocess.side, len(sources), _BATCH, device)
         names, todo = list(missing), list(missing.values())
+        how = _Extraction(backbone, preprocess, mirror, device, len(sources))
+        found = (
+            in_chunks(partial(_listed, how), todo, workers, 4 * _BATCH)
+            if workers
+            else how(None)(todo)
+        )
         for start in range(0, len(todo), _SHARD):
             rows: list[NDArray[np.float32]] = []
-            for batch in _batches(todo[start : start + _SHARD], preprocess):
-                rows.append(_with_mirror(run, batch, mirror))
-                done += len(batch)
-                if progress is not None:
+            for row in islice(found, _SHARD):
+                rows.append(row)
+                done += 1
+                if progress is not None and (done % _BATCH == 0 or done == len(sources)):
                     progress(done, len(sources))
-            known.add(names[start : start + _SHARD], np.concatenate(rows))
+            known.add(names[start : start + _SHARD], np.stack(rows))
     return _split(backbone, known.rows(digests), mirror)
+
+
+@dataclass(frozen=True)
+class _Extraction:
+    """How rows are made of pictures. pictures: how many in all, on which the way depends."""
+
+    backbone: Backbone
+    preprocess: Preprocess
+    mirror: bool
+    device: str
+    pictures: int
+
+    def __call__(
+        self, threads: int | None
+    ) -> Callable[[Sequence[Source]], Iterator[NDArray[np.float32]]]:
+        """With so many threads, where a worker calls."""
+        if threads:
+            torch.set_num_threads(threads)
+        run = extractor(self.backbone, self.preprocess.side, self.pictures, _BATCH, self.device)
+
+        def rows(sources: Sequence[Source]) -> Iterator[NDArray[np.float32]]:
+            for batch in _batches(sources, self.preprocess):
+                yield from _with_mirror(run, batch, self.mirror)
+
+        return rows
+
+
+def _listed(how: _Extraction, threads: int | None) -> Callable[[Sequence[Source]], list[NDArray]]:
+    """As a worker gives it back."""
+    rows = how(threads)
+    return lambda sources: list(rows(sources))
 
 
 def digest_of(source: Source) -> str:

@@ -1,7 +1,7 @@
 """Successive halving: many candidates for a short while, the better third for longer."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from darter.transfer.bench import Bench, joined
 from darter.transfer.plan import EVALUATION, Rung, plan_rung, rungs_for, seconds_of, survivors
-from darter.transfer.records import Candidate, Trial, TrialFunction
+from darter.transfer.records import Ahead, Candidate, Trial, TrialCall, TrialFunction
 from darter.transfer.strategies import Strategy
 
 Progress = Callable[[str, float], None]
@@ -23,6 +23,7 @@ class Race:
     """The candidates that train, under a budget; results go into the candidates' records.
 
     reserve: seconds of the budget that are kept for judging the probes beside the finalists.
+    ahead: told of the trials that come next, so that they may run side by side.
 
     After `run`, `finalists` holds those of the last rung with their hits, and `rung` says how
     they were judged: the probes are to be judged on the same pictures.
@@ -35,9 +36,11 @@ class Race:
         trial: TrialFunction,
         progress: Progress,
         reserve: float = 0.0,
+        ahead: Ahead = lambda calls: None,
     ) -> None:
         self.bench = bench
         self.reserve = reserve
+        self.ahead = ahead
         self.entered = tuple(candidates)
         self.alive = list(candidates)
         self.trial = trial
@@ -71,7 +74,10 @@ class Race:
         train, held = self.bench.draw(0, _STEP_PICTURES, _STEP_PICTURES // 3)
         if self.alive and self.remaining > 0:
             self._step("step: warm-up", self.alive[0].strategy, train[:_WARM_UP], held[:_WARM_UP])
-        for strategy in dict.fromkeys(c.strategy for c in self.alive):
+        strategies = dict.fromkeys(c.strategy for c in self.alive)
+        if self.remaining > 0:
+            self._begin({f"step: {s.name}": self._step_call(s, train, held) for s in strategies})
+        for strategy in strategies:
             if self.remaining <= 0:
                 self._give_up(strategy, "the time budget was spent before it could be timed")
                 continue
@@ -80,9 +86,16 @@ class Race:
 
     def _step(self, key: str, strategy: Strategy, train: NDArray, held: NDArray) -> Trial:
         self.progress(f"timing {strategy.name}", self._share())
-        rate = strategy.default_learning_rate
-        run = partial(self.trial, strategy, rate, train, held, 1, self.bench.seed)
+        run = partial(self.trial, *self._step_call(strategy, train, held))
         return self.bench.journal.trial(key, run)
+
+    def _step_call(self, strategy: Strategy, train: NDArray, held: NDArray) -> TrialCall:
+        return strategy, strategy.default_learning_rate, train, held, 1, self.bench.seed
+
+    def _begin(self, calls: Mapping[str, TrialCall]) -> None:
+        """Have those of the trials that are not in the journal begin."""
+        known = self.bench.journal.entries
+        self.ahead([call for key, call in calls.items() if key not in known])
 
     def _plan(self, first: bool) -> Rung | None:
         """The next rung, None where no time is left for one.
@@ -128,6 +141,8 @@ class Race:
             if fold and self.remaining < sum(expected.values()):
                 break
             train, held = self.bench.draw(fold, rung.train, rung.held)
+            calls = (self._trial_call(c, rung, train, held, number, fold) for c in self.alive)
+            self._begin(dict(calls))
             for candidate in self.alive:
                 if self.remaining < 0.5 * expected[candidate]:
                     break
@@ -164,20 +179,32 @@ class Race:
         number: int,
         fold: int,
     ) -> Trial:
+        strategy = candidate.strategy
+        self.progress(f"rung {number + 1}: {candidate.label}", self._share())
+        key, call = self._trial_call(candidate, rung, train, held, number, fold)
+        trial = self.bench.journal.trial(key, partial(self.trial, *call))
+        candidate.seconds += trial.seconds
+        work = len(train) * rung.epochs[strategy.name] + EVALUATION * len(held)
+        self.costs[strategy.name] = trial.seconds / work
+        return trial
+
+    def _trial_call(
+        self,
+        candidate: Candidate,
+        rung: Rung,
+        train: NDArray,
+        held: NDArray,
+        number: int,
+        fold: int,
+    ) -> tuple[str, TrialCall]:
+        """Its key in the journal, and what is called."""
         strategy, rate = candidate.strategy, candidate.learning_rate
         epochs = rung.epochs[strategy.name]
-        self.progress(f"rung {number + 1}: {candidate.label}", self._share())
         key = (
             f"trial: {strategy.name} rate {rate:g} rung {number} fold {fold} "
             f"epochs {epochs} train {len(train)} held {len(held)}"
         )
-        trial = self.bench.journal.trial(
-            key, partial(self.trial, strategy, rate, train, held, epochs, self.bench.seed)
-        )
-        candidate.seconds += trial.seconds
-        work = len(train) * epochs + EVALUATION * len(held)
-        self.costs[strategy.name] = trial.seconds / work
-        return trial
+        return key, (strategy, rate, train, held, epochs, self.bench.seed)
 
     def _eliminate(self, scores: dict[Candidate, Trial], rung: Rung, last: bool) -> None:
         """Rank by accuracy, then loss (a diverged training is last); keep the better third."""

@@ -29,8 +29,10 @@ class Trial:
         return float(self.correct.mean())
 
 
-# trial(strategy, learning_rate, train, held_out, epochs, seed): positions of pictures
+# (strategy, learning_rate, train, held_out, epochs, seed): positions of pictures
+TrialCall = tuple[Strategy, float, NDArray, NDArray, int, int]
 TrialFunction = Callable[[Strategy, float, NDArray, NDArray, int, int], Trial]
+Ahead = Callable[[Sequence[TrialCall]], None]
 
 
 @dataclass(eq=False)

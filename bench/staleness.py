@@ -1,0 +1,163 @@
+"""What stale gradients cost: accuracy after the same pictures, by how old the gradients are.
+
+    python bench/staleness.py cifar10_small/ --epochs 6
+
+A small net is trained from scratch through darter's own parameter server, which is given gradients
+of weights that are exactly so many updates old, as where so many other workers push in between.
+Staleness 0 is synchronous training. Prints a table and draws a picture.
+"""
+
+import argparse
+import json
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from darter.distributed.servers import Group, Part, Server, arrays
+from darter.train import Step
+
+STALENESS = (0, 1, 2, 4, 8, 16)
+
+
+class StaleStep(Step):
+    """A step whose gradient is of the weights of `staleness` updates ago."""
+
+    def begin(self, staleness: int, limit: int, version: int = 0) -> None:
+        self.staleness, self.pushed = staleness, version
+        parameters = {p: n for n, p in self.model.named_parameters()}
+        groups = tuple(
+            Group(tuple(parameters[p] for p in g["params"]), g["peak"], g["weight_decay"])
+            for g in self.optimizer.param_groups
+        )
+        known = {n for g in groups for n in g.names}
+        self.statistics = tuple(n for n in self.learned if n not in known)
+        self.server = Server(Part(groups, self.statistics), self.recipe, 1, most_stale=staleness)
+        learned = arrays(self.learned)
+        self.server.load({"learned": learned, "optimizer": {}, "updates": 0}, version, limit)
+        self.past: deque[tuple[int, dict[str, Any]]] = deque(maxlen=staleness + 1)
+
+    def __call__(self, group: Any, number: int, steps: int) -> Any:
+        self.past.append(self.server.pull())
+        self.pushed, old = self.past[0]
+        self._take(old)
+        done = super().__call__(group, number, steps)
+        self._take(self.server.pull()[1])
+        return done
+
+    def _take(self, weights: dict[str, Any]) -> None:
+        with torch.no_grad():
+            for name, value in weights.items():
+                self.learned[name].copy_(torch.tensor(value))
+
+    def update(self) -> None:
+        parameters = dict(self.model.named_parameters())
+        values = {n: self.learned[n].numpy(force=True) for n in self.statistics}
+        for name, parameter in parameters.items():
+            if name in self.learned and parameter.grad is not None:
+                values[name] = parameter.grad.numpy(force=True)
+        self.server.push(self.pushed, values, (0.0, 0.0, 0))
+
+
+class Stale:
+    """A world of one process in which gradients are old."""
+
+    def __init__(self, staleness: int) -> None:
+        self.staleness = staleness
+
+    def threads(self, recipe: Any) -> Any:
+        return recipe.threads
+
+    def expected(self, _task: Any, speed: Any) -> Any:
+        return speed
+
+    def begin(self, task: Any, plan: Any) -> Any:
+        step = StaleStep(
+            task.model, task.strategy, task.recipe, task.loss(plan.class_balance), task.device,
+            precision=plan.precision, learning_rate=plan.learning_rate,
+        )  # fmt: skip
+        step.begin(self.staleness, plan.steps)
+        return step, task.loader(plan.class_balance)
+
+    def summary(self) -> dict[str, Any]:
+        return {}
+
+    def end(self) -> None: ...
+
+
+def accuracy(data: str, staleness: int, epochs: int, seed: int, cache: Any) -> tuple[float, int]:
+    """(share of test pictures that are right, how many there are)."""
+    from darter.dataset import find_samples
+    from darter.picture import Augment, Preprocess
+    from darter.train import Examples, Recipe, fit, start_model
+    from darter.transfer import small_net, strategies
+
+    listing = find_samples(data)
+    names = list(listing.classes)
+    look = {"mean": (0.5,) * 3, "std": (0.5,) * 3}
+    parts = {}
+    for split in ("train", "test"):
+        samples = [s for s in listing.samples if s.split == split]
+        labels = np.array([names.index(s.label) for s in samples], np.int64)
+        parts[split] = Examples([s.path for s in samples], labels)
+    recipe = Recipe(
+        epochs=epochs, batch_size=32, learning_rate=2e-3, precision="float32", ema=0.0, patience=0,
+        seed=seed, norm_statistics="updated",
+    )  # fmt: skip
+    strategy = strategies.get("scratch")
+    fitted = fit(
+        start_model(small_net(32, seed), strategy, len(names), None, seed), strategy, recipe,
+        parts["train"], parts["test"], None,
+        augment=Augment.from_dict({"flip": {"p": 0.5}}, 32, **look),
+        preprocess=Preprocess(32, 32, **look), cache=cache, world=Stale(staleness),
+    )  # fmt: skip
+    return fitted.history[-1]["val_accuracy"], len(parts["test"].targets)
+
+
+def main() -> None:
+    from darter.dataset import PictureCache
+
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("data", help="pictures in train/ and test/, a folder per class")
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=Path("bench/results/staleness"))
+    given = parser.parse_args()
+    cache, rows = PictureCache(), []
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    print(f"{'staleness':>9}  accuracy  (± standard error of its pictures)", flush=True)
+    for staleness in STALENESS:
+        found = [
+            accuracy(given.data, staleness, given.epochs, seed, cache)
+            for seed in range(given.seeds)
+        ]
+        share, pictures = float(np.mean([a for a, _ in found])), found[0][1]
+        error = float(np.sqrt(share * (1 - share) / pictures / given.seeds))
+        rows.append({"staleness": staleness, "accuracy": share, "standard_error": error})
+        print(f"{staleness:9}  {100 * share:7.1f}%  (± {100 * error:.1f})", flush=True)
+    given.out.with_suffix(".jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    draw(rows, given.out.with_suffix(".png"))
+
+
+def draw(rows: list[dict[str, float]], path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(6, 4))
+    axes.errorbar(
+        [row["staleness"] for row in rows], [100 * row["accuracy"] for row in rows],
+        yerr=[100 * row["standard_error"] for row in rows], marker="o", capsize=3,
+    )  # fmt: skip
+    axes.set_xlabel("staleness (updates)")
+    axes.set_ylabel("accuracy (%)")
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+    print(path)
+
+
+if __name__ == "__main__":
+    main()

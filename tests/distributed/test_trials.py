@@ -1,0 +1,116 @@
+"""The race's trainings on workers give what they give here."""
+
+import os
+import signal
+from collections import Counter
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from darter.cluster import Asked, Workers
+from darter.distributed import on_workers
+from darter.distributed import trials as shared
+from darter.train import Trials
+from darter.transfer import Features
+from tests.train.tiny import ALL, QUICK, tiny_backbone, tiny_pictures, tiny_problem
+
+TRAIN, HELD_OUT = np.arange(48), np.arange(48, 60)
+
+
+def net(_strategy, _seed):
+    return tiny_backbone()
+
+
+def look(problem, _strategy):
+    return problem.augment, problem.preprocess
+
+
+@pytest.fixture
+def alone():
+    rows = np.random.default_rng(0).normal(size=(60, 16)).astype(np.float32)
+    return Trials(
+        net, partial(look, tiny_problem()), Features(rows, {}), tiny_pictures(60), 3,
+        QUICK.replace(threads="auto"),
+    )  # fmt: skip
+
+
+class Here:
+    """A pool whose work is done when it is asked for, in this process."""
+
+    def __init__(self, make, workers):
+        self.work, self.given, self.counts = make(1), [], Counter()
+
+    def submit(self, call):
+        self.given.append(call)
+        self.counts["submitted"] += 1
+        return Asked(len(self.given) - 1, 0)
+
+    def result(self, asked):
+        self.counts["done"] += 1
+        return self.work(self.given[asked.answer])
+
+    def forget(self, asked):
+        self.counts["forgotten"] += 1
+
+    def close(self):
+        self.counts["closed"] += 1
+
+
+def test_what_was_announced_runs_on_workers_and_the_rest_here(alone, monkeypatch):
+    monkeypatch.setattr(shared, "Pool", Here)
+    calls = [(ALL, rate, TRAIN, HELD_OUT, 2, 0) for rate in (0.01, 0.001, 0.0001)]
+    with on_workers(alone, Workers(2)) as (trial, ahead):
+        expected = [alone(*call) for call in calls]
+        ahead(calls)
+        found = [trial(*call) for call in calls[:2]]
+        ahead(calls[:1])
+        elsewhere = trial(*calls[2])
+        counts = trial._pool.counts
+    assert [t.loss for t in found] == pytest.approx([t.loss for t in expected[:2]])
+    assert elsewhere.loss == pytest.approx(expected[2].loss)
+    assert counts == {"submitted": 4, "done": 2, "forgotten": 1, "closed": 1}
+
+
+def test_one_process_announces_to_nobody(alone):
+    with on_workers(alone, None) as (trial, ahead):
+        ahead([(ALL, 0.01, TRAIN, HELD_OUT, 1, 0)])
+        assert trial is alone
+
+
+@pytest.mark.slow
+def test_a_training_whose_worker_is_killed_is_done_again(alone):
+    pytest.importorskip("ray")
+    calls = [(ALL, rate, TRAIN, HELD_OUT, 40, 0) for rate in (0.01, 0.003, 0.001)]
+    expected = [alone(*call) for call in calls]
+    with on_workers(alone, Workers(2)) as (trial, ahead):
+        ahead(calls)
+        first = trial(*calls[0])
+        os.kill(processes_named("ray::Hand")[0], signal.SIGKILL)
+        found = [first, *(trial(*call) for call in calls[1:])]
+    assert [t.loss for t in found] == pytest.approx([t.loss for t in expected])
+
+
+def processes_named(start: str) -> list[int]:
+    """Below this process."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            name = (place / "cmdline").read_bytes().decode(errors="replace")
+        except OSError:
+            continue
+        if name.startswith(start) and os.getpid() in ancestors(int(place.name)):
+            found.append(int(place.name))
+    return sorted(found)
+
+
+def ancestors(pid: int) -> list[int]:
+    line = []
+    while pid > 1:
+        line.append(pid)
+        try:
+            pid = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+        except OSError:
+            break
+    return line
