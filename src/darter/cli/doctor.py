@@ -52,7 +52,7 @@ def doctor(
     if workers or cluster:
         from darter.cli.doctor_machines import show
 
-        show(backbone, strategy, size, batch_size, workers, cluster, json=json)
+        show(folder, backbone, strategy, size, batch_size, workers, cluster, json=json)
         return
 
     from darter.dataset import find_samples

@@ -6,6 +6,7 @@ from darter.dataset.box_loader import NO_BOX, BoxLoader, BoxViews, as_table
 from darter.dataset.boxes import Box, Boxes, Captions
 from darter.dataset.cache import PictureCache, default_bytes
 from darter.dataset.check_boxes import check_target, overlaps
+from darter.dataset.cold import forget_file, read_cold
 from darter.dataset.loader import Loader
 from darter.dataset.own_split import is_run, run_samples
 from darter.dataset.pack import Packed, content_of, pack
@@ -51,6 +52,7 @@ __all__ = [
     "default_bytes",
     "find_samples",
     "folds",
+    "forget_file",
     "groups_of",
     "is_run",
     "list_samples",
@@ -58,6 +60,7 @@ __all__ = [
     "overlaps",
     "pack",
     "pixel_statistics",
+    "read_cold",
     "run_samples",
     "scan",
     "split",

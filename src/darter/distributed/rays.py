@@ -5,9 +5,10 @@ Ray places them, says when and why one ended, and starts new ones in place of lo
 
 import os
 import socket
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import torch.distributed as dist
@@ -43,6 +44,11 @@ class Member:
         from darter.distributed.survey import step_seconds
 
         return step_seconds(work, threads)[0]
+
+    def read_speed(self, paths: Any) -> float:
+        from darter.distributed.survey import read_speed
+
+        return read_speed(paths)
 
     def measure(self, number: int, members: list[int], store: tuple[str, int], own: str) -> None:
         """Take part in `measure_link`."""
@@ -129,6 +135,13 @@ class RayCrew:
             (hand.node[2], self._answers([hand.actor.step.remote(work, self._cores(number))])[0])
             for number, hand in self.hands.items()
         ]
+
+    def time_disks(self, shares: Sequence[Sequence[Path]]) -> list[float]:
+        """Pictures per second that each member reads from its disk; all at the same time."""
+        return self._answers([
+            hand.actor.read_speed.remote(list(share))
+            for hand, share in zip(self.hands.values(), shares, strict=True)
+        ])  # fmt: skip
 
     def measure_links(self) -> tuple[float, float]:
         """See `measure_link`; all members take part."""

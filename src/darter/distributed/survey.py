@@ -2,17 +2,22 @@
 
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
+from darter.dataset import read_cold
 from darter.distributed.forecast import FORECASTS, Measured, choose, rounds
 from darter.distributed.rays import RayCrew
+from darter.picture import read
 from darter.train import choose_device, computing
 from darter.transfer import Classifier, prepare, strategies, train_mode, zoo
 
 CLASSES = 10
 REPEATS = 3
+LOOKED_AT = 128  # pictures that a process reads
 
 
 @dataclass(frozen=True)
@@ -28,9 +33,11 @@ class Work:
 @dataclass(frozen=True)
 class Survey:
     """steps: (machine, seconds of a step) of each process, the first is this one.
+    disks: pictures that each process reads per second, from its disk; empty without pictures.
     forecasts: scheme -> pictures per second.   choice, why: what "auto" would take."""
 
     steps: tuple[tuple[str, float], ...]
+    disks: tuple[float, ...]
     measured: Measured
     forecasts: dict[str, float]
     rounds: int
@@ -38,14 +45,23 @@ class Survey:
     why: str
 
 
-def survey(work: Work, workers: int | None, address: str | None) -> Survey:
-    """Measure each process's training step and the links between them."""
+def survey(
+    work: Work, workers: int | None, address: str | None, paths: Sequence[Path] = ()
+) -> Survey:
+    """Measure each process's training step and disk, and the links between them.
+
+    paths: pictures, of which each process reads others.
+    """
     crew = RayCrew(workers, address)
     try:
         count = crew.wanted + 1
         whole, size = step_seconds(work, "auto")
         steps = [(socket.gethostname(), step_seconds(work, crew.threads())[0])]
         steps += crew.time_steps(work)
+        shares = [list(paths[k::count][:LOOKED_AT]) for k in range(count)]
+        disks = []
+        if all(shares):
+            disks = [read_speed(shares[0]), *crew.time_disks(shares[1:])]
         latency, bandwidth = crew.measure_links()
     finally:
         crew.close()
@@ -53,7 +69,18 @@ def survey(work: Work, workers: int | None, address: str | None) -> Survey:
     measured = Measured(slowest, work.batch, size, latency, bandwidth, alone=whole)
     choice, why = choose(measured, count)
     forecasts = {name: forecast(measured, count) for name, forecast in FORECASTS.items()}
-    return Survey(tuple(steps), measured, forecasts, rounds(measured, count), choice, why)
+    return Survey(
+        tuple(steps), tuple(disks), measured, forecasts, rounds(measured, count), choice, why
+    )
+
+
+def read_speed(paths: Sequence[Path]) -> float:
+    """Files per second from the disk, one after the other."""
+    cold = read_cold(read)
+    started = time.perf_counter()
+    for path in paths:
+        cold(path)
+    return len(paths) / (time.perf_counter() - started)
 
 
 def step_seconds(work: Work, threads: int | str) -> tuple[float, int]:

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from darter.dataset import read_cold
 from darter.doctor import runs
 from darter.doctor.diagnosis import Diagnosis, Times
 from darter.doctor.job import Job
 from darter.doctor.memory import measure_memory
-from darter.doctor.parts import measure_parts, read_cold
+from darter.doctor.parts import measure_parts
 from darter.doctor.remedies import Remedy, remedy_for
 from darter.doctor.runs import Run
 

@@ -1,15 +1,13 @@
 """What each part costs on one thread, by itself."""
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
+from darter.dataset import forget_file
 from darter.doctor.job import SEED, Job
-from darter.picture import locate
 
 COUNT = 48  # pictures looked at
 
@@ -31,7 +29,7 @@ class Parts:
 def measure_parts(job: Job) -> Parts:
     """Time reading, decoding and augmenting, one picture after the other."""
     paths = job.samples[:COUNT]
-    forgotten = [_forget(path) for path in paths]
+    forgotten = [forget_file(path) for path in paths]
     began = time.perf_counter()
     contents = [job.read(path) for path in paths]
     first = (time.perf_counter() - began) / len(paths)
@@ -52,34 +50,6 @@ def measure_parts(job: Job) -> Parts:
         side=float(np.mean([max(p.size) for p in pictures])),
         decoded_bytes=float(np.mean([p.pixels.nbytes for p in pictures])),
     )
-
-
-def read_cold(read: Callable[[Path], bytes]) -> Callable[[Path], bytes]:
-    """`read` from the disk each time, as where the files are more than the memory can hold."""
-
-    def cold(path: Path) -> bytes:
-        _forget(path)
-        return read(path)
-
-    return cold
-
-
-def _forget(path: Path) -> bool:
-    """Ask the system to drop a file from its memory; False where that cannot be asked."""
-    if not hasattr(os, "posix_fadvise"):
-        return False
-    try:
-        member = None if path.exists() else locate(path)
-        file = path if member is None else member.shard
-        start, length = (0, 0) if member is None else (member.offset, member.size)
-        descriptor = os.open(file, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        os.posix_fadvise(descriptor, start, length, os.POSIX_FADV_DONTNEED)
-    finally:
-        os.close(descriptor)
-    return True
 
 
 def _seconds(work: Callable, items) -> float:
