@@ -136,3 +136,26 @@ def test_retrieval_repeats_the_sentence_of_the_picture_itself(material, tmp_path
     assert sentences_of(nearest, grids, vocabulary) == [each[0] for each in texts]
     info = ModelInfo(vocabulary.words, preprocess, task="caption")
     assert export(nearest, tmp_path / "model.onnx", info, paths[:2]).passed
+
+
+def test_what_it_looked_at_is_drawn_for_each_word(material, tmp_path):
+    from PIL import Image
+
+    from darter.job.attention import SIDE, attention_maps, draw_attention
+
+    backbone, preprocess, _, texts, grids = material
+    vocabulary = Vocabulary.of([t for each in texts for t in each], least=1)
+    model = Captioning(backbone, grids.shape[2], len(vocabulary.words), 8).eval()
+    grid = torch.from_numpy(grids[:2].astype(np.float32))
+    numbers = torch.from_numpy(np.stack([vocabulary.numbers(texts[0][0], 8)] * 2))
+    weights = model.head.looks(grid, numbers)
+    assert torch.allclose(weights.sum(dim=2), torch.ones(weights.shape[:2]))
+    maps = attention_maps(model, grids[0], numbers[0].numpy())
+    assert maps.shape[0] == weights.shape[1] and maps.max() == 1
+    shown = weights[0, 0] / weights[0, 0].max()
+    assert np.allclose(maps[0].ravel(), shown.detach(), atol=1e-3)
+    pixels = np.zeros((50, 100, 3), np.uint8)
+    sentence = "there is a disc"
+    draw_attention(model, vocabulary, grids[0], sentence, pixels, preprocess, tmp_path / "a.jpg")
+    width, height = Image.open(tmp_path / "a.jpg").size
+    assert width == 4 * (SIDE + 4) - 4 and height > SIDE / 2

@@ -71,6 +71,17 @@ class Decoder(nn.Module):
             logits.append(said)
         return torch.cat(logits, dim=1)
 
+    def looks(self, grid: Tensor, words: Tensor) -> Tensor:
+        """How much each position weighed for each next word (N, T - 1, L), given those before it
+        (N, T)."""
+        places, h, c = self.begin(grid)
+        seen, weights = self.seen(places), []
+        for k in range(words.shape[1] - 1):
+            word = one_hot(words[:, k : k + 1], self.words).to(places.dtype)
+            _, h, c, weight = self.step(places, seen, word, h, c)
+            weights.append(weight)
+        return torch.cat(weights, dim=1)
+
 
 class Captioning(nn.Module):
     """Pictures (N, 3, H, W), or their grids (N, L, channels), to sentences.

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from darter.cli import options
-from darter.cli.pictures import sources
-from darter.errors import DataError, OptionError
+from darter.cli.asked import asked, end
 from darter.names import to_cell, to_json, visible
 
 if TYPE_CHECKING:
@@ -37,14 +36,11 @@ def caption(
 
     A picture that cannot be read is a row with the reason; if none can, the exit status is 2.
     """
-    if json and csv:
-        raise OptionError("--json and --csv: choose one")
-    if not images and list_file is None:
-        raise OptionError("nothing to look at: give pictures, folders, - or --list FILE")
+    given = asked(images, list_file, json, csv)
     from darter.model import load_captioner
 
     captioner = load_captioner(model, runtime=runtime, precision=precision, threads=threads)
-    found = captioner.caption(sources(images or [], list_file))
+    found = captioner.caption(given)
     count = bad = 0
     if csv:
         csv_module.writer(sys.stdout, lineterminator="\n").writerow(
@@ -53,12 +49,7 @@ def caption(
     for answer in found:
         count, bad = count + 1, bad + (answer.error is not None)
         _write(answer, json, csv, others)
-    if not count:
-        raise DataError(f"no pictures in {', '.join(images or [str(list_file)])}")
-    if bad:
-        typer.echo(f"darter: {bad} of {count} pictures could not be read", err=True)
-    if bad == count:
-        raise SystemExit(2)
+    end(count, bad, images, list_file)
 
 
 def _write(answer: "Caption", json: bool, csv: bool, others: bool) -> None:

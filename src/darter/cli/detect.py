@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from darter.cli import options
-from darter.cli.pictures import sources
-from darter.errors import DataError, OptionError
+from darter.cli.asked import asked, end
+from darter.errors import OptionError
 from darter.names import to_cell, to_json, visible
 
 if TYPE_CHECKING:
@@ -58,12 +58,8 @@ def detect(
 
     A picture that cannot be read is a row with the reason; if none can, the exit status is 2.
     """
-    if json and csv:
-        raise OptionError("--json and --csv: choose one")
-    if not images and list_file is None:
-        raise OptionError("nothing to look at: give pictures, folders, - or --list FILE")
+    given = asked(images, list_file, json, csv)
     detector = _open(model, format, runtime, precision, threads, classes, size)
-    given = sources(images or [], list_file)
     found = _watched(_drawn(detector, given, least, tiles, draw))
     if json:
         from darter.model import coco_results
@@ -74,13 +70,8 @@ def detect(
         answers = _write_csv(found)
     else:
         answers = _write_table(found)
-    if not answers:
-        raise DataError(f"no pictures in {', '.join(images or [str(list_file)])}")
     bad = sum(answer.error is not None for answer in answers)
-    if bad:
-        typer.echo(f"darter: {bad} of {len(answers)} pictures could not be read", err=True)
-    if bad == len(answers):
-        raise SystemExit(2)
+    end(len(answers), bad, images, list_file)
 
 
 def _open(

@@ -25,6 +25,7 @@ from darter.caption import (
 from darter.dataset import Audit, Captions, Listing, PictureCache, Split, check_unchanged
 from darter.doctor import waiting_sentence
 from darter.errors import DataError
+from darter.job.attention import draw_attention
 from darter.job.look import PARTS, judged, look
 from darter.job.run import Run
 from darter.job.speed import measure_speed
@@ -33,6 +34,7 @@ from darter.model import (
     ModelInfo,
     Vocabulary,
     ciders,
+    compare_sentences,
     evaluate_captions,
     judge_sentences,
     load_captioner,
@@ -219,6 +221,9 @@ def _judge(
         ends = {name: list(pair) for name, pair in baseline.intervals.items()}
         record["baseline"] = {"scores": baseline.scores, "intervals": ends}
         record["kept"] = kept.name
+        if kept.name != retrieval.name:
+            ours = [each["caption"] for each in found.pictures]
+            record["better_by"] = compare_sentences(material.sentences(part), ours, said)
         folder.record("evaluation", record)
     result = {key: record[key] for key in ("measure", "accuracy", "interval", "n", "split")}
     nearest = {
@@ -227,15 +232,20 @@ def _judge(
         "accuracy": baseline.scores["bleu_4"],
         "interval": list(baseline.intervals["bleu_4"]),
     }
-    folder.save(result=result, baseline=nearest, verdict=verdict(kept.name, found, baseline, part))
-    folder.record("explain", _gallery(found, material, part, folder.path))
+    folder.save(
+        result=result, baseline=nearest, verdict=verdict(kept.name, found, baseline, record)
+    )
+    folder.record("explain", _gallery(found, material, kept, part, folder.path))
     write_info(folder.model, replace(info, card=_card(run, fitted)))
     with folder.stage("speed"):
         folder.record("speed", measure_speed(folder.model, kept.model, captioner.session))
 
 
-def verdict(kept: str, found: CaptionEvaluation, baseline: CaptionEvaluation, part: str) -> str:
+def verdict(
+    kept: str, found: CaptionEvaluation, baseline: CaptionEvaluation, record: dict[str, Any]
+) -> str:
     """What the model is worth beside the nearest picture's sentence."""
+    part = record["split"]
     ours, theirs = found.scores, baseline.scores
     figures = (
         f"CIDEr {ours['cider']:.2f} and BLEU-4 {ours['bleu_4']:.1%} on {found.n} {part} pictures"
@@ -248,13 +258,19 @@ def verdict(kept: str, found: CaptionEvaluation, baseline: CaptionEvaluation, pa
         )
     against = f"the nearest picture's sentence reaches {theirs['cider']:.2f}"
     against += f" and {theirs['bleu_4']:.1%}"
-    clear = ours["cider"] > baseline.intervals["cider"][1]
-    beats = "beat" if clear else "did not clearly beat"
-    return f"Writing sentences {beats} repeating the nearest one: {figures}; {against}."
+    low, high = record["better_by"]["cider"]["interval"]
+    beats = "beat" if low > 0 else "did not clearly beat"
+    return (
+        f"Writing sentences {beats} repeating the nearest one: {figures}; {against} (difference of "
+        f"CIDEr on the same pictures: 95% interval {low:+.2f} to {high:+.2f})."
+    )
 
 
-def _gallery(found: CaptionEvaluation, material: _Material, part: str, out: Path) -> dict[str, Any]:
-    """Some pictures with their sentences, evenly from the best to the worst: explain.json."""
+def _gallery(
+    found: CaptionEvaluation, material: _Material, kept: _Kept, part: str, out: Path
+) -> dict[str, Any]:
+    """Some pictures with their sentences, evenly from the best to the worst, and where a model that
+    writes looked for each word: explain.json."""
     from darter.model import draw_boxes
     from darter.picture import decode
 
@@ -265,8 +281,22 @@ def _gallery(found: CaptionEvaluation, material: _Material, part: str, out: Path
     shown = []
     for number, k in enumerate(chosen):
         name = f"gallery/{number:02}.jpg"
-        draw_boxes(decode(paths[k]).pixels, [], out / name, side=400)
-        shown.append({**found.pictures[k], "picture": name})
+        pixels, entry = decode(paths[k]).pixels, found.pictures[k]
+        draw_boxes(pixels, [], out / name, side=400)
+        looked = None
+        if isinstance(kept.model, Captioning) and entry["caption"]:
+            looked = f"gallery/{number:02}-words.jpg"
+            grid, sentence = material.grids[part][k], entry["caption"]
+            draw_attention(
+                kept.model,
+                kept.vocabulary,
+                grid,
+                sentence,
+                pixels,
+                material.preprocess,
+                out / looked,
+            )
+        shown.append({**entry, "picture": name, "looked": looked})
     return {"captions": shown, "n": found.n}
 
 

@@ -17,7 +17,7 @@ except ImportError as error:
 from darter.train.compiled import CompiledNet, compiled
 from darter.train.device import candidate_precisions, choose_device, computing, move, place
 from darter.train.examples import Examples
-from darter.train.explain import explain, last_block
+from darter.train.explain import explain, last_block, overlay, positions
 from darter.train.export import Parity, export
 from darter.train.fit import fit
 from darter.train.loss import CrossEntropy
@@ -74,7 +74,9 @@ __all__ = [
     "measure_strangeness",
     "move",
     "optimizer_of",
+    "overlay",
     "place",
+    "positions",
     "reseed",
     "set_rates",
     "settle_recipe",

@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 
 pytest.importorskip("nltk")
 
-from darter.model import Vocabulary, ciders, corpus_bleu, judge_sentences, rouge_l, words_of
+from darter.model import (
+    Vocabulary,
+    ciders,
+    compare_sentences,
+    corpus_bleu,
+    judge_sentences,
+    rouge_l,
+    words_of,
+)
 
 TRUTHS = [("a red cell", "one red cell"), ("two white cells",), ("no cells at all",)]
 
@@ -73,3 +81,21 @@ def test_intervals_hold_the_scores():
     for name, (low, high) in judged.intervals.items():
         assert low <= judged.scores[name] <= high
     assert judged.scores["exact"] == pytest.approx(2 / 3)
+
+
+def test_a_small_but_steady_gain_is_seen_on_the_same_pictures():
+    random = np.random.default_rng(0)
+    words = [f"word{k}" for k in range(40)]
+    truths = [(" ".join(random.choice(words, 12)),) for _ in range(40)]
+    worse = [t.split()[: random.integers(2, 12)] for (t,) in truths]
+    better = [w + t.split()[len(w) : len(w) + 1] for w, (t,) in zip(worse, truths, strict=True)]
+    worse, better = ([" ".join(each) for each in found] for found in (worse, better))
+    names = [str(k) for k in range(40)]
+    apart = [
+        judge_sentences(truths, found, names).intervals["rouge_l"] for found in (worse, better)
+    ]
+    assert apart[1][0] < apart[0][1]  # which two intervals do not tell
+    found = compare_sentences(truths, better, worse)["rouge_l"]
+    assert 0 < found["interval"][0] < found["difference"] < found["interval"][1]
+    same = compare_sentences(truths, worse, worse)
+    assert all(each == {"difference": 0, "interval": [0, 0]} for each in same.values())

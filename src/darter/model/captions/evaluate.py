@@ -46,26 +46,73 @@ def judge_sentences(
     truths: Sequence[Sequence[str]], found: Sequence[str], names: Sequence[str], *, seed: int = 0
 ) -> CaptionEvaluation:
     """Hold sentences against those that people wrote, with intervals over pictures."""
-    exact = np.array([_is_exact(t, f) for t, f in zip(truths, found, strict=True)], np.float64)
-    rouge = np.array([rouge_l(t, f) for t, f in zip(truths, found, strict=True)])
-    cider = ciders(truths, found)
-
-    def scores(which: NDArray[np.int64]) -> dict[str, float]:
-        some, said = [truths[k] for k in which], [found[k] for k in which]
-        bleus = {f"bleu_{order}": corpus_bleu(some, said, order) for order in ORDERS}
-        means = {"rouge_l": rouge, "cider": cider, "exact": exact}
-        return bleus | {name: float(values[which].mean()) for name, values in means.items()}
-
-    random, count = np.random.default_rng(seed), len(found)
-    drawn = [scores(random.integers(0, count, count)) for _ in range(RESAMPLES)]
-    ends = {m: np.quantile([each[m] for each in drawn], (0.025, 0.975)) for m in MEASURES}
+    scored, count = _Scored(truths, found), len(found)
+    drawn = [scored.scores(which) for which in _redrawn(count, seed)]
+    intervals = {name: _ends([each[name] for each in drawn]) for name in MEASURES}
     records = tuple(
         {"path": name, "caption": said, "true": list(true), "cider": round(float(value), 4),
          "exact": bool(right)}
-        for name, said, true, value, right in zip(names, found, truths, cider, exact, strict=True)
+        for name, said, true, value, right
+        in zip(names, found, truths, scored.cider, scored.exact, strict=True)
     )  # fmt: skip
-    intervals = {name: (float(low), float(high)) for name, (low, high) in ends.items()}
-    return CaptionEvaluation(count, scores(np.arange(count)), intervals, records)
+    return CaptionEvaluation(count, scored.scores(np.arange(count)), intervals, records)
+
+
+def compare_sentences(
+    truths: Sequence[Sequence[str]],
+    found: Sequence[str],
+    others: Sequence[str],
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> dict[str, dict[str, Any]]:
+    """By how much `found` is better than `others` in each of MEASURES: difference, interval.
+
+    The interval (95%) is of the difference on the same pictures, drawn with replacement for both
+    at once (paired bootstrap; Koehn, "Statistical significance tests for machine translation
+    evaluation", EMNLP 2004): pictures that are hard are hard for both. Intervals of two scores
+    may overlap where one is clearly better.
+    """
+    pair = _Scored(truths, found), _Scored(truths, others)
+
+    def differences(which: NDArray[np.int64]) -> dict[str, float]:
+        ours, theirs = (each.scores(which) for each in pair)
+        return {name: ours[name] - theirs[name] for name in MEASURES}
+
+    whole = differences(np.arange(len(found)))
+    drawn = [differences(which) for which in _redrawn(len(found), seed, resamples)]
+    return {
+        name: {"difference": whole[name], "interval": list(_ends([d[name] for d in drawn]))}
+        for name in MEASURES
+    }
+
+
+class _Scored:
+    """Sentences held against the true ones; `scores` are of any choice of pictures."""
+
+    def __init__(self, truths: Sequence[Sequence[str]], found: Sequence[str]) -> None:
+        pairs = list(zip(truths, found, strict=True))
+        self.truths, self.found = truths, found
+        self.exact = np.array([_is_exact(t, f) for t, f in pairs], np.float64)
+        self.rouge = np.array([rouge_l(t, f) for t, f in pairs])
+        self.cider = ciders(truths, found)
+
+    def scores(self, which: NDArray[np.int64]) -> dict[str, float]:
+        """Each of MEASURES over the pictures with these numbers, which may repeat."""
+        some, said = [self.truths[k] for k in which], [self.found[k] for k in which]
+        bleus = {f"bleu_{order}": corpus_bleu(some, said, order) for order in ORDERS}
+        means = {"rouge_l": self.rouge, "cider": self.cider, "exact": self.exact}
+        return bleus | {name: float(values[which].mean()) for name, values in means.items()}
+
+
+def _redrawn(count: int, seed: int, times: int = RESAMPLES) -> list[NDArray[np.int64]]:
+    random = np.random.default_rng(seed)
+    return [random.integers(0, count, count) for _ in range(times)]
+
+
+def _ends(values: Sequence[float]) -> tuple[float, float]:
+    low, high = np.quantile(values, (0.025, 0.975))
+    return float(low), float(high)
 
 
 def _is_exact(truths: Sequence[str], found: str) -> bool:

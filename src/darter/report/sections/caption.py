@@ -22,6 +22,7 @@ def caption_scores(records: Records) -> Record:
     if not found or "cider" not in found:
         return {"missing": not_evaluated(records)}
     baseline = found.get("baseline") or {"scores": {}, "intervals": {}}
+    better = found.get("better_by") or {}
     rows = [
         {
             "name": name,
@@ -29,10 +30,12 @@ def caption_scores(records: Records) -> Record:
             "ours_interval": _range(key, found["intervals"].get(key)),
             "theirs": _shown(key, baseline["scores"].get(key)),
             "theirs_interval": _range(key, baseline["intervals"].get(key)),
+            "better_by": _better(key, better.get(key)),
         }
         for key, name in NAMES.items()
     ]
-    return {"missing": None, "rows": rows, "n": found["n"], "kept": found.get("kept")}
+    kept = found.get("kept")
+    return {"missing": None, "rows": rows, "n": found["n"], "kept": kept, "compared": bool(better)}
 
 
 def _shown(key: str, value: float | None) -> str:
@@ -43,6 +46,14 @@ def _shown(key: str, value: float | None) -> str:
 
 def _range(key: str, ends: list[float] | None) -> str:
     return "–" if ends is None else f"{_shown(key, ends[0])} to {_shown(key, ends[1])}"
+
+
+def _better(key: str, found: Record | None) -> str:
+    if found is None:
+        return "–"
+    values = [found["difference"], *found["interval"]]
+    shown = [f"{v:+.2f}" if key == "cider" else f"{100 * v:+.1f}" for v in values]
+    return f"{shown[0]} ({shown[1]} to {shown[2]})"
 
 
 def caption_gallery(records: Records) -> Record:
