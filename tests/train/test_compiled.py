@@ -12,6 +12,7 @@ from darter import kernels
 from darter.errors import OptionError, ShapeError
 from darter.train.compiled import compiled
 from darter.train.compiled.arena import Lifetime, pack
+from tests.train.whole_nets import randomize
 
 ISAS = kernels.available_isas()
 
@@ -90,18 +91,6 @@ def nets():
                                nn.Conv2d(16, 24, 3, 1, 1, 1, 2), nn.Tanh(), nn.Flatten(),
                                nn.Linear(24 * 13 * 12, 32), nn.Sigmoid(), nn.Linear(32, 5)),
     }  # fmt: skip
-
-
-def randomize(net, seed=1):
-    """Also what begins as 0 or 1: such values hide mistakes."""
-    random = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for name, value in [*net.named_parameters(), *net.named_buffers()]:
-            if name.endswith("running_var"):
-                value.copy_(torch.rand(value.shape, generator=random) + 0.5)
-            elif value.is_floating_point() and value.ndim < 2:
-                value.copy_(torch.randn(value.shape, generator=random) * 0.3 + 0.7)
-    return net
 
 
 def difference(a, b, least=1e-9):

@@ -8,13 +8,13 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from time import sleep
-from typing import Any
+from typing import Any, Self
 
 from darter.errors import UnsupportedError
 
@@ -125,10 +125,36 @@ def compare(
     """
     names = [name for name in peers if name not in SINGLE or case.batch == 1]
     left_out = {name: "takes one picture at a time" for name in peers if name not in names}
+    numbers = [str(case.batch), str(case.threads), case.precision]
+
+    def command(name: str) -> list[str]:
+        interpreter = sys.executable if name in OURS else python
+        return [interpreter, str(SCRIPT), name, str(case.file), *numbers]
+
+    def row(worker: Worker) -> RuntimeRow:
+        times = worker.times
+        return RuntimeRow(
+            case.net, case.batch, case.precision, case.threads, worker.runtime,
+            min_ms=min(times), ms=median(times), max_ms=max(times), **worker.told,
+        )  # fmt: skip
+
+    commands = {name: command(name) for name in ("darter", *names)}
+    ran, why = in_turns(commands, rounds, seconds)
+    left_out |= why
+    if "darter" in left_out:
+        raise UnsupportedError(f"darter cannot run {case.net}: {left_out['darter']}")
+    return Comparison(tuple(map(row, ran)), left_out)
+
+
+def in_turns(
+    commands: Mapping[str, list[str]], rounds: int, amount: float
+) -> tuple[list["Worker"], dict[str, str]]:
+    """Load every runtime, then let all take turns: those that ran, and why others did not."""
+    left_out: dict[str, str] = {}
     with ExitStack() as stack:
         ready = []
-        for name in ("darter", *names):  # one after the other: loading is timed, too
-            worker = stack.enter_context(Worker(name, python, case))
+        for name, command in commands.items():  # one after the other: loading is timed, too
+            worker = stack.enter_context(Worker(name, command))
             why = worker.load()
             if why is None:
                 ready.append(worker)
@@ -136,31 +162,27 @@ def compare(
                 left_out[name] = why
         for _ in range(rounds):
             for worker in [w for w in ready if w.runtime not in left_out]:
-                why = worker.turn(seconds)
+                why = worker.turn(amount)
                 if why is not None:
                     left_out[worker.runtime] = f"stopped while it was timed: {why}"
-        if "darter" in left_out:
-            raise UnsupportedError(f"darter cannot run {case.net}: {left_out['darter']}")
-        rows = tuple(worker.row() for worker in ready if worker.runtime not in left_out)
-        return Comparison(rows, left_out)
+    return [worker for worker in ready if worker.runtime not in left_out], left_out
 
 
 class Worker:
-    """One runtime in its process."""
+    """One runtime in its process.   command: what runs it.   told: what it said when it was
+    ready; times: what it measured since."""
 
-    def __init__(self, runtime: str, python: str, case: Case) -> None:
-        self.runtime, self._case = runtime, case
-        self._times: list[float] = []
-        self._told: dict[str, Any] = {}
-        interpreter = sys.executable if runtime in OURS else python
-        numbers = [str(case.batch), str(case.threads), case.precision]
+    def __init__(self, runtime: str, command: list[str]) -> None:
+        self.runtime = runtime
+        self.times: list[Any] = []
+        self.told: dict[str, Any] = {}
         self._complaints = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
         self._process = subprocess.Popen(
-            [interpreter, str(SCRIPT), runtime, str(case.file), *numbers],
+            command,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._complaints, text=True,
         )  # fmt: skip
 
-    def __enter__(self) -> "Worker":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -170,28 +192,21 @@ class Worker:
 
     def load(self) -> str | None:
         """Wait until it is loaded and checked. Returns why it cannot take part, or None."""
-        self._told = self._answer()
-        return self._told.get("left_out")
+        self.told = self._answer()
+        return self.told.get("left_out")
 
-    def turn(self, seconds: float) -> str | None:
-        """Run for so long. Returns why it stopped, or None."""
+    def turn(self, amount: float) -> str | None:
+        """Run for so long, or so many steps. Returns why it stopped, or None."""
         sleep(SETTLE)
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):  # it has stopped: its answer tells
-            self._process.stdin.write(f"{seconds}\n")
+            self._process.stdin.write(f"{amount}\n")
             self._process.stdin.flush()
         answer = self._answer()
         if isinstance(answer, dict):
             return answer["left_out"]
-        self._times += answer
+        self.times += answer
         return None
-
-    def row(self) -> RuntimeRow:
-        case, times = self._case, self._times
-        return RuntimeRow(
-            case.net, case.batch, case.precision, case.threads, self.runtime,
-            min_ms=min(times), ms=median(times), max_ms=max(times), **self._told,
-        )  # fmt: skip
 
     def _answer(self) -> Any:
         """The next line of JSON (runtimes print other things, too), or why there is none."""

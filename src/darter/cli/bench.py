@@ -1,4 +1,4 @@
-"""`darter bench`: whole nets beside other runtimes, or convolutions by every algorithm."""
+"""`darter bench`: whole nets beside other runtimes, in use or in training, or convolutions."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,14 +16,18 @@ def bench(
     net: Annotated[
         str | None,
         typer.Option(
-            help="nets: names and model files, with commas between. conv: one of vgg-e, alexnet, "
-            "resnet-50, googlenet, inception-v3.",
+            help="nets: names and model files, with commas between; with --training, names of "
+            "timm and torchvision/NAME. conv: one of vgg-e, alexnet, resnet-50, googlenet, "
+            "inception-v3.",
             show_default="all; conv: vgg-e",
         ),
     ] = None,
     batches: Annotated[
         str | None,
-        typer.Option(help="Pictures at a time.", show_default="1,8; conv: 1,2,4,8,16,32,64"),
+        typer.Option(
+            help="Pictures at a time.",
+            show_default="1,8; --training: 16; conv: 1,2,4,8,16,32,64",
+        ),
     ] = None,
     precision: Annotated[
         str, typer.Option(help="float32 or bfloat16; of PyTorch, where convolutions are compared.")
@@ -53,15 +57,18 @@ def bench(
         str | None,
         typer.Option(
             help="Of eager, inductor, onnxruntime, openvino, ncnn and mnn; inductor compiles for "
-            "minutes.",
-            show_default="all but inductor",
+            "minutes. --training: eager, inductor.",
+            show_default="all but inductor; --training: both",
             rich_help_panel=NETS_PANEL,
         ),
     ] = None,
     rounds: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Turns of each runtime.", show_default="6", rich_help_panel=NETS_PANEL
+            min=1,
+            help="Turns of each runtime.",
+            show_default="6; --training: 3",
+            rich_help_panel=NETS_PANEL,
         ),
     ] = None,
     plot: Annotated[
@@ -72,6 +79,14 @@ def bench(
         Path | None,
         typer.Option(help="Keep the exported nets here.", rich_help_panel=NETS_PANEL),
     ] = None,
+    training: Annotated[
+        bool,
+        typer.Option(
+            "--training",
+            help="Time training steps, beside PyTorch eager and Inductor.",
+            rich_help_panel=NETS_PANEL,
+        ),
+    ] = False,
     layers: Annotated[
         bool,
         typer.Option(
@@ -117,6 +132,7 @@ def bench(
             "--rounds": rounds,
             "--plot": plot,
             "--folder": folder,
+            "--training": training or None,
         },
         conv={
             "--layers": layers or None,
@@ -147,6 +163,19 @@ def bench(
             return
         sizes = _numbers(batches or ("1" if layers else BATCHES["conv"]))
         convolutions(net or "vgg-e", sizes, precision, seconds or 5.0, layers, max_error, out)
+        return
+    if training:
+        from darter.cli.bench_training import training_steps
+
+        for name, value in (("--peers", peers), ("--folder", folder), ("--seconds", seconds)):
+            if value is not None:
+                raise OptionError(f"{name} is for nets in use; leave it out with --training")
+        if what != "nets":
+            raise OptionError(f"--training takes names of nets by --net, not {what}")
+        training_steps(
+            _names(net), _numbers(batches or "16"), _names(runtimes), precision=precision,
+            threads=threads or available(), rounds=rounds or 3, out=out, plot=plot,
+        )  # fmt: skip
         return
     if what != "nets" and not what.endswith(".onnx"):
         raise OptionError(f"cannot measure {what!r}; give nets, conv or a model file (.onnx)")

@@ -116,6 +116,10 @@ class _Traced:
         self._split(nodes, {self.output}, example.shape[0])
 
     def run(self, x: Tensor) -> Tensor:
+        return self.values(x)[self.output]
+
+    def values(self, x: Tensor) -> dict[str, Any]:
+        """Of every node that is computed outside of segments or wanted outside of its segment."""
         if x.ndim != 4 or tuple(x.shape[1:]) != self.size:
             raise ShapeError(
                 f"this compiled net takes pictures of {self.size}, got {tuple(x.shape)}; "
@@ -129,7 +133,7 @@ class _Traced:
                 part.run(values, x.shape[0])
             else:
                 values[part.name] = _in_pytorch(part, values)
-        return values[self.output]
+        return values
 
     def _counts(self, node: fx.Node) -> bool:
         """Batches, of normalizations."""

@@ -1,0 +1,24 @@
+"""Gradients of whole nets of timm, all parameters random, against PyTorch's in float64."""
+
+import pytest
+
+from tests.train.whole_nets import NETS, measure
+
+QUICK = ("resnet18", "mobilenetv3_small_100", "efficientnet_b0", "dla34")
+LIMIT = 1e-4
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_gradients_are_float64s_on_the_same_sides_of_corners(name):
+    found = measure(name, images=3, size=64)
+    assert found.forward < 1e-5
+    assert found.sides < LIMIT
+    assert not found.refused
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NETS)
+def test_gradients_of_larger_pictures(name):
+    found = measure(name, images=2, size=96)
+    assert found.forward < 1e-5
+    assert found.sides < LIMIT
