@@ -51,17 +51,16 @@ class Pool(Generic[Chunk, Result]):
         nodes = machines_of(self._ray)
         self.count = workers.count or len(nodes)
         threads = threads_of(-(-self.count // len(nodes)))
-        self._hands = [
-            self._hire(make, nodes[k % len(nodes)][0], None if threads == "auto" else threads)
-            for k in range(self.count)
-        ]
+        # Held here, so that a worker that is started again finds it, however large it is.
+        self._make = [self._ray.put((make, None if threads == "auto" else threads))]
+        self._hands = [self._hire(nodes[k % len(nodes)][0]) for k in range(self.count)]
         self.load = [0] * self.count
 
     def submit(self, chunk: Chunk) -> Asked:
         """Hand a chunk to the worker that has the fewest."""
         k = self.load.index(min(self.load))
         self.load[k] += 1
-        return Asked(self._hands[k].do.remote(chunk), k)
+        return Asked(self._hands[k].do.remote(self._make, chunk), k)
 
     def result(self, asked: Asked) -> Result:
         """Wait for what became of a chunk. To be called once for each."""
@@ -88,20 +87,25 @@ class Pool(Generic[Chunk, Result]):
         if self._own:
             self._ray.shutdown()
 
-    def _hire(self, make: Any, node: str, threads: Any) -> Any:
+    def _hire(self, node: str) -> Any:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         place = NodeAffinitySchedulingStrategy(node, soft=True)
         options = {"max_restarts": RESTARTS, "max_task_retries": RESTARTS, "num_cpus": 0}
-        hire = self._ray.remote(Hand).options(scheduling_strategy=place, **options)
-        return hire.remote(make, threads)
+        return self._ray.remote(Hand).options(scheduling_strategy=place, **options).remote()
 
 
 class Hand:
     """What runs on each worker."""
 
-    def __init__(self, make: Callable[[int | None], Callable[[Any], Any]], threads: Any) -> None:
-        self._work = make(threads)
+    def __init__(self) -> None:
+        self._work: Callable[[Any], Any] | None = None
 
-    def do(self, chunk: Any) -> Any:
+    def do(self, kept: list[Any], chunk: Any) -> Any:
+        """kept: a reference to (make, threads), which is followed once."""
+        if self._work is None:
+            import ray
+
+            make, threads = ray.get(kept[0])
+            self._work = make(threads)
         return self._work(chunk)
