@@ -8,6 +8,7 @@ NB_MODULE(_core, m) {
     darter::register_gradient(m);
     darter::register_net(m);
     darter::register_gemm(m);
+    darter::register_integer(m);
     darter::register_jpeg(m);
     darter::register_peak(m);
     darter::register_rounding(m);

@@ -12,6 +12,7 @@ void register_conv(nb::module_& m);
 void register_gradient(nb::module_& m);
 void register_net(nb::module_& m);
 void register_gemm(nb::module_& m);
+void register_integer(nb::module_& m);
 void register_jpeg(nb::module_& m);
 void register_peak(nb::module_& m);
 void register_rounding(nb::module_& m);

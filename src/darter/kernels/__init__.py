@@ -24,6 +24,14 @@ from darter.kernels.enums import (
 )
 from darter.kernels.gemm import gemm
 from darter.kernels.gradient import filter_gradient, input_gradient
+from darter.kernels.integer import (
+    IntegerConv,
+    Residual,
+    Rounding,
+    add_integers,
+    dequantize,
+    quantize,
+)
 from darter.kernels.jpeg import check_jpeg, decode_jpeg, jpeg_size
 from darter.kernels.layout import (
     BLOCKED,
@@ -72,13 +80,17 @@ __all__ = [
     "Convolution",
     "Element",
     "Floats",
+    "IntegerConv",
     "Layout",
     "Peak",
     "Precision",
     "Quantization",
     "RecurrenceKind",
+    "Residual",
+    "Rounding",
     "Where",
     "active_isa",
+    "add_integers",
     "apart_from",
     "as_float32",
     "available_isas",
@@ -88,6 +100,7 @@ __all__ = [
     "check_jpeg",
     "check_out",
     "decode_jpeg",
+    "dequantize",
     "filter_gradient",
     "from_blocked",
     "gemm",
@@ -99,6 +112,7 @@ __all__ = [
     "measure_peak",
     "pack_signs",
     "prepare_convolution",
+    "quantize",
     "reach",
     "round_bfloat16",
     "round_fixed",

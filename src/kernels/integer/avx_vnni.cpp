@@ -1,0 +1,33 @@
+#include <immintrin.h>
+
+#include "integer/kernel.hpp"
+
+namespace darter::avx_vnni {
+namespace {
+
+struct Vnni : PlainFinish {
+    static constexpr int kLanes = 8, kPixels = 6, kBlocks = 1;
+    using Sums = __m256i;
+    using Weights = __m256i;
+    using Values = __m256i;
+    static Sums nothing() { return _mm256_setzero_si256(); }
+    static Weights weights(const int8_t* w) {
+        return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(w));
+    }
+    static Values values(const uint8_t* x) {
+        int32_t four;
+        std::memcpy(&four, x, sizeof four);
+        return _mm256_set1_epi32(four);
+    }
+    static Sums dot(Sums sums, Values x, Weights w) { return _mm256_dpbusd_avx_epi32(sums, x, w); }
+    static void store(int32_t* to, Sums sums) {
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), sums);
+    }
+};
+
+}  // namespace
+
+extern const IntegerKernels integer_kernels;
+const IntegerKernels integer_kernels = integer_kernels_of<Vnni>();
+
+}  // namespace darter::avx_vnni

@@ -1,0 +1,208 @@
+#include "integer/integer.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "product/tiling.hpp"
+#include "runtime/isa.hpp"
+#include "runtime/memory.hpp"
+#include "runtime/thread_pool.hpp"
+
+namespace darter {
+namespace scalar { extern const IntegerKernels integer_kernels; }
+namespace avx2 { extern const IntegerKernels integer_kernels; }
+namespace avx_vnni { extern const IntegerKernels integer_kernels; }
+namespace avx512 { extern const IntegerKernels integer_kernels; }
+namespace avx512_vnni { extern const IntegerKernels integer_kernels; }
+
+static_assert(kIntegerBlock == kBlock);
+
+const IntegerKernels& integer_kernels() {
+#if defined(__x86_64__)
+    switch (active_isa()) {
+        case Isa::amx:
+        case Isa::avx512:
+            return has_avx512_vnni() ? avx512_vnni::integer_kernels : avx512::integer_kernels;
+        case Isa::avx2: return has_avx_vnni() ? avx_vnni::integer_kernels : avx2::integer_kernels;
+        default: break;
+    }
+#endif
+    return scalar::integer_kernels;
+}
+
+IntegerConvolution::IntegerConvolution(const IntegerSpec& spec, const int8_t* w, const int32_t* bias,
+                                       uint8_t x_zero, IntegerAfter after,
+                                       std::optional<IntegerResidual> residual)
+    : spec(spec), kernels_(integer_kernels()), few_(!spec.depthwise() && spec.c <= kIntegerGroup),
+      blocks_(blocks_of(spec.k)), x_zero_(x_zero), after_(std::move(after)), residual_(residual) {
+    bias_.assign(blocks_ * kBlock, 0);
+    scale_.assign(blocks_ * kBlock, 0.0f);
+    std::copy_n(after_.scale.begin(), spec.k, scale_.begin());
+    const int64_t each = spec.c / spec.groups * spec.r * spec.s;
+    for (int64_t k = 0; k < spec.k; ++k) {
+        int32_t sum = 0;  // of the filter: x's zero point counts as often
+        for (int64_t i = 0; i < each; ++i) sum += w[k * each + i];
+        bias_[k] = bias[k] - sum * static_cast<int32_t>(x_zero);
+    }
+    spec.depthwise() ? pack_depthwise(w) : pack(w);
+    find_places();
+}
+
+// Channels past C have weights of 0, so that what lies there does not matter.
+void IntegerConvolution::pack(const int8_t* w) {
+    const int64_t taps = spec.r * spec.s, in = few_ ? kIntegerGroup : blocks_of(spec.c) * kBlock;
+    const int64_t block_bytes = taps * in * kBlock;
+    weights_.assign(blocks_ * block_bytes, 0);
+    for (int64_t k = 0; k < spec.k; ++k)
+        for (int64_t c = 0; c < spec.c; ++c)
+            for (int64_t tap = 0; tap < taps; ++tap) {
+                const int64_t channel = c % kBlock, block = c / kBlock;
+                const int64_t group = few_ ? tap : (block * taps + tap) * 4 + channel / kIntegerGroup;
+                weights_[k / kBlock * block_bytes + (group * kBlock + k % kBlock) * kIntegerGroup +
+                         channel % kIntegerGroup] = w[(k * spec.c + c) * taps + tap];
+            }
+}
+
+void IntegerConvolution::pack_depthwise(const int8_t* w) {
+    const int64_t taps = spec.r * spec.s;
+    depthwise_.assign(blocks_ * taps * kBlock, 0);
+    for (int64_t k = 0; k < spec.k; ++k)
+        for (int64_t tap = 0; tap < taps; ++tap)
+            depthwise_[(k / kBlock * taps + tap) * kBlock + k % kBlock] = w[k * taps + tap];
+}
+
+void IntegerConvolution::find_places() {
+    const int64_t pixel = pixel_bytes(), row = in_w() * pixel;
+    for (int64_t h = 0; h < spec.out_h(); ++h)
+        for (int64_t i = 0; i < spec.out_w(); ++i)
+            places_.push_back(h * spec.stride_h * row + i * spec.stride_w * pixel);
+    // The taps of a row are one run where they are neighbors of one group each.
+    const bool runs = few_ && spec.dilation_w == 1;
+    groups_ = runs ? spec.s : pixel / kIntegerGroup;
+    const int64_t blocks = spec.depthwise() ? 1 : x_blocks();
+    for (int64_t block = 0; block < blocks; ++block)
+        for (int64_t r = 0; r < spec.r; ++r)
+            for (int64_t s = 0; s < (runs ? 1 : spec.s); ++s)
+                offsets_.push_back(block * x_plane() + r * spec.dilation_h * row +
+                                   s * spec.dilation_w * pixel);
+}
+
+IntegerFinish IntegerConvolution::finish(int64_t first) const {
+    IntegerFinish f{};
+    f.bias = bias_.data() + first;
+    f.scale = scale_.data() + first;
+    f.low = after_.low;
+    f.high = after_.high;
+    f.zero = after_.zero;
+    f.to_float = after_.to_float;
+    f.residual = residual_.has_value();
+    if (residual_) {
+        f.own = residual_->own;
+        f.other = residual_->other;
+        f.residual_zero = residual_->zero;
+        f.sum_low = residual_->low;
+        f.sum_high = residual_->high;
+    }
+    return f;
+}
+
+void IntegerConvolution::run(const Blocked& x, const uint8_t* from, const Blocked& y, void* to,
+                             const uint8_t* residual) const {
+    int64_t x_image = x.image();
+    if (copies()) {
+        x_image = x_blocks() * x_plane();
+        auto* room = reinterpret_cast<uint8_t*>(
+            scratch(Scratch::caller_a, ceil_div(x.n * x_image, int64_t{sizeof(float)})));
+        pad(x, from, room);
+        from = room;
+    }
+    if (spec.depthwise()) return each_alone(from, x_image, y, to, residual);
+    multiply(from, x_image, y, to, residual);
+}
+
+// The picture amid pads of its zero point; of few channels, 4 bytes of each pixel.
+void IntegerConvolution::pad(const Blocked& x, const uint8_t* from, uint8_t* to) const {
+    const int64_t pixel = pixel_bytes(), row = in_w() * pixel, rows = x.n * x_blocks() * in_h();
+    each_piece(rows, row / 4 + 1, [&](int64_t first, int64_t last) {
+        for (int64_t i = first; i < last; ++i) {
+            const int64_t plane = i / in_h(), h = i % in_h() - spec.pad_top;
+            uint8_t* own = to + i * row;
+            if (h < 0 || h >= spec.h) {
+                std::memset(own, x_zero_, row);
+                continue;
+            }
+            const uint8_t* source = from + x.at(plane) + h * spec.w * kBlock;
+            std::memset(own, x_zero_, spec.pad_left * pixel);
+            std::memset(own + (spec.pad_left + spec.w) * pixel, x_zero_, spec.pad_right * pixel);
+            own += spec.pad_left * pixel;
+            if (!few_)
+                std::memcpy(own, source, spec.w * kBlock);
+            else
+                for (int64_t w = 0; w < spec.w; ++w)
+                    std::memcpy(own + w * kIntegerGroup, source + w * kBlock, kIntegerGroup);
+        }
+    });
+}
+
+void IntegerConvolution::multiply(const uint8_t* x, int64_t x_image, const Blocked& y, void* to,
+                                  const uint8_t* residual) const {
+    const int64_t pixels = y.pixels(), width = even_piece(pixels, kernels_.pixels);
+    const int64_t tiles = ceil_div(pixels, width), all = y.n * tiles;
+    const int64_t parts = ceil_div(blocks_, kernels_.blocks);
+    const int64_t w_block = static_cast<int64_t>(weights_.size()) / blocks_;
+    // Threads share what is larger, the pictures or the weights.
+    const int64_t wanted = threads() == 1 ? 1 : 4 * threads();
+    const bool heavy = static_cast<int64_t>(weights_.size()) > y.n * x_image;
+    const int64_t filters = std::min(parts, heavy ? wanted : std::max<int64_t>(1, wanted / all));
+    const int64_t bands = std::min(all, ceil_div(wanted, filters));
+    parallel_for(bands * filters, [&](size_t task) {
+        const int64_t band = static_cast<int64_t>(task) / filters, share = static_cast<int64_t>(task) % filters;
+        for (int64_t part = share * parts / filters; part < (share + 1) * parts / filters; ++part) {
+            const int64_t block = part * kernels_.blocks;
+            IntegerTile t{};
+            t.offsets = offsets_.data();
+            t.steps = static_cast<int64_t>(offsets_.size());
+            t.groups = groups_;
+            t.w = weights_.data() + block * w_block;
+            t.w_block = w_block;
+            t.blocks = static_cast<int>(std::min<int64_t>(kernels_.blocks, blocks_ - block));
+            t.finish = finish(block * kBlock);
+            t.y_block = y.plane();
+            t.residual_block = y.plane();
+            for (int64_t tile = band * all / bands; tile < (band + 1) * all / bands; ++tile) {
+                const int64_t image = tile / tiles, first = tile % tiles * width;
+                const int64_t at = y.at(image * y.blocks() + block) + first * kBlock;
+                t.x = x + image * x_image;
+                t.places = places_.data() + first;
+                t.pixels = static_cast<int>(std::min(width, pixels - first));
+                t.y = static_cast<uint8_t*>(to) + at * (after_.to_float ? 4 : 1);
+                t.residual = residual ? residual + at : nullptr;
+                kernels_.tile(t);
+            }
+        }
+    });
+}
+
+void IntegerConvolution::each_alone(const uint8_t* x, int64_t x_image, const Blocked& y, void* to,
+                                    const uint8_t* residual) const {
+    const int64_t taps = spec.r * spec.s, rows = y.n * blocks_ * y.h;
+    each_piece(rows, y.w * kBlock * taps / 4, [&](int64_t first, int64_t last) {
+        for (int64_t i = first; i < last; ++i) {
+            const int64_t plane = i / y.h, h = i % y.h, image = plane / blocks_, block = plane % blocks_;
+            const int64_t at = y.at(plane) + h * y.w * kBlock;
+            IntegerDepthwise d{};
+            d.x = x + image * x_image + block * x_plane();
+            d.places = places_.data() + h * y.w;
+            d.offsets = offsets_.data();
+            d.taps = taps;
+            d.w = depthwise_.data() + block * taps * kBlock;
+            d.pixels = y.w;
+            d.finish = finish(block * kBlock);
+            d.y = static_cast<uint8_t*>(to) + at * (after_.to_float ? 4 : 1);
+            d.residual = residual ? residual + at : nullptr;
+            kernels_.depthwise(d);
+        }
+    });
+}
+
+}  // namespace darter

@@ -1,0 +1,92 @@
+// Convolutions of unsigned by signed integers of 8 bits: sums of 32 bits, exact, then scaled and
+// rounded to unsigned integers of 8 bits again, or float32. Arrays are blocked (see step.hpp), a
+// block's 16 channels in 16 bytes.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "conv/convolution.hpp"
+#include "integer/tile.hpp"
+#include "net/step.hpp"
+
+namespace darter {
+
+const IntegerKernels& integer_kernels();  // of the active instruction set
+
+// Of one picture. groups: 1, or c where k is c, too (depthwise).
+struct IntegerSpec {
+    int64_t c, h, w, k, r, s;
+    int64_t stride_h, stride_w, pad_top, pad_left, pad_bottom, pad_right, dilation_h, dilation_w;
+    int64_t groups;
+
+    int64_t out_h() const {
+        return (h + pad_top + pad_bottom - (r - 1) * dilation_h - 1) / stride_h + 1;
+    }
+    int64_t out_w() const {
+        return (w + pad_left + pad_right - (s - 1) * dilation_w - 1) / stride_w + 1;
+    }
+    bool depthwise() const { return groups > 1; }
+};
+
+// What follows the sums: see IntegerFinish. scale: per filter. zero, low, high: of y, whole numbers.
+struct IntegerAfter {
+    std::vector<float> scale;
+    float low, high, zero;
+    bool to_float;
+};
+
+// A residual, and what is rounded before it is added.
+struct IntegerResidual {
+    float own, other, zero, low, high;  // low, high: of the sum's v
+};
+
+// One layer for any number of pictures. Fixed to the instruction set that is active when it is made.
+class IntegerConvolution {
+public:
+    // w: (K, C / groups, R, S).   bias: (K,), in units of the sums.   x_zero: what pads are, and
+    // what x's numbers are counted from.
+    IntegerConvolution(const IntegerSpec&, const int8_t* w, const int32_t* bias, uint8_t x_zero,
+                       IntegerAfter, std::optional<IntegerResidual>);
+
+    void run(const Blocked& x, const uint8_t* from, const Blocked& y, void* to,
+             const uint8_t* residual) const;
+
+    const IntegerSpec spec;
+    bool to_float() const { return after_.to_float; }
+    bool adds() const { return residual_.has_value(); }
+    size_t weight_bytes() const { return weights_.size() + 2 * depthwise_.size(); }
+
+private:
+    void pack(const int8_t* w);
+    void pack_depthwise(const int8_t* w);
+    void find_places();
+    void pad(const Blocked& x, const uint8_t* from, uint8_t* to) const;
+    void multiply(const uint8_t* x, int64_t x_image, const Blocked& y, void* to,
+                  const uint8_t* residual) const;
+    void each_alone(const uint8_t* x, int64_t x_image, const Blocked& y, void* to,
+                    const uint8_t* residual) const;
+    int64_t in_h() const { return spec.h + spec.pad_top + spec.pad_bottom; }
+    int64_t in_w() const { return spec.w + spec.pad_left + spec.pad_right; }
+    int64_t pixel_bytes() const { return few_ ? kIntegerGroup : kIntegerBlock; }
+    int64_t x_blocks() const { return few_ ? 1 : blocks_of(spec.c); }
+    int64_t x_plane() const { return in_h() * in_w() * pixel_bytes(); }
+    bool copies() const { return few_ || in_h() != spec.h || in_w() != spec.w; }
+    IntegerFinish finish(int64_t first_filter) const;
+
+    const IntegerKernels& kernels_;
+    const bool few_;  // so few channels that a pixel's lie in one group
+    const int64_t blocks_;
+    const uint8_t x_zero_;
+    const IntegerAfter after_;
+    const std::optional<IntegerResidual> residual_;
+    std::vector<int8_t> weights_;     // [block][step][group][16][4]
+    std::vector<int16_t> depthwise_;  // [block][tap][16]
+    std::vector<int32_t> bias_;       // of all blocks' filters
+    std::vector<float> scale_;
+    std::vector<int64_t> places_, offsets_;
+    int64_t groups_ = 0;  // of a run of taps
+};
+
+}  // namespace darter

@@ -1,0 +1,146 @@
+// The kernels of one instruction set; V says how it multiplies. Each source gets functions of its own.
+//
+// V::Sums: kLanes sums of 32 bits.   V::Weights: kLanes filters of 4 weights.   V::Values: 4 numbers.
+#pragma once
+#include <cstdint>
+#include <cstring>
+
+#include "integer/tile.hpp"
+
+namespace darter {
+namespace {
+
+// The whole number nearest to v, ties to even, for |v| < 2^22: added to it, no place is left for a
+// fraction.
+inline float rounded(float v) {
+    constexpr float kWhole = 12582912.0f;  // 1.5 * 2^23
+    return (v + kWhole) - kWhole;
+}
+
+inline float within(float v, float low, float high) {
+    v = v < low ? low : v;
+    return v > high ? high : v;
+}
+
+inline void finish_block(const int32_t* sums, const IntegerFinish& f, const int32_t* bias,
+                         const float* scale, const uint8_t* residual, void* y, int64_t at) {
+    float v[kIntegerBlock];
+    for (int i = 0; i < kIntegerBlock; ++i)
+        v[i] = static_cast<float>(sums[i] + bias[i]) * scale[i];
+    if (f.to_float) {
+        std::memcpy(static_cast<float*>(y) + at, v, sizeof v);
+        return;
+    }
+    for (int i = 0; i < kIntegerBlock; ++i) v[i] = rounded(within(v[i], f.low, f.high));
+    if (residual)
+        for (int i = 0; i < kIntegerBlock; ++i) {
+            const float r = static_cast<float>(static_cast<int32_t>(residual[i])) - f.residual_zero;
+            v[i] = rounded(within(v[i] * f.own + r * f.other, f.sum_low, f.sum_high));
+        }
+    uint8_t* to = static_cast<uint8_t*>(y) + at;
+    for (int i = 0; i < kIntegerBlock; ++i)
+        to[i] = static_cast<uint8_t>(static_cast<int32_t>(v[i] + f.zero));
+}
+
+template <class V, int P, int B>
+void tile_of(const IntegerTile& t) {
+    constexpr int kParts = kIntegerBlock / V::kLanes, kWidth = B * kParts;
+    typename V::Sums sums[P][kWidth];
+    for (int p = 0; p < P; ++p)
+        for (int i = 0; i < kWidth; ++i) sums[p][i] = V::nothing();
+    const int8_t* w = t.w;
+    const int64_t groups = t.groups;
+    for (int64_t step = 0; step < t.steps; ++step) {
+        const uint8_t* x = t.x + t.offsets[step];
+        for (int64_t group = 0; group < groups; ++group, x += kIntegerGroup, w += 64) {
+            typename V::Weights weights[kWidth];
+            for (int i = 0; i < kWidth; ++i)
+                weights[i] = V::weights(w + i / kParts * t.w_block + i % kParts * V::kLanes * 4);
+            for (int p = 0; p < P; ++p) {
+                const typename V::Values values = V::values(x + t.places[p]);
+                for (int i = 0; i < kWidth; ++i) sums[p][i] = V::dot(sums[p][i], values, weights[i]);
+            }
+        }
+    }
+    for (int p = 0; p < P; ++p)
+        for (int b = 0; b < B; ++b) {
+            alignas(64) int32_t own[kIntegerBlock];
+            for (int i = 0; i < kParts; ++i) V::store(own + i * V::kLanes, sums[p][b * kParts + i]);
+            const int64_t pixel = p * kIntegerBlock;
+            V::finish(own, t.finish, t.finish.bias + b * kIntegerBlock,
+                      t.finish.scale + b * kIntegerBlock,
+                      t.finish.residual ? t.residual + b * t.residual_block + pixel : nullptr, t.y,
+                      b * t.y_block + pixel);
+        }
+}
+
+template <class V, int P>
+void tile_from(const IntegerTile& t) {
+    if constexpr (P > 1)
+        if (t.pixels < P) return tile_from<V, P - 1>(t);
+    if constexpr (V::kBlocks > 1)
+        if (t.blocks > 1) return tile_of<V, P, 2>(t);
+    tile_of<V, P, 1>(t);
+}
+
+template <class V>
+void tile(const IntegerTile& t) { tile_from<V, V::kPixels>(t); }
+
+template <class V>
+void depthwise(const IntegerDepthwise& d) {
+    for (int64_t p = 0; p < d.pixels; ++p) {
+        const uint8_t* x = d.x + d.places[p];
+        alignas(64) int32_t sums[kIntegerBlock] = {};
+        for (int64_t tap = 0; tap < d.taps; ++tap) {
+            const uint8_t* from = x + d.offsets[tap];
+            const int16_t* w = d.w + tap * kIntegerBlock;
+            for (int i = 0; i < kIntegerBlock; ++i) sums[i] += static_cast<int32_t>(from[i]) * w[i];
+        }
+        V::finish(sums, d.finish, d.finish.bias, d.finish.scale,
+                  d.residual ? d.residual + p * kIntegerBlock : nullptr, d.y, p * kIntegerBlock);
+    }
+}
+
+// numbers: a's zero and scale, b's, the least, the most, y's zero.
+void add(const uint8_t* a, const uint8_t* b, uint8_t* y, int64_t count, const float* numbers) {
+    const float a_zero = numbers[0], a_scale = numbers[1], b_zero = numbers[2], b_scale = numbers[3];
+    const float low = numbers[4], high = numbers[5], zero = numbers[6];
+    for (int64_t i = 0; i < count; ++i) {
+        const float first = (static_cast<float>(static_cast<int32_t>(a[i])) - a_zero) * a_scale;
+        const float other = (static_cast<float>(static_cast<int32_t>(b[i])) - b_zero) * b_scale;
+        const float v = rounded(within(first + other, low, high)) + zero;
+        y[i] = static_cast<uint8_t>(static_cast<int32_t>(v));
+    }
+}
+
+// A number that is none becomes the least.
+void quantize(const float* x, uint8_t* q, int64_t count, float step, float low, float high,
+              float zero) {
+    for (int64_t i = 0; i < count; ++i) {
+        float v = x[i] / step;
+        v = v > low ? v : low;
+        v = v > high ? high : v;
+        q[i] = static_cast<uint8_t>(static_cast<int32_t>(rounded(v) + zero));
+    }
+}
+
+void dequantize(const uint8_t* q, float* x, int64_t count, float scale, float zero) {
+    for (int64_t i = 0; i < count; ++i)
+        x[i] = (static_cast<float>(static_cast<int32_t>(q[i])) - zero) * scale;
+}
+
+template <class V>
+constexpr IntegerKernels integer_kernels_of() {
+    return {V::kPixels, V::kBlocks, tile<V>, depthwise<V>, add, quantize, dequantize};
+}
+
+// As the compiler vectorizes it.
+struct PlainFinish {
+    static void finish(const int32_t* sums, const IntegerFinish& f, const int32_t* bias,
+                       const float* scale, const uint8_t* residual, void* y, int64_t at) {
+        finish_block(sums, f, bias, scale, residual, y, at);
+    }
+};
+
+}  // namespace
+}  // namespace darter

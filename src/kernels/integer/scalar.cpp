@@ -1,0 +1,25 @@
+#include "integer/kernel.hpp"
+
+namespace darter::scalar {
+namespace {
+
+struct Scalar : PlainFinish {
+    static constexpr int kLanes = 1, kPixels = 2, kBlocks = 1;
+    using Sums = int32_t;
+    using Weights = const int8_t*;
+    using Values = const uint8_t*;
+    static Sums nothing() { return 0; }
+    static Weights weights(const int8_t* w) { return w; }
+    static Values values(const uint8_t* x) { return x; }
+    static Sums dot(Sums sums, Values x, Weights w) {
+        return sums + x[0] * w[0] + x[1] * w[1] + x[2] * w[2] + x[3] * w[3];
+    }
+    static void store(int32_t* to, Sums sums) { *to = sums; }
+};
+
+}  // namespace
+
+extern const IntegerKernels integer_kernels;
+const IntegerKernels integer_kernels = integer_kernels_of<Scalar>();
+
+}  // namespace darter::scalar

@@ -1,0 +1,63 @@
+// What the instruction sets compute of convolutions of 8-bit integers. Only plain types: their
+// sources may not share inline functions with others.
+#pragma once
+#include <cstdint>
+
+namespace darter {
+
+constexpr int kIntegerBlock = 16;  // channels that lie together
+constexpr int kIntegerGroup = 4;   // channels, or pixels of few channels, of one dot product
+
+// What becomes of sums of 16 filters. v = (sum + bias) * scale within [low, high], rounded, ties to
+// even; with a residual r, v = v * own + (r - residual_zero) * other within [sum_low, sum_high],
+// rounded; y = v + zero. No fused multiply-add: every instruction set gives the same bits.
+struct IntegerFinish {
+    const int32_t* bias;  // of the first filter
+    const float* scale;
+    float low, high, zero;
+    float own, other, residual_zero, sum_low, sum_high;
+    bool residual, to_float;  // to_float: y = (sum + bias) * scale, float32
+};
+
+// Some output pixels and one or two blocks of 16 filters.
+struct IntegerTile {
+    const uint8_t* x;
+    const int64_t* places;   // bytes from x to the first tap of each pixel
+    const int64_t* offsets;  // bytes from a pixel's first tap to each run of taps
+    int64_t steps;           // runs
+    int64_t groups;          // dot products in a run, 4 bytes apart
+    const int8_t* w;         // [block][step][group][16 filters][4]
+    int64_t w_block;         // bytes from one block of filters to the next
+    int pixels, blocks;
+    IntegerFinish finish;
+    void* y;                 // [block][pixel][16]
+    int64_t y_block;         // numbers from one block of filters to the next
+    const uint8_t* residual;
+    int64_t residual_block;
+};
+
+// Some output pixels of one block of 16 channels, each filtered on its own.
+struct IntegerDepthwise {
+    const uint8_t* x;
+    const int64_t *places, *offsets;
+    int64_t taps;
+    const int16_t* w;  // [tap][16]
+    int64_t pixels;
+    IntegerFinish finish;
+    void* y;
+    const uint8_t* residual;
+};
+
+struct IntegerKernels {
+    int pixels, blocks;  // of a tile, at most
+    void (*tile)(const IntegerTile&);
+    void (*depthwise)(const IntegerDepthwise&);
+    // y = ((a - a_zero) * a_scale + (b - b_zero) * b_scale) within [low, high], rounded, + zero
+    void (*add)(const uint8_t* a, const uint8_t* b, uint8_t* y, int64_t count, const float* numbers);
+    // q = x / step within [low, high], rounded, plus zero
+    void (*quantize)(const float* x, uint8_t* q, int64_t count, float step, float low, float high,
+                     float zero);
+    void (*dequantize)(const uint8_t* q, float* x, int64_t count, float scale, float zero);
+};
+
+}  // namespace darter

@@ -1,0 +1,144 @@
+"""Kernels of 8-bit integers against a plain reference: the same bits on every instruction set."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from darter import kernels
+from darter.errors import ShapeError
+from darter.kernels import (
+    IntegerConv,
+    Residual,
+    Rounding,
+    add_integers,
+    dequantize,
+    quantize,
+)
+from tests.references import integers
+
+ISAS = pytest.mark.parametrize("isa", kernels.available_isas())
+SIDES = st.integers(1, 3)
+
+
+def bytes_of(rng, shape):
+    """Drawn from all bytes; sometimes the extremes alone, where sums that saturate would show."""
+    return (
+        rng.choice([0, 255], shape).astype(np.uint8)
+        if rng.random() < 0.3
+        else rng.integers(0, 256, shape).astype(np.uint8)
+    )
+
+
+def filters_of(rng, shape):
+    if rng.random() < 0.3:
+        return rng.choice([-128, 127], shape).astype(np.int8)
+    return rng.integers(-128, 128, shape).astype(np.int8)
+
+
+def rounding_of(rng, zero):
+    low, high = sorted(rng.integers(0, 256, 2).tolist())
+    return Rounding(zero, low, high) if rng.random() < 0.5 else Rounding(zero)
+
+
+@ISAS
+@given(
+    channels=st.one_of(st.integers(1, 5), st.integers(6, 70)), filters=st.integers(1, 70),
+    alone=st.booleans(), side=st.tuples(SIDES, SIDES), n=st.integers(1, 3),
+    picture=st.tuples(st.integers(3, 9), st.integers(3, 17)), stride=st.tuples(SIDES, SIDES),
+    padding=st.tuples(*[st.integers(0, 2)] * 4), seed=st.integers(0, 999),
+    dilation=st.sampled_from([(1, 1), (1, 1), (2, 2), (1, 2)]), threads=st.integers(1, 3),
+    kind=st.sampled_from(["bytes", "sum", "floats"]),
+)  # fmt: skip
+@settings(max_examples=40, deadline=None)
+def test_convolution_equals_whole_numbers(
+    isa, channels, filters, alone, side, n, picture, stride, padding, seed, dilation, threads, kind
+):
+    reach = [(s - 1) * d + 1 for s, d in zip(side, dilation, strict=True)]
+    if any(p + a + b < r for p, a, b, r in zip(picture, padding, padding[2:], reach, strict=False)):
+        return
+    rng = np.random.default_rng(seed)
+    groups, filters = (channels, channels) if alone else (1, filters)
+    x = bytes_of(rng, (n, channels, *picture))
+    w = filters_of(rng, (filters, channels // groups, *side))
+    bias = rng.integers(-100_000, 100_000, filters).astype(np.int32)
+    scale = (rng.uniform(0.2, 3, filters) / 200 / np.sqrt(w[0].size)).astype(np.float32)
+    x_zero, zero = (int(each) for each in rng.integers(0, 256, 2))
+    to = None if kind == "floats" else rounding_of(rng, zero)
+    residual = None
+    if kind == "sum":
+        own, other = (float(np.float32(each)) for each in rng.uniform(0.1, 2, 2))
+        residual = Residual(own, other, int(rng.integers(0, 256)), rounding_of(rng, zero))
+    window = {"strides": stride, "pads": padding, "dilations": dilation, "group": groups}
+    out = integers.convolution(x, w, bias, scale, x_zero, None, window).shape
+    added = bytes_of(rng, out) if residual else None
+    expected = integers.convolution(x, w, bias, scale, x_zero, to, window, residual, added)
+    with kernels.using_isa(isa), kernels.using_threads(threads):
+        layer = IntegerConv(
+            w, picture, scale=scale, bias=bias, x_zero=x_zero, to=to, residual=residual,
+            stride=stride, padding=padding, dilation=dilation, groups=groups,
+        )  # fmt: skip
+        np.testing.assert_array_equal(layer(x, added), expected)
+
+
+@ISAS
+def test_no_sum_saturates(isa):
+    """vpmaddubsw would: 255 * 127 twice is above 2^15."""
+    x = np.full((1, 64, 5, 5), 255, np.uint8)
+    for weight in (127, -128):
+        w = np.full((32, 64, 3, 3), weight, np.int8)
+        with kernels.using_isa(isa):
+            layer = IntegerConv(
+                w,
+                (5, 5),
+                scale=np.ones(32, np.float32),
+                bias=np.zeros(32, np.int32),
+                x_zero=0,
+                to=None,
+            )
+            assert (layer(x) == 255 * weight * 64 * 9).all()
+
+
+@ISAS
+@given(count=st.integers(1, 100), seed=st.integers(0, 999))
+@settings(max_examples=40, deadline=None)
+def test_sums_and_roundings_equal_the_reference(isa, count, seed):
+    rng = np.random.default_rng(seed)
+    a, b = bytes_of(rng, (2, count))
+    zeros = tuple(rng.integers(0, 256, 2).tolist())
+    scales = tuple(float(np.float32(each)) for each in rng.uniform(0.1, 2, 2))
+    to = rounding_of(rng, int(rng.integers(0, 256)))
+    x = (rng.standard_normal(count) * rng.choice([1e-3, 1, 100])).astype(np.float32)
+    x[rng.random(count) < 0.3] = np.float32(0.5) * rng.integers(-9, 9)  # ties
+    x[rng.random(count) < 0.1] = rng.choice([-np.inf, np.inf])
+    step = float(np.float32(rng.choice([0.25, 1.0, rng.uniform(0.01, 1)])))
+    with kernels.using_isa(isa):
+        total = add_integers(a, b, zeros=zeros, scales=scales, to=to)
+        q = quantize(x, step, to)
+        back = dequantize(q, step, to.zero)
+    np.testing.assert_array_equal(total, integers.add(a, b, zeros, scales, to))
+    np.testing.assert_array_equal(q, integers.rounded(x / np.float32(step), to))
+    expected = (q.astype(np.float32) - np.float32(to.zero)) * np.float32(step)
+    np.testing.assert_array_equal(back, expected)
+
+
+@ISAS
+def test_what_is_no_number_becomes_the_least(isa):
+    with kernels.using_isa(isa):
+        assert (
+            quantize(np.full(20, np.nan, np.float32), 1.0, Rounding(7, 3, 200)).tolist() == [3] * 20
+        )
+
+
+def test_other_shapes_are_refused():
+    given = {"scale": np.ones(4), "bias": np.zeros(4, np.int32), "x_zero": 0, "to": Rounding()}
+    with pytest.raises(ShapeError, match="may not fit 32 bits"):
+        IntegerConv(np.zeros((4, 40_000, 1, 1), np.int8), (1, 1), **given)
+    with pytest.raises(ShapeError, match="expected"):
+        IntegerConv(np.zeros((4, 3, 3, 3), np.int8), (8, 8), **given)(
+            np.zeros((1, 3, 7, 7), np.uint8)
+        )
+    with pytest.raises(ValueError, match="no window fits"):
+        IntegerConv(np.zeros((4, 3, 3, 3), np.int8), (2, 2), **given)
+    with pytest.raises(ValueError, match="groups must be 1"):
+        IntegerConv(np.zeros((4, 2, 1, 1), np.int8), (2, 2), **given, groups=2)
