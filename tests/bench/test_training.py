@@ -53,6 +53,7 @@ def test_nets_have_no_dropout_and_differences_are_relative():
         (["--runtimes", "openvino"], "no runtime 'openvino' trains here; choose from eager"),
         (["--seconds", "3"], "--seconds is for nets in use; leave it out with --training"),
         (["model.onnx"], "--training takes names of nets by --net, not model.onnx"),
+        (["--precision", "bfloat16"], "--training times float32 only"),
         (["conv"], "--training is for whole nets; leave it out with conv"),
     ],
 )
