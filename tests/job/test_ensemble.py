@@ -9,9 +9,21 @@ import pytest
 from PIL import Image
 
 from darter.files import read_json
-from darter.model import load, read_info, softmax
+from darter.job.ensemble import worth_of_ensemble
+from darter.model import get_task, load, read_info, softmax
 
-QUICK = ("--strategy", "linear-probe", "--size", "64", "--ensemble", "2", "--time", "40s")
+QUICK = (
+    "--recipe",
+    "recipe.toml",
+    "--strategy",
+    "linear-probe",
+    "--size",
+    "64",
+    "--ensemble",
+    "2",
+    "--time",
+    "40s",
+)
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +41,10 @@ def run(tmp_path_factory) -> Path:
     for number in range(20):
         pixels = rng.integers(0, 256, (8, 8, 3), np.uint8)
         Image.fromarray(pixels).resize((80, 80), 0).save(folder / "strange" / f"{number}.png")
+    (folder / "recipe.toml").write_text('ensemble_kept = "always"\n')
     command = [sys.executable, "-m", "darter", "train", folder / "data", "--out", folder / "run",
                "--unknown", folder / "strange", *QUICK]  # fmt: skip
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder / "run"
 
@@ -50,6 +63,7 @@ def test_one_file_holds_both_and_any_runtime_runs_it(run):
     np.testing.assert_allclose(session.rows(images)[:, -1:], novelty, atol=1e-4)
     np.testing.assert_allclose(softmax(logits).sum(axis=1), 1)
     assert not session.notes
+    assert read_json(run / "ensemble.json")["kept"], "as the recipe asks"
 
 
 def test_strangers_are_unknown_and_own_pictures_are_not(run):
@@ -78,3 +92,35 @@ def test_models_are_a_source(run):
     (over,) = session.predict([picture], over=("models",))
     (none,) = session.predict([picture], over=("none",))
     assert over.top == none.top
+
+
+def staged(models: int, seed: int = 0):
+    """Validation answers of so many models that err independently; logits (models, 300, 3)."""
+    rng = np.random.default_rng(seed)
+    targets = rng.integers(0, 3, 300)
+    return targets, 2.0 * np.eye(3)[targets] + rng.normal(0, 2.0, (models, 300, 3))
+
+
+def test_models_that_err_independently_help():
+    task, (targets, logits) = get_task("classify"), staged(3)
+    together = np.log(softmax(logits).mean(axis=0))
+    table, helps = worth_of_ensemble(task, targets, logits[0], together, 3)
+    assert helps and table.rows[1].verdict == "helps" and table.rows[1].interval[0] > 0
+
+
+def test_models_that_are_all_the_same_do_not_help_and_are_said_not_to():
+    task, (targets, logits) = get_task("classify"), staged(1)
+    again = logits[0] * 1.5  # more confident, which a temperature takes back
+    table, helps = worth_of_ensemble(task, targets, logits[0], again, 3)
+    assert not helps and table.kept == "the first model alone"
+    assert "no gain exceeds its error" in table.why
+
+
+def test_the_same_answers_with_more_honest_confidences_help():
+    task, (targets, logits) = get_task("classify"), staged(1)
+    wrong = logits[0].argmax(axis=1) != targets
+    doubting = logits[0] * np.where(wrong, 0.2, 1.0)[:, None]
+    table, helps = worth_of_ensemble(task, targets, logits[0], doubting, 2)
+    assert helps and table.kept == "2 models" and "nats less" in table.why
+    table, helps = worth_of_ensemble(task, targets, doubting, logits[0], 2)
+    assert not helps

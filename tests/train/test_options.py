@@ -64,6 +64,7 @@ ELSEWHERE = {
     "device": "test_absent_device_is_an_error",
     "threads": "test_threads_are_used",
     "ensemble": "tests/job/test_ensemble.py",
+    "ensemble_kept": "tests/job/test_ensemble.py",
     "stochastic_depth": "test_residual_branches_of_the_default_net",
     "soup": "test_a_soup_is_never_worse_and_survives_a_resume",
 }

@@ -41,6 +41,13 @@ class Worth:
     def helps(self) -> bool:
         return self.interval is not None and self.interval[0] > 0
 
+    @property
+    def more_honest(self) -> bool:
+        """Its log loss is less by more than the error, and its answers are not clearly worse."""
+        if self.interval is None or self.loss_interval is None:
+            return False
+        return self.loss_interval[0] > 0 and self.interval[1] >= 0
+
 
 @dataclass(frozen=True)
 class WorthTable:

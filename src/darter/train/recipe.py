@@ -154,6 +154,12 @@ class Recipe:
         "models in one file, trained in one budget; they differ by seed and pictures left out",
         whole(1, 20),
     )
+    ensemble_kept: str = entry(
+        "if it helps",
+        'the models beside the first: "if it helps", measured on the validation pictures, or '
+        '"always"',
+        one_of("if it helps", "always"),
+    )
     swa: float = entry(
         0.0,
         "share of the steps, at the end, whose weights are averaged alike, not by ema; 0: off",

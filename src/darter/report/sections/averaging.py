@@ -15,5 +15,6 @@ def averaging(records: Records) -> Record:
         "kept": found["kept"],
         "why": found["why"],
         "pictures": found["pictures"],
+        "ensemble": records.ensemble,
         "drawn": [row for row in found["rows"] if row["milliseconds"]],
     }
