@@ -10,6 +10,7 @@ answers to the same test pictures (paired bootstrap, 95%). Rows go to bench/resu
 import argparse
 import csv
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -47,7 +48,9 @@ def trained(data, out, options, backbone):
     """A whole run: right or wrong for each test picture, and what it says of itself."""
     command = [sys.executable, "-m", "darter", "train", data, "--out", out, "--time", options.time,
                "--seed", options.seed, "--backbone", backbone, "-q"]  # fmt: skip
-    subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL)
+    alone = os.environ | {"XDG_CACHE_HOME": str(out.with_name(f"{out.name}-cache"))}
+    # A cache of its own: features that the first run left would be a gift to the second.
+    subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL, env=alone)
     answers = sorted(read_json(out / "evaluation.json")["predictions"], key=lambda p: p["path"])
     right = np.array([p["predicted"] == p["label"] for p in answers], float)
     run, choice = read_json(out / "run.json"), out / "backbones.json"
