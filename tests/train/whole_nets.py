@@ -114,7 +114,8 @@ def sides_taken(net: nn.Module, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         segment.outputs += [node for name, node in near.items() if name not in known]
         segment.plans.clear()
     values = traced.values(x)
-    return values[traced.output], {n: v.detach() for n, v in values.items() if n != traced.input}
+    tensors = {n: v for n, v in values.items() if isinstance(v, Tensor) and n != traced.input}
+    return values[traced.output], {n: v.detach() for n, v in tensors.items()}
 
 
 @dataclass(frozen=True)
