@@ -70,6 +70,7 @@ def test_predict_and_evaluate_take_the_model(run):
     assert done.returncode == 0 and "Mean average precision" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_resumed_to_the_same_bits(run, tmp_path):
     out = tmp_path / "killed"
     command = ["-m", "darter", "train", run.parent / "list.csv", "--out", out, *QUICK]

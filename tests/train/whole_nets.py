@@ -22,6 +22,11 @@ from darter.train.compiled.operations import argument, operation_name
 
 NETS = (
     "resnet18",
+    "resnet26d",
+    "resnet50",
+    "resnext50_32x4d",
+    "ecaresnet26t",
+    "hrnet_w18_small",
     "seresnet50",
     "densenet121",
     "dla34",
