@@ -1,6 +1,7 @@
 #include "register.hpp"
 
 NB_MODULE(_core, m) {
+    nanobind::set_leak_warnings(false);  // commands end without looking for garbage once more
     m.doc() = "The compiled core of darter; use it through darter.kernels.";
     darter::register_enums(m);
     darter::register_binary(m);
