@@ -21,7 +21,10 @@ import logging
 import tempfile
 import warnings
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from itertools import product
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -282,9 +285,12 @@ def main() -> None:
     parser.add_argument("--exporter", choices=EXPORTERS, action="append")
     options = parser.parse_args()
     print("| net | exporter | float32 | bfloat16 | labels |\n|---|---|---|---|---|", flush=True)
-    for name in options.nets or NETS:
-        for exporter in options.exporter or EXPORTERS:
-            print(agreement(name, exporter), flush=True)
+    cases = product(options.nets or NETS, options.exporter or EXPORTERS)
+    # PyTorch's exporters keep what they have traced: gigabytes after some nets in one process.
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn, max_tasks_per_child=1) as processes:
+        for name, exporter in cases:
+            print(processes.submit(agreement, name, exporter).result(), flush=True)
 
 
 if __name__ == "__main__":
