@@ -207,6 +207,5 @@ def _check(chosen: Chosen, wish: Wish, pictures: Pictures) -> None:
         f"nothing was written: {chosen.lost:.1f} points of {what} are lost on "
         f"{len(pictures.choose)} pictures, even with {len(chosen.settings.keep)} of "
         f"{len(chosen.net.layers)} layers in float; {_most(wish, pictures):g} may be. The most "
-        f"sensitive layers are {some}. Allow more with --max-drop, or train with "
-        "--precision int8."
+        f"sensitive layers are {some}. Allow more with --max-drop."
     )
