@@ -76,6 +76,7 @@ def test_what_cannot_be_done_is_a_sentence_and_writes_nothing(model, tmp_path):
     broken.write_bytes(model.read_bytes()[:300])
     for arguments, said in [
         ((model,), "name the pictures, too"),
+        ((tmp_path / "empty",), "is not the folder of a training run"),
         ((model, tmp_path / "nowhere"), "no such folder"),
         ((model, tmp_path / "empty"), "too few"),
         ((model, few), "5 pictures are too few"),

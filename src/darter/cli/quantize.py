@@ -72,7 +72,7 @@ def quantize(
 
     if calibration is not None and calibration not in METHODS:
         raise OptionError(f"--calibration must be one of {', '.join(METHODS)}; got {calibration!r}")
-    source = pictures_of(model, pictures, "quantize")
+    source = pictures_of(model, pictures)
     session = options.open_model(model, threads, classes, size, mean, std, "darter")
     names = frozenset(part.strip() for part in (keep or "").split(",") if part.strip())
     wish = Wish(max_drop, calibration, weight_bits, names, calibrate_by, seed)
@@ -83,7 +83,7 @@ def quantize(
     print(to_json(record, indent=1)) if json else show(record)
 
 
-def pictures_of(model: str, pictures: str | None, command: str) -> str:
+def pictures_of(model: str, pictures: str | None) -> str:
     """The folder of pictures, or of the run whose own they are."""
     from darter.dataset import is_run
 
@@ -91,8 +91,13 @@ def pictures_of(model: str, pictures: str | None, command: str) -> str:
         return pictures
     if is_run(model):
         return model
+    if Path(model).is_dir():
+        raise OptionError(
+            f"{visible(model)} is not the folder of a training run. Name one, or a model file and "
+            f"pictures: darter quantize model.onnx photos/."
+        )
     raise OptionError(
-        f"name the pictures, too: darter {command} {visible(model)} photos/. "
+        f"name the pictures, too: darter quantize {visible(model)} photos/. "
         "(Only the folder of a training run knows its own.)"
     )
 
