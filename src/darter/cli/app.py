@@ -40,6 +40,10 @@ COMMANDS = {
         "Rewrite a trained model smaller and faster.",
     ),
     "quantize": ("darter.cli.quantize:quantize", "Write a trained model in 8 bits."),
+    "precision": (
+        "darter.cli.precision:precision",
+        "Compare a model in 32, 16 and 8 bits on your pictures.",
+    ),
     "bench": ("darter.cli.bench:bench", "Measure this machine against today's libraries."),
     "report": ("darter.cli.report:report", "Write the page of a training run again."),
 }

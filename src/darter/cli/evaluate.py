@@ -1,8 +1,5 @@
 """`darter evaluate`: measure a model on labelled pictures."""
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
 from functools import partial
@@ -12,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from darter.cli import options
+from darter.cli.progress import progress_bar
 from darter.errors import OptionError
 from darter.files import check_writable, write_atomic
 from darter.names import to_json, visible
@@ -108,7 +106,7 @@ def evaluate(
         given = (model, classes, size, mean, std, runtime, precision)
         how = partial(_answering, given, {"batch_size": batch_size, "over": sources})
         answers = partial(in_chunks, how, workers=shared)
-    with _progress() as progress:
+    with progress_bar() as progress:
         result = evaluate_samples(
             session,
             samples,
@@ -160,7 +158,7 @@ def _evaluate_detector(
     from darter.model import evaluate_detector, load_detector
 
     detector = load_detector(model, runtime=runtime, threads=threads)
-    with _progress() as progress:
+    with progress_bar() as progress:
         result = evaluate_detector(detector, samples, tiles=tiles, progress=progress)
     record, title = result.to_json(split=used or "all"), f"{model} on {shown}"
     if csv is not None:
@@ -190,7 +188,7 @@ def _evaluate_captions(
     from darter.model import evaluate_captions, load_captioner
 
     captioner = load_captioner(model, runtime=runtime, threads=threads)
-    with _progress() as progress:
+    with progress_bar() as progress:
         result = evaluate_captions(captioner, samples, progress=progress)
     record = result.to_json(split=used or "all")
     if csv is not None:
@@ -235,18 +233,3 @@ def _warn_if_trained_on(card: dict[str, Any], folder: str) -> None:
         "these, it knows most of them already, and the figures below flatter it.",
         err=True,
     )
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None] | None]:
-    """A bar on stderr while it is a terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    columns = (BarColumn(), MofNCompleteColumn(), "pictures", TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -83,7 +83,7 @@ def quantize(
     print(to_json(record, indent=1)) if json else show(record)
 
 
-def pictures_of(model: str, pictures: str | None) -> str:
+def pictures_of(model: str, pictures: str | None, command: str = "quantize") -> str:
     """The folder of pictures, or of the run whose own they are."""
     from darter.dataset import is_run
 
@@ -94,10 +94,10 @@ def pictures_of(model: str, pictures: str | None) -> str:
     if Path(model).is_dir():
         raise OptionError(
             f"{visible(model)} is not the folder of a training run. Name one, or a model file and "
-            f"pictures: darter quantize model.onnx photos/."
+            f"pictures: darter {command} model.onnx photos/."
         )
     raise OptionError(
-        f"name the pictures, too: darter quantize {visible(model)} photos/. "
+        f"name the pictures, too: darter {command} {visible(model)} photos/. "
         "(Only the folder of a training run knows its own.)"
     )
 

@@ -1,24 +1,29 @@
 """Nets in 8 bits: calibrated on pictures, written as standard QDQ ONNX. Needs no PyTorch.
 
-quantize_file(session, path, "photos/")    a file, with its accuracy and its time beside the old
+quantize_file(session, path, "photos/")         a file, with its accuracy and time beside the old
+compare_precisions(session, path, "photos/")    one net in 32, 16 and 8 bits on the same pictures
 """
 
 from darter.quantize.compare import Difference, Score, difference, points_lost, score
+from darter.quantize.energy import bit_operations
 from darter.quantize.file import MOST_DROP, Wish, quantize, quantize_file, side_by_side
 from darter.quantize.net import FloatNet, Settings, read_float_net
 from darter.quantize.pictures import Pictures, gather
+from darter.quantize.precisions import FORMATS, Form, compare_precisions, measure
 from darter.quantize.ranges import METHODS, Observed
 from darter.quantize.search import Chosen, Sensitive, Tried, choose, noise
 from darter.quantize.steps import Range, Steps
 from darter.quantize.weights import Filters, quantized_filters
 
 __all__ = [
+    "FORMATS",
     "METHODS",
     "MOST_DROP",
     "Chosen",
     "Difference",
     "Filters",
     "FloatNet",
+    "Form",
     "Observed",
     "Pictures",
     "Range",
@@ -28,9 +33,12 @@ __all__ = [
     "Steps",
     "Tried",
     "Wish",
+    "bit_operations",
     "choose",
+    "compare_precisions",
     "difference",
     "gather",
+    "measure",
     "noise",
     "points_lost",
     "quantize",

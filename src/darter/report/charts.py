@@ -126,8 +126,8 @@ def learning_curve(points: Sequence[Row], width: int) -> str:
     return drawing(width, height, about, *parts)
 
 
-def cost(rows: Sequence[Row], width: int) -> str:
-    """Accuracy against milliseconds per picture of several ways to answer.
+def cost(rows: Sequence[Row], width: int, *, about: str = "ways to answer") -> str:
+    """Accuracy against milliseconds per picture of several ways to answer, or models.
 
     rows: {"name", "score", "interval" of the gain or None, "gain", "milliseconds", "kept"}; the one
     without an interval is what the others are held against, and has a line of its own. The x axis
@@ -143,12 +143,10 @@ def cost(rows: Sequence[Row], width: int) -> str:
     parts = [_percent_grid(y, ends, left, right), line(left, y(plain), right, y(plain), "diagonal")]
     for row, at, (low, high) in zip(rows, costs, spans, strict=True):
         mark = "best" if row["kept"] else "plain"
-        about = (
-            f"{row['name']}: {percent(row['score'])} at {row['milliseconds']:.3g} ms per picture"
-        )
+        told = f"{row['name']}: {percent(row['score'])} at {row['milliseconds']:.3g} ms per picture"
         dot = element("circle", cx=x(at), cy=y(row["score"]), r=5, class_=f"dot {mark}")
         stalk = line(x(at), y(low), x(at), y(high), f"whisker {mark}")
-        parts.append(element("g", title(about) + stalk + dot))
+        parts.append(element("g", title(told) + stalk + dot))
     places = spread([y(row["score"]) for row in rows], 14, 18, bottom - 6)
     for row, at, place in zip(rows, costs, places, strict=True):
         name = shorten(row["name"], 130, LABEL)
@@ -158,8 +156,8 @@ def cost(rows: Sequence[Row], width: int) -> str:
         parts.append(text(x(end), bottom + 18, figure, class_="tick middle"))
     words = "milliseconds per picture, each doubling as wide"
     parts.append(text((left + right) / 2, height - 8, words, class_="tick middle"))
-    about = f"Accuracy against cost of {len(rows)} ways to answer."
-    return drawing(width, height, about, *parts)
+    said = f"Accuracy against cost of {len(rows)} {about}."
+    return drawing(width, height, said, *parts)
 
 
 def curves(

@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
@@ -37,6 +37,7 @@ CLASSIFY: tuple[Section, ...] = (
     ("mistakes", "The worst mistakes", "Mistakes", build.mistakes),
     ("speed", "Speed and size", "Speed and size", build.speed),
     ("arranged", "What was wished, and its cost", "The wish", build.arranged),
+    ("precisions", "The same model with fewer bits", "Fewer bits", build.precisions),
     ("limits", "What these figures do not say", "Limits", build.limits),
     ("making", "How this was made", "How it was made", build.making),
 )
@@ -112,6 +113,25 @@ def render(
         version=darter.__version__,
         picture=picture or partial(picture_uri, records.folder),
     )
+
+
+def write_precisions(record: Mapping[str, Any], out: Path) -> None:
+    """Write one self-contained page.   record: of `darter.quantize.compare_precisions`.
+
+    Raises MissingExtraError where jinja2 is not installed.
+    """
+    page = (
+        _environment()
+        .get_template("alone.html.j2")
+        .render(
+            heading=f"{Path(record['model']).name} with fewer bits",
+            section="precisions",
+            s=build.of_record(record),
+            style=_asset("style.css") + _asset("analysis.css"),
+            version=darter.__version__,
+        )
+    )
+    write_atomic(out, page)
 
 
 def picture_uri(folder: Path, name: str | None) -> str | None:

@@ -24,6 +24,7 @@ class Records:
     backbones: Record | None = None
     challenge: Record | None = None
     arranged: Record | None = None
+    precisions: Record | None = None
     ensemble: Record | None = None
     worth: Record | None = None
     strangeness: Record | None = None
@@ -53,8 +54,9 @@ def read_records(folder: Path | str) -> Records:
             f"{folder} holds no run of darter: there is no run.json in it. "
             "Name the folder that `darter train` wrote."
         )
-    names = ("audit", "split", "backbones", "race", "challenge", "arranged", "ensemble", "worth",
-             "strangeness", "evaluation", "parity", "speed", "explain")  # fmt: skip
+    names = ("audit", "split", "backbones", "race", "challenge", "arranged", "precisions",
+             "ensemble", "worth", "strangeness", "evaluation", "parity", "speed",
+             "explain")  # fmt: skip
     found = {name: _object(folder / f"{name}.json") for name in ("run", *names)}
     recipe = folder / "recipe.toml"
     return Records(

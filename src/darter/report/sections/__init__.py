@@ -28,6 +28,7 @@ from darter.report.sections.head import result
 from darter.report.sections.labels import labels
 from darter.report.sections.mistakes import mistakes
 from darter.report.sections.pictures import pictures, split
+from darter.report.sections.precisions import of_record, precision_notes, precisions
 from darter.report.sections.race import cell, growth, race
 from darter.report.sections.speed import speed
 from darter.report.sections.training import training
@@ -55,7 +56,10 @@ __all__ = [
     "limits",
     "making",
     "mistakes",
+    "of_record",
     "pictures",
+    "precision_notes",
+    "precisions",
     "race",
     "result",
     "speed",
