@@ -28,11 +28,12 @@ from tests.distributed.processes import SERVER, LocalServers, Processes
 from tests.train.tiny import QUICK, tiny_model, tiny_problem, train
 
 MOST_SECONDS = 60.0  # from a blow to the end
+MOST_TRIES = 5  # of a blow that comes when training is over already
 PATIENCE = 5.0
 RECIPE = QUICK.replace(epochs=10, patience=99, norm_statistics="updated")
 BLOWS = {"killed": signal.SIGKILL, "stopped": signal.SIGSTOP}
 WHO = ("worker", "server", "chief")
-WRONG = "wrong"
+EARLY, WRONG = "early", "wrong"
 
 
 def kinds_of(scheme: str) -> list[str]:
@@ -73,11 +74,22 @@ class Told(Processes):
         return number
 
 
+class ToldTeam(Team):
+    """Says when it has made a step."""
+
+    tell: Any = None
+
+    def went_well(self) -> None:
+        super().went_well()
+        self.tell(("steps", 1))
+
+
 def chief(scheme: str, out: Path, pipe: Connection) -> None:
     """Train, or go on; what happens goes into the pipe as (what, value)."""
     warnings.simplefilter("ignore")
     others = 1 if scheme == "pipeline" else 2  # the tiny net has two blocks
-    team = Team(Told(others, pipe.send), scheme)
+    team = ToldTeam(Told(others, pipe.send), scheme)
+    team.tell = pipe.send
     problem = tiny_problem(train=88, val=30)
     options: dict[str, Any] = {"out": out, "resume": True, "checkpoint_seconds": 0.5}
     try:
@@ -96,6 +108,7 @@ class Running:
     scheme: str
     out: Path
     pids: dict[str, list[int]] = field(default_factory=lambda: {who: [] for who in WHO})
+    steps: int = 0
     end: tuple[str, Any] | None = None
 
     def __post_init__(self) -> None:
@@ -113,9 +126,14 @@ class Running:
                 what, value = self.pipe.recv()
                 if what in self.pids:
                     self.pids[what].append(value)
+                elif what == "steps":
+                    self.steps += value
                 else:
                     self.end = what, value
-        return
+
+    def trains(self, steps: int) -> bool:
+        """True where a worker was started, and so many steps were made."""
+        return bool(self.pids["worker"]) and self.steps >= steps
 
     def alive(self, who: str = "") -> list[int]:
         groups = [self.pids[who]] if who else self.pids.values()
@@ -151,22 +169,34 @@ def undisturbed(scheme: str) -> tuple[float, Any]:
             run.close()
 
 
-def blow(scheme: str, kind: str, moment: float, good: Any) -> tuple[str, float, str]:
-    """Strike `moment` seconds after the first worker was started.
+def blow(
+    scheme: str, kind: str, moment: float, good: Any, steps: int = 0
+) -> tuple[str, float, str]:
+    """Strike `moment` seconds after the first worker was started and so many steps were made.
 
+    Where training is over by then, strike another one earlier.
     good: how an undisturbed one ends.   Returns (right, error, early or wrong; seconds; words).
     """
+    for _ in range(MOST_TRIES):
+        found = _blow(scheme, kind, moment, good, steps)
+        if found[0] != EARLY:
+            break
+        moment, steps = moment / 2, steps // 2
+    return found
+
+
+def _blow(scheme: str, kind: str, moment: float, good: Any, steps: int) -> tuple[str, float, str]:
     who, how = kind.split()
     with tempfile.TemporaryDirectory() as folder:
         run = Running(scheme, Path(folder))
         try:
-            while not run.pids["worker"]:
+            while not (run.trains(steps) or run.end):
                 run.listen(0.02)
             run.listen(moment)
             while not (victims := run.alive(who)) and not run.end:
                 run.listen(0.02)
             if run.end:
-                return "early", 0.0, "it had ended before"
+                return EARLY, 0.0, "it had ended before"
             os.kill(random.choice(victims), BLOWS[how])
             struck = time.monotonic()
             if who == "chief":

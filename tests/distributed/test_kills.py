@@ -49,14 +49,14 @@ def test_why_a_member_waits_is_read_once():
 
 @pytest.mark.timeout(240)
 def test_members_end_when_their_chief_is_killed_and_the_run_goes_on():
-    verdict, _, words = kills.blow("sync", "chief killed", 1.5, (110, 1.0))
-    assert verdict in ("right", "early"), words
+    verdict, _, words = kills.blow("sync", "chief killed", 0, (110, 1.0), steps=40)
+    assert verdict == "right", words
 
 
 @pytest.mark.timeout(240)
 def test_training_goes_on_when_a_parameter_server_is_killed():
-    verdict, _, words = kills.blow("async", "server killed", 1.5, (110, 1.0))
-    assert verdict in ("right", "early"), words
+    verdict, _, words = kills.blow("async", "server killed", 0, (110, 1.0), steps=40)
+    assert verdict == "right", words
 
 
 @pytest.mark.slow
@@ -65,4 +65,4 @@ def test_random_moments(scheme):
     seconds, good = kills.undisturbed(scheme)
     for kind in kills.kinds_of(scheme):
         verdict, _, words = kills.blow(scheme, kind, 0.6 * seconds, good)
-        assert verdict != kills.WRONG, f"{kind}: {words}"
+        assert verdict in ("right", "error"), f"{kind}: {words}"
