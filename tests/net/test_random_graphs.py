@@ -6,8 +6,9 @@ from darter.net.ops import OPS
 from tests.net.random_graphs import difference, random_case, show
 
 QUICK, ALL = 400, 20_000
-# Places jump where values are near.
+# Places jump where values are near, and so do whole numbers (for these see test_integer_layers).
 NOT_DRAWN = {"Arg", "TopPlaces", "GatherAlong", "KeepBoxes", "AlignRegions"}
+NOT_DRAWN |= {"Quantize", "Dequantize", "IntegerConv", "IntegerAdd"}
 
 
 def check(numbers):

@@ -38,8 +38,12 @@ from tests.references.windows import (
     binary_conv,
     binary_conv_bits,
     conv,
+    dequantize,
     gemm,
+    integer_add,
+    integer_conv,
     max_pool,
+    quantize,
 )
 
 
@@ -74,6 +78,10 @@ FUNCTIONS = {
     "Binarize": binarize,
     "BinaryConv": binary_conv,
     "BinaryConvBits": binary_conv_bits,
+    "Quantize": quantize,
+    "Dequantize": dequantize,
+    "IntegerConv": integer_conv,
+    "IntegerAdd": integer_add,
     "Gemm": gemm,
     "MaxPool": max_pool,
     "AveragePool": average_pool,

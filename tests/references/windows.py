@@ -108,6 +108,29 @@ def binary_conv_bits(given, x, w, scale, bias, threshold):
     return binarize(given, binary_conv(given, x, w, scale, bias, one, zero), threshold)
 
 
+def quantize(given, x):
+    zero = given["zero"]
+    return np.rint(np.clip(x / given["step"], -zero, 255 - zero)) + zero
+
+
+def dequantize(given, q):
+    return (q - given["zero"]) * given["scale"]
+
+
+def integer_add(given, a, b):
+    parts = zip((a, b), given["zeros"], given["scales"], strict=True)
+    v = sum((each - zero) * scale for each, zero, scale in parts)
+    zero = given["zero"]
+    return np.rint(np.clip(v, given["low"] - zero, given["high"] - zero)) + zero
+
+
+def integer_conv(given, x, w, bias, scale):
+    plain = {**given, "border": "zeros", "activation": None}
+    v = conv(plain, x - given["x_zero"], w, bias) * scale[:, None, None]
+    zero = given["zero"]
+    return np.rint(np.clip(v, given["low"] - zero, given["high"] - zero)) + zero
+
+
 def gemm(given, x, w, b, residual=None):
     return finish(given, x @ w.T + b, residual)
 

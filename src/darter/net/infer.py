@@ -57,7 +57,15 @@ def multiply_adds(graph: Graph) -> int:
 
 def _per_output(node: Node, shapes: Mapping[str, Dims]) -> int:
     """Multiply-adds for one number of what a node gives, about."""
-    if node.op in ("Conv", "BinaryConv", "BinaryConvBits", "ConvTranspose", "Gemm", "Recurrent"):
+    if node.op in (
+        "Conv",
+        "BinaryConv",
+        "BinaryConvBits",
+        "IntegerConv",
+        "ConvTranspose",
+        "Gemm",
+        "Recurrent",
+    ):
         return prod(shapes[node.inputs[1]][1:])
     if node.op == "MatMul":
         return shapes[node.inputs[0]][-1]

@@ -82,6 +82,26 @@ OPS: dict[str, Op] = {
     "BinaryConvBits": Op(
         "x w scale bias threshold", shapes.binary_conv, ("w", "scale", "bias", "threshold"), WINDOW
     ),
+    # q = round(x / step) + zero within 0 and 255, ties to even; lies in memory as uint8
+    "Quantize": Op("x", shapes.picture, (), {"step": REQUIRED, "zero": REQUIRED}),
+    # (q - zero) * scale
+    "Dequantize": Op("x", shapes.picture, (), {"scale": REQUIRED, "zero": REQUIRED}),
+    # of x from a Quantize or an IntegerConv, pads being x_zero, and whole numbers w (int8) and
+    # bias (K,) (int32): q = round((conv(x - x_zero, w) + bias) * scale) + zero within low and high
+    "IntegerConv": Op(
+        "x w bias scale",
+        shapes.integer_conv,
+        ("w", "bias", "scale"),
+        {**WINDOW, "group": 1, "x_zero": REQUIRED, "zero": REQUIRED, "low": 0, "high": 255},
+    ),
+    # of integers of the same shape: q = round((a - zeros[0]) * scales[0] + (b - zeros[1]) *
+    # scales[1]) + zero within low and high
+    "IntegerAdd": Op(
+        "a b",
+        shapes.integer_add,
+        (),
+        {"zeros": REQUIRED, "scales": REQUIRED, "zero": REQUIRED, "low": 0, "high": 255},
+    ),
     # x (N, ..., C), w (K, C), b (K,) -> (N, ..., K)
     "Gemm": Op("x w b residual?", shapes.gemm, ("w", "b"), FUSED),
     # ceil: the last window may begin inside the image and end outside of it and its padding

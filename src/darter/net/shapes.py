@@ -56,6 +56,26 @@ def binary_conv(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
     return conv({**attributes, "group": 1}, [x, w, w[:1], *([residual] if residual else [])])
 
 
+def picture(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
+    image(inputs[0])
+    return [inputs[0]]
+
+
+def integer_conv(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
+    x, w, bias, scale = inputs
+    if scale != w[:1]:
+        raise ShapeError(f"scales must be {w[:1]}, got {scale}")
+    return conv(attributes, [x, w, bias])
+
+
+def integer_add(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
+    a, b = inputs
+    image(a)
+    if a != b:
+        raise ShapeError(f"what is added must be of one shape, got {a} and {b}")
+    return [a]
+
+
 def gemm(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
     x, w, b, *residual = inputs
     if len(w) != 2 or len(x) < 2 or x[-1] != w[1]:

@@ -13,6 +13,7 @@
 
 #include "activation/given.hpp"
 #include "binary/binary.hpp"
+#include "integer/integer.hpp"
 #include "net/fully_connected.hpp"
 #include "net/program.hpp"
 #include "net/recurrent.hpp"
@@ -132,6 +133,32 @@ void register_binary_steps(nb::module_& m) {
         nb::arg("x"), nb::arg("thresholds"));
     m.def("binary_step", &binary_step, nb::arg("layer"), nb::arg("n"), nb::arg("residual"),
           nb::arg("y_blocks"));
+}
+
+void register_integer_steps(nb::module_& m) {
+    m.def("quantize_step",
+          [](const Array& x, float step, float low, float high, float zero) {
+              return quantize_step(blocked(x), {step, low, high, zero});
+          },
+          nb::arg("x"), nb::arg("step"), nb::arg("low"), nb::arg("high"), nb::arg("zero"));
+    m.def("dequantize_step",
+          [](const Array& x, float scale, float zero) {
+              return dequantize_step(blocked(x), scale, zero);
+          },
+          nb::arg("x"), nb::arg("scale"), nb::arg("zero"));
+    m.def("add_integers_step",
+          [](const Array& a, const std::vector<float>& numbers) {
+              if (numbers.size() != 7) throw std::invalid_argument("a sum has 7 numbers");
+              return add_integers_step(blocked(a), numbers);
+          },
+          nb::arg("a"), nb::arg("numbers"));
+    m.def("integer_step",
+          [](std::shared_ptr<const IntegerConvolution> layer, int64_t n) {
+              if (layer->adds() || layer->to_float())
+                  throw std::invalid_argument("a step of integers adds nothing and gives integers");
+              return integer_step(std::move(layer), n);
+          },
+          nb::arg("layer"), nb::arg("n"));
 }
 
 void register_recurrent_steps(nb::module_& m) {
@@ -254,6 +281,7 @@ void register_net(nb::module_& m) {
     register_program(m);
     register_product_steps(m);
     register_binary_steps(m);
+    register_integer_steps(m);
     register_recurrent_steps(m);
     register_blocked_steps(m);
     register_plain_steps(m);

@@ -38,6 +38,20 @@ class BinaryConvolution;
 StepPointer binary_step(std::shared_ptr<const BinaryConvolution> layer, int64_t n, bool residual,
                         int64_t y_blocks);
 
+// float32 <-> uint8, blocked and whole alike: round(x / step within [low, high]) + zero, and back
+struct IntegerRounding {
+    float step, low, high, zero;
+};
+StepPointer quantize_step(const Blocked& x, const IntegerRounding& to);
+StepPointer dequantize_step(const Blocked& x, float scale, float zero);
+
+// uint8, uint8 -> uint8, all of a's shape, blocked and whole; numbers: see IntegerKernels::add
+StepPointer add_integers_step(const Blocked& a, const std::vector<float>& numbers);
+
+// uint8 -> uint8, blocked, whole (see integer/integer.hpp); the layer adds no residual
+class IntegerConvolution;
+StepPointer integer_step(std::shared_ptr<const IntegerConvolution> layer, int64_t n);
+
 struct PoolShape {
     int64_t kernel_h, kernel_w, stride_h, stride_w, pad_top, pad_left, pad_bottom, pad_right;
     int64_t dilation_h, dilation_w;

@@ -97,7 +97,7 @@ def _cumulated(sizes: Any) -> list[int]:
 
 
 def _rule(node: Node, case: Case, graph: Graph, start: int) -> Span:
-    if node.op in ("Conv", "BinaryConv", "BinaryConvBits", "MaxPool", "AveragePool"):
+    if node.op in ("Conv", "BinaryConv", "BinaryConvBits", "IntegerConv", "MaxPool", "AveragePool"):
         kernel = case.given.get("kernel") or graph.weights[node.inputs[1]].shape[2:]
         return _window(case, tuple(kernel))
     if node.op == "Split":
@@ -237,6 +237,9 @@ RULES: dict[str, Callable[[Case], Span]] = {
     "Expand": _aligned,
     "Activation": _mix(),
     "Binarize": _mix(),
+    "Quantize": _mix(),
+    "Dequantize": _mix(),
+    "IntegerAdd": _mix(),
     "Scale": _mix(),
     "LRN": _mix(1),
     "ChannelNorm": _mix(1),

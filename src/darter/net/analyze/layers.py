@@ -21,6 +21,7 @@ PRODUCTS = (
     "Conv",
     "BinaryConv",
     "BinaryConvBits",
+    "IntegerConv",
     "Gemm",
     "MatMul",
     "Recurrent",

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from darter.kernels import FLOATS, NO_ACTIVATION, PLAIN, steps, using_at_most
+from darter.kernels import FLOATS, NO_ACTIVATION, PLAIN, Element, steps, using_at_most
 from darter.net.graph import Graph
 from darter.net.plan.builder import Builder
 from darter.net.plan.emit import EMIT
@@ -13,6 +13,7 @@ from darter.net.plan.options import Options
 from darter.net.plan.packed import Packed
 from darter.net.plan.storage import ARENA, OUTPUT, Storage, Value, arrange
 
+HANDED = (*FLOATS, Element.uint8)  # from one program to another; integers are never slices
 Release = Callable[[], None] | None
 
 
@@ -72,7 +73,7 @@ def _emit_front(build: Builder, cut: int, batch: int, release: Release) -> None:
         for number, name in enumerate(names):
             _give_out_blocked(inner, name, number)
     reads = [build.plain(name) for name in graph.inputs]
-    layouts = [inner.blocked(name, 1, FLOATS).layout for name in names]
+    layouts = [inner.blocked(name, 1, HANDED).layout for name in names]
     writes = [build.new_whole(name, layout) for name, layout in zip(names, layouts, strict=True)]
     sizes = ([v.layout.bytes((1, *v.shape[1:])) for v in values] for values in (reads, writes))
     program = assemble(inner)
@@ -86,7 +87,7 @@ def _emit_front(build: Builder, cut: int, batch: int, release: Release) -> None:
 
 def _give_out_blocked(build: Builder, name: str, number: int) -> None:
     """Let a tensor be written where the outer program wants it, blocked."""
-    value = build.blocked(name, 1, FLOATS)
+    value = build.blocked(name, 1, HANDED)
     storage = value.storage
     if storage.where == ARENA and not storage.in_parts and value.whole and not value.offset:
         storage.where, storage.index = OUTPUT, number

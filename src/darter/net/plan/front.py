@@ -16,6 +16,7 @@ from darter.net.plan.options import Options
 from darter.net.plan.packed import Packed
 
 Dims = tuple[int, ...]
+INTEGERS = ("Quantize", "IntegerConv", "IntegerAdd")  # what gives them
 NORMALIZING = ("Softmax", "LayerNorm", "LRN")
 
 
@@ -25,13 +26,15 @@ def front(graph: Graph, batch: int, options: Options, packed: Packed) -> int:
         return 0
     one, all_ = infer(graph, 1), infer(graph, batch)
     best, best_saved, saved = 0, 0, 0
-    carried = _Carried(graph, one)
+    carried, of_bytes = _Carried(graph, one), integers(graph)
     for number, node in enumerate(graph.nodes):
         if not all(_is_per_picture(name, one, all_, batch) for name in node.outputs if name):
             break
         if _mixes_pictures(node):
             break
-        saved += _tensor_bytes(node, graph, one) - _weight_bytes(node, one, options, packed)
+        saved += _tensor_bytes(node, graph, one, of_bytes) - _weight_bytes(
+            node, one, options, packed
+        )
         carried.step(number, node)
         if not carried.of_other_ranks:
             net = saved - carried.bytes
@@ -52,6 +55,7 @@ class _Carried:
         self._last = {name: i for i, node in enumerate(graph.nodes) for name in node.inputs}
         self._last |= dict.fromkeys(graph.outputs, len(graph.nodes))
         self._open: set[str] = set()
+        self._integers = integers(graph)
 
     def step(self, number: int, node: Node) -> None:
         """Move the cut from before this node to behind it."""
@@ -66,7 +70,7 @@ class _Carried:
 
     def _count(self, name: str, sign: int) -> None:
         shape = self._shapes[name]
-        self.bytes += sign * 4 * prod(shape)
+        self.bytes += sign * (1 if name in self._integers else 4) * prod(shape)
         self.of_other_ranks += sign * (len(shape) not in (2, 4))
 
 
@@ -86,13 +90,22 @@ def _mixes_pictures(node: Node) -> bool:
     return node.op in NORMALIZING and node.attributes.get("axis") == 0
 
 
-def _tensor_bytes(node: Node, graph: Graph, shapes: Mapping[str, Dims]) -> int:
+def integers(graph: Graph) -> frozenset[str]:
+    """Tensors of one byte per number."""
+    return frozenset(each.output for each in graph.nodes if each.op in INTEGERS)
+
+
+def _tensor_bytes(
+    node: Node, graph: Graph, shapes: Mapping[str, Dims], of_bytes: frozenset[str]
+) -> int:
     names = [name for name in (*node.inputs, *node.outputs) if name and name not in graph.weights]
-    return 4 * sum(prod(shapes[name]) for name in names)
+    return sum((1 if name in of_bytes else 4) * prod(shapes[name]) for name in names)
 
 
 def _weight_bytes(node: Node, shapes: Mapping[str, Dims], options: Options, packed: Packed) -> int:
     if node.op == "Conv":
         spec = spec_of(node, shapes)
         return ALGORITHMS[packed.algorithm(spec, options)].weight_bytes(spec)
+    if node.op == "IntegerConv":
+        return prod(shapes[node.inputs[1]])
     return 4 * prod(shapes[node.inputs[1]]) if node.op == "Gemm" else 0

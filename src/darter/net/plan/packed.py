@@ -19,6 +19,7 @@ Layer = TypeVar(
     steps.FullyConnected,
     steps.Recurrence,
     steps.BinaryConvolution,
+    steps.IntegerConvolution,
 )
 SEVERAL = 8  # pictures, for which algorithms of all batches above 1 are chosen
 
@@ -84,6 +85,12 @@ class Packed:
     ) -> steps.BinaryConvolution:
         """key: of the weights and the geometry."""
         return self._make(("binary", *key), pack)
+
+    def integer(
+        self, key: Key, pack: Callable[[], steps.IntegerConvolution]
+    ) -> steps.IntegerConvolution:
+        """Likewise of integers."""
+        return self._make(("integer", *key), pack)
 
     @property
     def is_empty(self) -> bool:

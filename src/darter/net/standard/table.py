@@ -5,7 +5,7 @@ from dataclasses import replace
 from darter.errors import UnsupportedError
 from darter.net.graph import Graph, Node, needed
 from darter.net.ops import attributes
-from darter.net.standard import binary, boxes, elementwise, moves, normalize, windows
+from darter.net.standard import binary, boxes, elementwise, integer, moves, normalize, windows
 from darter.net.standard.draft import Draft, Writer
 
 OPSET = 20  # the first in which one node says Gelu, and which ONNX Runtime 1.17 on can run
@@ -15,6 +15,10 @@ STANDARD: dict[str, Writer] = {
     "Binarize": binary.binarize,
     "BinaryConv": binary.binary_conv,
     "BinaryConvBits": binary.binary_conv_bits,
+    "Quantize": integer.quantize,
+    "Dequantize": integer.dequantize,
+    "IntegerConv": integer.integer_conv,
+    "IntegerAdd": integer.integer_add,
     "Gemm": windows.gemm,
     "MaxPool": windows.max_pool,
     "AveragePool": windows.average_pool,

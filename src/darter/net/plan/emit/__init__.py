@@ -4,13 +4,26 @@ from collections.abc import Callable
 
 from darter.net.graph import Node
 from darter.net.plan.builder import Builder
-from darter.net.plan.emit import binary, choose, eltwise, moves, normalize, products, windows
+from darter.net.plan.emit import (
+    binary,
+    choose,
+    eltwise,
+    integer,
+    moves,
+    normalize,
+    products,
+    windows,
+)
 
 EMIT: dict[str, Callable[[Builder, Node], None]] = {
     "Conv": products.conv,
     "Binarize": binary.binarize,
     "BinaryConv": binary.binary_conv,
     "BinaryConvBits": binary.binary_conv_bits,
+    "Quantize": integer.quantize,
+    "Dequantize": integer.dequantize,
+    "IntegerConv": integer.integer_conv,
+    "IntegerAdd": integer.integer_add,
     "Gemm": products.gemm,
     "MatMul": products.matmul,
     "MaxPool": windows.pool,

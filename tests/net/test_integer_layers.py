@@ -1,0 +1,192 @@
+"""Convolutions of quantized files run on integers where both ends are understood."""
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from onnxruntime.quantization import QuantFormat, QuantType
+
+from darter.kernels import available_isas, using_isa
+from darter.net import Program, to_model
+from darter.net.graph import Graph, needed, node
+from darter.net.ops import Activation
+from darter.net.passes.integers import filter_steps, integer_layers
+from tests.net.onnx_nets import graph_of
+from tests.net.test_quantized import SHAPE, elsewhere, last_step, quantized
+from tests.references.net import run_graph
+
+RNG = np.random.default_rng(3)
+PICTURE = {"x": (None, 5, 7, 6)}
+
+
+def centered(source, target, zero=-128.0, bounds=(-100.0, 155.0)):
+    """A quantized tensor and its numbers again, as `translate.quantized` writes them."""
+    whole = Activation("round_clip", *bounds)
+    return [
+        node("Eltwise", f"{target}.s", [source, "step"], f"{target}.s", function="div"),
+        node("Activation", f"{target}.r", [f"{target}.s"], f"{target}.r", activation=whole),
+        node("Eltwise", f"{target}.q", [f"{target}.r", "zero"], f"{target}.q", function="add"),
+        node("Eltwise", f"{target}.c", [f"{target}.q", "zero"], f"{target}.c", function="sub"),
+        node("Eltwise", target, [f"{target}.c", "step"], target, function="mul"),
+    ]
+
+
+def net(w, b, *more, outputs=("y",), **window) -> Graph:
+    """Integers, a Conv of them, and more between it and integers again. All steps are powers of 2,
+    so that float64 and integers give the same bits."""
+    conv = node("Conv", "conv", ["a", "w", "b"], "conv", **window)
+    nodes = [*centered("x", "a"), conv, *more, *centered(more[-1].output if more else "conv", "y")]
+    weights = {"w": w, "b": b, "step": 0.25, "zero": -28.0}
+    arrays = {name: np.asarray(each, np.float32) for name, each in weights.items()}
+    return needed(Graph(tuple(nodes), PICTURE, outputs, arrays))
+
+
+def filters(*shape, most=127):
+    """Whole numbers from -127 to 127, all of them used, times 1/64."""
+    w = RNG.integers(-most, most + 1, shape)
+    w[:, 0, 0, 0] = most
+    return w.astype(np.float32) / 64
+
+
+def ops(graph):
+    return Counter(each.op for each in graph.nodes)
+
+
+def check(graph: Graph, *expected: str) -> Graph:
+    new = integer_layers(graph)
+    assert [each.op for each in new.nodes] == list(expected)
+    for batch in (1, 3):
+        x = RNG.standard_normal((batch, *PICTURE["x"][1:])).astype(np.float32) * 12
+        (truth,) = run_graph(graph, x)
+        np.testing.assert_array_equal(run_graph(new, x)[0], truth)
+        for isa in available_isas():
+            with using_isa(isa):
+                np.testing.assert_array_equal(Program(new, batch).run(x), truth)
+    return new
+
+
+INTEGERS = ("Quantize", "IntegerConv", "Dequantize")
+
+
+@pytest.mark.parametrize("after", [None, ("relu", 0.0, 0.0), ("clip", -1.5, 6.0)])
+@pytest.mark.parametrize("depthwise", [False, True])
+def test_a_convolution_between_integers_runs_on_integers(depthwise, after):
+    w = filters(5, 1, 3, 3) if depthwise else filters(18, 5, 3, 2)
+    window = {"strides": (2, 1), "pads": (1, 0, 2, 1), "group": 5 if depthwise else 1}
+    b = RNG.integers(-9999, 9999, len(w)) / 256
+    more = [node("Activation", "f", ["conv"], "f", activation=Activation(*after))] if after else []
+    check(net(w, b, *more, **window), *INTEGERS)
+
+
+def sum_net(shape, relu) -> Graph:
+    """The sum of the integers of two inputs, one of them of this shape."""
+    total = node("Eltwise", "sum", ["a", "c"], "sum", function="add")
+    more = [node("Activation", "f", ["sum"], "f", activation=Activation("relu"))] if relu else []
+    last = centered(more[-1].output if more else "sum", "y")
+    nodes = (*centered("x", "a"), *centered("z", "c"), total, *more, *last)
+    weights = {"step": np.float32(0.25), "zero": np.float32(-28)}
+    return needed(Graph(nodes, {**PICTURE, "z": (None, *shape)}, ("y",), weights))
+
+
+@pytest.mark.parametrize("relu", [False, True])
+def test_a_sum_of_integers_runs_on_integers(relu):
+    graph = sum_net(PICTURE["x"][1:], relu)
+    new = integer_layers(graph)
+    assert ops(new) == {"Quantize": 2, "IntegerAdd": 1, "Dequantize": 1}
+    for batch in (1, 3):
+        pair = [RNG.standard_normal((batch, *PICTURE["x"][1:])).astype(np.float32) * 12] * 2
+        pair[1] = pair[1][:, ::-1].copy()
+        (truth,) = run_graph(graph, *pair)
+        np.testing.assert_array_equal(run_graph(new, *pair)[0], truth)
+        for isa in available_isas():
+            with using_isa(isa):
+                np.testing.assert_array_equal(Program(new, batch).run(*pair), truth)
+
+
+def test_a_sum_that_broadcasts_stays():
+    stays(sum_net((5, 1, 1), False))
+
+
+@pytest.mark.parametrize("cut", [1, 2])
+def test_integers_are_handed_over_where_pictures_run_one_by_one(cut, monkeypatch):
+    graph = net(filters(18, 5, 3, 2), RNG.integers(-9999, 9999, 18) / 256)
+    new = integer_layers(graph)
+    monkeypatch.setattr("darter.net.plan.assemble.front", lambda *given: cut)
+    x = RNG.standard_normal((3, *PICTURE["x"][1:])).astype(np.float32) * 12
+    np.testing.assert_array_equal(Program(new, 3).run(x), run_graph(graph, x)[0])
+
+
+def test_a_filter_of_zeros_keeps_its_bias():
+    w = filters(3, 5, 1, 1)
+    w[1] = 0
+    check(net(w, [0.5, 7.25, -3]), *INTEGERS)
+
+
+def stays(graph: Graph) -> None:
+    assert integer_layers(graph) is graph
+
+
+def test_what_is_not_understood_stays():
+    w, b = filters(3, 5, 1, 1), np.zeros(3)
+    assert "IntegerConv" in ops(integer_layers(net(w, b)))
+    stays(net(w + RNG.random(w.shape) / 999, b))  # no step
+    stays(net(filters(3, 5, 1, 1, most=200), b))  # unsigned weights with a wide zero point
+    stays(net(w, b + 2.0**31))  # a bias that 32 bits cannot hold
+    stays(net(w, [np.nan, 0, 0]))
+    stays(net(w, b, outputs=("y", "a.q")))  # the integers themselves are given out
+    stays(net(w, b, outputs=("y", "conv")))
+    swish = node("Activation", "f", ["conv"], "f", activation=Activation("swish"))
+    stays(net(w, b, swish))
+    above = node("Activation", "f", ["conv"], "f", activation=Activation("clip", 1.0, 6.0))
+    stays(net(w, b, above))
+    other = replace(
+        net(w, b), weights={**net(w, b).weights, "zero": np.float32([3, 3, 3, 3, 3, 4])}
+    )
+    stays(other)
+
+
+def test_sums_that_may_not_fit_stay():
+    shape = {"x": (None, 34000, 1, 1)}
+    graph = replace(net(np.full((1, 34000, 1, 1), 127 / 64), [0]), inputs=shape)
+    stays(graph)
+
+
+@given(st.integers(1, 127), st.floats(1e-6, 1e3), st.integers(0, 2**32 - 1))
+def test_steps_of_filters_are_found(most, scale, seed):
+    whole = np.random.default_rng(seed).integers(-most, most + 1, (4, 12))
+    whole[:3, 0] = most
+    rows = (whole * np.float32(scale)).astype(np.float32).astype(np.float64)
+    steps = filter_steps(rows)
+    assert steps is not None
+    multiples = rows / steps[:, None]
+    assert np.abs(multiples).max() <= 127 + 1e-4
+    np.testing.assert_allclose(multiples, np.rint(multiples), atol=1e-4)
+
+
+def test_floats_have_no_steps():
+    assert filter_steps(RNG.standard_normal((4, 27))) is None
+
+
+@pytest.mark.parametrize("form", [QuantFormat.QDQ, QuantFormat.QOperator])
+@pytest.mark.parametrize("kind", [QuantType.QUInt8, QuantType.QInt8])
+def test_convolutions_of_onnx_runtime_s_files_run_on_integers(form, kind, tmp_path):
+    """All four; and written as ONNX again, they are recognized again and give the same."""
+    given = {"quant_format": form, "activation_type": kind, "weight_type": QuantType.QInt8}
+    model = quantized(1, tmp_path, per_channel=True, **given)
+    x = np.random.default_rng(5).standard_normal((4, *SHAPE)).astype(np.float32)
+    graph = graph_of(model, x)
+    assert ops(graph)["IntegerConv"] == 4
+    # There a MaxPool reads what the sum gives, as integers: that stays.
+    assert ops(graph)["IntegerAdd"] == (form == QuantFormat.QDQ)
+    assert ops(graph)["Conv"] == 0
+    off = np.abs(Program(graph, 4).run(x) - elsewhere(model, x)) / last_step(model)
+    assert off.max() <= 1.01
+    written = to_model(graph)
+    again = graph_of(written, x)
+    assert ops(again)["IntegerConv"] == 4
+    for found in (elsewhere(written, x), Program(again, 4).run(x)):
+        off = np.abs(found - elsewhere(model, x)) / last_step(model)
+        assert off.max() <= 1.01
