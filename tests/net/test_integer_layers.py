@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnxruntime.quantization import QuantFormat, QuantType
 
-from darter.kernels import available_isas, using_isa
+from darter.kernels import available_isas, has_integers, using_isa
 from darter.net import Program, to_model
 from darter.net.graph import Graph, needed, node
 from darter.net.ops import Activation
@@ -170,6 +170,13 @@ def test_floats_have_no_steps():
     assert filter_steps(RNG.standard_normal((4, 27))) is None
 
 
+def test_where_integers_are_slow_files_stay_in_float32(tmp_path):
+    model = quantized(1, tmp_path, weight_type=QuantType.QInt8)
+    with using_isa("scalar"):
+        assert "IntegerConv" not in ops(graph_of(model, np.zeros((1, *SHAPE))))
+
+
+@pytest.mark.skipif(not has_integers(), reason="computes them in float32 here")
 @pytest.mark.parametrize("form", [QuantFormat.QDQ, QuantFormat.QOperator])
 @pytest.mark.parametrize("kind", [QuantType.QUInt8, QuantType.QInt8])
 def test_convolutions_of_onnx_runtime_s_files_run_on_integers(form, kind, tmp_path):

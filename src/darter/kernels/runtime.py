@@ -37,6 +37,12 @@ def has_bfloat16() -> bool:
     return has_avx512_bf16() and active_isa() in ("avx512", "amx")
 
 
+def has_integers() -> bool:
+    """Whether the kernels in use multiply 8-bit integers many at a time; elsewhere (plain code, and
+    Arm so far) float32 is the faster way to compute a quantized file."""
+    return active_isa() in ("avx2", "avx512", "amx")
+
+
 @contextmanager
 def using_isa(name: str) -> Iterator[None]:
     """Run the block with one instruction set, in every thread; OptionError if the CPU lacks it."""

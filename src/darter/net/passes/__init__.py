@@ -21,7 +21,7 @@ from darter.net.passes.fuse_residual import fuse_residual
 from darter.net.passes.gates import gates, hard_sigmoid
 from darter.net.passes.gelu import gelu
 from darter.net.passes.group_norm import group_norm, scale_into_norm
-from darter.net.passes.integers import integer_layers
+from darter.net.passes.integers import integers_where_fast
 from darter.net.passes.layer_norm import layer_norm
 from darter.net.passes.pools import (
     border_into_depthwise,
@@ -36,7 +36,7 @@ Pass = Callable[[Graph], Graph]
 
 PASSES: tuple[Pass, ...] = (
     # before anything moves scales away from where a quantized file has them
-    integer_layers,
+    integers_where_fast,
     takes,
     shuffles,
     merge_moves,

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from darter.kernels import has_integers
 from darter.net.graph import Graph, Node, node
 from darter.net.infer import infer
 from darter.net.passes.patterns import activation_of, is_eltwise, scalar
@@ -35,6 +36,11 @@ class _Integers:
     step: float
     zero: int
     readers: dict[Node, float]
+
+
+def integers_where_fast(graph: Graph) -> Graph:
+    """`integer_layers`, on CPUs with kernels for them; elsewhere float32 is faster."""
+    return integer_layers(graph) if has_integers() else graph
 
 
 def integer_layers(graph: Graph) -> Graph:
