@@ -11,6 +11,7 @@ the time given.
 import argparse
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -32,17 +33,25 @@ def make(name: str, classes: int, size: int = SIZE) -> nn.Module:
     return nn.Sequential(body, nn.Linear(FAMILY[name][0][-1], classes))
 
 
-def fit(net: nn.Module, x: torch.Tensor, y: torch.Tensor, seconds: float, rate: float) -> int:
-    """Train for that long; returns the number of steps."""
+def fit(
+    net: nn.Module,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    seconds: float,
+    rate: float,
+    at: Callable[[float], None] = lambda done: None,
+) -> int:
+    """Train for that long; returns the number of steps.   at: told the share that is done."""
     optimizer = torch.optim.AdamW(net.parameters(), rate, weight_decay=0.05)
-    started, steps = time.process_time(), 0
+    started, steps, side = time.process_time(), 0, x.shape[-1]
     net.train()
     while (done := (time.process_time() - started) / seconds) < 1:
+        at(done)
         places = torch.randint(len(x), (BATCH,))
         picture = x[places].float()
         picture = torch.where(torch.rand(BATCH, 1, 1, 1) < 0.5, picture.flip(3), picture)
         dy, dx = torch.randint(0, 2 * SHIFT + 1, (2,)).tolist()
-        picture = pad(picture, (SHIFT,) * 4)[:, :, dy : dy + SIZE, dx : dx + SIZE]
+        picture = pad(picture, (SHIFT,) * 4)[:, :, dy : dy + side, dx : dx + side]
         loss = cross_entropy(net(picture.contiguous()), y[places], label_smoothing=0.1)
         optimizer.zero_grad()
         loss.backward()

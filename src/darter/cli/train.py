@@ -81,7 +81,19 @@ def train(
     threads: Annotated[int | None, typer.Option(help="Threads for computing.")] = None,
     precision: Annotated[
         str | None,
-        typer.Option(help='float32, bfloat16, or fixed point such as "fixed<2,14>".'),
+        typer.Option(
+            help='float32, bfloat16, fixed point such as "fixed<2,14>"; or int8: trained in '
+            "float32, written in 8 bits."
+        ),
+    ] = None,
+    max_drop: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=100,
+            help="Of --precision int8: points of accuracy that it may cost on validation pictures.",
+            show_default="0.5",
+        ),
     ] = None,
     compute: Annotated[
         str | None,
@@ -158,7 +170,7 @@ def train(
         "seed": seed,
         "device": device,
         "threads": threads,
-        "precision": precision,
+        "precision": None if precision == "int8" else precision,
         "compute": compute,
         "ensemble": ensemble,
     }
@@ -173,6 +185,8 @@ def train(
             "time": time,
             "speed": speed,
             "file-size": file_size,
+            "max-drop": max_drop,
+            "precision": precision if precision == "int8" else None,
         }
         named = [f"--{name}" for name, value in others.items() if value is not None]
         if named:
@@ -188,7 +202,7 @@ def train(
         chosen, seconds = with_options(base, given), parse_seconds(time or DEFAULT_TIME)
         strangers = None if unknown is None else str(unknown)
         options = JobOptions(str(data), test, seconds, chosen, machines or Machines(), strangers,
-                             speed, file_size)  # fmt: skip
+                             speed, file_size, precision == "int8", max_drop)  # fmt: skip
         folder = run_job(options, out, screen)
     if json:
         print(to_json(outcome(folder), indent=1))

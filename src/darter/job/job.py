@@ -1,6 +1,6 @@
 """The main job: a folder of pictures in, a trained classifier and its report out.
 
-scan ─ split ─ features ─ choose ─ fit ─ challenge ─ arrange ─ export ─ evaluate ─ explain ─ report
+scan ─ split ─ features ─ choose ─ fit ─ challenge ─ arrange ─ export ─ quantize ─ evaluate ─ report
 
 Each stage writes its records when it is done (docs/architecture.md lists them). A resumed run
 finds them: cheap stages are done again and give the same, expensive ones go on where they were.
@@ -19,6 +19,7 @@ from darter.job.captioning import run_captioning
 from darter.job.challenge import challenge
 from darter.job.cost import compare_files
 from darter.job.detecting import run_detection
+from darter.job.eight_bits import compare_int8, to_int8
 from darter.job.ensemble import train_members
 from darter.job.options import JobOptions
 from darter.job.run import Run
@@ -100,8 +101,10 @@ def _classify(run: Run, listing: Listing) -> None:
     trained = arrange(run, start, trained)
     judging.prove(run, start, trained)
     weigh(run, start, trained)
+    to_int8(run, start)
     judging.judge(run, start, trained)
     compare_files(run, start)
+    compare_int8(run, start)
 
 
 WORK = {

@@ -192,6 +192,15 @@ def _arranged(run: Run) -> dict[str, Any]:
     return {"arranged": {key: kept[0][key] for key in ("way", "what", "steps")}} if kept else {}
 
 
+def _eight_bits(run: Run) -> dict[str, Any]:
+    """How the file was quantized, if it was."""
+    found = run.folder.read("quantized") if run.folder.has("quantized") else None
+    if found is None or not found["kept"]:
+        return {}
+    told = ("from", "calibration", "layers", "float_layers", "lost_when_chosen")
+    return {"quantized": {key: found["made"][key] for key in told}}
+
+
 def _card(run: Run, start: Start, trained: Trained) -> dict[str, Any]:
     """The model card that travels in the file."""
     known, plan = run.folder.run, trained.fitted.plan
@@ -203,6 +212,7 @@ def _card(run: Run, start: Start, trained: Trained) -> dict[str, Any]:
         "epochs": plan.epochs if plan else 0,
         "members": 1 + len(trained.members),
         **_arranged(run),
+        **_eight_bits(run),
         "augment": dict(augment),
         "metrics": {key: known[key] for key in ("result", "baseline", "margin")},
         "verdict": known["verdict"],

@@ -16,6 +16,7 @@ class JobOptions:
     """data: folder or CSV.   test: the test split, if named.   seconds: for all of it, about.
 
     machines: who trains along.   unknown: folder of pictures of anything else, to be refused.
+    int8: the file is to be of 8 bits.   max_drop: points of accuracy that this may cost.
     speed, file_size: what the model is to meet, as text such as "60%", "5ms" and "1MB".
 
     Saved with the run, so that a resumed run needs no options of its own.
@@ -29,6 +30,8 @@ class JobOptions:
     unknown: str | None = None
     speed: str | None = None
     file_size: str | None = None
+    int8: bool = False
+    max_drop: float | None = None
 
     @property
     def wish(self) -> Target | None:
@@ -62,6 +65,8 @@ class JobOptions:
             entries.get("unknown"),
             entries.get("speed"),
             entries.get("file_size"),
+            entries.get("int8", False),
+            entries.get("max_drop"),
         )
 
 

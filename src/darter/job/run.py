@@ -12,6 +12,7 @@ from darter.train import Recipe, World
 
 RESERVE_SECONDS = 25.0  # for export, evaluation, heat maps and the page
 RESERVE_PER_PICTURE = 0.012  # seconds per judged picture, on top
+QUANTIZE_SHARE = 0.15  # of all the time, to make a file of 8 bits
 ARRANGE_SHARE = 0.35  # of all the time, to make the model as fast or as small as wished
 
 
@@ -38,6 +39,8 @@ class Run:
         reserve = RESERVE_SECONDS + RESERVE_PER_PICTURE * judged
         if self.options.wish is not None and not for_wish:
             reserve += ARRANGE_SHARE * self.options.seconds
+        if self.options.int8:
+            reserve += QUANTIZE_SHARE * self.options.seconds
         return self.options.seconds - self.folder.spent - reserve
 
     @contextmanager

@@ -14,6 +14,7 @@ from darter.distributed import on_workers
 from darter.errors import OptionError
 from darter.files import user_cache
 from darter.job.detecting import check_detector
+from darter.job.eight_bits import check_int8
 from darter.job.look import look
 from darter.job.material import Chosen, Material, Start
 from darter.job.options import JobOptions
@@ -51,6 +52,7 @@ def find(options: JobOptions) -> Listing:
     """Check what can be checked at once, and list the files below the data folder."""
     check_detector(options.recipe.detector)
     check_wish(options)
+    check_int8(options)
     if options.recipe.strategy != "auto":
         strategies.get(options.recipe.strategy)
     if options.unknown is not None:
@@ -64,6 +66,11 @@ def find(options: JobOptions) -> Listing:
         raise OptionError(
             "--speed and --file-size are for classifiers; these pictures train a model for "
             f"`{OTHERS[listing.task]}`. Leave the wish out, and choose a smaller --size."
+        )
+    elif options.int8:
+        raise OptionError(
+            "--precision int8 is for classifiers; these pictures train a model for "
+            f"`{OTHERS[listing.task]}`. Leave it out."
         )
     return listing
 

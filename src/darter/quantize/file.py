@@ -37,6 +37,10 @@ class Wish:
     pictures: int = CALIBRATE
     seed: int = 0
 
+    def most(self, labelled: bool) -> float:
+        """Points that may be lost."""
+        return MOST_DROP[labelled] if self.drop is None else self.drop
+
 
 def quantize_file(
     session: Session,
@@ -75,7 +79,7 @@ def quantize_file(
     record = {
         "model": str(path),
         "out": str(out),
-        "most_lost": _most(wish, pictures),
+        "most_lost": wish.most(pictures.labelled),
         **about(chosen, path.name),
         **side_by_side(session, path, content, pictures, threads=threads),
     }
@@ -107,7 +111,7 @@ def quantize(
         return points_lost(logits, base, pictures.choose_targets, info)
 
     return choose(
-        calibrated(net), calibrated, run(pictures.held), lost, _most(wish, pictures),
+        calibrated(net), calibrated, run(pictures.held), lost, wish.most(pictures.labelled),
         Settings(bits=wish.bits, keep=wish.keep), method=wish.method, say=say,
     )  # fmt: skip
 
@@ -194,10 +198,6 @@ def times(files: dict[str, Path], threads: int | None) -> dict[str, dict[str, fl
     return found
 
 
-def _most(wish: Wish, pictures: Pictures) -> float:
-    return MOST_DROP[pictures.labelled] if wish.drop is None else wish.drop
-
-
 def _check(chosen: Chosen, wish: Wish, pictures: Pictures) -> None:
     if chosen.met:
         return
@@ -206,6 +206,6 @@ def _check(chosen: Chosen, wish: Wish, pictures: Pictures) -> None:
     raise ExportError(
         f"nothing was written: {chosen.lost:.1f} points of {what} are lost on "
         f"{len(pictures.choose)} pictures, even with {len(chosen.settings.keep)} of "
-        f"{len(chosen.net.layers)} layers in float; {_most(wish, pictures):g} may be. The most "
-        f"sensitive layers are {some}. Allow more with --max-drop."
+        f"{len(chosen.net.layers)} layers in float; {wish.most(pictures.labelled):g} may be. The "
+        f"most sensitive layers are {some}. Allow more with --max-drop."
     )

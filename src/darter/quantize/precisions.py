@@ -15,7 +15,7 @@ from darter.errors import DarterError, ModelFileError, OptionError
 from darter.model import ModelInfo, Session, load, model_file, write_info
 from darter.quantize.compare import Progress, difference, logits_of_files, score
 from darter.quantize.energy import bit_operations
-from darter.quantize.file import MOST_DROP, Say, Wish, quantize
+from darter.quantize.file import Say, Wish, quantize
 from darter.quantize.net import read_float_net
 from darter.quantize.pictures import Pictures, calibrating, gather, judging, targets_of
 from darter.quantize.search import Chosen
@@ -76,7 +76,7 @@ def compare_precisions(
         forms += [Form(_name(other, others), model_file(other)) for other in others]
         labelled = all(sample.labels for sample in samples)
         say(f"{len(samples)} pictures judge {len(forms)} models")
-        found = measure(
+        found = compare_files(
             forms, samples, labelled=labelled, first=session, threads=threads, progress=progress
         )
     left_out += found.pop("left_out")
@@ -84,7 +84,7 @@ def compare_precisions(
             "left_out": left_out, "notes": notes}  # fmt: skip
 
 
-def measure(
+def compare_files(
     forms: Sequence[Form],
     samples: Sequence[Sample],
     *,
@@ -179,14 +179,13 @@ def _int8(
     )
     write_info(chosen.model, replace(info, card={**info.card, "quantized": {"from": path.name}}))
     out.write_bytes(chosen.model.SerializeToString(deterministic=True))
-    most = MOST_DROP[pictures.labelled] if wish.drop is None else wish.drop
     settings = chosen.settings
     return {
         "calibration": settings.method,
         "layers": len(chosen.net.layers),
         "float_layers": sorted(settings.keep),
         "met": chosen.met,
-        "most_lost": most,
+        "most_lost": wish.most(pictures.labelled),
         "lost_when_chosen": chosen.lost,
         "calibrated_by": len(pictures.calibrate),
         "chosen_by": len(pictures.choose) + len(pictures.held),

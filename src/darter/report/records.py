@@ -25,6 +25,7 @@ class Records:
     challenge: Record | None = None
     arranged: Record | None = None
     precisions: Record | None = None
+    quantized: Record | None = None
     ensemble: Record | None = None
     worth: Record | None = None
     strangeness: Record | None = None
@@ -55,7 +56,7 @@ def read_records(folder: Path | str) -> Records:
             "Name the folder that `darter train` wrote."
         )
     names = ("audit", "split", "backbones", "race", "challenge", "arranged", "precisions",
-             "ensemble", "worth", "strangeness", "evaluation", "parity", "speed",
+             "quantized", "ensemble", "worth", "strangeness", "evaluation", "parity", "speed",
              "explain")  # fmt: skip
     found = {name: _object(folder / f"{name}.json") for name in ("run", *names)}
     recipe = folder / "recipe.toml"

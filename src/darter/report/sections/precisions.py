@@ -21,6 +21,7 @@ def of_record(record: Mapping[str, Any]) -> Record:
         "labelled": first["score"] is not None,
         "measured": record["measure"],
         "n": record["n"],
+        "why": record.get("why"),
         "rows": record["forms"],
         "whole": max(1, first["bit_operations"]),
         "drawn": [_drawn(form) for form in record["forms"]],

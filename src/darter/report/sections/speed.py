@@ -16,5 +16,6 @@ def speed(records: Records) -> Record:
         "speed": found,
         "times": sorted(times, key=lambda t: t["pictures"]),
         "parity": records.parity,
+        "quantized": bool((records.quantized or {}).get("kept")),
         "machine": records.run.get("machine") or {},
     }
