@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from darter.dataset import find_samples
 from darter.files import read_json
 from darter.job.ensemble import worth_of_ensemble
-from darter.model import get_task, load, read_info, softmax
+from darter.model import evaluate_samples, get_task, load, read_info, softmax
+from darter.noise import DOUBTS
 
 QUICK = (
     "--recipe",
@@ -69,7 +71,9 @@ def test_one_file_holds_both_and_any_runtime_runs_it(run):
 def test_strangers_are_unknown_and_own_pictures_are_not(run):
     session, measured = load(run), read_json(run / "strangeness.json")
     assert measured["refused"] >= 0.9 and measured["kept"] >= 0.9
-    assert measured["auroc"]["feature distance"] > 0.95
+    measure = read_info(run / "model.onnx").card["unknown_by"]
+    assert measure == measured["measure"] and measured["auroc"][measure] > 0.95
+    assert set(measured["auroc"]) == {"feature distance", *DOUBTS} and measured["why"]
     strange = list(session.predict(sorted((run.parent / "strange").iterdir())))
     assert sum(answer.unknown for answer in strange) >= 18
     assert all(answer.label is None and answer.novelty > 0 for answer in strange if answer.unknown)
@@ -77,6 +81,16 @@ def test_strangers_are_unknown_and_own_pictures_are_not(run):
     assert not always[0].unknown, "asked for an answer always"
     own = list(session.predict(sorted((run.parent / "data" / "r").iterdir())[:20]))
     assert sum(answer.unknown for answer in own) <= 4
+
+
+def test_evaluate_and_predict_call_the_same_pictures_unknown(run):
+    session = load(run)
+    pictures = sorted((run.parent / "data").rglob("*.png"))[::5]
+    answers = list(session.predict(pictures))
+    listing = find_samples(run.parent / "data")
+    chosen = [sample for sample in listing.samples if sample.path in pictures]
+    found = evaluate_samples(session, chosen)
+    assert found.coverage == np.mean([not answer.unknown for answer in answers])
 
 
 def test_the_worth_of_looks_is_in_the_records(run):

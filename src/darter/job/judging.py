@@ -46,7 +46,7 @@ def prove(run: Run, start: Start, trained: Trained, file: Path | None = None) ->
     model = trained.model(material.task)
     info = ModelInfo(material.audit.classes, preprocess, calibration, task=material.task.name)
     with folder.stage("export"):
-        strange = strangeness(run, start, trained, model)
+        strange = strangeness(run, start, trained, model, calibration.temperature)
         if strange is not None:
             folder.record("strangeness", strange.to_json())
             limits = replace(calibration, unknown_above=strange.above)
@@ -56,7 +56,7 @@ def prove(run: Run, start: Start, trained: Trained, file: Path | None = None) ->
             file,
             info,
             material.examples(indices).pictures,
-            known=None if strange is None else strange.known,
+            strange=strange,
         )
         folder.record("parity", parity.to_json())
     text = (
@@ -201,6 +201,12 @@ def _eight_bits(run: Run) -> dict[str, Any]:
     return {"quantized": {key: found["made"][key] for key in told}}
 
 
+def _unknown(run: Run) -> dict[str, Any]:
+    """By which measure the file says how foreign a picture is, if it does."""
+    measured = run.folder.has("strangeness")
+    return {"unknown_by": run.folder.read("strangeness")["measure"]} if measured else {}
+
+
 def _card(run: Run, start: Start, trained: Trained) -> dict[str, Any]:
     """The model card that travels in the file."""
     known, plan = run.folder.run, trained.fitted.plan
@@ -211,6 +217,7 @@ def _card(run: Run, start: Start, trained: Trained) -> dict[str, Any]:
         "strategy": trained.chosen.strategy.name,
         "epochs": plan.epochs if plan else 0,
         "members": 1 + len(trained.members),
+        **_unknown(run),
         **_arranged(run),
         **_eight_bits(run),
         "augment": dict(augment),

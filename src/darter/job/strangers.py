@@ -9,7 +9,7 @@ from darter.job.material import Start, Trained
 from darter.job.run import Run
 from darter.noise import Ensemble
 from darter.picture import EXTENSIONS, decode
-from darter.train import Strangeness, features_of, measure_strangeness
+from darter.train import Strangeness, features_of, measure_strangeness, seen_by
 from darter.transfer import Classifier
 
 MOST_LEARNED = (
@@ -21,9 +21,12 @@ REMEMBERED = 0.2  # of a wished file size
 
 
 def strangeness(
-    run: Run, start: Start, trained: Trained, model: Classifier | Ensemble
+    run: Run, start: Start, trained: Trained, model: Classifier | Ensemble, temperature: float
 ) -> Strangeness | None:
-    """None for several labels per picture, and without validation pictures."""
+    """None for several labels per picture, and without validation pictures.
+
+    temperature: of the answers.
+    """
     material, strategy = start.material, trained.chosen.strategy
     train, val = material.split.train, material.split.val
     if material.task.name != "classify" or not len(val):
@@ -37,13 +40,20 @@ def strangeness(
     else:
         examples = material.examples(tuple(train[k] for k in chosen))
         learned = features_of(model, examples.pictures, look, recipe)
-    held = features_of(model, material.examples(val[:MOST_HELD]).pictures, look, recipe)
-    strangers = None
-    if run.options.unknown is not None:
-        strangers = features_of(model, stranger_files(run.options.unknown), look, recipe)
+    held_out = material.examples(val[:MOST_HELD]).pictures
     targets = material.targets[[train[k] for k in chosen]]
-    most = _most_remembered(run, learned.shape[1])
-    return measure_strangeness(learned, material.task.strata(targets), held, strangers, most=most)
+    strata, most = material.task.strata(targets), _most_remembered(run, learned.shape[1])
+    if run.options.unknown is None:
+        held = features_of(model, held_out, look, recipe)
+        return measure_strangeness(learned, strata, held, most=most)
+    return measure_strangeness(
+        learned,
+        strata,
+        seen_by(model, held_out, look, recipe),
+        seen_by(model, stranger_files(run.options.unknown), look, recipe),
+        temperature=temperature,
+        most=most,
+    )
 
 
 def _most_remembered(run: Run, width: int) -> int | None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from darter.job.material import Start, Trained
 from darter.job.run import Run
 from darter.model import (
+    Calibration,
     Over,
     Session,
     averaging,
@@ -50,11 +51,12 @@ def weigh(run: Run, start: Start, trained: Trained) -> None:
         looks, count = _affordable(run, cost, len(val))
         chosen = np.random.default_rng(start.recipe.seed).permutation(len(val))[:count].tolist()
         paths = [sample.path for sample in material.samples(tuple(val[k] for k in chosen))]
-        rows = _rows(session, looks, paths, progress)
+        rows, novelty = _rows(session, looks, paths, progress)
         targets = material.targets[[val[k] for k in chosen]]
         table, over = _table(session, looks, rows, targets, cost, trained, chosen)
         run.folder.record("worth", table.to_json())
         if over is not None:
+            over = replace(over, calibration=_still_foreign(session, looks, over, novelty))
             write_info(run.folder.model, replace(session.info, over=over))
     kept = "answers are of one look" if table.kept == ONE else f"answers are over {table.kept}"
     run.say("worth", f"{kept}: {table.why}")
@@ -82,17 +84,32 @@ def _milliseconds(session: Session) -> float:
 
 def _rows(
     session: Session, looks: tuple[str, ...], paths: list[Any], progress: Any
-) -> NDArray[np.float32]:
-    """(looks, pictures, classes); the first row is the plain answer."""
-    look = averaging(session.info, looks).look
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Logits (looks, pictures, classes), the first row the plain answer; and of a file that says
+    how foreign a picture is, that, else an empty array: (looks, pictures, 1 or 0)."""
+    look, classes = averaging(session.info, looks).look, len(session.info.classes)
     rows = []
     answers = stream_logits(
-        session.logits, session.info, paths, batch_size=16, look=look, merge=lambda rows: rows
+        session.rows, session.info, paths, batch_size=16, look=look, merge=lambda rows: rows
     )
     for done, (_, found, _) in enumerate(answers, 1):
         rows.append(found)
         progress(done, len(paths))
-    return np.stack(rows, axis=1)
+    every = np.stack(rows, axis=1)
+    return every[..., :classes], every[..., classes:]
+
+
+def _still_foreign(
+    session: Session, looks: tuple[str, ...], over: Over, novelty: NDArray[np.float32]
+) -> Calibration:
+    """The calibration of the mean, with the mean novelty that as many pictures stay below as stay
+    below the limit at one look."""
+    limit = session.info.calibration.unknown_above
+    if limit is None or not novelty.size:
+        return over.calibration
+    kept = float((novelty[0] <= limit).mean())
+    mean = novelty[ROWS[looks][over.sources[0]]].mean(axis=0)
+    return replace(over.calibration, unknown_above=float(np.quantile(mean, kept, method="higher")))
 
 
 def _table(

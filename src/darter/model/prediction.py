@@ -15,7 +15,8 @@ class Prediction:
     confidence: the calibrated probability of the likeliest class, whether or not it is `label`.
     top: the likeliest classes with their probabilities, best first.   error: why there is none.
     notes: what was converted or is odd about its file, keys of `darter.picture.KINDS`.
-    novelty: how far it is from all training pictures, where the model tells.
+    novelty: how foreign it is, where the model tells: how far from all training pictures, or by the
+    measure that the card names under "unknown_by".
     """
 
     source: str

@@ -20,6 +20,7 @@ from darter.noise.worth import Worth, WorthTable, paired_interval, worth_it
 
 if TYPE_CHECKING:
     from darter.noise.averages import Average, EqualAverage, copy_into
+    from darter.noise.doubt import DISAGREEMENT, DOUBTS, Doubt
     from darter.noise.dropconnect import DropConnectConv2d, DropConnectLinear
     from darter.noise.ensemble import Ensemble
     from darter.noise.insert import Noise, equip, noise_modules, train_noise
@@ -36,6 +37,9 @@ _OF_TORCH = {
     "copy_into": "averages",
     "DropConnectConv2d": "dropconnect",
     "DropConnectLinear": "dropconnect",
+    "DISAGREEMENT": "doubt",
+    "DOUBTS": "doubt",
+    "Doubt": "doubt",
     "Ensemble": "ensemble",
     "Noise": "insert",
     "equip": "insert",
@@ -51,7 +55,10 @@ _OF_TORCH = {
 }
 
 __all__ = [
+    "DISAGREEMENT",
+    "DOUBTS",
     "Average",
+    "Doubt",
     "DropConnectConv2d",
     "DropConnectLinear",
     "Ensemble",

@@ -30,7 +30,7 @@ from darter.train.recipe import Recipe, spell_out
 from darter.train.seeds import generator, reseed
 from darter.train.step import Diverged, Lost, Outcome, Step
 from darter.train.stop import Interrupted, StopSignal, sigterm_interrupts
-from darter.train.strange import Strangeness, features_of, measure_strangeness
+from darter.train.strange import Strangeness, features_of, measure_strangeness, seen_by
 from darter.train.task import Fitted, Task
 from darter.train.trial import Trials, start_model
 from darter.train.world import Batches, World
@@ -78,6 +78,7 @@ __all__ = [
     "place",
     "positions",
     "reseed",
+    "seen_by",
     "set_rates",
     "settle_recipe",
     "settle_strategy",

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from darter.errors import ExportError, MissingExtraError
@@ -18,7 +17,7 @@ from darter.files import write_atomic
 from darter.model import ModelInfo, Runtime, get_task, runtime_of, write_info
 from darter.precision import frozen, is_binary
 from darter.train.packed_signs import pack_signs
-from darter.train.strange import Exported
+from darter.train.strange import Exported, Strangeness
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -55,12 +54,12 @@ def export(
     pictures: Iterable[Any],
     *,
     limit: float = LIMIT,
-    known: NDArray[np.float32] | None = None,
+    strange: Strangeness | None = None,
 ) -> Parity:
     """Write `path`: input "images" float32 (N, 3, S, S), normalized; output "logits" (N, classes).
 
-    known: of the training pictures, from `darter.noise.fit_novelty`; with it the file has a
-    second output, "novelty" (N, 1): how far a picture is from all of these.
+    strange: from `measure_strangeness`; with it the file has a second output, "novelty" (N, 1):
+    how foreign a picture is, by the measure that was chosen.
     pictures: held-out pictures (paths, bytes or decoded) for the parity check; at least one.
     The file appears under its name only when it is whole and proven; an older one is removed
     first. Raises ExportError with the figures where a probability differs by more than `limit`
@@ -68,7 +67,7 @@ def export(
     """
     path = Path(path)
     path.unlink(missing_ok=True)
-    whole = model if known is None else Exported(model, known)  # type: ignore[arg-type]
+    whole = model if strange is None else Exported(model, strange)  # type: ignore[arg-type]
     proto = to_onnx(whole, info.preprocess.side)
     write_info(proto, info)
     content = proto.SerializeToString(deterministic=True)

@@ -1,6 +1,6 @@
 """A file that also says how foreign a picture is, from the features of the trained net."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from darter.noise import Ensemble, Novelty, fit_novelty
+from darter.noise import DISAGREEMENT, DOUBTS, Doubt, Ensemble, Novelty, fit_novelty
 from darter.picture import Preprocess
 from darter.train.device import choose_device, computing, move
 from darter.train.examples import Examples
@@ -19,23 +19,43 @@ from darter.train.validate import evaluate
 from darter.transfer import Classifier
 
 KEEP = 0.97  # of the model's own pictures are no strangers
+DISTANCE = "feature distance"
+DRAWS = 1000  # of the bootstrap
 LEAST_KEPT = 0.9  # of them, where strangers are at hand to weigh that against
 
 
 class Exported(nn.Module):
-    """pictures -> (logits, novelty (N, 1)): what a file holds. The features are computed once."""
+    """pictures -> (logits, novelty (N, 1)): what a file holds. The features are computed once.
 
-    def __init__(self, model: Classifier | Ensemble, known: NDArray[np.float32]) -> None:
+    novelty: of the features, by `known`, or the answer's own doubt.
+    """
+
+    def __init__(self, model: Classifier | Ensemble, strange: "Strangeness") -> None:
         super().__init__()
-        self.model, self.novelty = model, Novelty(known)
+        self.model = model
+        self.novelty = Novelty(strange.known) if strange.measure == DISTANCE else None
+        self.doubt = Doubt(strange.measure, strange.temperature) if self.novelty is None else None
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        first, rest = _members(self.model)
-        features = first.backbone.read(x, first.layers)
-        logits = first.head(features)
-        if isinstance(self.model, Ensemble):
-            logits = self.model.joined([logits, *(member(x) for member in rest)])
-        return logits, self.novelty(features)
+        features, members = _parts(self.model, x)
+        joined = isinstance(self.model, Ensemble)
+        logits = self.model.joined(members) if joined else members[0]  # type: ignore[operator]
+        if self.novelty is not None:
+            return logits, self.novelty(features)
+        assert self.doubt is not None
+        return logits, self.doubt(logits, members)
+
+
+class _InARow(nn.Module):
+    """pictures -> features of the (first) model, and logits of every one, side by side."""
+
+    def __init__(self, model: Classifier | Ensemble) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor) -> Tensor:
+        features, members = _parts(self.model, x)
+        return torch.cat([features, *members], dim=1)
 
 
 class _Penultimate(nn.Module):
@@ -47,19 +67,44 @@ class _Penultimate(nn.Module):
         return self.model.backbone.read(x, self.model.layers)
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What a model makes of N pictures: features (N, D) that the head of the (first) model reads,
+    and logits (models, N, classes) of every one."""
+
+    features: NDArray[np.float32]
+    members: NDArray[np.float32]
+
+
 def features_of(
     model: Classifier | Ensemble, pictures: Sequence[Any], preprocess: Preprocess, recipe: Recipe
 ) -> NDArray[np.float32]:
     """What the head of the (first) model reads, (N, D). The model is back on the CPU afterwards."""
     first, _ = _members(model)
+    return _run(_Penultimate(first), pictures, preprocess, recipe)
+
+
+def seen_by(
+    model: Classifier | Ensemble, pictures: Sequence[Any], preprocess: Preprocess, recipe: Recipe
+) -> Seen:
+    """Features and logits of all members. The model is back on the CPU afterwards."""
+    first, rest = _members(model)
+    rows = _run(_InARow(model), pictures, preprocess, recipe)
+    width = first.linear.in_features
+    logits = rows[:, width:].reshape(len(rows), 1 + len(rest), -1)
+    return Seen(rows[:, :width], logits.swapaxes(0, 1))
+
+
+def _run(
+    net: nn.Module, pictures: Sequence[Any], preprocess: Preprocess, recipe: Recipe
+) -> NDArray[np.float32]:
     device = choose_device(recipe.device)
     examples = Examples(pictures, np.zeros(len(pictures), np.int64))
     with computing(device, recipe.threads):
-        net = _Penultimate(first)
         move(net, device, recipe.channels_last)
         loader = evaluation_loader(examples, preprocess, recipe)
         rows = evaluate(net, loader, device, "float32", recipe.channels_last)
-        first.to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        net.to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     return rows
 
 
@@ -68,42 +113,56 @@ class Strangeness:
     """known: for `Novelty`.   above: the novelty from which a picture is "unknown".
     kept: share of the model's own held-out pictures that stay below it.
     refused: share of the strangers that do not, None without strangers.
-    auroc: chance that a stranger looks stranger than an own picture, by measure."""
+    auroc: chance that a stranger looks stranger than an own picture, by measure.
+    measure: what the file gives as novelty, "feature distance" or one of `darter.noise.DOUBTS`;
+    temperature: of that.   why: it was chosen."""
 
     known: NDArray[np.float32]
     above: float
     kept: float
     refused: float | None = None
     auroc: dict[str, float] | None = None
+    measure: str = DISTANCE
+    temperature: float = 1.0
+    why: str = "there were no strangers to compare measures on"
 
     def to_json(self) -> dict[str, Any]:
         return {"above": self.above, "kept": self.kept, "refused": self.refused,
-                "auroc": self.auroc, "pictures_known": len(self.known)}  # fmt: skip
+                "auroc": self.auroc, "pictures_known": len(self.known),
+                "measure": self.measure, "why": self.why}  # fmt: skip
 
 
 def measure_strangeness(
     learned: NDArray[np.float32],
     strata: NDArray[np.int64],
-    held: NDArray[np.float32],
-    strangers: NDArray[np.float32] | None = None,
+    held: NDArray[np.float32] | Seen,
+    strangers: Seen | None = None,
     *,
+    temperature: float = 1.0,
     most: int | None = None,
 ) -> Strangeness:
-    """From features of training pictures, of held-out ones, and of strangers where there are any.
+    """From features of training pictures, and what the model makes of held-out ones and strangers.
 
-    Without strangers the threshold is the split-conformal one that lets KEEP of new pictures pass;
-    with them, the one at which pictures kept and strangers refused are most together.
-    most: pictures that are remembered.
+    Without strangers the measure is the feature distance, and the threshold the split-conformal
+    one that lets KEEP of new pictures pass. With them, the measure is the one that tells them apart
+    best, if it does better than the feature distance by more than the 95% interval; the threshold
+    is the one at which pictures kept and strangers refused are most together.
+    temperature: of the answers.   most: pictures that are remembered.
     """
     known = (
         fit_novelty(learned, strata) if most is None else fit_novelty(learned, strata, most=most)
     )
-    own = np.sort(_novelty(known, held))
-    k = max(1, int((1 - KEEP) * (len(own) + 1)))
-    above = float(own[-k])
-    if strangers is None or not len(strangers):
+    own = np.sort(_novelty(known, held.features if isinstance(held, Seen) else held))
+    if strangers is None or not len(strangers.features):
+        k = max(1, int((1 - KEEP) * (len(own) + 1)))
+        above = float(own[-k])
         return Strangeness(known, above, float((own <= above).mean()))
-    foreign = _novelty(known, strangers)
+    found = {DISTANCE: (own, _novelty(known, strangers.features))}
+    if isinstance(held, Seen):
+        found |= {m: (doubt(held, m, temperature), doubt(strangers, m, temperature))
+                  for m in DOUBTS if m != DISAGREEMENT or len(held.members) > 1}  # fmt: skip
+    measure, why = _choose(found)
+    own, foreign = np.sort(found[measure][0]), found[measure][1]
     limits = own[int(LEAST_KEPT * len(own)) :]
     worth = [(own <= t).mean() + (foreign > t).mean() for t in limits]
     above = float(limits[int(np.argmax(worth))])
@@ -112,14 +171,61 @@ def measure_strangeness(
         above,
         float((own <= above).mean()),
         float((foreign > above).mean()),
-        {"feature distance": auroc(own, foreign)},
+        {name: auroc(*pair) for name, pair in found.items()},
+        measure,
+        temperature,
+        why,
     )
+
+
+@torch.no_grad()
+def doubt(seen: Seen, measure: str, temperature: float) -> NDArray[np.float32]:
+    """(N,), as the file will compute it."""
+    members = list(torch.from_numpy(np.ascontiguousarray(seen.members)))
+    answer = members[0]
+    if len(members) > 1:
+        answer = Ensemble([nn.Identity()] * len(members)).joined(members)
+    return Doubt(measure, temperature)(answer, members)[:, 0].numpy()
+
+
+def _choose(found: Mapping[str, tuple[NDArray, NDArray]]) -> tuple[str, str]:
+    """The measure that separates best, where that is proven, and why."""
+    best = max(found, key=lambda name: auroc(*found[name]))
+    if best == DISTANCE:
+        return DISTANCE, "no measure separates better"
+    gain = auroc(*found[best]) - auroc(*found[DISTANCE])
+    low, high = gain_interval(found[DISTANCE], found[best])
+    figures = f"by {gain:.3f} of AUROC (95% interval {low:+.3f} to {high:+.3f})"
+    if low > 0:
+        return best, f"{best} separates better than the feature distance {figures}"
+    return DISTANCE, f"{best} does not separate better by more than its error: {figures}"
+
+
+def gain_interval(
+    before: tuple[NDArray, NDArray], after: tuple[NDArray, NDArray], *, seed: int = 0
+) -> tuple[float, float]:
+    """95% bootstrap interval of the gain in AUROC, of two measures of the same pictures.
+
+    Each is (of own pictures (n,), of strangers (m,)); both kinds of pictures are drawn anew.
+    """
+    gain = _wins(*after) - _wins(*before)
+    strangers, own = gain.shape
+    rng = np.random.default_rng(seed)
+    rows = rng.multinomial(strangers, np.full(strangers, 1 / strangers), DRAWS) / strangers
+    columns = rng.multinomial(own, np.full(own, 1 / own), DRAWS) / own
+    draws = ((rows @ gain) * columns).sum(axis=1)
+    low, high = np.quantile(draws, (0.025, 0.975))
+    return float(low), float(high)
 
 
 def auroc(own: NDArray[np.floating], foreign: NDArray[np.floating]) -> float:
     """Chance that a foreign value is above an own one; equal ones count half."""
-    above = (foreign[:, None] > own[None]).mean()
-    return float(above + 0.5 * (foreign[:, None] == own[None]).mean())
+    return float(_wins(own, foreign).mean())
+
+
+def _wins(own: NDArray[np.floating], foreign: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(strangers, own): 1 where the foreign value is above the own one, a half where equal."""
+    return (foreign[:, None] > own[None]) + 0.5 * (foreign[:, None] == own[None])
 
 
 @torch.no_grad()
@@ -133,3 +239,10 @@ def _members(model: Classifier | Ensemble) -> tuple[Classifier, list[nn.Module]]
         assert isinstance(first, Classifier)
         return first, rest
     return model, []
+
+
+def _parts(model: Classifier | Ensemble, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """Features that the head of the (first) model reads, and logits of each model."""
+    first, rest = _members(model)
+    features = first.backbone.read(x, first.layers)
+    return features, [first.head(features), *(member(x) for member in rest)]
