@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from darter.dataset import find_samples
+from darter.dataset import find_samples, without_strangers
 from darter.errors import DataError
 
 
@@ -230,3 +230,40 @@ def test_folders_that_are_no_text_are_classes_of_their_own(tmp_path):
     for name in (b"caf\xe9", b"caf\xe8"):
         make(tmp_path, os.fsdecode(name) + "/1.jpg")
     assert find_samples(tmp_path).classes == ("caf\\udce8", "caf\\udce9")
+
+
+@pytest.mark.parametrize("above", ["", "train/"])
+def test_a_folder_unknown_beside_two_classes_is_no_class(tmp_path, above):
+    make(tmp_path, f"{above}ant/1.jpg", f"{above}bee/1.jpg", f"{above}unknown/x/1.jpg")
+    listing = find_samples(tmp_path)
+    assert listing.classes == ("ant", "bee")
+    assert listing.strangers == (tmp_path / f"{above}unknown/x/1.jpg",)
+    (note,) = listing.notes
+    assert "no class: its 1 file show" in note and "--unknown none" in note
+    same = find_samples(tmp_path, strangers=False)
+    assert same.classes == ("ant", "bee", "unknown") and not (same.strangers or same.notes)
+
+
+def test_a_folder_unknown_beside_the_splits_holds_strangers(tmp_path):
+    make(tmp_path, "train/ant/1.jpg", "train/bee/1.jpg", "val/ant/2.jpg", "Unknown/1.jpg", "raw/1")
+    listing = find_samples(tmp_path)
+    assert listing.strangers == (tmp_path / "Unknown/1.jpg",) and len(listing.samples) == 3
+    assert listing.notes[0] == "left aside, beside the splits: raw/"
+
+
+def test_unknown_is_one_of_two_classes_there_must_be(tmp_path):
+    make(tmp_path, "ant/1.jpg", "unknown/1.jpg")
+    assert find_samples(tmp_path).classes == ("ant", "unknown")
+
+
+def test_a_list_says_itself_what_is_a_class(tmp_path):
+    make(tmp_path, "1.jpg", "2.jpg", "3.jpg")
+    (tmp_path / "list.csv").write_text("path,label\n1.jpg,ant\n2.jpg,bee\n3.jpg,unknown\n")
+    assert "unknown" in find_samples(tmp_path / "list.csv").classes
+
+
+def test_a_model_that_knows_no_unknown_is_not_measured_on_it(tmp_path):
+    make(tmp_path, "ant/1.jpg", "bee/1.jpg", "unknown/1.jpg")
+    samples = find_samples(tmp_path, strangers=False).samples
+    assert len(without_strangers(samples, ("ant", "bee"))) == 2
+    assert len(without_strangers(samples, ("ant", "bee", "unknown"))) == 3

@@ -39,13 +39,23 @@ def run(tmp_path_factory) -> Path:
         path = folder / "data" / "rgb"[number % 3] / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(path)
-    (folder / "strange").mkdir()
+    strange = folder / "data" / "unknown"  # found by itself
+    strange.mkdir()
     for number in range(20):
         pixels = rng.integers(0, 256, (8, 8, 3), np.uint8)
-        Image.fromarray(pixels).resize((80, 80), 0).save(folder / "strange" / f"{number}.png")
+        Image.fromarray(pixels).resize((80, 80), 0).save(strange / f"{number}.png")
     (folder / "recipe.toml").write_text('ensemble_kept = "always"\n')
-    command = [sys.executable, "-m", "darter", "train", folder / "data", "--out", folder / "run",
-               "--unknown", folder / "strange", *QUICK]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "darter",
+        "train",
+        folder / "data",
+        "--out",
+        folder / "run",
+        *QUICK,
+    ]
+
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder / "run"
@@ -74,10 +84,10 @@ def test_strangers_are_unknown_and_own_pictures_are_not(run):
     measure = read_info(run / "model.onnx").card["unknown_by"]
     assert measure == measured["measure"] and measured["auroc"][measure] > 0.95
     assert set(measured["auroc"]) == {"feature distance", *DOUBTS} and measured["why"]
-    strange = list(session.predict(sorted((run.parent / "strange").iterdir())))
+    strange = list(session.predict(sorted((run.parent / "data" / "unknown").iterdir())))
     assert sum(answer.unknown for answer in strange) >= 18
     assert all(answer.label is None and answer.novelty > 0 for answer in strange if answer.unknown)
-    always = list(session.predict([(run.parent / "strange" / "0.png")], unknown_below=0))
+    always = list(session.predict([(run.parent / "data" / "unknown" / "0.png")], unknown_below=0))
     assert not always[0].unknown, "asked for an answer always"
     own = list(session.predict(sorted((run.parent / "data" / "r").iterdir())[:20]))
     assert sum(answer.unknown for answer in own) <= 4
@@ -85,10 +95,8 @@ def test_strangers_are_unknown_and_own_pictures_are_not(run):
 
 def test_evaluate_and_predict_call_the_same_pictures_unknown(run):
     session = load(run)
-    pictures = sorted((run.parent / "data").rglob("*.png"))[::5]
-    answers = list(session.predict(pictures))
-    listing = find_samples(run.parent / "data")
-    chosen = [sample for sample in listing.samples if sample.path in pictures]
+    chosen = find_samples(run.parent / "data").samples[::5]
+    answers = list(session.predict([sample.path for sample in chosen]))
     found = evaluate_samples(session, chosen)
     assert found.coverage == np.mean([not answer.unknown for answer in answers])
 

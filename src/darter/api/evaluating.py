@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from darter.dataset import Listing, Sample, list_samples
+from darter.dataset import Listing, Sample, list_samples, without_strangers
 from darter.errors import DataError
 from darter.model import Judged, Session, evaluate_samples, load
 
@@ -34,7 +34,9 @@ def evaluate(
     (24, 2)
     """
     session = model if isinstance(model, Session) else load(model)
-    samples, _ = choose_samples(list_samples(data), split)
+    samples, _ = choose_samples(list_samples(data, strangers=False), split)
+    if Path(data).is_dir():
+        samples = without_strangers(samples, session.info.classes)
     calibration = session.info.calibration
     if unknown_below is not None:
         calibration = replace(calibration, unknown_below=unknown_below)

@@ -17,6 +17,7 @@ def fit(
     file_size: str | None = None,
     precision: str | None = None,
     max_drop: float | None = None,
+    unknown: Path | str | None = None,
     quiet: bool = False,
     **settings: Any,
 ) -> Run:
@@ -32,6 +33,8 @@ def fit(
         "5ms" for one picture; "5MB". Says so in the report if it cannot.
     precision: as in a recipe, or "int8": trained in float32, written in 8 bits where that costs no
         more than max_drop points of accuracy (0.5) and is faster.
+    unknown: folder of pictures of anything else, to be answered with "unknown"; a folder of that
+        name beside two classes or more is found by itself ("none": it is a class).
     quiet: no progress. Otherwise it goes to stderr, or below a notebook's cell.
     Returns the finished Run. Raises DataError or OptionError for what a user can mend.
     Ctrl-C, or a notebook's stop button, saves and raises KeyboardInterrupt, with how to go on.
@@ -48,7 +51,8 @@ def fit(
     from darter.train import Interrupted, Recipe
 
     given = {"time": time, "test": test, "speed": speed, "file_size": file_size,
-             "precision": precision, "max_drop": max_drop, **settings}  # fmt: skip
+             "precision": precision, "max_drop": max_drop,
+             "unknown": unknown, **settings}  # fmt: skip
     said = "".join(f", {key}={value!r}" for key, value in given.items() if value is not None)
     if not isinstance(recipe, Recipe):
         recipe = Recipe() if recipe is None else Recipe.load(recipe)
@@ -62,6 +66,7 @@ def fit(
         None if test is None else str(test),
         parse_seconds(time, "time"),
         recipe,
+        unknown=None if unknown is None else str(unknown),
         speed=speed,
         file_size=file_size,
         int8=int8,

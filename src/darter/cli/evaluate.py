@@ -75,7 +75,7 @@ def evaluate(
     for out in (csv, html):
         if out is not None:
             check_writable(out)
-    from darter.dataset import task_of
+    from darter.dataset import task_of, without_strangers
 
     shared = options.workers_of(workers, cluster)
     samples, used, shown = _pictures(model, folder, split)
@@ -93,6 +93,8 @@ def evaluate(
     from darter.cli import scores
     from darter.model import MultilabelEvaluation, averaging, evaluate_samples
 
+    if folder is not None and Path(folder).is_dir():
+        samples = without_strangers(samples, session.info.classes)
     if folder is not None and used not in (Split.test, Split.val):
         _warn_if_trained_on(session.info.card, folder)
     sources = options.parse_over(over)
@@ -219,7 +221,7 @@ def _pictures(
     if folder.lower().endswith(".onnx"):
         raise OptionError(f"{folder} looks like a model; the model comes first, then the pictures")
     wanted = None if split is None else str(split)
-    samples, named = choose_samples(list_samples(folder), wanted, option="--split")
+    samples, named = choose_samples(list_samples(folder, strangers=False), wanted, option="--split")
     return samples, named, folder + (f", split {named}" if named else "")
 
 

@@ -38,7 +38,8 @@ def train(
         Path | None,
         typer.Option(
             help="Folder of pictures of anything else: no class, they calibrate when the answer is "
-            '"unknown".'
+            '"unknown". A folder unknown/ beside two classes or more is found by itself; none: it '
+            "is a class."
         ),
     ] = None,
     strategy: Annotated[

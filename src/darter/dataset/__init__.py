@@ -22,9 +22,11 @@ from darter.dataset.samples import (
 from darter.dataset.scan import check_unchanged, scan
 from darter.dataset.split import Split, check_audit, check_enough, folds, groups_of, split
 from darter.dataset.statistics import PixelStatistics, pixel_statistics
+from darter.dataset.strangers import UNKNOWN, without_strangers
 
 __all__ = [
     "NO_BOX",
+    "UNKNOWN",
     "Audit",
     "Batch",
     "Box",
@@ -66,4 +68,5 @@ __all__ = [
     "split",
     "survey_samples",
     "task_of",
+    "without_strangers",
 ]

@@ -30,7 +30,9 @@ def run_samples(run: Path | str, part: str | None = None) -> tuple[list[Sample],
     if not names:
         have = ", ".join(each for each in PARTS if split[each])
         raise DataError(f"the run in {run} used no pictures for {part}; it has {have}")
-    listing = survey_samples(options["data"], test=options["test"])
+    listing = survey_samples(
+        options["data"], test=options["test"], strangers=options.get("unknown") != "none"
+    )
     found = {relative_name(sample.path, listing.root): sample for sample in listing.samples}
     gone = [name for name in names if name not in found]
     if gone:

@@ -9,6 +9,7 @@ from darter.dataset.audit import count
 from darter.dataset.csv_list import read_csv
 from darter.dataset.packed import open_pack
 from darter.dataset.sample import SPLIT_NAMES, Sample, task_of
+from darter.dataset.strangers import is_unknown, set_strangers_aside
 from darter.dataset.walk import entries_of, files_below, identity
 from darter.errors import DataError
 from darter.files import refuse_url
@@ -20,45 +21,55 @@ LAYOUT = "Expected one folder per class (or train/, val/, test/ above those), or
 
 @dataclass(frozen=True)
 class Listing:
-    """The labelled files below `root`, not opened yet; samples are sorted by path."""
+    """The labelled files below `root`, not opened yet; samples are sorted by path.
+
+    strangers: files of a folder `unknown`, which is no class.
+    """
 
     root: Path
     kind: str  # "classes" | "splits" | "csv" | "pack" | "voc" | "coco" | "yolo" | "labelme"
     samples: tuple[Sample, ...]
     notes: tuple[str, ...] = ()
     task: str = "classify"
+    strangers: tuple[Path, ...] = ()
 
     @property
     def classes(self) -> tuple[str, ...]:
         return tuple(sorted({label for sample in self.samples for label in sample.labels}))
 
 
-def list_samples(root: Path | str) -> Listing:
+def list_samples(root: Path | str, *, strangers: bool = True) -> Listing:
     """The labelled files as in `find_samples`, even if they would not do to train on.
 
     Raises DataError where there are none.
     """
-    listing = survey_samples(root)
+    listing = survey_samples(root, strangers=strangers)
     if not listing.samples:
         raise DataError(_nothing_found(listing.root))
     return listing
 
 
-def survey_samples(root: Path | str, *, test: Path | str | None = None) -> Listing:
+def survey_samples(
+    root: Path | str, *, test: Path | str | None = None, strangers: bool = True
+) -> Listing:
     """Whatever there is, even no labelled file at all; its notes say what is odd.
 
     Raises DataError only where the folder, or what `test` names, cannot be read.
     """
     root = Path(root)
     listing = _list(root, _inner_test(root, test))
-    return listing if test is None else _with_test(listing, test)
+    listing = listing if test is None else _with_test(listing, test)
+    return set_strangers_aside(listing) if strangers else listing
 
 
-def find_samples(root: Path | str, *, test: Path | str | None = None) -> Listing:
+def find_samples(
+    root: Path | str, *, test: Path | str | None = None, strangers: bool = True
+) -> Listing:
     """List the labelled pictures of a folder or CSV file.
 
         photos/ant/1.jpg  photos/bee/2.jpg                  a folder per class
         photos/train/ant/1.jpg  photos/val/bee/2.jpg        your own splits (valid, validation too)
+        photos/unknown/3.jpg                                beside two classes or more: strangers
         list.csv: path,label[,split][,group]                paths relative to the CSV file
         list.csv: path,labels[,split][,group]               several labels: cat|dog, or none
         packed/index.json, packed/shard-00000.tar           what `darter pack` has written
@@ -70,10 +81,11 @@ def find_samples(root: Path | str, *, test: Path | str | None = None) -> Listing
     ignored; every other file is listed, `scan` says which ones are pictures.
     test: the name of a subfolder of `root`, or another folder or CSV file: the test split. A
         test/ folder of `root` is then left aside.
+    strangers: False for a folder `unknown` that is a class like any other.
 
     Raises DataError where there is nothing to learn from, and says what to do.
     """
-    listing = survey_samples(root, test=test)
+    listing = survey_samples(root, test=test, strangers=strangers)
     check_listing(listing)
     return listing
 
@@ -207,8 +219,8 @@ def _split_folders(folders: list[Path]) -> tuple[list[Path], list[str]]:
         return [], []
     if not nested:
         return [], []
-    names = ", ".join(f"{visible(f.name)}/" for f in others)
-    return splits, [f"left aside, beside the splits: {names}"] if others else []
+    names = ", ".join(f"{visible(f.name)}/" for f in others if not is_unknown(f.name))
+    return splits, [f"left aside, beside the splits: {names}"] if names else []
 
 
 def _odd_folders(parents: list[Path], used: set[str], leave_out: str | None) -> list[str]:

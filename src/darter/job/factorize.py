@@ -107,9 +107,9 @@ def _logits_of(path: Path, session: Session, say: Say) -> Graph:
 
 def _parts(data: Path | str, info: ModelInfo, test: str | None) -> dict[str, list[Sample]]:
     """Training, validation and test pictures, divided as `train` divides them."""
-    from darter.dataset import find_samples
+    from darter.dataset import UNKNOWN, find_samples
 
-    audit = scan(find_samples(data, test=test))
+    audit = scan(find_samples(data, test=test, strangers=UNKNOWN not in info.classes))
     sides = split(audit, seed=int(info.card.get("seed", 0) or 0))
     check_enough(audit, sides)
     if sorted(audit.classes) != sorted(info.classes):

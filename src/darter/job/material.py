@@ -1,6 +1,7 @@
 """What travels from stage to stage of the main job."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,13 +35,15 @@ from darter.transfer import (
 
 @dataclass(frozen=True)
 class Material:
-    """The usable pictures and what each is for. targets, groups: one per picture of the audit."""
+    """The usable pictures and what each is for. targets, groups: one per picture of the audit.
+    strangers: files of anything else, that were found beside them."""
 
     audit: Audit
     split: Split
     task: Task
     targets: NDArray[Any]
     groups: NDArray[np.int64]
+    strangers: tuple[Path, ...] = ()
 
     @property
     def classes(self) -> int:

@@ -10,12 +10,15 @@ from darter.errors import OptionError
 from darter.job.wishes import Target, parse_target
 from darter.train import Recipe
 
+NO_STRANGERS = "none"
+
 
 @dataclass(frozen=True)
 class JobOptions:
     """data: folder or CSV.   test: the test split, if named.   seconds: for all of it, about.
 
-    machines: who trains along.   unknown: folder of pictures of anything else, to be refused.
+    machines: who trains along.   unknown: folder of pictures of anything else, to be refused;
+    "none": a folder `unknown` beside the classes is a class as well.
     int8: the file is to be of 8 bits.   max_drop: points of accuracy that this may cost.
     speed, file_size: what the model is to meet, as text such as "60%", "5ms" and "1MB".
 
@@ -45,7 +48,9 @@ class JobOptions:
             test = str(Path(test).resolve())
         weights = self.recipe.weights and str(Path(self.recipe.weights).resolve())
         recipe = self.recipe.replace(weights=weights)
-        unknown = self.unknown and str(Path(self.unknown).resolve())
+        unknown = self.unknown
+        if unknown not in (None, NO_STRANGERS):
+            unknown = str(Path(unknown).resolve())
         data = str(Path(self.data).resolve())
         return replace(self, data=data, test=test, recipe=recipe, unknown=unknown)
 

@@ -11,15 +11,15 @@ from darter.dataset import (
     groups_of,
 )
 from darter.distributed import on_workers
-from darter.errors import OptionError
+from darter.errors import DataError, OptionError
 from darter.files import user_cache
 from darter.job.detecting import check_detector
 from darter.job.eight_bits import check_int8
 from darter.job.look import look
 from darter.job.material import Chosen, Material, Start
-from darter.job.options import JobOptions
+from darter.job.options import NO_STRANGERS, JobOptions
 from darter.job.run import Run
-from darter.job.strangers import stranger_files
+from darter.job.strangers import readable, stranger_files
 from darter.model import OTHERS, get_task
 from darter.picture import Preprocess
 from darter.train import Recipe, Trials, choose_device, make_preprocess
@@ -55,11 +55,17 @@ def find(options: JobOptions) -> Listing:
     check_int8(options)
     if options.recipe.strategy != "auto":
         strategies.get(options.recipe.strategy)
-    if options.unknown is not None:
-        stranger_files(options.unknown, most=1)
+    given = options.unknown
+    if given not in (None, NO_STRANGERS):
+        stranger_files(given, most=1)
     choose_device(options.recipe.device)
     zoo.check(options.recipe.backbone, options.recipe.weights or None)
-    listing = find_samples(options.data, test=options.test)
+    listing = find_samples(options.data, test=options.test, strangers=given != NO_STRANGERS)
+    if listing.strangers and given is None and not readable(listing.strangers, most=1):
+        raise DataError(
+            f"{options.data}: no picture in its folder unknown/ can be read. Take the folder away, "
+            "or, if it is a class, say --unknown none."
+        )
     if listing.task not in OTHERS:
         allowed(options.recipe)
     elif options.wish is not None:
@@ -97,7 +103,7 @@ def material_of(run: Run, listing: Listing) -> Material:
     audit, parts = look(run, listing)
     task = get_task(audit.task)
     targets = task.targets([p.sample.labels for p in audit.pictures], audit.classes)
-    return Material(audit, parts, task, targets, groups_of(audit))
+    return Material(audit, parts, task, targets, groups_of(audit), listing.strangers)
 
 
 def backbone(run: Run) -> Backbone:

@@ -1,11 +1,13 @@
 """What is foreign to a model, measured on held-out pictures and on strangers."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from darter.errors import DataError
 from darter.job.material import Start, Trained
+from darter.job.options import NO_STRANGERS
 from darter.job.run import Run
 from darter.noise import Ensemble
 from darter.picture import EXTENSIONS, decode
@@ -43,17 +45,26 @@ def strangeness(
     held_out = material.examples(val[:MOST_HELD]).pictures
     targets = material.targets[[train[k] for k in chosen]]
     strata, most = material.task.strata(targets), _most_remembered(run, learned.shape[1])
-    if run.options.unknown is None:
+    strangers = _strangers(run, start)
+    if not strangers:
         held = features_of(model, held_out, look, recipe)
         return measure_strangeness(learned, strata, held, most=most)
     return measure_strangeness(
         learned,
         strata,
         seen_by(model, held_out, look, recipe),
-        seen_by(model, stranger_files(run.options.unknown), look, recipe),
+        seen_by(model, strangers, look, recipe),
         temperature=temperature,
         most=most,
     )
+
+
+def _strangers(run: Run, start: Start) -> list[Path]:
+    """Readable pictures of the folder that was given, else of those found beside the classes."""
+    given = run.options.unknown
+    if given in (None, NO_STRANGERS):
+        return readable(start.material.strangers)
+    return stranger_files(given)
 
 
 def _most_remembered(run: Run, width: int) -> int | None:
@@ -69,13 +80,21 @@ def stranger_files(folder: str, most: int = MOST_STRANGERS) -> list[Path]:
 
     Raises DataError where there is none, or no such folder.
     """
-    suffixes = frozenset().union(*EXTENSIONS.values())
     root = Path(folder)
     if not root.is_dir():
         raise DataError(
             f"--unknown {folder}: no such folder. Give one with pictures of other things."
         )
-    every = sorted(p for p in root.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
+    found = readable([p for p in root.rglob("*") if p.is_file()], most)
+    if not found:
+        raise DataError(f"--unknown {folder}: no picture in it can be read.")
+    return found
+
+
+def readable(files: Sequence[Path], most: int = MOST_STRANGERS) -> list[Path]:
+    """Those that are pictures, at most so many, drawn at random but always the same."""
+    suffixes = frozenset().union(*EXTENSIONS.values())
+    every = sorted(p for p in files if p.suffix.lower() in suffixes)
     order = np.random.default_rng(0).permutation(len(every))
     found: list[Path] = []
     for k in order.tolist():
@@ -86,6 +105,4 @@ def stranger_files(folder: str, most: int = MOST_STRANGERS) -> list[Path]:
         except DataError:
             continue
         found.append(every[k])
-    if not found:
-        raise DataError(f"--unknown {folder}: no picture in it can be read.")
     return found
