@@ -8,7 +8,7 @@ from tests.net.random_graphs import difference, random_case, show
 QUICK, ALL = 400, 20_000
 # Places jump where values are near, and so do whole numbers (for these see test_integer_layers).
 NOT_DRAWN = {"Arg", "TopPlaces", "GatherAlong", "KeepBoxes", "AlignRegions"}
-NOT_DRAWN |= {"Quantize", "Dequantize", "IntegerConv", "IntegerAdd"}
+NOT_DRAWN |= {each for each in OPS if each.startswith("Integer")} | {"Quantize", "Dequantize"}
 
 
 def check(numbers):

@@ -124,9 +124,21 @@ def integer_add(given, a, b):
     return np.rint(np.clip(v, given["low"] - zero, given["high"] - zero)) + zero
 
 
+def integer_scale(given, x):
+    zero = given["zero"]
+    v = (x - given["x_zero"]) * given["scale"]
+    return np.rint(np.clip(v, given["low"] - zero, given["high"] - zero)) + zero
+
+
+def integer_concat(given, *parts):
+    return np.concatenate(parts, 1)
+
+
 def integer_conv(given, x, w, bias, scale):
     plain = {**given, "border": "zeros", "activation": None}
-    v = conv(plain, x - given["x_zero"], w, bias) * scale[:, None, None]
+    pictures = (x - given["x_zero"]).reshape(*x.shape, *(1,) * (4 - x.ndim))
+    v = conv(plain, pictures, w, bias) * scale[:, None, None]
+    v = v.reshape(v.shape[: x.ndim])
     zero = given["zero"]
     return np.rint(np.clip(v, given["low"] - zero, given["high"] - zero)) + zero
 

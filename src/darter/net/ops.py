@@ -83,11 +83,11 @@ OPS: dict[str, Op] = {
         "x w scale bias threshold", shapes.binary_conv, ("w", "scale", "bias", "threshold"), WINDOW
     ),
     # q = round(x / step) + zero within 0 and 255, ties to even; lies in memory as uint8
-    "Quantize": Op("x", shapes.picture, (), {"step": REQUIRED, "zero": REQUIRED}),
+    "Quantize": Op("x", shapes.rows_or_picture, (), {"step": REQUIRED, "zero": REQUIRED}),
     # (q - zero) * scale
-    "Dequantize": Op("x", shapes.picture, (), {"scale": REQUIRED, "zero": REQUIRED}),
-    # of x from a Quantize or an IntegerConv, pads being x_zero, and whole numbers w (int8) and
-    # bias (K,) (int32): q = round((conv(x - x_zero, w) + bias) * scale) + zero within low and high
+    "Dequantize": Op("x", shapes.rows_or_picture, (), {"scale": REQUIRED, "zero": REQUIRED}),
+    # of integers x of a picture or of a row (N, C), pads being x_zero, and whole numbers w (int8)
+    # and bias (K,) (int32): q = round((conv(x - x_zero, w) + bias) * scale) + zero within low, high
     "IntegerConv": Op(
         "x w bias scale",
         shapes.integer_conv,
@@ -102,6 +102,16 @@ OPS: dict[str, Op] = {
         (),
         {"zeros": REQUIRED, "scales": REQUIRED, "zero": REQUIRED, "low": 0, "high": 255},
     ),
+    # q = round((x - x_zero) * scale) + zero within low and high
+    "IntegerScale": Op(
+        "x",
+        shapes.rows_or_picture,
+        (),
+        {"x_zero": REQUIRED, "scale": REQUIRED, "zero": REQUIRED, "low": 0, "high": 255},
+    ),
+    "IntegerMaxPool": Op("x", shapes.pool, (), {"kernel": REQUIRED, **WINDOW, "ceil": False}),
+    "IntegerConcat": Op("*", shapes.integer_concat),  # channels of pictures, or of rows
+    "IntegerReshape": Op("x", shapes.reshape, (), {"shape": REQUIRED}),  # pictures to rows
     # x (N, ..., C), w (K, C), b (K,) -> (N, ..., K)
     "Gemm": Op("x w b residual?", shapes.gemm, ("w", "b"), FUSED),
     # ceil: the last window may begin inside the image and end outside of it and its padding

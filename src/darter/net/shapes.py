@@ -56,21 +56,33 @@ def binary_conv(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
     return conv({**attributes, "group": 1}, [x, w, w[:1], *([residual] if residual else [])])
 
 
-def picture(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
-    image(inputs[0])
+def rows_or_picture(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
+    _check_rows_or_picture(inputs[0])
     return [inputs[0]]
+
+
+def _check_rows_or_picture(x: Dims) -> None:
+    if len(x) not in (2, 4):
+        raise ShapeError(f"x must be (N, C) or (N, C, H, W), got {x}")
 
 
 def integer_conv(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
     x, w, bias, scale = inputs
     if scale != w[:1]:
         raise ShapeError(f"scales must be {w[:1]}, got {scale}")
-    return conv(attributes, [x, w, bias])
+    _check_rows_or_picture(x)
+    return [size[: len(x)] for size in conv(attributes, [(*x, 1, 1)[:4], w, bias])]
+
+
+def integer_concat(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
+    for x in inputs:
+        _check_rows_or_picture(x)
+    return concat({"axis": 1}, inputs)
 
 
 def integer_add(attributes: Attributes, inputs: list[Dims]) -> list[Dims]:
     a, b = inputs
-    image(a)
+    _check_rows_or_picture(a)
     if a != b:
         raise ShapeError(f"what is added must be of one shape, got {a} and {b}")
     return [a]

@@ -68,6 +68,115 @@ private:
     const std::vector<float> numbers_;
 };
 
+class IntegerTable final : public Step {
+public:
+    IntegerTable(const Blocked& x, const Blocked& y, int64_t channel, const std::vector<uint8_t>& table)
+        : x_(x), y_(y), channel_(channel), table_(table) {
+        same_ = true;
+        for (int i = 0; i < 256; ++i) same_ = same_ && table_[i] == i;
+    }
+    void run(const Reads& x, const Writes& y) const override {
+        each_piece(x_.planes(), x_.plane(), [&](int64_t first, int64_t last) {
+            for (int64_t i = first; i < last; ++i) {
+                const int64_t block = i % x_.blocks(), image = i / x_.blocks();
+                const uint8_t* from = x.as<uint8_t>(0) + x_.at(i);
+                uint8_t* to = y.as<uint8_t>(0) + image * y_.image();
+                const int64_t begin = channel_ + block * kBlock;
+                if (channel_ % kBlock == 0)
+                    whole(from, to + begin / kBlock * y_.plane());
+                else
+                    apart(from, to, begin, std::min<int64_t>(kBlock, x_.channels - block * kBlock));
+            }
+        });
+    }
+
+private:
+    void whole(const uint8_t* from, uint8_t* to) const {
+        if (same_) std::copy_n(from, x_.plane(), to);
+        else
+            for (int64_t i = 0; i < x_.plane(); ++i) to[i] = table_[from[i]];
+    }
+    // A block's channels that become the last of one block and the first of the next.
+    void apart(const uint8_t* from, uint8_t* to, int64_t begin, int64_t channels) const {
+        const int64_t at = begin % kBlock, head = std::min(channels, kBlock - at);
+        uint8_t* own = to + begin / kBlock * y_.plane();
+        for (int64_t p = 0; p < x_.pixels(); ++p, from += kBlock, own += kBlock) {
+            for (int64_t c = 0; c < head; ++c) own[at + c] = table_[from[c]];
+            for (int64_t c = head; c < channels; ++c)
+                own[y_.plane() + c - head] = table_[from[c]];
+        }
+    }
+
+    const Blocked x_, y_;
+    const int64_t channel_;
+    const std::vector<uint8_t> table_;
+    bool same_;
+};
+
+// The rows of a window are reduced to a line first, then the line's columns.
+class IntegerPool final : public Step {
+public:
+    IntegerPool(const Blocked& x, const Blocked& y, const PoolShape& shape)
+        : x_(x), y_(y), s_(shape) {}
+    void run(const Reads& x, const Writes& y) const override {
+        const int64_t row = x_.w * kBlock, work = s_.kernel_h * row + s_.kernel_w * y_.w * kBlock;
+        each_piece(y_.planes() * y_.h, work / 4, [&](int64_t first, int64_t last) {
+            std::vector<uint8_t> line(row);
+            for (int64_t i = first; i < last; ++i) {
+                down(x.as<uint8_t>(0) + x_.at(i / y_.h), i % y_.h, line);
+                along(line.data(), y.as<uint8_t>(0) + y_.at(i / y_.h) + i % y_.h * y_.w * kBlock);
+            }
+        });
+    }
+
+private:
+    void down(const uint8_t* plane, int64_t h, std::vector<uint8_t>& line) const {
+        std::fill(line.begin(), line.end(), uint8_t{0});
+        for (int64_t r = 0; r < s_.kernel_h; ++r) {
+            const int64_t at = h * s_.stride_h - s_.pad_top + r * s_.dilation_h;
+            if (at < 0 || at >= x_.h) continue;
+            larger(plane + at * x_.w * kBlock, line.data(), x_.w * kBlock);
+        }
+    }
+    void along(const uint8_t* line, uint8_t* to) const {
+        for (int64_t w = 0; w < y_.w; ++w, to += kBlock) {
+            uint8_t most[kBlock] = {};
+            for (int64_t s = 0; s < s_.kernel_w; ++s) {
+                const int64_t at = w * s_.stride_w - s_.pad_left + s * s_.dilation_w;
+                if (at >= 0 && at < x_.w) larger(line + at * kBlock, most, kBlock);
+            }
+            std::copy_n(most, kBlock, to);
+        }
+    }
+    static void larger(const uint8_t* __restrict from, uint8_t* __restrict to, int64_t count) {
+        for (int64_t i = 0; i < count; ++i) to[i] = from[i] > to[i] ? from[i] : to[i];
+    }
+
+    const Blocked x_, y_;
+    const PoolShape s_;
+};
+
+class IntegerRows final : public Step {
+public:
+    explicit IntegerRows(const Blocked& x) : x_(x) {}
+    void run(const Reads& x, const Writes& y) const override {
+        const int64_t pixels = x_.pixels(), row = ceil_div(x_.channels * pixels, kBlock) * kBlock;
+        each_piece(x_.planes(), x_.plane(), [&](int64_t first, int64_t last) {
+            for (int64_t i = first; i < last; ++i) {
+                const int64_t block = i % x_.blocks();
+                const uint8_t* from = x.as<uint8_t>(0) + x_.at(i);
+                uint8_t* to = y.as<uint8_t>(0) + i / x_.blocks() * row + block * kBlock * pixels;
+                const int64_t channels = std::min<int64_t>(kBlock, x_.channels - block * kBlock);
+                for (int64_t c = 0; c < channels; ++c)
+                    for (int64_t p = 0; p < pixels; ++p) to[c * pixels + p] = from[p * kBlock + c];
+            }
+        });
+    }
+
+private:
+    const Blocked x_;
+};
+
 class IntegerStep final : public Step {
 public:
     IntegerStep(std::shared_ptr<const IntegerConvolution> layer, int64_t n)
@@ -98,6 +207,17 @@ StepPointer dequantize_step(const Blocked& x, float scale, float zero) {
 StepPointer add_integers_step(const Blocked& a, const std::vector<float>& numbers) {
     return std::make_shared<IntegerAdd>(a, numbers);
 }
+
+StepPointer integer_table_step(const Blocked& x, const Blocked& y, int64_t channel,
+                               const std::vector<uint8_t>& table) {
+    return std::make_shared<IntegerTable>(x, y, channel, table);
+}
+
+StepPointer integer_pool_step(const Blocked& x, const Blocked& y, const PoolShape& shape) {
+    return std::make_shared<IntegerPool>(x, y, shape);
+}
+
+StepPointer integer_rows_step(const Blocked& x) { return std::make_shared<IntegerRows>(x); }
 
 StepPointer integer_step(std::shared_ptr<const IntegerConvolution> layer, int64_t n) {
     return std::make_shared<IntegerStep>(std::move(layer), n);

@@ -152,6 +152,19 @@ void register_integer_steps(nb::module_& m) {
               return add_integers_step(blocked(a), numbers);
           },
           nb::arg("a"), nb::arg("numbers"));
+    m.def("integer_table_step",
+          [](const Array& x, const Array& y, int64_t channel, const std::vector<uint8_t>& table) {
+              if (table.size() != 256) throw std::invalid_argument("a table has 256 numbers");
+              return integer_table_step(blocked(x), blocked(y), channel, table);
+          },
+          nb::arg("x"), nb::arg("y"), nb::arg("channel"), nb::arg("table"));
+    m.def("integer_pool_step",
+          [](const Array& x, const Array& y, const Numbers& shape) {
+              return integer_pool_step(blocked(x), blocked(y), pool_shape(shape, false, false));
+          },
+          nb::arg("x"), nb::arg("y"), nb::arg("shape"));
+    m.def("integer_rows_step", [](const Array& x) { return integer_rows_step(blocked(x)); },
+          nb::arg("x"));
     m.def("integer_step",
           [](std::shared_ptr<const IntegerConvolution> layer, int64_t n) {
               if (layer->adds() || layer->to_float())

@@ -48,6 +48,15 @@ StepPointer dequantize_step(const Blocked& x, float scale, float zero);
 // uint8, uint8 -> uint8, all of a's shape, blocked and whole; numbers: see IntegerKernels::add
 StepPointer add_integers_step(const Blocked& a, const std::vector<float>& numbers);
 
+// uint8 -> uint8, blocked and whole, each number's successor in a table of 256; the channels of x
+// become those of y from `channel` on
+StepPointer integer_table_step(const Blocked& x, const Blocked& y, int64_t channel,
+                               const std::vector<uint8_t>& table);
+struct PoolShape;
+StepPointer integer_pool_step(const Blocked& x, const Blocked& y, const PoolShape& shape);
+// pictures, blocked -> rows (N, C * H * W, 1, 1), blocked, channel by channel
+StepPointer integer_rows_step(const Blocked& x);
+
 // uint8 -> uint8, blocked, whole (see integer/integer.hpp); the layer adds no residual
 class IntegerConvolution;
 StepPointer integer_step(std::shared_ptr<const IntegerConvolution> layer, int64_t n);

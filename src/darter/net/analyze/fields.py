@@ -96,8 +96,18 @@ def _cumulated(sizes: Any) -> list[int]:
     return found
 
 
+WINDOWS = (
+    *("Conv", "BinaryConv", "BinaryConvBits", "IntegerConv"),
+    *("MaxPool", "AveragePool", "IntegerMaxPool"),
+)
+
+
 def _rule(node: Node, case: Case, graph: Graph, start: int) -> Span:
-    if node.op in ("Conv", "BinaryConv", "BinaryConvBits", "IntegerConv", "MaxPool", "AveragePool"):
+    if node.op == "IntegerConcat":
+        return _concat(replace(case, given={"axis": 1}))
+    if node.op == "IntegerConv" and len(case.out) == 2:
+        return _gemm(case)
+    if node.op in WINDOWS:
         kernel = case.given.get("kernel") or graph.weights[node.inputs[1]].shape[2:]
         return _window(case, tuple(kernel))
     if node.op == "Split":
@@ -240,6 +250,8 @@ RULES: dict[str, Callable[[Case], Span]] = {
     "Quantize": _mix(),
     "Dequantize": _mix(),
     "IntegerAdd": _mix(),
+    "IntegerScale": _mix(),
+    "IntegerReshape": _reshape,
     "Scale": _mix(),
     "LRN": _mix(1),
     "ChannelNorm": _mix(1),

@@ -16,7 +16,10 @@ from darter.net.plan.options import Options
 from darter.net.plan.packed import Packed
 
 Dims = tuple[int, ...]
-INTEGERS = ("Quantize", "IntegerConv", "IntegerAdd")  # what gives them
+INTEGERS = (  # what gives them
+    *("Quantize", "IntegerConv", "IntegerAdd", "IntegerScale"),
+    *("IntegerMaxPool", "IntegerConcat", "IntegerReshape"),
+)
 NORMALIZING = ("Softmax", "LayerNorm", "LRN")
 
 

@@ -26,10 +26,15 @@ def integer_conv(draft: Draft, node: Node, given: Mapping[str, Any]) -> None:
     numbers, product = draft.between(node.output), draft.between(node.output)
     one, x_zero = _ends(draft, node, 1.0, given["x_zero"])
     draft.emit("DequantizeLinear", (x, one, x_zero), numbers)
-    filters = draft.floats(node.output, w * scale.reshape(-1, 1, 1, 1))
     window = {key: tuple(given[key]) for key in ("strides", "pads", "dilations")}
-    inputs = (numbers, filters, draft.floats(node.output, bias * scale))
-    draft.emit("Conv", inputs, product, group=given["group"], **window)
+    added = draft.floats(node.output, bias * scale)
+    if len(draft.shape(x)) == 2:
+        rows = draft.floats(node.output, (w * scale.reshape(-1, 1, 1, 1))[:, :, 0, 0])
+        draft.emit("Gemm", (numbers, rows, added), product, transB=1)
+    else:
+        filters = draft.floats(node.output, w * scale.reshape(-1, 1, 1, 1))
+        inputs = (numbers, filters, added)
+        draft.emit("Conv", inputs, product, group=given["group"], **window)
     _whole(draft, node, product, given)
 
 
@@ -41,6 +46,23 @@ def integer_add(draft: Draft, node: Node, given: Mapping[str, Any]) -> None:
         draft.emit("DequantizeLinear", (x, *_ends(draft, node, scale, zero)), parts[-1])
     draft.emit("Add", parts, total)
     _whole(draft, node, total, given)
+
+
+def integer_scale(draft: Draft, node: Node, given: Mapping[str, Any]) -> None:
+    numbers = draft.between(node.output)
+    ends = _ends(draft, node, given["scale"], given["x_zero"])
+    draft.emit("DequantizeLinear", (*node.inputs, *ends), numbers)
+    _whole(draft, node, numbers, given)
+
+
+def integer_concat(draft: Draft, node: Node, given: Mapping[str, Any]) -> None:
+    """Of numbers in steps of 1, so that it is recognized again."""
+    parts, joined = [draft.between(node.output) for _ in node.inputs], draft.between(node.output)
+    ends = _ends(draft, node, 1.0, 0)
+    for x, part in zip(node.inputs, parts, strict=True):
+        draft.emit("DequantizeLinear", (x, *ends), part)
+    draft.emit("Concat", parts, joined, axis=1)
+    draft.emit("QuantizeLinear", (joined, *ends), node.output)
 
 
 def _whole(draft: Draft, node: Node, x: str, given: Mapping[str, Any]) -> None:

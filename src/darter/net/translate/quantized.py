@@ -74,17 +74,16 @@ def _product(net: Translation, source: Node, y_scale: int, bias: int | None) -> 
     turned = bias is not None and integer(source, "transB", 0)
     b = b.T if turned else b
     scale = _scale(net, source, 4)
-    weights = net.weight(source, "b", (b - _zero(net, source, 5)) * scale)
+    weights = (b - _zero(net, source, 5)) * scale
     product = net.between(source, "product")
-    made = replace(source, op="MatMul", inputs=(a, weights), outputs=(product,), attributes={})
-    products.matmul(net, made)
     added = None if bias is None else net.constant(source, bias)
+    inputs = [a, net.weight(source, "b", weights)]
     if added is not None:
         step = _scale(net, source, 1).ravel() * scale.ravel()
-        total = net.between(source, "total")
-        name = net.weight(source, "c", added * step)
-        net.emit("Eltwise", source, (product, name), total, function="add")
-        product = total
+        inputs.append(net.weight(source, "c", added * step))
+    op = "MatMul" if added is None else "Gemm"
+    made = replace(source, op=op, inputs=tuple(inputs), outputs=(product,), attributes={})
+    (products.matmul if added is None else products.gemm_of_rows)(net, made)
     if len(source.inputs) > y_scale and source.inputs[y_scale]:
         _requantized(net, source, product, y_scale, None)
     else:

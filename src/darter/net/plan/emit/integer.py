@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from darter.kernels import Element, Layout, steps
+from darter.kernels import Element, Layout, canonical, steps
 from darter.net.graph import Node
 from darter.net.plan.builder import Builder
 from darter.net.plan.storage import Value
@@ -47,6 +47,40 @@ def integer_add(build: Builder, node: Node) -> None:
     build.emit(core, sources, [target], "integers")
 
 
+def integer_scale(build: Builder, node: Node) -> None:
+    """By a table of what becomes of each of the 256 integers."""
+    given = build.attributes(node)
+    source, target = _integers(build, node.inputs[0]), build.new_whole(node.output, INTEGERS)
+    zero, low, high = (given[key] for key in ("zero", "low", "high"))
+    v = (np.arange(256, dtype=np.float32) - given["x_zero"]) * np.float32(given["scale"])
+    table = np.rint(np.clip(v, low - zero, high - zero)) + zero
+    core = steps.integer_table_step(source.array, target.array, 0, table.astype(int).tolist())
+    build.emit(core, [source], [target], "integers")
+
+
+def integer_concat(build: Builder, node: Node) -> None:
+    target, channel = build.new_whole(node.output, INTEGERS), 0
+    for name in node.inputs:
+        source = _integers(build, name)
+        core = steps.integer_table_step(source.array, target.array, channel, [*range(256)])
+        build.emit(core, [source], [target], "integers")
+        channel += build.shapes[name][1]
+
+
+def integer_max_pool(build: Builder, node: Node) -> None:
+    given = build.attributes(node)
+    source, target = _integers(build, node.inputs[0]), build.new_whole(node.output, INTEGERS)
+    numbers = [*given["kernel"], *given["strides"], *given["pads"], *given["dilations"]]
+    build.emit(
+        steps.integer_pool_step(source.array, target.array, numbers), [source], [target], "integers"
+    )
+
+
+def integer_reshape(build: Builder, node: Node) -> None:
+    source, target = _integers(build, node.inputs[0]), build.new_whole(node.output, INTEGERS)
+    build.emit(steps.integer_rows_step(source.array), [source], [target], "integers")
+
+
 def _integers(build: Builder, name: str) -> Value:
     return build.blocked(name, 1, (Element.uint8,))
 
@@ -60,7 +94,7 @@ def _own(value: Value) -> tuple[int, int, int, int, int, Element]:
 def _layer(build: Builder, node: Node) -> steps.IntegerConvolution:
     given, names = build.attributes(node), node.inputs[1:]
     k, _, r, s = build.graph.weights[names[0]].shape
-    _, c, h, w = build.shapes[node.inputs[0]]
+    _, c, h, w = canonical(build.shapes[node.inputs[0]], 1)
     window = [number for key in ("strides", "pads", "dilations") for number in given[key]]
     spec = [c, h, w, k, r, s, *window, given["group"]]
     zero, low, high = (given[key] for key in ("zero", "low", "high"))
