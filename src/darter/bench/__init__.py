@@ -8,7 +8,7 @@ append_records(file, ...)      rows kept as JSON lines, each with its machine
 """
 
 from darter.bench.convolutions import limit, net_layers, time_layers, time_sequence
-from darter.bench.exports import NETS, PICTURES, batches_of, given_net, random_net
+from darter.bench.exports import NETS, PICTURES, batches_of, given_net, quantized_net, random_net
 from darter.bench.gradients import GradientRow, time_gradients
 from darter.bench.nets import PEERS, SLOW, Case, Comparison, RuntimeRow, compare
 from darter.bench.plot import plot_speedups
@@ -45,6 +45,7 @@ __all__ = [
     "limit",
     "net_layers",
     "plot_speedups",
+    "quantized_net",
     "random_net",
     "time_gradients",
     "time_layers",

@@ -22,6 +22,7 @@ SCRIPT = Path(__file__).with_name("runtimes.py")
 PEERS = {
     "float32": ("eager", "inductor", "onnxruntime", "openvino", "ncnn", "mnn"),
     "bfloat16": ("openvino",),
+    "int8": ("onnxruntime", "openvino"),
 }
 SLOW = ("inductor",)  # compiles for minutes: only where asked for
 OURS = ("darter", "eager", "inductor")  # run in darter's own environment

@@ -30,7 +30,11 @@ def bench(
         ),
     ] = None,
     precision: Annotated[
-        str, typer.Option(help="float32 or bfloat16; of PyTorch, where convolutions are compared.")
+        str,
+        typer.Option(
+            help="float32, bfloat16, or int8: the files that ONNX Runtime's quantizer makes of the "
+            "nets; of PyTorch, where convolutions are compared."
+        ),
     ] = "float32",
     threads: Annotated[
         int | None,
@@ -116,8 +120,10 @@ def bench(
     from darter.errors import OptionError
     from darter.kernels import threads as available
 
-    if precision not in ("float32", "bfloat16"):
-        raise OptionError(f"--precision is float32 or bfloat16, got {precision!r}")
+    if precision not in ("float32", "bfloat16", "int8"):
+        raise OptionError(f"--precision is float32, bfloat16 or int8, got {precision!r}")
+    if precision == "int8" and (what == "conv" or training):
+        raise OptionError("--precision int8 is for whole nets in use, not for conv or --training")
     if threads is not None and threads < 1:
         raise OptionError(f"--threads takes a number of at least 1, got {threads}")
     if seconds is not None and seconds <= 0:

@@ -17,6 +17,7 @@ from darter.bench import (
     batches_of,
     compare,
     given_net,
+    quantized_net,
     random_net,
 )
 from darter.errors import OptionError
@@ -98,6 +99,8 @@ def whole_nets(plan: Plan, *, out: Path | None, plot: Path | None) -> None:
             pictures = max(PICTURES, *batches)
             file = (given_net(Path(name), folder, pictures) if given
                     else random_net(name, folder, pictures))  # fmt: skip
+            if plan.precision == "int8":
+                file = quantized_net(file, folder)
             names = tuple(peer for peer in peers if not given or peer not in ("eager", "inductor"))
             for batch in batches:
                 case = Case(file, batch, plan.precision, plan.threads)
