@@ -81,7 +81,7 @@ def process(schemes: list[str]) -> None:
         return
     warnings.simplefilter("ignore")
     crew = TorchrunCrew()
-    print(json.dumps({"scheme": "alone", "speed": train(None)}), flush=True)
+    print(json.dumps({"scheme": "alone", "speed": train(None), **parts()}), flush=True)
     for scheme in schemes:
         team = Team(crew, scheme)
         started = time.monotonic()
@@ -93,6 +93,18 @@ def process(schemes: list[str]) -> None:
             break
         print(json.dumps({"scheme": scheme, "speed": speed, **team.record}), flush=True)
     crew.close()
+
+
+def parts() -> dict[str, float]:
+    """What a pipeline of two computes for a part of a batch, as so many times that share of a
+    whole batch, and the bytes that it passes for it."""
+    from darter.distributed.pipeline import parts_of
+    from darter.distributed.survey import Work, part_of_pipeline, step_seconds
+
+    work = Work("efficientnet_lite0", "fine-tune-all", SIDE, BATCH)
+    seconds, passed = part_of_pipeline(work, 1, 2)
+    worse = seconds * parts_of(BATCH, 2) / step_seconds(work, 1)[0]
+    return {"worse": worse, "passed": passed}
 
 
 def train(world: Any) -> float:
@@ -120,11 +132,15 @@ def train(world: Any) -> float:
 def table(mbit: int, lines: list[dict[str, Any]]) -> None:
     """Measured speeds beside the forecasts from the same constants."""
     from darter.distributed.forecast import FORECASTS, Measured, local
+    from darter.distributed.pipeline import parts_of
 
-    alone = next(line["speed"] for line in lines if line["scheme"] == "alone")
+    one = next(line for line in lines if line["scheme"] == "alone")
+    alone = one["speed"]
     auto = next(line for line in lines if line["scheme"] == "auto")
     m = Measured(BATCH / alone, BATCH, 4 * 3_400_000, auto["latency_seconds"],
-                 auto["bytes_per_second"])  # fmt: skip
+                 auto["bytes_per_second"], 
+             part=one["worse"] * BATCH / alone / parts_of(BATCH, 2),
+             activations=one["passed"] * parts_of(BATCH, 2))  # fmt: skip
     print(f"{mbit} Mbit/s: measured {8e-6 * m.bandwidth:.0f} Mbit/s, {1e3 * m.latency:.2f} ms")
     for line in lines:
         name = line["scheme"]

@@ -68,7 +68,8 @@ def pipeline(m: Measured, n: int, random: np.random.Generator, per_hour: float) 
     parts = 2 * n
     slow = durations(m, random, (min(STEPS, 50), n)).max(axis=1) / n
     passing = 2 * (m.activations / parts / m.bandwidth + m.latency) * (n > 1)
-    spent = slow * (1 + (n - 1) / parts) + (parts + n - 1) * passing
+    worse = (m.part or m.step / parts) * parts / m.step  # of small parts
+    spent = (parts + n - 1) * (slow * worse / parts + passing)
     lost = failures(random, n, spent.sum(), per_hour)
     return len(slow) * m.pictures / (spent.sum() + lost * RESTART)
 

@@ -1,5 +1,7 @@
 """What several processes are expected to reach, and what "auto" makes of it."""
 
+from dataclasses import replace
+
 import pytest
 
 from darter.distributed import Team
@@ -16,6 +18,15 @@ def test_without_a_price_of_links_n_processes_are_n_times_as_fast():
     for scheme in (sync, local, downpour):
         assert scheme(free, 4) == pytest.approx(4 * alone(free, 1), rel=1e-6)
     assert pipeline(free, 4) == pytest.approx(4 / (1 + 3 / 8) * alone(free, 1))
+
+
+def test_small_parts_and_what_passes_cost_a_pipeline():
+    bare = Measured(step=0.4, pictures=16, size=1, latency=0, bandwidth=1e6, spread=0.0)
+    assert pipeline(bare, 2) == pytest.approx(16 / (5 * 0.05))  # 4 parts and the way of the last
+    dear = replace(bare, part=0.2)  # twice their share of a step
+    assert pipeline(dear, 2) == pytest.approx(16 / (5 * 0.1))
+    wide = replace(dear, activations=400_000)  # 0.1 s forward and as much back, for each part
+    assert pipeline(wide, 2) == pytest.approx(16 / (5 * 0.3))
 
 
 def test_a_slow_link_costs_sync_more_than_local_rounds():

@@ -6,7 +6,8 @@ import torch
 
 from darter.distributed import Team
 from darter.distributed.local import MOST_ROUND, round_length
-from darter.distributed.pipeline import balanced, parts_of
+from darter.distributed.pipeline import balanced, bytes_passed, choose_cut, parts_of
+from darter.errors import UnsupportedError
 from tests.distributed.processes import Processes
 from tests.distributed.test_sync import PLAIN, Event, trained, weights
 from tests.train.tiny import QUICK, tiny_model, tiny_problem, train
@@ -47,6 +48,19 @@ def test_parts_of_a_batch_are_equal():
     assert parts_of(16, 2) == 4
     assert parts_of(15, 2) == 5
     assert parts_of(7, 4) == 7
+
+
+def test_looking_for_cuts_leaves_the_statistics_of_norms_as_they_are():
+    model = tiny_model().train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    pictures = torch.ones(2, 3, 16, 16)
+    assert choose_cut(model, pictures, 2) == ["net.top"]
+    assert bytes_passed(model, pictures, 2) == 2 * 8 * 8 * 8 * 4
+    assert model.training
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(value, before[name], rtol=0, atol=0)
+    with pytest.raises(UnsupportedError, match="needs as many blocks, tiny has 2"):
+        choose_cut(model, pictures, 3)
 
 
 FROZEN = QUICK.replace(optimizer="sgd", epochs=2, dropout=0.0, ema=0.9, norm_statistics="frozen")

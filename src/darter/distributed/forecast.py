@@ -20,6 +20,7 @@ class Measured:
     their mean.   size: bytes of what is learned.   latency: seconds from process to process.
     bandwidth: bytes per second of the slowest link, one way.   exchanges: per step, of statistics
     of norms, where they are taken over the whole batch.   activations: bytes of a batch at a cut.
+    part: seconds of one process for one part of a batch in a pipeline; 0: its share of `step`.
     alone: seconds of a step of one process that has all cores of its machine; 0: as `step`.
     """
 
@@ -32,6 +33,7 @@ class Measured:
     exchanges: int = 0
     activations: int = 0
     alone: float = 0.0
+    part: float = 0.0
 
 
 def ring(m: Measured, n: int, size: float) -> float:
@@ -78,11 +80,14 @@ def downpour(m: Measured, n: int) -> float:
 
 
 def pipeline(m: Measured, n: int) -> float:
-    """Parts of a batch on their way; at its ends some processes wait."""
+    """Parts of a batch on their way, forward and back; at its ends some processes wait.
+
+    Small parts compute less well than a whole batch, and what passes is not hidden.
+    """
     parts = PARTS * n
-    waits = (n - 1) / parts
     passing = 2 * (m.activations / parts / m.bandwidth + m.latency) * (n > 1)
-    return m.pictures / (m.step / n * (1 + waits) * slowest(m, n) + (parts + n - 1) * passing)
+    computing = (m.part or m.step / parts) / n * slowest(m, n)
+    return m.pictures / ((parts + n - 1) * (computing + passing))
 
 
 FORECASTS: dict[str, Callable[[Measured, int], float]] = {

@@ -10,7 +10,8 @@ import itertools
 import math
 import time
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -28,11 +29,11 @@ from darter.train import (
     Step,
     generator,
     learned_state,
-    move,
     place,
     reseed,
     set_rates,
 )
+from darter.transfer import Classifier
 
 MIX, NOISE = 0, 1
 PER_STAGE = 2  # parts of a batch for each process, at least: fewer leave processes idle
@@ -58,6 +59,50 @@ def balanced(seconds: list[float], parts: int) -> list[int]:
     return list(min(cuts, key=longest))
 
 
+def choose_cut(model: Classifier, example: Tensor, size: int) -> list[str]:
+    """Modules at which the next process's part begins, by the measured time of each block."""
+    taps = [b.tap for b in model.backbone.blocks if b.tap is not None]
+    if len(taps) < size:
+        raise UnsupportedError(
+            f"a pipeline of {size} processes needs as many blocks, "
+            f"{model.backbone.name} has {len(taps)}"
+        )
+    seconds = block_seconds(model, [f"net.{tap}" for tap in taps], example)
+    # The first tap may be inside the stem and the last in the head: cuts are between blocks.
+    return [f"net.{taps[k]}" for k in balanced(seconds, size)]
+
+
+def bytes_passed(model: Classifier, example: Tensor, size: int) -> int:
+    """What a part of a batch is at the cut where it is largest. example: that part's pictures."""
+    found = []
+    hooks = [
+        model.get_submodule(name).register_forward_pre_hook(
+            lambda _, given: found.append(given[0].numel() * given[0].element_size())
+        )
+        for name in choose_cut(model, example, size)
+    ]
+    try:
+        with evaluating(model):
+            model(example)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return max(found)
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode for a while, so that a look at the net leaves its statistics as they are."""
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+
+
 class PipelineStep(JoinedStep):
     """The chief has the first part and the pictures, the last process has the loss.
 
@@ -68,7 +113,6 @@ class PipelineStep(JoinedStep):
     averages = True  # each process those of its own part
 
     def __init__(self, training: Any, plan: Any, link: Any, team: Any = None) -> None:
-        move(training.model, training.device, False)  # what is sent must be contiguous
         super().__init__(training, plan, link, team)
         self._batch = min(int(self.recipe.batch_size), len(training.train))
         self._classes = self.model.linear.out_features
@@ -83,16 +127,20 @@ class PipelineStep(JoinedStep):
         self._count = parts_of(self._batch, self.link.size)
         example = torch.zeros(self._batch // self._count, 3, self._side, self._side)
         example = example.to(self.device)
-        cut = self.link.share(self._choose_cut(example) if self.is_chief else None)
+        cut = self.link.share(
+            choose_cut(self.model, example, self.link.size) if self.is_chief else None
+        )
         state = self.link.share(self._whole_state() if self.is_chief else None)
         if not self.is_chief:
             self._take_whole(state)
         points = dict.fromkeys(cut, SplitPoint.BEGINNING)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), contiguous(self.model):
             warnings.simplefilter("ignore")  # about the tracer itself
             pipe = pipeline(self.model, mb_args=(example,), split_spec=points)
         self._module = pipe.get_stage_module(self.link.rank)
         stage = pipe.build_stage(self.link.rank, self.device)
+        if self.recipe.channels_last:
+            compute_channels_last(self._module)
         self._schedule = Schedule1F1B(stage, self._count, self._part_loss, scale_grads=False)
         names = {n for n, _ in self._module.named_parameters()}
         names |= {n for n, _ in self._module.named_buffers()}
@@ -103,18 +151,6 @@ class PipelineStep(JoinedStep):
             self._own_average.updates = state["updates"]
         if not self.is_chief:
             self._drop_foreign()
-
-    def _choose_cut(self, example: Tensor) -> list[str]:
-        """Modules at which the next process's part begins, by the measured time of each block."""
-        taps = [b.tap for b in self.model.backbone.blocks if b.tap is not None]
-        if len(taps) < self.link.size:
-            raise UnsupportedError(
-                f"a pipeline of {self.link.size} processes needs as many blocks, "
-                f"{self.model.backbone.name} has {len(taps)}"
-            )
-        seconds = block_seconds(self.model, [f"net.{tap}" for tap in taps], example)
-        # The first tap may be inside the stem and the last in the head: cuts are between blocks.
-        return [f"net.{taps[k]}" for k in balanced(seconds, self.link.size)]
 
     def _whole_state(self) -> dict[str, Any]:
         """The state that was last brought together, where the chief's own part is ahead of it."""
@@ -268,6 +304,36 @@ class PipelineStep(JoinedStep):
         super().restore(state)
 
 
+@contextmanager
+def contiguous(model: nn.Module) -> Iterator[None]:
+    """While a net is traced: stand-ins for its weights, without values, in the order of what is
+    sent; the tracer notes the order of what passes, not values."""
+    kept = {p: p.data for p in model.parameters()}
+    for parameter, value in kept.items():
+        parameter.data = torch.empty_like(value, memory_format=torch.contiguous_format)
+    try:
+        yield
+    finally:
+        for parameter, value in kept.items():
+            parameter.data = value
+
+
+def compute_channels_last(part: nn.Module) -> None:
+    """Have a part of a net compute channels last, as CPUs like it, between contiguous borders.
+
+    What is sent must be contiguous, and autograd gives a contiguous input a contiguous gradient.
+    """
+    part.register_forward_pre_hook(lambda _, given: _ordered(given, torch.channels_last))
+    part.register_forward_hook(lambda _, __, out: _ordered(out, torch.contiguous_format))
+
+
+def _ordered(value: Any, order: torch.memory_format) -> Any:
+    """Tensors of four dimensions, alone or in a tuple, in that memory order."""
+    if isinstance(value, tuple | list):
+        return type(value)(_ordered(each, order) for each in value)
+    return value.contiguous(memory_format=order) if value.dim() == 4 else value
+
+
 def block_seconds(model: nn.Module, taps: list[str], images: Tensor) -> list[float]:
     """Seconds from the end of one block to the end of the next, forward, the best of three."""
     ends: list[float] = []
@@ -279,7 +345,7 @@ def block_seconds(model: nn.Module, taps: list[str], images: Tensor) -> list[flo
     best = [float("inf")] * len(taps)
     for _ in range(3):
         ends[:] = [time.perf_counter()]
-        with torch.no_grad():
+        with evaluating(model):
             model(images)
         steps = [b - a for a, b in itertools.pairwise(ends)]
         best = [min(a, b) for a, b in zip(best, steps, strict=True)]

@@ -2,17 +2,20 @@
 
 import socket
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from darter.dataset import read_cold
 from darter.distributed.forecast import FORECASTS, Measured, choose, rounds
+from darter.distributed.pipeline import bytes_passed, parts_of
 from darter.distributed.rays import RayCrew
+from darter.errors import UnsupportedError
 from darter.picture import read
-from darter.train import choose_device, computing
+from darter.train import choose_device, computing, move
 from darter.transfer import Classifier, prepare, strategies, train_mode, zoo
 
 CLASSES = 10
@@ -58,6 +61,7 @@ def survey(
         whole, size = step_seconds(work, "auto")
         steps = [(socket.gethostname(), step_seconds(work, crew.threads())[0])]
         steps += crew.time_steps(work)
+        part, passed = part_of_pipeline(work, crew.threads(), count)
         shares = [list(paths[k::count][:LOOKED_AT]) for k in range(count)]
         disks = []
         if all(shares):
@@ -66,9 +70,15 @@ def survey(
     finally:
         crew.close()
     slowest = max(seconds for _, seconds in steps)
-    measured = Measured(slowest, work.batch, size, latency, bandwidth, alone=whole)
+    activations = passed * parts_of(work.batch, count)
+    measured = Measured(
+        slowest, work.batch, size, latency, bandwidth,
+        activations=activations, alone=whole, part=part * slowest / steps[0][1],
+    )  # fmt: skip
     choice, why = choose(measured, count)
     forecasts = {name: forecast(measured, count) for name, forecast in FORECASTS.items()}
+    if not part:
+        del forecasts["pipeline"]
     return Survey(
         tuple(steps), tuple(disks), measured, forecasts, rounds(measured, count), choice, why
     )
@@ -85,19 +95,41 @@ def read_speed(paths: Sequence[Path]) -> float:
 
 def step_seconds(work: Work, threads: int | str) -> tuple[float, int]:
     """(seconds of a training step here, bytes of what it changes); the best of a few."""
+    with _training(work, threads) as (model, images):
+        learning = [p for p in model.parameters() if p.requires_grad]
+        return _seconds(model, images), sum(4 * p.numel() for p in learning)
+
+
+def part_of_pipeline(work: Work, threads: int | str, count: int) -> tuple[float, int]:
+    """(seconds of this process for one part of a batch in a pipeline of `count`, bytes that pass
+    from process to process for it); zeros where the net has not that many blocks."""
+    parts = parts_of(work.batch, count)
+    with _training(replace(work, batch=work.batch // parts), threads) as (model, images):
+        try:
+            return _seconds(model, images), bytes_passed(model, images, count)
+        except UnsupportedError:
+            return 0.0, 0
+
+
+@contextmanager
+def _training(work: Work, threads: int | str) -> Iterator[tuple[Classifier, torch.Tensor]]:
     device, strategy = choose_device("auto"), strategies.get(work.strategy)
     with computing(device, threads):
-        model = Classifier(zoo.load(work.backbone), CLASSES).to(device)
+        model = Classifier(zoo.load(work.backbone), CLASSES)
+        move(model, device, True)
         prepare(model, strategy)
         train_mode(model, strategy)
         images = torch.randn(work.batch, 3, work.size, work.size, device=device)
-        best = float("inf")
-        for _ in range(REPEATS + 1):
-            model.zero_grad()
-            started = time.perf_counter()
-            model(images).logsumexp(1).sum().backward()
-            if device.type == "cuda":
-                torch.cuda.synchronize()
-            best = min(best, time.perf_counter() - started)
-        learning = [p for p in model.parameters() if p.requires_grad]
-        return best, sum(4 * p.numel() for p in learning)
+        yield model, images.contiguous(memory_format=torch.channels_last)
+
+
+def _seconds(model: Classifier, images: torch.Tensor) -> float:
+    best = float("inf")
+    for _ in range(REPEATS + 1):
+        model.zero_grad()
+        started = time.perf_counter()
+        model(images).logsumexp(1).sum().backward()
+        if images.is_cuda:
+            torch.cuda.synchronize()
+        best = min(best, time.perf_counter() - started)
+    return best
