@@ -52,6 +52,7 @@ OTHERS = {  # a valid value other than the default, for each entry
     "stochastic_depth": 0.2,
     "swa": 0.25,
     "ensemble": 3,
+    "ensemble_backbones": "efficientnet_lite1",
     "ensemble_kept": "always",
     "soup": 5,
 }
@@ -93,6 +94,7 @@ BAD = {
     "stochastic_depth": "some",
     "swa": 1.5,
     "ensemble": 0,
+    "ensemble_backbones": 3,
     "ensemble_kept": "sometimes",
     "soup": -1,
 }

@@ -115,7 +115,7 @@ def test_the_file_gives_doubt_in_any_runtime_as_it_was_measured(tmp_path, measur
     import onnxruntime
 
     problem = tiny_problem()
-    model = Ensemble([tiny_model(seed=k).eval() for k in range(2)])
+    model = Ensemble([tiny_model(seed=k).eval() for k in range(2)], weights=(0.7, 0.3))
     pictures = problem.val.pictures
     found = seen_by(model, pictures, problem.preprocess, Recipe())
     wanted = doubt(found, measure, 0.1)

@@ -1,8 +1,9 @@
 """Several models trained for one file: `darter train --ensemble N`.
 
-Members differ by seed and by the fold of training pictures that is left out of each one's training
-and stops it. The validation pictures stay unseen by all but the first, which they stopped, and so
-can judge the ensemble as they judge one model.
+Members differ by seed, by the fold of training pictures that is left out of each one's training and
+stops it, and, where the recipe says so, by the net that they start from. The validation pictures
+stay unseen by all but the first, which they stopped, and so can judge the ensemble as they judge
+one model.
 """
 
 from dataclasses import replace
@@ -12,13 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darter.dataset import folds
+from darter.errors import OptionError
+from darter.files import user_cache
 from darter.job.material import Chosen, Start, Trained
 from darter.job.run import Run
 from darter.job.training import recipe_for
-from darter.model import Task
-from darter.noise import WorthTable, marginalize, worth_it
-from darter.train import Fitted, fit, start_model
-from darter.transfer import fit_probe
+from darter.model import Task, mean_logits
+from darter.noise import WorthTable, fit_weights, marginalize, paired_interval, worth_it
+from darter.train import Fitted, Recipe, fit, start_model
+from darter.transfer import Backbone, Features, features, fit_probe, given_as, zoo
 
 Part = tuple[NDArray[np.int64], NDArray[np.int64]]  # what is learned from, what stops it
 FEWEST = 30  # validation pictures; fewer can show nothing
@@ -44,7 +47,9 @@ def train_members(run: Run, start: Start, trained: Trained) -> Trained:
             share = run.time_left(len(material.judged[1])) / (wanted - number)
             member = _fit_member(run, start, trained.chosen, number, parts[number], share)
             members.append(_judged(start, trained.chosen, member))
-            run.screen.line("ensemble", f"member {number + 2} of {wanted + 1} is trained")
+            name = member.model.backbone.name
+            text = f"member {number + 2} of {wanted + 1} is trained, from {name}"
+            run.screen.line("ensemble", text)
     return _kept(run, start, replace(trained, members=tuple(members)))
 
 
@@ -54,14 +59,38 @@ def _kept(run: Run, start: Start, trained: Trained) -> Trained:
     task, targets = material.task, material.targets[list(material.split.val)]
     if len(targets) < FEWEST:
         return trained
+    trained = replace(
+        trained, weights=weights_of_members(task, targets, trained.val_logits_of_each())
+    )
     table, helps = worth_of_ensemble(
         task, targets, trained.fitted.val_logits, trained.val_logits(task), count
     )
     always = start.recipe.ensemble_kept == "always"
-    run.folder.record("ensemble", table.to_json() | {"kept": helps or always, "helps": helps})
+    run.folder.record("ensemble", table.to_json() | {"kept": helps or always, "helps": helps,
+               "weights": trained.weights, "backbones": trained.backbones})  # fmt: skip
     kept = "kept" if helps else "kept as asked for" if always else "not kept"
     run.screen.line("ensemble", f"{count} models are {kept}: {table.why}")
-    return trained if helps or always else replace(trained, members=())
+    return trained if helps or always else replace(trained, members=(), weights=())
+
+
+def weights_of_members(
+    task: Task, targets: NDArray[Any], rows: NDArray[np.floating]
+) -> tuple[float, ...]:
+    """Weights of the models, where they lower the log loss by more than its error; else none.
+
+    rows: logits (models, pictures, classes). Judged on pictures that the weights do not come from:
+    each half is weighed by the other.
+    """
+    alike, weighed = mean_logits(task, rows), np.empty(rows.shape[1:])
+    halves = np.random.default_rng(0).permutation(len(targets)) % 2
+    for half in (0, 1):
+        here, there = halves == half, halves != half
+        weights = fit_weights(rows[:, there], targets[there], task=task).tolist()
+        weighed[here] = mean_logits(task, rows[:, here], weights)
+    gain = task.losses(alike, targets) - task.losses(weighed, targets)
+    if paired_interval(gain)[0] <= 0:
+        return ()
+    return tuple(fit_weights(rows, targets, task=task).tolist())
 
 
 def worth_of_ensemble(
@@ -103,17 +132,18 @@ def _fit_member(
     seed = start.recipe.seed + number + 1
     recipe = recipe_for(start, chosen).replace(seed=seed)
     examples = material.examples(material.split.train)
+    net, found = _net(start, chosen, number, seed)
     probe = None
     if strategy.start == "probe":
         probe = fit_probe(
-            start.found.read(strategy.layers)[learned],
+            found.read(strategy.layers)[learned],
             examples.targets[learned],
             material.classes,
             task=material.task,
             groups=material.groups[list(material.split.train)][learned],
             seed=seed,
         )
-    model = start_model(start.net(strategy, seed), strategy, material.classes, probe, seed)
+    model = start_model(net, strategy, material.classes, probe, seed)
     augment, preprocess = start.look(strategy, chosen.mirror_safe)
     with run.screen.training() as bar:
         return fit(
@@ -131,6 +161,48 @@ def _fit_member(
             cache=start.cache,
             world=run.world,
         )
+
+
+def check_backbones(recipe: Recipe) -> None:
+    """Raise what is wrong with the nets that members are to start from, before any work."""
+    if recipe.ensemble_backbones and recipe.ensemble < 2:
+        raise OptionError(
+            f'ensemble_backbones = "{recipe.ensemble_backbones}" is of the models beside the '
+            "first: it needs --ensemble 2 or more"
+        )
+    for name in _named(recipe.ensemble_backbones):
+        zoo.check(name)
+
+
+def _named(text: str) -> list[str]:
+    return [] if text == zoo.AUTO else [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _others(start: Start) -> list[str]:
+    """Names of the nets that members start from, in turn."""
+    wanted = start.recipe.ensemble_backbones
+    if wanted == zoo.AUTO:
+        wanted = ",".join(n for n in zoo.offline_names() if n != start.backbone.name)
+    return _named(wanted) or [start.backbone.name]
+
+
+def _net(start: Start, chosen: Chosen, number: int, seed: int) -> tuple[Backbone, Features]:
+    """What a member starts from, and that net's features of the training pictures."""
+    strategy, material = chosen.strategy, start.material
+    names = _others(start)
+    name = names[number % len(names)]
+    if strategy.start == "random" or name == start.backbone.name:
+        return start.net(strategy, seed), start.found
+    own = zoo.load(name)
+    net = given_as(own, start.preprocess)
+    found = features(
+        own,
+        material.pictures(material.split.train),
+        replace(start.preprocess, mean=own.mean, std=own.std),
+        cache_dir=user_cache("features"),
+        device=start.recipe.device,
+    )
+    return net, found
 
 
 def _judged(start: Start, chosen: Chosen, member: Fitted) -> Fitted:

@@ -201,6 +201,13 @@ def _eight_bits(run: Run) -> dict[str, Any]:
     return {"quantized": {key: found["made"][key] for key in told}}
 
 
+def _members(trained: Trained) -> dict[str, Any]:
+    """What the models of an ensemble start from and weigh, where they differ."""
+    differ = len(set(trained.backbones)) > 1
+    from_ = {"members_from": trained.backbones} if differ else {}
+    return from_ | ({"weights": list(trained.weights)} if trained.weights else {})
+
+
 def _unknown(run: Run) -> dict[str, Any]:
     """By which measure the file says how foreign a picture is, if it does."""
     measured = run.folder.has("strangeness")
@@ -217,6 +224,7 @@ def _card(run: Run, start: Start, trained: Trained) -> dict[str, Any]:
         "strategy": trained.chosen.strategy.name,
         "epochs": plan.epochs if plan else 0,
         "members": 1 + len(trained.members),
+        **_members(trained),
         **_unknown(run),
         **_arranged(run),
         **_eight_bits(run),

@@ -142,7 +142,8 @@ class Chosen:
 class Trained:
     """A choice, and the model that came of it.
 
-    members: further models of an ensemble, whose first is `fitted`.
+    members: further models of an ensemble, whose first is `fitted`.   weights: of all of them; none
+        weighs all alike.
     look: how it sees pictures, where it was rewritten; as its strategy does otherwise.
     """
 
@@ -150,6 +151,7 @@ class Trained:
     fitted: Fitted
     members: tuple[Fitted, ...] = ()
     look: Preprocess | None = None
+    weights: tuple[float, ...] = ()
 
     @property
     def rewritten(self) -> bool:
@@ -160,16 +162,25 @@ class Trained:
         """How it sees pictures in validation and use."""
         return self.look or start.preprocess_for(self.chosen.strategy)
 
+    @property
+    def backbones(self) -> list[str]:
+        """What each model started from."""
+        return [each.model.backbone.name for each in (self.fitted, *self.members)]
+
     def model(self, task: Task) -> "Classifier | Ensemble":
         """What the file is to hold."""
         if not self.members:
             return self.fitted.model
         every = [self.fitted.model, *(member.model for member in self.members)]
-        return Ensemble(every, several=task.name == "multilabel")
+        return Ensemble(every, several=task.name == "multilabel", weights=self.weights)
 
     def val_logits(self, task: Task) -> NDArray[np.floating]:
         """Its answers to the validation pictures."""
         if not self.members:
             return self.fitted.val_logits
+        return mean_logits(task, self.val_logits_of_each(), self.weights)
+
+    def val_logits_of_each(self) -> NDArray[np.floating]:
+        """(models, pictures, classes)"""
         every = [self.fitted.val_logits, *(member.val_logits for member in self.members)]
-        return mean_logits(task, np.stack(every))
+        return np.stack(every)

@@ -15,6 +15,7 @@ from darter.errors import DataError, OptionError
 from darter.files import user_cache
 from darter.job.detecting import check_detector
 from darter.job.eight_bits import check_int8
+from darter.job.ensemble import check_backbones
 from darter.job.look import look
 from darter.job.material import Chosen, Material, Start
 from darter.job.options import NO_STRANGERS, JobOptions
@@ -59,6 +60,7 @@ def find(options: JobOptions) -> Listing:
     if given not in (None, NO_STRANGERS):
         stranger_files(given, most=1)
     choose_device(options.recipe.device)
+    check_backbones(options.recipe)
     zoo.check(options.recipe.backbone, options.recipe.weights or None)
     listing = find_samples(options.data, test=options.test, strangers=given != NO_STRANGERS)
     if listing.strangers and given is None and not readable(listing.strangers, most=1):

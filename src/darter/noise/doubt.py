@@ -17,20 +17,24 @@ class Doubt(nn.Module):
     measure: "confidence", 1 minus the largest probability; "entropy", of the probabilities, in
         nats; "mutual information", the part of the entropy that comes from models that disagree.
     temperature: of the answer; mutual information is of the models as they are.
+    shares: of the models in the answer, where they differ.
     Sources: Hendrycks & Gimpel, arXiv:1610.02136; Gal et al., arXiv:1703.02910 (BALD).
     """
 
-    def __init__(self, measure: str, temperature: float = 1.0) -> None:
+    def __init__(
+        self, measure: str, temperature: float = 1.0, shares: Sequence[float] = ()
+    ) -> None:
         super().__init__()
         if measure not in DOUBTS:
             raise OptionError(f"{measure!r} is no measure of doubt; choose of {', '.join(DOUBTS)}")
-        self.measure, self.temperature = measure, temperature
+        self.measure, self.temperature, self.shares = measure, temperature, list(shares)
 
     def forward(self, answer: Tensor, members: Sequence[Tensor]) -> Tensor:
         """answer: logits (N, classes) of all models together.   members: of each."""
         if self.measure == DISAGREEMENT:
-            own = torch.stack([entropy(member) for member in members]).mean(dim=0)
-            return (entropy(answer) - own).clamp_min(0)
+            shares = self.shares or [1 / len(members)] * len(members)
+            doubts = [share * entropy(m) for share, m in zip(shares, members, strict=True)]
+            return (entropy(answer) - torch.stack(doubts).sum(dim=0)).clamp_min(0)
         logits = answer / self.temperature
         if self.measure == ENTROPY:
             return entropy(logits)

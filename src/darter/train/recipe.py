@@ -154,6 +154,12 @@ class Recipe:
         "models in one file, trained in one budget; they differ by seed and pictures left out",
         whole(1, 20),
     )
+    ensemble_backbones: str = entry(
+        "",
+        "nets that the models beside the first start from, in turn, such as "
+        '"efficientnet_lite1, efficientnet_lite2"; "auto": all others at hand; empty: the same net',
+        text,
+    )
     ensemble_kept: str = entry(
         "if it helps",
         'the models beside the first: "if it helps", measured on the validation pictures, or '

@@ -34,7 +34,10 @@ class Exported(nn.Module):
         super().__init__()
         self.model = model
         self.novelty = Novelty(strange.known) if strange.measure == DISTANCE else None
-        self.doubt = Doubt(strange.measure, strange.temperature) if self.novelty is None else None
+        self.doubt = None
+        if self.novelty is None:
+            shares = model.shares if isinstance(model, Ensemble) else ()
+            self.doubt = Doubt(strange.measure, strange.temperature, shares)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         features, members = _parts(self.model, x)
@@ -70,10 +73,11 @@ class _Penultimate(nn.Module):
 @dataclass(frozen=True)
 class Seen:
     """What a model makes of N pictures: features (N, D) that the head of the (first) model reads,
-    and logits (models, N, classes) of every one."""
+    and logits (models, N, classes) of every one.   shares: of these; none weighs all alike."""
 
     features: NDArray[np.float32]
     members: NDArray[np.float32]
+    shares: Sequence[float] = ()
 
 
 def features_of(
@@ -92,7 +96,8 @@ def seen_by(
     rows = _run(_InARow(model), pictures, preprocess, recipe)
     width = first.linear.in_features
     logits = rows[:, width:].reshape(len(rows), 1 + len(rest), -1)
-    return Seen(rows[:, :width], logits.swapaxes(0, 1))
+    shares = model.shares if isinstance(model, Ensemble) else ()
+    return Seen(rows[:, :width], logits.swapaxes(0, 1), shares)
 
 
 def _run(
@@ -184,8 +189,8 @@ def doubt(seen: Seen, measure: str, temperature: float) -> NDArray[np.float32]:
     members = list(torch.from_numpy(np.ascontiguousarray(seen.members)))
     answer = members[0]
     if len(members) > 1:
-        answer = Ensemble([nn.Identity()] * len(members)).joined(members)
-    return Doubt(measure, temperature)(answer, members)[:, 0].numpy()
+        answer = Ensemble([nn.Identity()] * len(members), weights=seen.shares).joined(members)
+    return Doubt(measure, temperature, seen.shares)(answer, members)[:, 0].numpy()
 
 
 def _choose(found: Mapping[str, tuple[NDArray, NDArray]]) -> tuple[str, str]:

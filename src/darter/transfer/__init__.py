@@ -23,6 +23,7 @@ from darter.transfer.choose import Examined, choose, examine
 from darter.transfer.contest import BackboneChoice, Rival, choose_backbone
 from darter.transfer.decide import SMALL_SIDE, on_all_layers
 from darter.transfer.features import Features, features
+from darter.transfer.normalized import given_as
 from darter.transfer.probe import Probe, find_strength, fit_probe
 from darter.transfer.records import (
     Candidate,
@@ -61,6 +62,7 @@ __all__ = [
     "features",
     "find_strength",
     "fit_probe",
+    "given_as",
     "on_all_layers",
     "parameter_groups",
     "prepare",
