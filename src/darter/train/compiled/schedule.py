@@ -94,12 +94,16 @@ class Scheduled:
 def schedule(forward: list[Item], backward: list[Item], images: int) -> Scheduled:
     chains = chains_of(forward, backward, images)
     uses: dict[int, list[int]] = {}  # of each ref, by chain
+    moments: dict[int, list[int]] = {}  # of each ref, by item
     refs: dict[int, Ref] = {}
+    begin = 0
     for number, chain in enumerate(chains):
-        for item in chain.items:
+        for place, item in enumerate(chain.items):
             for ref in item.refs():
                 refs[id(ref)] = ref
                 uses.setdefault(id(ref), []).append(number)
+                moments.setdefault(id(ref), []).extend(_moments(chain, begin, place, ref))
+        begin += len(chain.items)
     local = {  # refs that live in the scratch memory of one chain
         key
         for key, used in uses.items()
@@ -112,10 +116,10 @@ def schedule(forward: list[Item], backward: list[Item], images: int) -> Schedule
     keys = [key for key in uses if key not in local and refs[key].given is None]
     sizes = []
     for key in keys:
-        ref, used = refs[key], uses[key]
-        times = max(lanes[n] for n in used) if ref.per_lane else 1
+        ref, used = refs[key], moments[key]
+        times = max(lanes[n] for n in uses[key]) if ref.per_lane else 1
         count = times if ref.fixed else images
-        sizes.append(Lifetime(ref.floats * count, used[0], used[-1]))
+        sizes.append(Lifetime(ref.floats * count, min(used), max(used)))
     offsets, floats = pack(sizes)
     slots = {
         key: (FIXED if refs[key].fixed else BATCH, at, 0 if refs[key].fixed else refs[key].floats)
@@ -129,6 +133,17 @@ def schedule(forward: list[Item], backward: list[Item], images: int) -> Schedule
         plan.add(steps, count, group, scratch)
     names = [" ".join(item.function for item in chain.items) for chain in chains]
     return Scheduled(plan, sum(not chain.backward for chain in chains), floats, names)
+
+
+def _moments(chain: Chain, begin: int, place: int, ref: Ref) -> tuple[int, int]:
+    """When an item of a chain uses an array, by numbers of items; the chain's first is `begin`.
+
+    Where all images go through at once, items follow each other; else each image begins anew.
+    Sums and statistics are read and written at the ends of a chain, too.
+    """
+    if chain.whole and not ref.fixed:
+        return begin + place, begin + place
+    return begin, begin + len(chain.items) - 1
 
 
 def _place_local(

@@ -8,6 +8,7 @@ from torch import Tensor, fx
 
 from darter.errors import OptionError
 from darter.train.compiled.arena import ALIGNMENT
+from darter.train.compiled.kept import Kept
 from darter.train.compiled.schedule import Ref, Scheduled
 from darter.train.compiled.writer import Writer
 
@@ -52,6 +53,7 @@ class Planned:
         self.inputs = list(self.border.inputs)
         self.learned = list(self.border.parameter_gradients)
         self.arena = torch.empty(self.scheduled.floats + ALIGNMENT)
+        self.gradients = [Kept(tuple(self.tensors[name].shape)) for name in self.learned]
         self.turn = 0  # how often it ran forward
         self.seed = 0
         self.seconds: list[float] = [0.0] * len(self.scheduled.plan)
@@ -92,7 +94,7 @@ class Planned:
 
     def backward(self, gradients: list[Tensor | None]) -> tuple[list[Tensor | None], list[Tensor]]:
         """Of the inputs, and of the parameters that learn."""
-        border, named = self.border, self.tensors
+        border = self.border
         given = {
             node.name: torch.zeros((self.images, *node.meta["val"].shape[1:]))
             if gradient is None
@@ -101,7 +103,8 @@ class Planned:
             if node.name in border.gradients_in
         }
         found = {name: torch.empty_like(self._inputs[name]) for name in border.gradients_out}
-        learned = {name: torch.empty(named[name].shape) for name in self.learned}
+        kept = zip(self.learned, self.gradients, strict=True)
+        learned = {name: gradient.tensor() for name, gradient in kept}
         self._put(border.gradients_in, given)
         self._put(border.gradients_out, found)
         self._put(border.parameter_gradients, learned)
