@@ -91,6 +91,9 @@ public:
     // The same from the filters (C / groups of them for each of K channels, turned by half a circle)
     // of a layer whose input gradient this one computes.
     virtual void set_turned_filters(const float* w);
+    // Where `set_filters` packs them, if it writes all of it; another as large may take its place
+    // until filters are set again. Else null.
+    virtual Buffer* packed_filters() { return nullptr; }
     // K floats, or null for zeros.
     void set_bias(const float* bias);
 

@@ -11,6 +11,9 @@ class Buffer {
 public:
     Buffer() = default;
     explicit Buffer(size_t floats);
+    // So many floats of another, from `first` on.
+    Buffer(const Buffer& whole, size_t first, size_t floats)
+        : data_(whole.data_, whole.data() + first), size_(floats) {}
 
     float* data() const { return data_.get(); }
     size_t size() const { return size_; }

@@ -31,6 +31,8 @@ public:
         if (bias_.kind != Slot::none) layer_->set_bias(c[bias_]);
     }
 
+    Buffer* packed() override { return layer_->packed_filters(); }
+
     void images(const Context& c) const override {
         const Arrays arrays{c[x_], c[y_], nullptr, plain_x_, false};
         if (c.count == layer_->spec.n) return layer_->run_any(arrays);
@@ -51,6 +53,7 @@ public:
           gradient_(input_gradient(algorithm, spec)) {}
 
     void begin(const Context& c) override { gradient_->set_filters(c[w_]); }
+    Buffer* packed() override { return gradient_->packed_filters(); }
     void images(const Context& c) const override {
         gradient_->run(c[dy_], c[dx_], c.count, accumulate_);
     }

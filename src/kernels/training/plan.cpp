@@ -7,9 +7,27 @@
 
 namespace darter::training {
 
+constexpr size_t kLine = 16;  // floats of a line of the cache
+
+void Plan::add(Chain chain) {
+    size_t first = 0;
+    for (const auto& step : chain.steps)
+        if (Buffer* own = step->packed()) {
+            lent_.push_back({own, first, own->size()});
+            first += (own->size() + kLine - 1) / kLine * kLine;
+            *own = {};
+        }
+    packed_most_ = std::max(packed_most_, first);
+    chains_.push_back(std::move(chain));
+}
+
 void Plan::run(size_t first, size_t last, float* arena, float* const* given, uint64_t seed,
                double* seconds) {
     std::lock_guard one_at_a_time(running_);
+    if (packed_.size() < packed_most_) {
+        packed_ = Buffer(packed_most_);
+        for (const Lent& each : lent_) *each.to = Buffer(packed_, each.first, each.floats);
+    }
     for (size_t i = first; i < std::min(last, chains_.size()); ++i) {
         const auto start = std::chrono::steady_clock::now();
         run_chain(chains_[i], {arena, given, nullptr, seed, 0, images_, 0, chains_[i].lanes, true});

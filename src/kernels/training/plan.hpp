@@ -57,6 +57,9 @@ public:
     virtual void begin(const Context&) {}            // before any images
     virtual void images(const Context&) const = 0;   // of one group
     virtual void end(const Context&) const {}        // after all
+    // Memory that `begin` fills and nobody reads after `end`, or null: steps of other chains have
+    // it, too.
+    virtual Buffer* packed() { return nullptr; }
 };
 
 struct Chain {
@@ -69,17 +72,26 @@ struct Chain {
 class Plan {
 public:
     explicit Plan(int64_t images) : images_(images) {}
-    void add(Chain chain) { chains_.push_back(std::move(chain)); }
+    void add(Chain chain);
     // Chains [first, last). seconds: of each, or null.
     void run(size_t first, size_t last, float* arena, float* const* given, uint64_t seed,
              double* seconds);
     size_t size() const { return chains_.size(); }
 
 private:
+    // A step's part of the memory for packed filters.
+    struct Lent {
+        Buffer* to;
+        size_t first, floats;
+    };
+
     void run_chain(const Chain& chain, Context whole) const;
 
     const int64_t images_;
     std::vector<Chain> chains_;
+    std::vector<Lent> lent_;
+    Buffer packed_;           // what the chain at work lends its steps
+    size_t packed_most_ = 0;  // floats of it that a chain needs at most
     std::mutex running_;
 };
 

@@ -52,6 +52,7 @@ public:
         });
     }
 
+    Buffer* packed_filters() override { return &weights_; }
     bool plain_input() const override { return unit_ == 1; }
     size_t weight_bytes() const override { return weights_.size() * sizeof(float); }
 

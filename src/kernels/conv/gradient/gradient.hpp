@@ -16,6 +16,8 @@ public:
 
     // w: (K, C / groups, R, S). Packs them; before the first run, and whenever they have changed.
     virtual void set_filters(const float* w) = 0;
+    // As of a convolution.
+    virtual Buffer* packed_filters() { return nullptr; }
     // Of so many images; accumulate: added to what dx holds.
     virtual void run(const float* dy, float* dx, int64_t images, bool accumulate) const = 0;
 

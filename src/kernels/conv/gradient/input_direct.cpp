@@ -66,6 +66,8 @@ public:
         });
     }
 
+    Buffer* packed_filters() override { return &weights_; }
+
     void run(const float* dy, float* dx, int64_t images, bool accumulate) const override {
         const int64_t groups = static_cast<int64_t>(groups_.size());
         const int64_t wanted = threads() == 1 ? 1 : 4 * threads();

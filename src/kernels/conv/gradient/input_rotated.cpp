@@ -30,6 +30,8 @@ public:
 
     void set_filters(const float* w) override { forward_->set_turned_filters(w); }
 
+    Buffer* packed_filters() override { return forward_->packed_filters(); }
+
     void run(const float* dy, float* dx, int64_t images, bool accumulate) const override {
         const float* residual = accumulate ? dx : nullptr;
         const Arrays arrays{dy, dx, residual, false, false};

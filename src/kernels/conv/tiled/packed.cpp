@@ -52,6 +52,11 @@ public:
         set_blocks(w, taps(), spec.k * taps(), true);
     }
 
+    Buffer* packed_filters() override {
+        const int64_t inputs = depth_blocks() * kBlock, outputs = units() * unit_blocks(0) * kBlock;
+        return inputs == spec.c && outputs == spec.k ? &weights_ : nullptr;  // else zeros stay
+    }
+
     std::unique_ptr<Convolution> placed(int64_t n, int64_t x_blocks,
                                         int64_t y_blocks) const override {
         return std::unique_ptr<Convolution>(new PackedTiled(*this, n, x_blocks, y_blocks));
