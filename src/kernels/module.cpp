@@ -15,5 +15,6 @@ NB_MODULE(_core, m) {
     darter::register_rounding(m);
     darter::register_runtime(m);
     darter::register_training(m);
+    darter::register_update(m);
     darter::register_warp(m);
 }

@@ -18,6 +18,7 @@ void register_peak(nb::module_& m);
 void register_rounding(nb::module_& m);
 void register_runtime(nb::module_& m);
 void register_training(nb::module_& m);
+void register_update(nb::module_& m);
 void register_warp(nb::module_& m);
 
 }  // namespace darter

@@ -58,6 +58,12 @@ def darter(net: nn.Module, images: Tensor, threads: int, precision: str) -> Forw
     return compiled(net, images)
 
 
+def one_pass(optimizer: torch.optim.Optimizer) -> Callable[[], None]:
+    from darter.train import OnePass
+
+    return OnePass(optimizer)
+
+
 def eager(net: nn.Module, images: Tensor, threads: int, precision: str) -> Forward:
     return net.to(memory_format=torch.channels_last)
 
@@ -80,6 +86,7 @@ class Trainer:
         self.labels = torch.randint(CLASSES, (batch,))
         self.optimizer = torch.optim.SGD(self.net.parameters(), lr=1e-3, momentum=0.9, foreach=True)
         self.forward = RUNTIMES[runtime](self.net, self.images, threads, precision)
+        self.update = self.optimizer.step if runtime != "darter" else one_pass(self.optimizer)
         self.shortens = precision == "bfloat16" and runtime != "darter"
         if runtime != "darter":
             self.images = self.images.to(memory_format=torch.channels_last)
@@ -94,7 +101,7 @@ class Trainer:
         loss.backward()
         backward = time.perf_counter()
         if learn:
-            self.optimizer.step()
+            self.update()
             self.optimizer.zero_grad()
         end = time.perf_counter()
         return [1e3 * t for t in (forward - start, backward - forward, end - backward)]

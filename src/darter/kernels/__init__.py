@@ -60,6 +60,7 @@ from darter.kernels.runtime import (
 )
 from darter.kernels.steps import steps
 from darter.kernels.training import training_steps
+from darter.kernels.update import UpdateRule, update_all
 from darter.kernels.warp import mean_rgb, reach, warp
 
 __all__ = [
@@ -89,6 +90,7 @@ __all__ = [
     "RecurrenceKind",
     "Residual",
     "Rounding",
+    "UpdateRule",
     "Where",
     "active_isa",
     "add_integers",
@@ -123,6 +125,7 @@ __all__ = [
     "threads",
     "to_blocked",
     "training_steps",
+    "update_all",
     "using_at_most",
     "using_isa",
     "using_threads",

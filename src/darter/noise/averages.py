@@ -1,6 +1,6 @@
 """Averages of the weights of a training: less noisy than any single step's."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
@@ -21,8 +21,11 @@ class Average:
         self.values = {name: _wide(value) for name, value in live.items()}
 
     @torch.no_grad()
-    def update(self, counts: bool = True) -> None:
-        """Take in the live values. Until the first step that counts, the average is these."""
+    def update(self, counts: bool = True, taken: Container[str] = ()) -> None:
+        """Take in the live values. Until the first step that counts, the average is these.
+
+        taken: names of those that hold them already, by `next_share`.
+        """
         if not counts and not self.updates:
             copy_into(self.values, self._live)
             return
@@ -30,12 +33,24 @@ class Average:
         for name, value in self._live.items():
             if not value.is_floating_point():
                 self.values[name].copy_(value)
-            elif counts:
-                self.values[name].lerp_(value.to(self.values[name].dtype), self._share())
+            elif counts and name not in taken:
+                share = self._share(self.updates)
+                self.values[name].lerp_(value.to(self.values[name].dtype), share)
 
-    def _share(self) -> float:
-        """Of the newest values in the average."""
-        return 1 - min(self._decay, (1 + self.updates) / (10 + self.updates))
+    def next_share(self) -> float:
+        """Of the live values in the average, at the next update that counts."""
+        return self._share(self.updates + 1)
+
+    def by_address(self) -> dict[int, tuple[str, Tensor]]:
+        """Where the live values lie, with their names and averages."""
+        return {
+            live.data_ptr(): (name, self.values[name])
+            for name, live in self._live.items()
+            if live.is_floating_point()
+        }
+
+    def _share(self, updates: int) -> float:
+        return 1 - min(self._decay, (1 + updates) / (10 + updates))
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -58,8 +73,8 @@ class EqualAverage(Average):
     def __init__(self, live: Mapping[str, Tensor]) -> None:
         super().__init__(live, 0.0)
 
-    def _share(self) -> float:
-        return 1 / self.updates
+    def _share(self, updates: int) -> float:
+        return 1 / updates
 
 
 def _wide(value: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ from darter.train.explain import explain, last_block, overlay, positions
 from darter.train.export import Parity, export
 from darter.train.fit import fit
 from darter.train.loss import CrossEntropy
+from darter.train.one_pass import OnePass
 from darter.train.optimizer import optimizer_of, set_rates, settle_recipe, settle_strategy
 from darter.train.pictures import make_augment, make_preprocess, usual_augment
 from darter.train.plan import Plan, Speed
@@ -44,6 +45,7 @@ __all__ = [
     "Fitted",
     "Interrupted",
     "Lost",
+    "OnePass",
     "Outcome",
     "Parity",
     "Plan",

@@ -18,6 +18,7 @@ from darter.train.compiled import CompiledNet, compiled
 from darter.train.device import place
 from darter.train.loss import Loss
 from darter.train.noisy import counts, make_average, train_mode
+from darter.train.one_pass import OnePass
 from darter.train.optimizer import make_optimizer, set_rates
 from darter.train.position import learned_state
 from darter.train.recipe import Recipe
@@ -78,6 +79,8 @@ class Step:
         self.optimizer = make_optimizer(model, strategy, recipe, learning_rate)
         self.scaler = make_scaler(precision, device, recipe)
         train_mode(model, strategy)
+        fits = compute == "darter" and OnePass.takes(self.optimizer)
+        self.one_pass = OnePass(self.optimizer) if fits else None
         self.learned = learned_state(model)
         fixed = fixed_of(precision)  # averages would not be numbers of the format
         self.average = None if fixed else make_average(self.learned, recipe)
@@ -155,6 +158,9 @@ class Step:
             self.scaler.unscale_(self.optimizer)
             parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
             torch.nn.utils.clip_grad_norm_(parameters, self.recipe.clip_gradient)
+        if self.one_pass is not None:
+            self.one_pass(self.average, self.counts)
+            return
         self.scaler.step(self.optimizer)
         self.scaler.update()
         if self.average:

@@ -45,8 +45,9 @@ public:
         : s_(sizes), x_(x), w_(w), bias_(bias), y_(y) {}
 
     void images(const Context& c) const override {
-        float* y = c[y_];
         const float* bias = c[bias_];
+        if (c.count < s_.outputs) return few_images(c[x_], c[w_], bias, c[y_], c.count);
+        float* y = c[y_];
         gemm(c.count, s_.outputs, s_.inputs, Operand(c[x_], s_.inputs, 1),
              Operand(c[w_], 1, s_.inputs), Target(y, s_.outputs, 1), true);
         if (!bias) return;
@@ -55,6 +56,18 @@ public:
     }
 
 private:
+    // Of a product, gemm packs the second operand as a whole, and the first in parts that stay in L2:
+    // w is the larger one.
+    void few_images(const float* x, const float* w, const float* bias, float* y,
+                    int64_t images) const {
+        float* turned = scratch(Scratch::layout_out, s_.outputs * images);
+        gemm(s_.outputs, images, s_.inputs, Operand(w, s_.inputs, 1), Operand(x, 1, s_.inputs),
+             Target(turned, images, 1), true);
+        for (int64_t image = 0; image < images; ++image)
+            for (int64_t k = 0; k < s_.outputs; ++k)
+                y[image * s_.outputs + k] = turned[k * images + image] + (bias ? bias[k] : 0.0f);
+    }
+
     const Sizes s_;
     const Slot x_, w_, bias_, y_;
 };

@@ -1,0 +1,8 @@
+#include "update/kernel.hpp"
+
+namespace darter::avx512 {
+
+extern const UpdateKernel update_kernel;
+const UpdateKernel update_kernel = update;
+
+}  // namespace darter::avx512
