@@ -132,6 +132,12 @@ def agreement(name: str, exporter: str) -> Agreement:
             return Agreement(name, exporter, refused=_short(str(error).removeprefix(f"{path}: ")))
 
 
+def agreement_apart(name: str, exporter: str) -> Agreement:
+    """The same in a process of its own: PyTorch's exporters keep gigabytes of what they traced."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(agreement, name, exporter).result()
+
+
 def compare(name: str, exporter: str, net: nn.Module, path: Path) -> Agreement:
     size, differences, labels = NETS[name], dict.fromkeys(LIMITS, 0.0), True
     for threads in sorted({threads for threads, _ in RUNS}):
@@ -290,11 +296,8 @@ def main() -> None:
     options = parser.parse_args()
     print("| net | exporter | float32 | bfloat16 | labels |\n|---|---|---|---|---|", flush=True)
     cases = product(options.nets or NETS, options.exporter or EXPORTERS)
-    # PyTorch's exporters keep what they have traced: gigabytes after some nets in one process.
-    spawn = get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn, max_tasks_per_child=1) as processes:
-        for name, exporter in cases:
-            print(processes.submit(agreement, name, exporter).result(), flush=True)
+    for name, exporter in cases:
+        print(agreement_apart(name, exporter), flush=True)
 
 
 if __name__ == "__main__":
