@@ -44,6 +44,7 @@ def test_labelled_pictures_judge_by_accuracy(model, tmp_path):
     out = tmp_path / "small.onnx"
     record = quantize_file(load(model), model, folder, out, wish=Wish(drop=10))
     assert record["score"][0] == 1.0 and record["difference"]["agreement"] > 0.85
+    assert record["tried"][-1]["rounding"] == "least squares"
     low, high = record["difference"]["points_interval"]
     assert low <= record["difference"]["points"] <= 0 <= high
     assert record["difference"]["worse"] == round(

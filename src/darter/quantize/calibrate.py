@@ -46,11 +46,30 @@ def calibrate(
 
     Raises ModelFileError where a tensor becomes infinite or no number.
     """
+    watched = {name: _Watched(-(-VALUES // len(x)), seed) for name in tensors}
+    done = 0
+    for part in runs(model, tensors, x, threads):
+        for name, array in part.items():
+            with _named(name):
+                watched[name].see(array)
+        done += len(part[tensors[0]])
+        if progress is not None:
+            progress(done, len(x))
+    return Seen(
+        {name: each.observed() for name, each in watched.items()},
+        {name: np.asarray(each.total) / done for name, each in watched.items()},
+        {name: each.largest for name, each in watched.items() if each.largest is not None},
+    )
+
+
+def runs(
+    model: "ModelProto", tensors: Sequence[str], x: NDArray[np.floating], threads: int | None
+) -> Iterator[dict[str, NDArray[np.float32]]]:
+    """name -> what a tensor holds, for some of the pictures x (N, C, H, W) after the other."""
     opened = model_in_memory(model, "the model")
     signature = read_signature(opened)
     x = x if signature.layout == "NCHW" else x.transpose(0, 2, 3, 1)
     inner = [name for name in tensors if name != signature.input]
-    watched = {name: _Watched(-(-VALUES // len(x)), seed) for name in tensors}
     given = (opened, signature.input, x.shape[1:], tuple(inner))
     graph = build(*given, written=signature.batch)
     programs = Programs(lambda: graph, threads=threads)
@@ -61,17 +80,8 @@ def calibrate(
         part = np.ascontiguousarray(x[start : start + step], np.float32)
         outputs = programs.run(part)
         found = [outputs] if isinstance(outputs, np.ndarray) else outputs
-        for name, array in (*zip(inner, found, strict=True), (signature.input, part)):
-            if name in watched:
-                with _named(name):
-                    watched[name].see(array)
-        if progress is not None:
-            progress(min(start + step, done), done)
-    return Seen(
-        {name: each.observed() for name, each in watched.items()},
-        {name: np.asarray(each.total) / done for name, each in watched.items()},
-        {name: each.largest for name, each in watched.items() if each.largest is not None},
-    )
+        by_name = {**dict(zip(inner, found, strict=True)), signature.input: part}
+        yield {name: by_name[name] for name in tensors}
 
 
 @contextmanager

@@ -137,6 +137,7 @@ def about(chosen: Chosen, name: str) -> dict[str, Any]:
         "weight_bits": settings.bits,
         "bias_correction": settings.correct,
         "equalized": settings.equalize,
+        "rounding": _rounding(settings),
         "noise": chosen.noise,
         "layers": len(chosen.net.layers),
         "float_layers": sorted(settings.keep, key=lambda name: sensitive.get(name, 0.0)),
@@ -146,12 +147,17 @@ def about(chosen: Chosen, name: str) -> dict[str, Any]:
                 "calibration": each.settings.method,
                 "bias_correction": each.settings.correct,
                 "equalized": each.settings.equalize,
+                "rounding": _rounding(each.settings),
                 "noise": each.noise,
             }
             for each in chosen.tried
         ],
         "sensitivity": [asdict(each) for each in chosen.layers],
     }
+
+
+def _rounding(settings: Settings) -> str:
+    return "least squares" if settings.fit else "nearest"
 
 
 def side_by_side(

@@ -1,8 +1,9 @@
 """A float net made ready to be quantized, and quantized by settings."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from darter.net import Graph, Node, read_graph, read_model, to_model, with_graph
 from darter.quantize.calibrate import Progress, Seen, calibrate
 from darter.quantize.correct import mean_moved
 from darter.quantize.equalize import equalize
+from darter.quantize.moments import Moments, second_moments
 from darter.quantize.places import Places, places, products_of
 from darter.quantize.ranges import METHODS
 from darter.quantize.steps import Steps
@@ -34,13 +36,15 @@ class Settings:
 
     method: of `METHODS`, for ranges of activations.   bits: of weights.   correct: biases make up
     for what rounding moves.   equalize: channels between layers are brought to one size first.
-    keep: names of layers that stay in float.
+    fit: weights are rounded by least squares of the outputs, else to the nearest.   keep: names of
+    layers that stay in float.
     """
 
     method: str = "mse"
     bits: int = 8
     correct: bool = True
     equalize: bool = False
+    fit: bool = False
     keep: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
@@ -54,11 +58,13 @@ class Settings:
 @dataclass(frozen=True)
 class FloatNet:
     """A file's net as darter runs it (batch normalization is part of the convolutions), written in
-    ONNX's operations.   seen: what its tensors hold, once it is calibrated."""
+    ONNX's operations.   seen: what its tensors hold, once it is calibrated.   again: looks at the
+    same pictures once more, for how inputs of layers vary together."""
 
     model: "ModelProto"
     graph: Graph
     seen: Seen | None = None
+    again: Callable[[], dict[str, Moments]] | None = field(default=None, repr=False)
     kept: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -76,7 +82,8 @@ class FloatNet:
         """The same net, with what its tensors hold for pictures x (N, C, H, W)."""
         tensors = places(self.graph).tensors
         seen = calibrate(self.model, tensors, x, threads=threads, progress=progress)
-        return replace(self, seen=seen, kept={})
+        again = partial(second_moments, self.model, self.graph, x, threads=threads)
+        return replace(self, seen=seen, again=again, kept={})
 
     def equalized(self) -> "FloatNet":
         """A net that computes the same and quantizes better, or the same one; not calibrated."""
@@ -119,8 +126,15 @@ class FloatNet:
             self.kept[key] = METHODS[method](self.seen.observed[name])
         return self.kept[key]
 
+    def _moments(self, layer: str, centered: bool) -> NDArray[np.float64] | None:
+        assert self.again is not None, "calibrate first"
+        if "moments" not in self.kept:
+            self.kept["moments"] = self.again()
+        found = self.kept["moments"].get(layer)
+        return None if found is None else found.matrix(centered)
+
     def _layer(self, node: Node, x_scale: float, settings: Settings) -> Layer:
-        key = node.name, x_scale, settings.bits, settings.correct
+        key = node.name, x_scale, settings.bits, settings.correct, settings.fit
         if key not in self.kept:
             self.kept[key] = self._rounded(node, x_scale, settings)
         return self.kept[key]
@@ -132,10 +146,12 @@ class FloatNet:
         if len(node.inputs) > 2 and node.inputs[2]:
             bias = np.asarray(self.graph.weights[node.inputs[2]], np.float32)
         axis = 1 if node.op == "MatMul" else 0
+        corrected = settings.correct and bias is not None
         filters: Filters = quantized_filters(
-            w, axis, bits=settings.bits, bias=bias, x_scale=x_scale
-        )
-        if settings.correct and bias is not None:
+            w, axis, bits=settings.bits, bias=bias, x_scale=x_scale,
+            moments=self._moments(node.name, corrected) if settings.fit else None,
+        )  # fmt: skip
+        if bias is not None and corrected:
             change = filters.floats() - w
             moved = mean_moved(node, change, self.seen.mean[node.inputs[0]])
             bias = (bias - moved).astype(np.float32)

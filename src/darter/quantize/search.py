@@ -105,8 +105,12 @@ def choose(
         equal, other = calibrate(equal), replace(best, equalize=True)
         if measured(equal, other) < quietest:
             net, best, quietest = equal, other, tried[-1].noise
+    fitted = replace(best, fit=True)
+    if measured(net, fitted) < quietest:
+        best, quietest = fitted, tried[-1].noise
     how = [best.method, *(["bias correction"] if best.correct else [])]
     how += ["equalized channels"] if best.equalize else []
+    how += ["rounding by least squares"] if best.fit else []
     say(f"least noise with {', '.join(how)}: {quietest:.2e} of the outputs' variance")
     model = net.quantized(best)
     chosen = Chosen(model, net, best, quietest, lost(model), False, tuple(tried))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from darter.quantize.rounding import least_squares
 from darter.quantize.steps import LEAST_SCALE
 
 TRIED = np.linspace(1.0, 0.5, 11)  # shares of a filter's largest weight that may be its range
@@ -31,12 +32,14 @@ def quantized_filters(
     bits: int = 8,
     bias: NDArray[np.float32] | None = None,
     x_scale: float = 1.0,
+    moments: NDArray[np.float64] | None = None,
 ) -> Filters:
     """Symmetric, with a scale per filter of least squared error; the least number is not used.
 
     axis: of the filters.   bits: 8, or 7 for runtimes whose 8-bit products saturate.
     bias, x_scale: what is added, and the input's step: a filter's scale is wide enough that its
-    bias fits 32 bits in steps of both.
+    bias fits 32 bits in steps of both.   moments: of the inputs, (groups, inputs, inputs), for
+    weights to be rounded by least squares of the outputs; to the nearest without.
     """
     top = 2 ** (bits - 1) - 1
     rows = np.moveaxis(np.asarray(w, np.float32), axis, 0).reshape(w.shape[axis], -1)
@@ -51,7 +54,12 @@ def quantized_filters(
         better = moved < error
         best, error = np.where(better, scale, best), np.where(better, moved, error)
     scale = best.astype(np.float32)
-    q = _rounded(rows, scale, top).astype(np.int8)
+    if moments is None:
+        q = _rounded(rows, scale, top).astype(np.int8)
+    else:
+        by_group = rows.reshape(len(moments), -1, rows.shape[1])
+        steps = scale.reshape(len(moments), -1)
+        q = least_squares(by_group, steps, top, moments).astype(np.int8)
     shape = (w.shape[axis], *np.delete(w.shape, axis))
     return Filters(np.ascontiguousarray(np.moveaxis(q.reshape(shape), 0, axis)), scale, axis)
 
