@@ -11,7 +11,7 @@ import pytest
 from darter.errors import OptionError
 from darter.files import read_json, write_json
 from darter.job import JobOptions
-from darter.job.eight_bits import check_int8
+from darter.job.eight_bits import _verdict, check_int8
 from darter.model import load, read_info
 from darter.report import write_html
 from darter.train import Recipe
@@ -75,6 +75,7 @@ def test_the_model_is_of_8_bits_and_the_float_one_is_beside(run):
     assert "float32.onnx, of which the file of 8 bits was made" in page
 
 
+@pytest.mark.slow
 def test_what_is_not_faster_is_refused_and_float32_kept(run):
     images = np.random.default_rng(0).normal(size=(4, 3, 32, 32)).astype(np.float32)
     before = load(run / "float32.onnx").logits(images)
@@ -92,6 +93,17 @@ def test_what_is_not_faster_is_refused_and_float32_kept(run):
     assert len(table["forms"]) == 3, "what it would have cost is told all the same"
     write_html(run)
     assert "float32 is kept" in (run / "report.html").read_text().lower()
+
+
+def test_what_decides_is_what_is_lost_and_what_is_faster():
+    ms = {"darter": {"float32": 2.0, "int8": 1.0}}
+    record = {"made": {"lost_when_chosen": 0.3}, "most_lost": 0.5, "met": True, "ms": ms}
+    of = "accuracy lost on 40"
+    assert _verdict(record, ["darter"], of)["kept"]
+    found = _verdict(record, [], of)
+    assert "kept" not in found and "float32 is kept: 8 bits are not faster" in found["why"]
+    found = _verdict(record | {"met": False}, ["darter"], of)
+    assert "kept" not in found and found["why"].endswith("in 8 bits, and 0.5 may be")
 
 
 def test_wishes_that_cannot_be_are_refused():
