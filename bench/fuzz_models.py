@@ -1,13 +1,15 @@
 """Damage model files and see that darter only ever answers with a sentence.
 
     PYTHONPATH=. python bench/fuzz_models.py --count 20000
+    PYTHONPATH=. python bench/fuzz_models.py --quantized --count 5000
     PYTHONPATH=. python bench/fuzz_models.py --first 1234 --count 1     one file again
 
 File number n is made from the seed n alone: one of the nets of `tests.fuzz.nets`, with bytes
 flipped, cut or moved, or with its structure made absurd: shapes, attributes, counts, wires, names,
 metadata, constants that ask for gigabytes. It is loaded and run on pictures in a process apart,
 with 2 GB of address space and 10 s for each file. Anything but an answer, ModelFileError,
-UnsupportedError or ShapeError is a finding; it is printed with its number.
+UnsupportedError or ShapeError is a finding; it is printed with its number. With --quantized the
+nets are in 8 bits, and answers are held against ONNX Runtime's where that runs the file, too.
 """
 
 import argparse
@@ -32,17 +34,26 @@ class Tally:
     slowest: float = 0.0
 
 
-def fuzz(first: int, count: int, *, seconds: float = SECONDS, memory: int = MEMORY) -> Tally:
+def fuzz(
+    first: int,
+    count: int,
+    *,
+    seconds: float = SECONDS,
+    memory: int = MEMORY,
+    quantized: bool = False,
+) -> Tally:
     """Try files first … first + count - 1, with a new process after each finding."""
     tally, number = Tally(), first
     while number < first + count:
-        number = _one_process(number, first + count, tally, seconds, memory)
+        number = _one_process(number, first + count, tally, seconds, (memory, int(quantized)))
     return tally
 
 
-def _one_process(start: int, stop: int, tally: Tally, seconds: float, memory: int) -> int:
+def _one_process(
+    start: int, stop: int, tally: Tally, seconds: float, given: tuple[int, int]
+) -> int:
     """Files until one ends the process; returns the number to go on with."""
-    command = [*WORKER, str(start), str(stop), str(memory)]
+    command = [*WORKER, str(start), str(stop), *map(str, given)]
     worker = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
     assert worker.stdout is not None and worker.stderr is not None
     watch = selectors.DefaultSelector()
@@ -82,9 +93,16 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=1000, help="how many files")
     parser.add_argument("--memory", type=int, default=MEMORY, help="bytes; 0 for no bound")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="for one file")
+    parser.add_argument("--quantized", action="store_true", help="nets in 8 bits only")
     options = parser.parse_args()
     memory, seconds = options.memory, options.seconds
-    tally = fuzz(options.first, options.count, seconds=seconds, memory=memory)
+    tally = fuzz(
+        options.first,
+        options.count,
+        seconds=seconds,
+        memory=memory,
+        quantized=options.quantized,
+    )
     for number, what in tally.findings:
         print(f"file {number}: {what}")
     ended = ", ".join(f"{count} {name}" for name, count in tally.outcomes.most_common())

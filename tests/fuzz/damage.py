@@ -15,13 +15,14 @@ OPS = (
     "Range", "Loop", "NoSuchOp", "Split", "Clip", "Pow", "MatMul", "LRN", "Cast", "Dropout",
     "LSTM", "GRU", "Einsum", "Where", "ConvTranspose", "DepthToSpace", "InstanceNormalization",
     "ArgMax", "TopK", "OneHot", "NonZero", "If", "Scan", "Upsample", "GroupNormalization", "Sin",
+    "QuantizeLinear", "DequantizeLinear",
 )  # fmt: skip
 
 
-def damaged(number: int) -> bytes:
-    """File number n, always the same."""
+def damaged(number: int, quantized: bool = False) -> bytes:
+    """File number n, always the same; of a net in 8-bit integers where `quantized`."""
     draw = Random(number)
-    content = draw.choice(nets())
+    content = draw.choice(nets(quantized))
     if draw.random() < 0.6:
         content = _absurd(content, draw)
     if draw.random() < 0.5:

@@ -147,10 +147,66 @@ def described() -> ModelProto:
     return model
 
 
-MAKERS = (plain, gated, normalized, grouped, sequences, described)
+class QuantizedBuilder(Builder):
+    """Tensors between 8-bit integers.   zero: of unsigned numbers, or of signed ones."""
+
+    def __init__(self, zero: np.uint8 | np.int8) -> None:
+        super().__init__()
+        self.zero = self.whole(zero)
+
+    def whole(self, value) -> str:
+        """A constant of its own type."""
+        name = f"w{len(self.weights)}"
+        self.weights.append(numpy_helper.from_array(np.asarray(value), name))
+        return name
+
+    def between(self, x: str, scale: float) -> str:
+        """The tensor as integers, and as numbers again."""
+        ends = self.whole(np.float32(scale)), self.zero
+        return self("DequantizeLinear", self("QuantizeLinear", x, *ends), *ends)
+
+    def filters(self, *shape) -> str:
+        q = self.draw.integers(-127, 128, shape).astype(np.int8)
+        q[:, 0] = 127
+        scale = self.draw.uniform(0.2, 1, shape[0]) / 127 / np.sqrt(np.prod(shape[1:]))
+        ends = self.whole(scale.astype(np.float32)), self.whole(np.zeros(shape[0], np.int8))
+        return self("DequantizeLinear", self.whole(q), *ends, axis=0)
+
+    def quantized_conv(self, x: str, k: int, c: int, r: int, **attributes) -> str:
+        w = self.filters(k, c // attributes.get("group", 1), r, r)
+        return self("Conv", x, w, **attributes)
+
+
+def _quantized(zero: np.uint8 | np.int8) -> ModelProto:
+    """Layers between integers of all kinds that have kernels."""
+    b = QuantizedBuilder(zero)
+    x = b.between("x", 0.03)
+    x = b.between(b("Relu", b.quantized_conv(x, 8, 3, 3, pads=[1] * 4, strides=[2, 2])), 0.02)
+    a = b.between(b("Clip", b.quantized_conv(x, 8, 8, 3, pads=[1] * 4, group=8), 0.0, 6.0), 0.02)
+    x = b.between(b("Add", x, b.between(b.quantized_conv(a, 8, 8, 1), 0.01)), 0.03)
+    p = b.between(b("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2]), 0.03)
+    m = b.between(b("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2]), 0.02)
+    x = b.between(
+        b("Concat", p, b.between(b.quantized_conv(m, 20, 8, 3, pads=[1] * 4), 0.01), axis=1), 0.02
+    )
+    x = b.between(b("Flatten", b.between(b("GlobalAveragePool", x), 0.002)), 0.002)
+    return b.model(b.between(b("Gemm", x, b.filters(5, 28), transB=1), 0.001))
+
+
+def unsigned() -> ModelProto:
+    return _quantized(np.uint8(110))
+
+
+def signed() -> ModelProto:
+    return _quantized(np.int8(-7))
+
+
+QUANTIZED = (unsigned, signed)
+MAKERS = (plain, gated, normalized, grouped, sequences, described, *QUANTIZED)
 
 
 @cache
-def nets() -> tuple[bytes, ...]:
-    """The files that are damaged."""
-    return tuple(make().SerializeToString() for make in MAKERS)
+def nets(quantized: bool = False) -> tuple[bytes, ...]:
+    """The files that are damaged; of 8-bit integers only where `quantized`."""
+    makers = QUANTIZED if quantized else MAKERS
+    return tuple(make().SerializeToString() for make in makers)

@@ -65,10 +65,15 @@ void IntegerConvolution::pack(const int8_t* w) {
 
 void IntegerConvolution::pack_depthwise(const int8_t* w) {
     const int64_t taps = spec.r * spec.s;
+    const int64_t fours = ceil_div(taps, int64_t{4}) * 4;
     depthwise_.assign(blocks_ * taps * kBlock, 0);
+    fours_.assign(blocks_ * fours * kBlock, 0);
     for (int64_t k = 0; k < spec.k; ++k)
-        for (int64_t tap = 0; tap < taps; ++tap)
+        for (int64_t tap = 0; tap < taps; ++tap) {
             depthwise_[(k / kBlock * taps + tap) * kBlock + k % kBlock] = w[k * taps + tap];
+            fours_[(k / kBlock * fours + tap / 4 * 4) * kBlock + k % kBlock * 4 + tap % 4] =
+                w[k * taps + tap];
+        }
 }
 
 void IntegerConvolution::find_places() {
@@ -196,6 +201,7 @@ void IntegerConvolution::each_alone(const uint8_t* x, int64_t x_image, const Blo
             d.offsets = offsets_.data();
             d.taps = taps;
             d.w = depthwise_.data() + block * taps * kBlock;
+            d.fours = fours_.data() + block * ceil_div(taps, int64_t{4}) * 4 * kBlock;
             d.pixels = y.w;
             d.finish = finish(block * kBlock);
             d.y = static_cast<uint8_t*>(to) + at * (after_.to_float ? 4 : 1);

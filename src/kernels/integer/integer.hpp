@@ -83,6 +83,7 @@ private:
     const std::optional<IntegerResidual> residual_;
     std::vector<int8_t> weights_;     // [block][step][group][16][4]
     std::vector<int16_t> depthwise_;  // [block][tap][16]
+    std::vector<int8_t> fours_;       // [block][4 taps][16][4]
     std::vector<int32_t> bias_;       // of all blocks' filters
     std::vector<float> scale_;
     std::vector<int64_t> places_, offsets_;

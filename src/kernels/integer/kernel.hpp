@@ -62,6 +62,9 @@ void tile_of(const IntegerTile& t) {
             }
         }
     }
+    if constexpr (requires { V::template finish_pixels<P, B>(sums, t); })
+        if (!t.finish.residual && !t.finish.to_float)
+            return V::template finish_pixels<P, B>(sums, t);
     for (int p = 0; p < P; ++p)
         for (int b = 0; b < B; ++b) {
             alignas(64) int32_t own[kIntegerBlock];

@@ -41,7 +41,8 @@ struct IntegerDepthwise {
     const uint8_t* x;
     const int64_t *places, *offsets;
     int64_t taps;
-    const int16_t* w;  // [tap][16]
+    const int16_t* w;      // [tap][16]
+    const int8_t* fours;   // [4 taps][16][4]; past the last tap 0
     int64_t pixels;
     IntegerFinish finish;
     void* y;

@@ -1,0 +1,142 @@
+"""Files of ONNX Runtime's quantizer: does darter answer what ONNX Runtime answers?
+
+    python bench/quantized_agreement.py                  all nets in all forms
+    python bench/quantized_agreement.py resnet18 --form QDQ-u8s8-channel
+
+Nets of torchvision and timm with random weights and statistics, exported, quantized by
+`onnxruntime.quantization.quantize_static` on blurred patches and noise, and run by both on pictures
+that took no part. Counted are steps of the last quantized tensor: how far the answers lie apart,
+and how many are the same. Where a sum is nearly between two integers, both are right; such steps
+spread from layer to layer, the more the less a net was trained. So the last column has how far
+ONNX Runtime lies from itself, on integers and in float32 (without its fusions): darter must lie
+within one step, or no further than that.
+Needs darter[train] and ONNX Runtime.
+"""
+
+import argparse
+import logging
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from onnxruntime import GraphOptimizationLevel, InferenceSession, SessionOptions
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+import darter
+from bench.agreement import NETS, export, make, pictures
+from darter.net import build, read_model
+
+NAMES = (
+    "resnet18", "resnet50", "mobilenet_v2", "googlenet", "inception_v3", "vgg11", "alexnet",
+    "squeezenet1_1", "densenet121", "shufflenet_v2_x1_0", "mnasnet1_0", "regnet_y_400mf",
+    "resnext50_32x4d", "mobilenet_v3_small", "timm/efficientnet_lite0", "timm/mobileone_s0",
+    "timm/repghostnet_050", "timm/res2net50_26w_4s", "timm/tinynet_e", "timm/lcnet_035",
+)  # fmt: skip
+U8, S8 = QuantType.QUInt8, QuantType.QInt8
+FORMS = {
+    "QDQ-u8s8-channel": (QuantFormat.QDQ, U8, True),
+    "QDQ-u8s8-tensor": (QuantFormat.QDQ, U8, False),
+    "QDQ-s8s8-channel": (QuantFormat.QDQ, S8, True),
+    "QOperator-u8s8-channel": (QuantFormat.QOperator, U8, True),
+    "QOperator-s8s8-tensor": (QuantFormat.QOperator, S8, False),
+}
+PICTURES = 4
+
+
+class Calibration(CalibrationDataReader):
+    def __init__(self, size: int) -> None:
+        self.left = [*pictures(PICTURES, size).numpy()[:, None]]
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        return {"x": self.left.pop()} if self.left else None
+
+
+def write_quantized(plain: Path, form: str, size: int) -> Path:
+    kind, activations, per_channel = FORMS[form]
+    made = plain.with_name("int8.onnx")
+    quantize_static(
+        str(plain), str(made), Calibration(size), quant_format=kind, per_channel=per_channel,
+        activation_type=activations, weight_type=S8,
+    )  # fmt: skip
+    return made
+
+
+def last_step(path: Path) -> float:
+    """The scale of the last tensor that is quantized: those of the last integers in the file."""
+    graph = onnx.load(str(path)).graph
+    values = {each.name: each for each in graph.initializer}
+    last = next(
+        node
+        for node in reversed(graph.node)
+        if node.op_type in ("DequantizeLinear", "QuantizeLinear")
+    )
+    return float(numpy_helper.to_array(values[last.input[1]]).max())
+
+
+def elsewhere(path: Path, x: np.ndarray, level: GraphOptimizationLevel) -> np.ndarray:
+    options = SessionOptions()
+    options.graph_optimization_level = level
+    options.log_severity_level = 3
+    session = InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return np.concatenate([session.run(None, {"x": each[None]})[0] for each in x])
+
+
+def operations(path: Path, size: int) -> Counter[str]:
+    graph = build(read_model(path), "x", (3, size, size), ("y",))
+    return Counter(each.op for each in graph.nodes)
+
+
+def compare(name: str, form: str, plain: Path) -> bool:
+    """Print a row; whether the answers agree."""
+    size = NETS.get(name, 96)
+    path = write_quantized(plain, form, size)
+    x = pictures(PICTURES + 3, size).numpy()[-3:]
+    expected = elsewhere(path, x, GraphOptimizationLevel.ORT_ENABLE_ALL)
+    plainly = elsewhere(path, x, GraphOptimizationLevel.ORT_DISABLE_ALL)
+    found = darter.load(path, runtime="darter", size=size).run(x)
+    assert isinstance(found, np.ndarray)
+    off = np.abs(found - expected) / last_step(path)
+    own = float(np.abs(plainly - expected).max()) / last_step(path)
+    kinds = operations(path, size)
+    whole, of_floats = kinds["IntegerConv"], kinds["Conv"] + kinds["Gemm"]
+    worst, same = float(off.max()), float((off < 0.5).mean())
+    print(
+        f"| {name} | {form} | {worst:.2f} | {same:.1%} | {np.ptp(expected) / last_step(path):.0f} "
+        f"| {whole} of {whole + of_floats} | {own:.2f} |",
+        flush=True,
+    )
+    return worst <= max(own, 1) + 0.01
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("nets", nargs="*", help="names; these 20 by default")
+    parser.add_argument("--form", choices=FORMS, action="append")
+    options = parser.parse_args()
+    logging.disable(logging.WARNING)
+    print(
+        "| net | form | most steps apart | the same | steps in all | on integers | ONNX Runtime's own |"
+    )
+    print("|---|---|---|---|---|---|---|")
+    agreed = total = 0
+    for name in options.nets or NAMES:
+        with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
+            size, plain = NETS.get(name, 96), Path(folder) / "net.onnx"
+            export(make(name), size, plain, "torchscript")
+            prepared = plain.with_name("prepared.onnx")
+            quant_pre_process(str(plain), str(prepared), skip_symbolic_shape=True)
+            for form in options.form or FORMS:
+                agreed += compare(name, form, prepared)
+                total += 1
+    print(f"{agreed} of {total} within one step, or ONNX Runtime's own distance.")
+    sys.exit(agreed < total)
+
+
+if __name__ == "__main__":
+    main()
