@@ -121,7 +121,7 @@ def main() -> None:
     options = parser.parse_args()
     logging.disable(logging.WARNING)
     print(
-        "| net | form | most steps apart | the same | steps in all | on integers | ONNX Runtime's own |"
+        "| net | form | most steps apart | the same | in all | on integers | ONNX Runtime's own |"
     )
     print("|---|---|---|---|---|---|---|")
     agreed = total = 0
