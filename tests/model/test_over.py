@@ -84,7 +84,7 @@ def test_evaluation_is_of_the_same_answers(path, tmp_path):
     "over, words",
     [
         (("models",), "this file holds one"),
-        (("dropout:4",), "sampled in PyTorch, by darter.noise.marginalize"),
+        (("dropout:4",), "keep_draws = 16 in the recipe, or average in PyTorch"),
         (("none", "flip"), "stands alone"),
         (("augment:4",), "only models that darter trained"),
     ],

@@ -167,7 +167,7 @@ def test_mistakes_are_sentences(over, words):
 
 def test_what_is_missing_is_said(tmp_path):
     session = load(darter_model(tmp_path / "m.onnx"), threads=1)
-    with pytest.raises(OptionError, match="only a PyTorch module has noisy layers"):
+    with pytest.raises(OptionError, match="this file holds no noise to draw"):
         marginalize(session, pictures(1), ["dropout:4"])
     with pytest.raises(OptionError, match="needs preprocess"):
         marginalize(net(), pictures(1))

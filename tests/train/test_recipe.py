@@ -54,6 +54,7 @@ OTHERS = {  # a valid value other than the default, for each entry
     "ensemble": 3,
     "ensemble_backbones": "efficientnet_lite1",
     "ensemble_kept": "always",
+    "keep_draws": 16,
     "soup": 5,
 }
 BAD = {
@@ -96,6 +97,7 @@ BAD = {
     "ensemble": 0,
     "ensemble_backbones": 3,
     "ensemble_kept": "sometimes",
+    "keep_draws": 65,
     "soup": -1,
 }
 

@@ -40,8 +40,8 @@ UnknownBelow = Annotated[
 Over = Annotated[
     str | None,
     typer.Option(
-        help="Average answers over views:10x5, flip, augment:8, models, with commas; none for a "
-        "single look.",
+        help="Average answers over views:10x5, flip, augment:8, models, dropout:16 (where it was "
+        "kept), with commas; none for a single look.",
         show_default="what the model decided",
     ),
 ]

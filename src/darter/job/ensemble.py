@@ -170,6 +170,10 @@ def check_backbones(recipe: Recipe) -> None:
             f'ensemble_backbones = "{recipe.ensemble_backbones}" is of the models beside the '
             "first: it needs --ensemble 2 or more"
         )
+    if recipe.keep_draws and recipe.ensemble > 1:
+        raise OptionError(
+            "keep_draws is of one model; an ensemble is an average already. Set one of them only."
+        )
     for name in _named(recipe.ensemble_backbones):
         zoo.check(name)
 

@@ -22,6 +22,7 @@ from darter.dataset import Sample, check_enough, scan, split
 from darter.errors import ExportError, ModelFileError
 from darter.files import write_atomic
 from darter.model import (
+    DRAWS,
     NOVELTY,
     ModelInfo,
     Session,
@@ -99,7 +100,7 @@ def _logits_of(path: Path, session: Session, say: Say) -> Graph:
     graph = graph_of(path, improved=True)
     if len(graph.outputs) == 1:
         return graph
-    if session.signature.names[1:] != (NOVELTY,):
+    if not {NOVELTY, DRAWS}.issuperset(session.signature.names[1:]):
         raise ModelFileError(f"{path}: has several outputs; one, of logits, can be rewritten")
     say("the new file will not say how foreign a picture is: that was of the old net's features")
     return needed(replace(graph, outputs=graph.outputs[:1]))

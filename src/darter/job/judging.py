@@ -24,6 +24,7 @@ from darter.model import (
     load,
     write_info,
 )
+from darter.noise import drawn_kinds
 from darter.train import explain as explain_answers
 from darter.train import export, last_block
 from darter.transfer import features
@@ -45,6 +46,8 @@ def prove(run: Run, start: Start, trained: Trained, file: Path | None = None) ->
     preprocess = trained.preprocess(start)
     model = trained.model(material.task)
     info = ModelInfo(material.audit.classes, preprocess, calibration, task=material.task.name)
+    if start.recipe.keep_draws and not _drawn(start, trained):
+        run.screen.line("export", "keep_draws: its head drops nothing, so none are kept")
     with folder.stage("export"):
         strange = strangeness(run, start, trained, model, calibration.temperature)
         if strange is not None:
@@ -57,6 +60,7 @@ def prove(run: Run, start: Start, trained: Trained, file: Path | None = None) ->
             info,
             material.examples(indices).pictures,
             strange=strange,
+            draws=_drawn(start, trained).get("draws", 0),
         )
         folder.record("parity", parity.to_json())
     text = (
@@ -208,6 +212,15 @@ def _members(trained: Trained) -> dict[str, Any]:
     return from_ | ({"weights": list(trained.weights)} if trained.weights else {})
 
 
+def _drawn(start: Start, trained: Trained) -> dict[str, Any]:
+    """Which noise the file can be averaged over, if that was asked for."""
+    model = trained.fitted.model
+    kinds = drawn_kinds(model.linear, model.dropout.p)
+    if not start.recipe.keep_draws or not kinds:
+        return {}
+    return {"draws": start.recipe.keep_draws, "drawn": list(kinds)}
+
+
 def _unknown(run: Run) -> dict[str, Any]:
     """By which measure the file says how foreign a picture is, if it does."""
     measured = run.folder.has("strangeness")
@@ -226,6 +239,7 @@ def _card(run: Run, start: Start, trained: Trained) -> dict[str, Any]:
         "members": 1 + len(trained.members),
         **_members(trained),
         **_unknown(run),
+        **_drawn(start, trained),
         **_arranged(run),
         **_eight_bits(run),
         "augment": dict(augment),

@@ -48,7 +48,7 @@ from darter.model.over import Averaging, averaging
 from darter.model.predict import stream_logits
 from darter.model.prediction import Prediction, Predictions
 from darter.model.runtime import Runtime, runtime_of, runtimes_of
-from darter.model.session import NOVELTY, Session, load, other_task
+from darter.model.session import DRAWS, NOVELTY, Session, load, other_task
 from darter.model.signature import Signature, read_signature
 from darter.model.tasks import OTHERS, TASKS, Classify, Multilabel, Task, check_task, get_task
 
@@ -101,6 +101,7 @@ if TYPE_CHECKING:  # what a first answer does not need loads when it is asked fo
     from darter.model.pixels import PixelsProof, export_with_preprocessing, with_preprocessing
 
 __all__ = [
+    "DRAWS",
     "END",
     "NOVELTY",
     "OTHERS",

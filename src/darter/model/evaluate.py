@@ -204,7 +204,7 @@ def answers_of(
     """Name, logits (or why there are none) and notes of each picture file, in order."""
     mean = averaging(session.info, over)
     return stream_logits(
-        session.rows,
+        session.answering(mean),
         session.info,
         paths,
         batch_size=batch_size,

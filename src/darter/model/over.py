@@ -10,20 +10,22 @@ from darter.errors import OptionError
 from darter.model.average import mean_logits
 from darter.model.info import ModelInfo, Over
 from darter.model.tasks import get_task
-from darter.picture import Look, is_look, make_look
+from darter.picture import Look, draws_of, is_look, make_look
 
-NONE = "none"
+NONE, SAMPLED = "none", ("dropout", "dropconnect")
 
 
 @dataclass(frozen=True)
 class Averaging:
     """look: how each picture is looked at.   merge: rows (looks, classes) of logits to one; a last
-    column, of the novelty, is averaged as it is.
+    column, of the novelty, is averaged as it is.   draws: of the head's noise, for each look; their
+    rows are (looks, draws, classes).
     info: the model's, with the calibration that fits the mean where one was fitted."""
 
     look: Look
     merge: Callable[[NDArray], NDArray]
     info: ModelInfo
+    draws: int = 0
 
 
 def averaging(info: ModelInfo, over: Sequence[str] | None = None) -> Averaging:
@@ -33,18 +35,42 @@ def averaging(info: ModelInfo, over: Sequence[str] | None = None) -> Averaging:
         `darter.picture.make_look` takes, or "models", for a file that holds several.
     Raises OptionError for a source that a file alone cannot be averaged over.
     """
-    chosen = info.over if over is None else _asked(info, tuple(over))
-    if chosen is None:
+    drawn, rest = (0, None) if over is None else _drawn(info, tuple(over))
+    chosen = info.over if rest is None else _asked(info, rest)
+    if chosen is None and not drawn:
         return Averaging(make_look((), info.preprocess), _only, info)
-    look = make_look(chosen.sources, info.preprocess, augment=info.card.get("augment"))
+    sources, weights = (chosen.sources, chosen.weights) if chosen else ((), ())
+    look = make_look(sources, info.preprocess, augment=info.card.get("augment"))
     task = get_task(info.task)
 
     def merge(rows: NDArray) -> NDArray:
         classes = len(info.classes)
-        mean = mean_logits(task, rows[:, :classes], chosen.weights)
+        shares = [w for w in weights for _ in range(drawn or 1)]
+        rows = rows.reshape(-1, rows.shape[-1])
+        mean = mean_logits(task, rows[:, :classes], shares)
         return np.append(mean, rows[:, classes:].mean(axis=0))
 
-    return Averaging(look, merge, replace(info, calibration=chosen.calibration))
+    calibration = chosen.calibration if chosen else info.calibration
+    return Averaging(look, merge, replace(info, calibration=calibration), drawn)
+
+
+def _drawn(info: ModelInfo, over: tuple[str, ...]) -> tuple[int, tuple[str, ...]]:
+    """How many draws of noise are asked for, and the other sources."""
+    noisy = [source for source in over if source.partition(":")[0] in SAMPLED]
+    if not noisy:
+        return 0, over
+    kinds, counts = [s.partition(":")[0] for s in noisy], {draws_of(s) for s in noisy}
+    have, drawn = int(info.card.get("draws", 0)), list(info.card.get("drawn", ()))
+    if not have:
+        raise OptionError(
+            f"{noisy[0]}: this file holds no noise to draw. Train with keep_draws = 16 in the "
+            "recipe, or average in PyTorch, by darter.noise.marginalize"
+        )
+    if sorted(kinds) != sorted(drawn):
+        raise OptionError(f"{','.join(noisy)}: this file's draws are of {' and '.join(drawn)}")
+    if len(counts) > 1 or max(counts) > have:
+        raise OptionError(f"{','.join(noisy)}: this file holds {have} draws; ask for no more")
+    return counts.pop(), tuple(source for source in over if source not in noisy)
 
 
 def _asked(info: ModelInfo, over: tuple[str, ...]) -> Over | None:
@@ -60,8 +86,8 @@ def _asked(info: ModelInfo, over: tuple[str, ...]) -> Over | None:
     strange = [source for source in looks if not is_look(source)]
     if strange:
         raise OptionError(
-            f"{strange[0]}: a model file can be averaged over views, flip, augment and models; "
-            "noisy layers are sampled in PyTorch, by darter.noise.marginalize"
+            f"{strange[0]}: a model file can be averaged over views, flip, augment, models "
+            "and noise that was kept (dropout:16)"
         )
     if not looks:
         return None

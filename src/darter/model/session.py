@@ -16,7 +16,7 @@ from darter.machine import available_cpus
 from darter.model.batches import run_in_batches
 from darter.model.guess import guess_info
 from darter.model.info import ModelInfo, info_from_metadata, metadata, model_file
-from darter.model.over import averaging, novelty_of
+from darter.model.over import Averaging, averaging, novelty_of
 from darter.model.predict import Picturelike, stream_logits
 from darter.model.prediction import Prediction, Predictions
 from darter.model.runtime import Runtime, choose_runtime
@@ -28,6 +28,7 @@ from darter.net import ModelFile, read_model
 if TYPE_CHECKING:
     from darter.net import StepReport
 
+DRAWS = "draws"  # the output of answers with the head's noise on
 NOVELTY = "novelty"  # the output that says how foreign a picture is
 USUAL_SIZE = 224  # of pictures, for a net that takes any
 Make = Callable[[tuple[str, ...]], Runtime]  # what runs a file, for these outputs
@@ -114,6 +115,7 @@ class Session:
     ) -> None:
         self.signature, self.notes, self.runtime = signature, notes, runtime.name
         self._make, self._runtime, self._scores, self._info = make, runtime, scores, info
+        self._drawn: Runtime | None = None
         self._lock, self._all = Lock(), runtime if runtime.outputs == signature.names else None
 
     def __repr__(self) -> str:
@@ -169,6 +171,24 @@ class Session:
             raise ModelFileError(f"the model gives {scores.shape[1]} scores for {classes} classes")
         return np.concatenate([scores, *(other.reshape(len(x), 1) for other in others)], axis=1)
 
+    def drawn(self, x: NDArray[np.float32], draws: int) -> NDArray[np.float32]:
+        """Rows of `rows` with the head's noise on: (N, draws, classes [+ 1]).
+
+        The first so many of the draws that the file holds; its novelty does not depend on them.
+        """
+        plain, classes = self.rows(x), len(self.info.classes)
+        with self._lock:
+            if self._drawn is None:
+                self._drawn = self._make((DRAWS,))
+        (found,) = run_in_batches(self._drawn, self.signature, self._checked(x))
+        rows = found.reshape(len(x), -1, classes)[:, :draws]
+        novelty = np.repeat(plain[:, None, classes:], draws, axis=1)
+        return np.concatenate([rows, novelty], axis=2)
+
+    def answering(self, mean: Averaging) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+        """What gives the rows that `mean.merge` takes."""
+        return partial(self.drawn, draws=mean.draws) if mean.draws else self.rows
+
     def __call__(self, sources: Iterable[Picturelike] | str | bytes | Path) -> Predictions:
         """What is in each picture: `list(session.predict(sources))`, shown well in notebooks."""
         return Predictions(self.predict(sources))
@@ -202,7 +222,12 @@ class Session:
             raise OptionError(f"unknown_below must lie in [0, 1]; got {unknown_below}")
         task, mean = get_task(info.task), averaging(info, over)
         answers = stream_logits(
-            self.rows, info, sources, batch_size=batch_size, look=mean.look, merge=mean.merge
+            self.answering(mean),
+            info,
+            sources,
+            batch_size=batch_size,
+            look=mean.look,
+            merge=mean.merge,
         )
         return (
             Prediction.failed(name, scores)

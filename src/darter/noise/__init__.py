@@ -21,6 +21,7 @@ from darter.noise.worth import Worth, WorthTable, paired_interval, worth_it
 if TYPE_CHECKING:
     from darter.noise.averages import Average, EqualAverage, copy_into
     from darter.noise.doubt import DISAGREEMENT, DOUBTS, Doubt
+    from darter.noise.draws import DRAWS, Draws, drawn_kinds
     from darter.noise.dropconnect import DropConnectConv2d, DropConnectLinear
     from darter.noise.ensemble import Ensemble
     from darter.noise.insert import Noise, equip, noise_modules, train_noise
@@ -38,6 +39,9 @@ _OF_TORCH = {
     "DropConnectConv2d": "dropconnect",
     "DropConnectLinear": "dropconnect",
     "DISAGREEMENT": "doubt",
+    "DRAWS": "draws",
+    "Draws": "draws",
+    "drawn_kinds": "draws",
     "DOUBTS": "doubt",
     "Doubt": "doubt",
     "Ensemble": "ensemble",
@@ -57,8 +61,10 @@ _OF_TORCH = {
 __all__ = [
     "DISAGREEMENT",
     "DOUBTS",
+    "DRAWS",
     "Average",
     "Doubt",
+    "Draws",
     "DropConnectConv2d",
     "DropConnectLinear",
     "Ensemble",
@@ -71,6 +77,7 @@ __all__ = [
     "Worth",
     "WorthTable",
     "copy_into",
+    "drawn_kinds",
     "equip",
     "fit_novelty",
     "fit_weights",

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darter.errors import OptionError
-from darter.model import ModelInfo, Session, get_task, stream_logits
+from darter.model import ModelInfo, Session, averaging, get_task, stream_logits
 from darter.noise.marginal import Marginal, marginal
 from darter.noise.sources import Sources, parse_sources
 from darter.picture import Preprocess, make_look
@@ -111,6 +111,8 @@ def _info(
 
 def _sampler(model: Any, sources: Sources, seed: int) -> Callable[[Batch], list[NDArray]]:
     """images -> one array of logits (N, classes) for each draw."""
+    if isinstance(model, Session) and sources.kept_on:
+        return _of_file(model, sources)
     run, noisy = _runner(model, sources, seed)
 
     def sample(images: Batch) -> list[NDArray]:
@@ -121,6 +123,15 @@ def _sampler(model: Any, sources: Sources, seed: int) -> Callable[[Batch], list[
         return found
 
     return sample
+
+
+def _of_file(session: Session, sources: Sources) -> Callable[[Batch], list[NDArray]]:
+    """The draws that a file holds. OptionError where it has none of this kind."""
+    if sources.gaussian:
+        raise OptionError("dropconnect-gaussian: a file holds draws of masks; say dropconnect")
+    asked = [f"{kind}:{sources.draws}" for kind in sources.kept_on]
+    count, classes = averaging(session.info, asked).draws, len(session.info.classes)
+    return lambda images: [*session.drawn(images, count)[..., :classes].swapaxes(0, 1)]
 
 
 def _runner(

@@ -55,11 +55,13 @@ def export(
     *,
     limit: float = LIMIT,
     strange: Strangeness | None = None,
+    draws: int = 0,
 ) -> Parity:
     """Write `path`: input "images" float32 (N, 3, S, S), normalized; output "logits" (N, classes).
 
     strange: from `measure_strangeness`; with it the file has a second output, "novelty" (N, 1):
     how foreign a picture is, by the measure that was chosen.
+    draws: so many answers of one model with its head's noise on are another output, "draws".
     pictures: held-out pictures (paths, bytes or decoded) for the parity check; at least one.
     The file appears under its name only when it is whole and proven; an older one is removed
     first. Raises ExportError with the figures where a probability differs by more than `limit`
@@ -67,7 +69,7 @@ def export(
     """
     path = Path(path)
     path.unlink(missing_ok=True)
-    whole = model if strange is None else Exported(model, strange)  # type: ignore[arg-type]
+    whole = model if strange is None and not draws else Exported(model, strange, draws)  # type: ignore[arg-type]
     proto = to_onnx(whole, info.preprocess.side)
     write_info(proto, info)
     content = proto.SerializeToString(deterministic=True)
@@ -92,7 +94,7 @@ def to_onnx(given: nn.Module, size: int) -> "ModelProto":
         dynamo=True,
         opset_version=OPSET,
         input_names=["images"],
-        output_names=["logits", "novelty"][: 1 + isinstance(model, Exported)],
+        output_names=model.outputs if isinstance(model, Exported) else ["logits"],
         dynamic_shapes=({0: torch.export.Dim("batch")},),
         verbose=False,
     )

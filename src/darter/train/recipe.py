@@ -166,6 +166,12 @@ class Recipe:
         '"always"',
         one_of("if it helps", "always"),
     )
+    keep_draws: int = entry(
+        0,
+        "draws of the head's dropout or DropConnect that are written into the file, for "
+        "`--over dropout:N`; 0: none",
+        whole(0, 64),
+    )
     swa: float = entry(
         0.0,
         "share of the steps, at the end, whose weights are averaged alike, not by ema; 0: off",

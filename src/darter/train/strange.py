@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from darter.noise import DISAGREEMENT, DOUBTS, Doubt, Ensemble, Novelty, fit_novelty
+from darter.noise import DISAGREEMENT, DOUBTS, DRAWS, Doubt, Draws, Ensemble, Novelty, fit_novelty
 from darter.picture import Preprocess
 from darter.train.device import choose_device, computing, move
 from darter.train.examples import Examples
@@ -20,33 +20,48 @@ from darter.transfer import Classifier
 
 KEEP = 0.97  # of the model's own pictures are no strangers
 DISTANCE = "feature distance"
-DRAWS = 1000  # of the bootstrap
+RESAMPLES = 1000  # of the bootstrap
 LEAST_KEPT = 0.9  # of them, where strangers are at hand to weigh that against
 
 
 class Exported(nn.Module):
-    """pictures -> (logits, novelty (N, 1)): what a file holds. The features are computed once.
+    """pictures -> what a file holds, as `outputs` names it. The features are computed once.
 
-    novelty: of the features, by `known`, or the answer's own doubt.
+    novelty: (N, 1), of the features, by `known`, or the answer's own doubt.
+    draws: (N, draws × classes), answers of one model with its head's noise on.
     """
 
-    def __init__(self, model: Classifier | Ensemble, strange: "Strangeness") -> None:
+    def __init__(
+        self, model: Classifier | Ensemble, strange: "Strangeness | None", draws: int = 0
+    ) -> None:
         super().__init__()
-        self.model = model
-        self.novelty = Novelty(strange.known) if strange.measure == DISTANCE else None
-        self.doubt = None
-        if self.novelty is None:
+        self.model, self.draws = model, None
+        self.novelty: Novelty | None = None
+        self.doubt: Doubt | None = None
+        self.outputs = ["logits"] + ["novelty"] * (strange is not None) + [DRAWS] * (draws > 0)
+        if draws:
+            first, _ = _members(model)
+            self.draws = Draws(first.linear, first.dropout.p, draws)
+        if strange is None:
+            return
+        if strange.measure == DISTANCE:
+            self.novelty = Novelty(strange.known)
+        else:
             shares = model.shares if isinstance(model, Ensemble) else ()
             self.doubt = Doubt(strange.measure, strange.temperature, shares)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         features, members = _parts(self.model, x)
         joined = isinstance(self.model, Ensemble)
         logits = self.model.joined(members) if joined else members[0]  # type: ignore[operator]
+        found = [logits]
         if self.novelty is not None:
-            return logits, self.novelty(features)
-        assert self.doubt is not None
-        return logits, self.doubt(logits, members)
+            found.append(self.novelty(features))
+        if self.doubt is not None:
+            found.append(self.doubt(logits, members))
+        if self.draws is not None:
+            found.append(self.draws(features))
+        return tuple(found)
 
 
 class _InARow(nn.Module):
@@ -216,8 +231,8 @@ def gain_interval(
     gain = _wins(*after) - _wins(*before)
     strangers, own = gain.shape
     rng = np.random.default_rng(seed)
-    rows = rng.multinomial(strangers, np.full(strangers, 1 / strangers), DRAWS) / strangers
-    columns = rng.multinomial(own, np.full(own, 1 / own), DRAWS) / own
+    rows = rng.multinomial(strangers, np.full(strangers, 1 / strangers), RESAMPLES) / strangers
+    columns = rng.multinomial(own, np.full(own, 1 / own), RESAMPLES) / own
     draws = ((rows @ gain) * columns).sum(axis=1)
     low, high = np.quantile(draws, (0.025, 0.975))
     return float(low), float(high)
