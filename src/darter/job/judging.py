@@ -214,9 +214,11 @@ def _members(trained: Trained) -> dict[str, Any]:
 
 def _drawn(start: Start, trained: Trained) -> dict[str, Any]:
     """Which noise the file can be averaged over, if that was asked for."""
+    if not start.recipe.keep_draws:
+        return {}
     model = trained.fitted.model
     kinds = drawn_kinds(model.linear, model.dropout.p)
-    if not start.recipe.keep_draws or not kinds:
+    if not kinds:
         return {}
     return {"draws": start.recipe.keep_draws, "drawn": list(kinds)}
 
