@@ -1,6 +1,7 @@
 """What stale gradients cost: accuracy after the same pictures, by how old the gradients are.
 
     python bench/staleness.py cifar10_small/ --epochs 6
+    python bench/staleness.py cifar10_small/ --epochs 6 --pictures 2000   # of each split, at most
 
 A small net is trained from scratch through darter's own parameter server, which is given gradients
 of weights that are exactly so many updates old, as where so many other workers push in between.
@@ -87,7 +88,9 @@ class Stale:
     def end(self) -> None: ...
 
 
-def accuracy(data: str, staleness: int, epochs: int, seed: int, cache: Any) -> tuple[float, int]:
+def accuracy(
+    data: str, staleness: int, epochs: int, pictures: int, seed: int, cache: Any
+) -> tuple[float, int]:
     """(share of test pictures that are right, how many there are)."""
     from darter.dataset import find_samples
     from darter.picture import Augment, Preprocess
@@ -100,6 +103,7 @@ def accuracy(data: str, staleness: int, epochs: int, seed: int, cache: Any) -> t
     parts = {}
     for split in ("train", "test"):
         samples = [s for s in listing.samples if s.split == split]
+        samples = samples[:: max(1, len(samples) // pictures)]  # evenly from all classes
         labels = np.array([names.index(s.label) for s in samples], np.int64)
         parts[split] = Examples([s.path for s in samples], labels)
     recipe = Recipe(
@@ -122,6 +126,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("data", help="pictures in train/ and test/, a folder per class")
     parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--pictures", type=int, default=1 << 30, help="of each split, at most")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("bench/results/staleness"))
     given = parser.parse_args()
@@ -130,7 +135,7 @@ def main() -> None:
     print(f"{'staleness':>9}  accuracy  (± standard error of its pictures)", flush=True)
     for staleness in STALENESS:
         found = [
-            accuracy(given.data, staleness, given.epochs, seed, cache)
+            accuracy(given.data, staleness, given.epochs, given.pictures, seed, cache)
             for seed in range(given.seeds)
         ]
         share, pictures = float(np.mean([a for a, _ in found])), found[0][1]

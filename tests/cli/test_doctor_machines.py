@@ -1,0 +1,50 @@
+"""`darter doctor` of several processes: what it prints of what was measured."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from darter.cli import main
+from darter.distributed import Survey
+from darter.distributed.forecast import FORECASTS, Measured, choose
+
+STEP = Measured(step=0.4, pictures=16, size=16 << 20, latency=1e-4, bandwidth=1.25e8)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    random = np.random.default_rng(0)
+    for number in range(12):
+        file = tmp_path / "photos" / "ab"[number % 2] / f"{number}.jpg"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (40, 50, 3), np.uint8)).save(file)
+    return tmp_path / "photos"
+
+
+def doctor(capsys, *words) -> str:
+    with pytest.raises(SystemExit) as end:
+        main(["doctor", *map(str, words)])
+    assert not end.value.code, capsys.readouterr().err
+    return capsys.readouterr().out
+
+
+def test_each_process_link_and_scheme_has_a_line(photos, capsys, monkeypatch):
+    choice, why = choose(STEP, 2)
+    told = Survey(
+        steps=(("desk", 0.4), ("lab", 0.4)), disks=(20.0, 15.0), measured=STEP,
+        forecasts={name: forecast(STEP, 2) for name, forecast in FORECASTS.items()},
+        rounds=8, choice=choice, why=why,
+    )  # fmt: skip
+    asked = []
+    monkeypatch.setattr("darter.distributed.survey", lambda *given: asked.append(given) or told)
+    out = doctor(capsys, photos, "--cluster", "head:6379", "--size", 64, "--batch-size", 16)
+    work, workers, address, paths = asked[0]
+    assert (work.size, work.batch, workers, address, len(paths)) == (64, 16, None, "head:6379", 12)
+    lines = out.splitlines()
+    assert lines[0] == "process 0 on desk: 0.400 s for a step of 16 pictures; reads 20 pictures/s"
+    assert lines[1] == "process 1 on lab: 0.400 s for a step of 16 pictures; reads 15 pictures/s"
+    assert lines[2] == "links: 0.10 ms, 1000 Mbit/s; 16.8 MB are learned"
+    assert [line.split()[0] for line in lines[3:9]] == list(FORECASTS)
+    assert lines[3].split() == ["alone", "40.0", "pictures/s,", "0.3", "s", "for", "an", "epoch"]
+    assert lines[9].startswith("The disks are slower than that")
+    assert lines[10] == f"choice: {why}"
