@@ -1,9 +1,11 @@
 from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 
 from darter.cli.train import with_options
 from darter.errors import OptionError
+from darter.job import Screen, job
 from darter.job.material import Start
 from darter.job.options import JobOptions, parse_seconds
 from darter.job.stages import allowed
@@ -38,6 +40,23 @@ def test_options_mean_the_same_in_every_folder(tmp_path, monkeypatch):
     assert options.test == "val", "a folder of the data itself"
     assert options.recipe.weights == str(tmp_path / "net.pth")
     assert JobOptions("photos", "other", recipe=recipe).absolute().test == str(tmp_path / "other")
+
+
+def test_a_resumed_run_finds_the_pictures_by_the_same_names(tmp_path, monkeypatch):
+    for folder in ("photos/cats", "photos/dogs", "later/cats", "later/dogs"):
+        (tmp_path / folder).mkdir(parents=True)
+        for number in range(3):
+            (tmp_path / folder / f"{number}.png").write_bytes(b"not opened here")
+    listings = []
+    monkeypatch.setattr(job, "_run", lambda run, listing: listings.append(listing))
+    screen = Screen(Console(quiet=True))
+    monkeypatch.chdir(tmp_path)
+    job.run_job(JobOptions("photos", "later"), tmp_path / "run", screen)
+    monkeypatch.chdir("/")
+    job.resume_job(tmp_path / "run", screen)
+    first, resumed = listings
+    assert first == resumed
+    assert len(first.samples) == 12
 
 
 def test_a_wrong_option_is_called_by_its_name():

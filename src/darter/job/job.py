@@ -40,8 +40,8 @@ def run_job(
     command: what asked for it, for the records; the command line where None.
     Raises DarterError for anything that the user can mend.
     """
+    options = options.absolute()  # before pictures are listed: records name them as resuming does
     listing = stages.find(options)  # before a folder is made: most mistakes show here
-    options = options.absolute()
     path = out or new_run_path(Path(options.data))
     folder = RunFolder.create(path, options.to_dict(), command=command)
     try:
