@@ -54,6 +54,8 @@ CHANGES_WEIGHTS = {
 }
 ELSEWHERE = {
     "compute": "tests/train/test_compute.py",
+    "ensemble_backbones": "tests/job/test_mixed.py",
+    "keep_draws": "tests/noise/test_draws.py",
     "detector": "tests/job/test_other_tasks.py",
     "crop": "test_crop_shapes_both_paths",
     "layers": "tests/job/test_options.py",
