@@ -64,6 +64,18 @@ def test_doubled_axes_as_attributes(op, axes):
         check_attributes(Node(op, "n", ("x",), ("y",), {"axes": axes}), 11, 3)
 
 
+def test_a_type_that_no_rule_expects():
+    with pytest.raises(ModelFileError, match="another type"):
+        check_attributes(Node("NoSuchOperation", "n", ("x",), ("y",), {"axis": (1, 2)}), 17, 4)
+
+
+def test_more_axes_than_numpy_has():
+    weights = {"a": np.ones(64, np.int64)}
+    graph = Graph((Node("Expand", "n", ("x", "a"), ("y",)),), {"x": (1, 3)}, ("y",), weights, 18)
+    with pytest.raises(ModelFileError, match=r"Expand 'n'.*do not fit"):
+        translate(graph, graph.inputs, graph.outputs)
+
+
 @pytest.mark.parametrize("axes", [(1, -3), (2, 2), (4,), (-5,)])
 @pytest.mark.parametrize("op", ["Squeeze", "Unsqueeze", "ReduceMax"])
 @pytest.mark.parametrize("constant", [False, True])

@@ -115,7 +115,7 @@ def _translate_one(net: Translation, source: Node) -> None:
     except (ModelFileError, ShapeError) as error:
         named = str(error) if str(error).startswith(str(source)) else f"{source}: {error}"
         raise type(error)(named) from None
-    except (ArithmeticError, IndexError, LookupError, TypeError, ValueError) as error:
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise ModelFileError(f"{source}: its inputs or attributes do not fit: {error}") from error
 
 

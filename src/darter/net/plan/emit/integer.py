@@ -8,6 +8,7 @@ from darter.net.plan.builder import Builder
 from darter.net.plan.storage import Value
 
 INTEGERS = Layout(1, Element.uint8)
+LARGEST = float(np.finfo(np.float32).max)
 
 
 def quantize(build: Builder, node: Node) -> None:
@@ -52,7 +53,9 @@ def integer_scale(build: Builder, node: Node) -> None:
     given = build.attributes(node)
     source, target = _integers(build, node.inputs[0]), build.new_whole(node.output, INTEGERS)
     zero, low, high = (given[key] for key in ("zero", "low", "high"))
-    v = (np.arange(256, dtype=np.float32) - given["x_zero"]) * np.float32(given["scale"])
+    scale = np.float32(np.clip(given["scale"], -LARGEST, LARGEST))  # of any file
+    with np.errstate(over="ignore"):
+        v = (np.arange(256, dtype=np.float32) - given["x_zero"]) * scale
     table = np.rint(np.clip(v, low - zero, high - zero)) + zero
     core = steps.integer_table_step(source.array, target.array, 0, table.astype(int).tolist())
     build.emit(core, [source], [target], "integers")
