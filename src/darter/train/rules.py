@@ -37,7 +37,8 @@ def precision(value: Any) -> str | None:
     except (OptionError, TypeError):
         good = False
     words = ", ".join(f'"{name}"' for name in named)
-    return None if good else f'one of {words}, or fixed point such as "fixed<2,14>"'
+    fixed = 'fixed point such as "fixed<2,14>"'
+    return None if good else f"one of {words}, or {fixed} (or int8, on the command line)"
 
 
 def text(value: Any) -> str | None:
