@@ -72,6 +72,7 @@ NETS: dict[str, int] = {
     "timm/ese_vovnet19b_slim_dw": 96, "timm/hgnetv2_b0": 96, "timm/hrnet_w18_small": 96,
     "timm/repvgg_a0": 96, "timm/resnest14d": 96, "timm/edgenext_xx_small": 128,
 }  # fmt: skip
+RESIDUAL = ("resnet", "resnext", "wide_resnet")
 EXPORTERS = ("torchscript", "dynamo")
 
 
@@ -212,6 +213,8 @@ def make(name: str) -> nn.Module:
         options = {}
         if name in ("googlenet", "inception_v3"):
             options = {"aux_logits": False, "init_weights": False, "transform_input": True}
+        elif name.startswith(RESIDUAL):  # else 50 blocks of full strength amplify every rounding
+            options = {"zero_init_residual": True}
         net = getattr(torchvision.models, name)(weights=None, **options)
     return randomized(net, NETS[name])
 

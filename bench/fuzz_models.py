@@ -13,6 +13,7 @@ nets are in 8 bits, and answers are held against ONNX Runtime's where that runs 
 """
 
 import argparse
+import importlib
 import os
 import selectors
 import subprocess
@@ -43,6 +44,7 @@ def fuzz(
     quantized: bool = False,
 ) -> Tally:
     """Try files first … first + count - 1, with a new process after each finding."""
+    importlib.import_module(WORKER[-1])  # what cannot be imported is no finding
     tally, number = Tally(), first
     while number < first + count:
         number = _one_process(number, first + count, tally, seconds, (memory, int(quantized)))

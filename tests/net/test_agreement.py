@@ -24,6 +24,7 @@ def test_bfloat16_agrees_where_a_net_does_not_amplify_roundings():
 def test_every_net_agrees(net, exporter):
     """Or it is refused: another answer than PyTorch's is never given."""
     found = agreement_apart(net, exporter)
+    print(found)  # `-rP` shows the table of docs/operations.md
     if found.refused:
         pytest.skip(str(found))
     assert found.float32_holds, found
