@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from darter.errors import MissingExtraError
+from darter.extras import install_line
 
 Layer = nn.Conv2d | nn.Linear
 
@@ -150,9 +151,7 @@ def _cp_factors(w: Tensor, rank: int) -> tuple[Tensor, Tensor, Tensor]:
     try:
         from tensorly.decomposition import parafac
     except ImportError:
-        raise MissingExtraError(
-            'cp needs the library tensorly: pip install "darter[train]"'
-        ) from None
+        raise MissingExtraError(f"cp needs the library tensorly: {install_line('train')}") from None
     _, c, r, s = w.shape
     if rank >= c * r * s:
         into = torch.eye(c, dtype=w.dtype).repeat_interleave(r * s, 0)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from darter.errors import MissingExtraError, OptionError, UnsupportedError
+from darter.extras import install_line
 
 BLOCK = 8  # channels are kept in such groups
 
@@ -23,7 +24,7 @@ def prune(net: nn.Module, picture: Tensor, share: float) -> nn.Module:
         import torch_pruning as pruning
     except ImportError:
         raise MissingExtraError(
-            'dropping channels needs torch-pruning: pip install "darter[train]"'
+            f"dropping channels needs torch-pruning: {install_line('train')}"
         ) from None
     before = sum(p.numel() for p in net.parameters())
     linear = [m for m in net.modules() if isinstance(m, nn.Conv2d | nn.Linear)]

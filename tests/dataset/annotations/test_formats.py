@@ -1,12 +1,13 @@
 """Each format in the layouts that it comes in: same pictures, same boxes."""
 
 import json
+import sys
 
 import pytest
 from annotated import coco, picture, voc
 
 from darter.dataset import Boxes, Captions, find_samples, scan
-from darter.errors import DataError
+from darter.errors import DataError, MissingExtraError
 
 CELL = (10.0, 5.0, 30.0, 25.0)  # corners in pixels of 60×40
 
@@ -71,6 +72,15 @@ def test_yolo(tmp_path, layout, line):
     assert {b for s in scan(listing).pictures for b in s.sample.labels} == {"cell"}
     found = scan(listing).pictures[0].sample.target.boxes[0].corners
     assert found == pytest.approx(CELL, abs=1e-3)
+
+
+def test_yolo_without_pyyaml_says_what_to_install(tmp_path, monkeypatch):
+    picture(tmp_path / "1.jpg")
+    (tmp_path / "1.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+    (tmp_path / "data.yaml").write_text("names: [cell]\n")
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    with pytest.raises(MissingExtraError, match=r"data\.yaml needs PyYAML: pip install"):
+        find_samples(tmp_path)
 
 
 def test_yolo_without_names_numbers_its_classes(tmp_path):

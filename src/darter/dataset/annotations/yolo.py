@@ -8,6 +8,8 @@ from pathlib import Path
 
 from darter.dataset.annotations.numbers import Broken, coordinate, name, read_text
 from darter.dataset.boxes import Box, Boxes, Flaw
+from darter.errors import MissingExtraError
+from darter.extras import install_line
 
 SUFFIX = ".txt"
 NAMES = ("classes.txt", "obj.names", "labels.txt", "_darknet.labels")  # one name a line
@@ -81,7 +83,8 @@ def _box(cells: list[str], names: dict[int, str] | None) -> Box:
 def read_names(root: Path, files: list[Path]) -> tuple[dict[int, str] | None, dict[str, str], str]:
     """(names of classes by number, {part: what data.yaml says of it}, where they stand).
 
-    files: those below root that may tell.   Raises Broken where the one that tells is damaged.
+    files: those below root that may tell.   Raises Broken where the one that tells is damaged,
+    MissingExtraError where it is YAML and PyYAML is not installed.
     """
     for file in files:
         if file.suffix.lower() in (".yaml", ".yml"):
@@ -107,8 +110,10 @@ def _texts(value: object) -> str:
 
 
 def _yaml(file: Path) -> object:
-    import yaml
-
+    try:
+        import yaml
+    except ImportError:
+        raise MissingExtraError(f"{file.name} needs PyYAML: {install_line('train')}") from None
     try:
         return yaml.safe_load(read_text(file))
     except (yaml.YAMLError, ValueError, RecursionError) as error:

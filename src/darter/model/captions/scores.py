@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darter.errors import MissingExtraError
+from darter.extras import install_line
 from darter.model.captions.words import words_of
 
 SIGMA = 6.0  # words; CIDEr-D's penalty of a length that differs
@@ -26,7 +27,7 @@ def corpus_bleu(truths: Sequence[Sequence[str]], found: Sequence[str], order: in
     try:
         from nltk.translate.bleu_score import corpus_bleu as bleu
     except ImportError:
-        raise MissingExtraError('BLEU needs nltk: pip install "darter[train]"') from None
+        raise MissingExtraError(f"BLEU needs nltk: {install_line('train')}") from None
     import warnings
 
     with warnings.catch_warnings():  # that no n-gram is right is told by the score
