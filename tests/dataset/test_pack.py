@@ -256,3 +256,60 @@ def test_wrong_options_are_named(photos, packed, tmp_path):
     inside = [s.path for s in find_samples(packed).samples]
     with pytest.raises(OptionError, match="own order"):
         Loader(inside, np.zeros(41), AUGMENT, 6, sequential=8, order=lambda e: [0])
+
+
+@pytest.fixture
+def with_strangers(tmp_path):
+    """ant and bee in train/ and val/, strangers in train/ and beside the splits."""
+    folder = tmp_path / "photos"
+    names = [f"{split}/{label}/{k}.png" for split in ("train", "val") for label in ("ant", "bee")
+             for k in range(3)]  # fmt: skip
+    names += ["train/unknown/1.png", "train/unknown/2.png", "unknown/1.png"]
+    for number, name in enumerate(names):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (40, 40), (10 * number, 0, 0)).save(folder / name)
+    return folder
+
+
+def test_strangers_stay_strangers_in_shards_of_their_own(with_strangers, tmp_path):
+    out = tmp_path / "packed"
+    made = pack(with_strangers, out)
+    assert (made.pictures, made.strangers, made.shards) == (12, 3, 2)
+    ours, theirs = find_samples(out), find_samples(with_strangers)
+    assert [p.relative_to(out) for p in ours.strangers] == [
+        p.relative_to(with_strangers) for p in theirs.strangers
+    ]
+    for path in ours.strangers:
+        original = with_strangers / path.relative_to(out)
+        assert locate(path).read() == original.read_bytes()
+    assert ours.classes == ("ant", "bee") and "no class: its 3 files" in ours.notes[-1]
+    with tarfile.open(out / "strangers-00000.tar") as tar:
+        assert not [name for name in tar.getnames() if name.endswith(".cls")]
+    index = json.loads((out / "index.json").read_text())
+    assert [entry["url"] for entry in index["shardlist"]] == ["shard-00000.tar"]
+    again = pack(out, tmp_path / "again")
+    assert (again.pictures, again.strangers) == (12, 3)
+
+
+def test_unknown_is_packed_as_a_class_where_it_is_one(with_strangers, tmp_path):
+    out = tmp_path / "packed"
+    assert pack(find_samples(with_strangers, strangers=False), out).strangers == 0
+    assert find_samples(out).classes == ("ant", "bee", "unknown")
+    pack(with_strangers, tmp_path / "aside")
+    aside = find_samples(tmp_path / "aside", strangers=False)
+    assert not aside.strangers and "pack again with --unknown none" in aside.notes[-1]
+
+
+def test_a_damaged_list_of_strangers_is_said(with_strangers, tmp_path):
+    out = tmp_path / "packed"
+    pack(with_strangers, out)
+    index = json.loads((out / "index.json").read_text())
+    index["darter"]["strangers"]["pictures"][0][0] = "../../etc/passwd"
+    (out / "index.json").write_text(json.dumps(index))
+    with pytest.raises(DataError, match="leads out of the pack"):
+        find_samples(out)
+    pack_again = tmp_path / "other"
+    pack(with_strangers, pack_again)
+    (pack_again / "strangers-00000.tar").unlink()
+    with pytest.raises(DataError, match=r"strangers-00000.tar is missing"):
+        find_samples(pack_again)

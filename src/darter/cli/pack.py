@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from darter.cli import options
+from darter.errors import OptionError
 from darter.names import visible
 
 LISTED = 20  # files left out that are listed one by one
@@ -18,6 +19,10 @@ def pack(
     out: Annotated[Path, typer.Argument(help="A new folder for the shards and their index.")],
     test: Annotated[
         str | None, typer.Option(help="Subfolder, folder or CSV that is the test split.")
+    ] = None,
+    unknown: Annotated[
+        str | None,
+        typer.Option(help="none: a folder unknown/ is a class like any other, as for train."),
     ] = None,
     max_side: Annotated[
         int | None, typer.Option(min=16, help="Shrink pictures whose long side is longer.")
@@ -40,7 +45,12 @@ def pack(
     from darter.dataset import find_samples
     from darter.dataset import pack as write
 
-    listing = find_samples(folder, test=test)
+    if unknown not in (None, "none"):
+        raise OptionError(
+            f"--unknown {unknown}: expected none. A folder unknown/ beside the classes is packed "
+            "with them; any other folder is given to darter train --unknown."
+        )
+    listing = find_samples(folder, test=test, strangers=unknown is None)
     try:
         made = with_progress(
             "packing pictures",
@@ -62,8 +72,9 @@ def pack(
     shrunk = f", {made.shrunk} stored smaller" if made.shrunk else ""
     shards = "1 shard" if made.shards == 1 else f"{made.shards} shards"
     megabytes = f"{made.bytes / 1e6:.1f} MB"
+    strange = f" and {made.strangers} of unknown/" if made.strangers else ""
     console.print(
-        f"{made.pictures} pictures in {shards}, {megabytes}{shrunk}: {visible(made.root)}",
+        f"{made.pictures} pictures{strange} in {shards}, {megabytes}{shrunk}: {visible(made.root)}",
         markup=False,
     )
     for name, reason in made.left_out[:LISTED]:

@@ -18,8 +18,9 @@ import numpy as np
 
 from darter.cluster import Workers, in_chunks
 from darter.dataset.pack_names import Names
+from darter.dataset.sample import Sample
 from darter.dataset.samples import Listing, find_samples
-from darter.dataset.shards import ShardWriter
+from darter.dataset.shards import SHARDS, STRANGERS, ShardWriter
 from darter.errors import DataError, OptionError
 from darter.files import cannot_write, write_json
 from darter.names import visible
@@ -31,7 +32,10 @@ QUALITY = 90
 
 @dataclass(frozen=True)
 class Packed:
-    """What `pack` wrote. left_out: files that cannot be read, with the reason."""
+    """What `pack` wrote. left_out: files that cannot be read, with the reason.
+
+    strangers: pictures of a folder `unknown`, which is no class.
+    """
 
     root: Path
     pictures: int
@@ -39,6 +43,7 @@ class Packed:
     bytes: int
     shrunk: int
     left_out: tuple[tuple[str, str], ...]
+    strangers: int = 0
 
 
 def pack(
@@ -74,37 +79,97 @@ def pack(
     if listing.root.is_dir() and listing.root.resolve() in (out.resolve(), *out.resolve().parents):
         raise DataError(f"{out} is inside {listing.root}, which is packed. Give another folder.")
     _clear(out)
-    order = np.random.Generator(np.random.Philox(0)).permutation(len(listing.samples))
-    names = Names(listing)
-    classes = list(listing.classes)
-    rows: dict[int, list[Any]] = {}
-    checksums: dict[int, int] = {}
-    left_out: list[tuple[str, str]] = []
-    shrunk = 0
+    own = len(listing.samples)
+    order = np.random.Generator(np.random.Philox(0)).permutation(own).tolist()
+    strange = range(own, own + len(listing.strangers))
+    packing = _Packing(
+        listing, out, shard_bytes, max_side, quality, workers, progress, own + len(strange)
+    )
     try:
-        with ShardWriter(out, shard_bytes) as shards:
-            paths = [listing.samples[number].path for number in order]
-            contents = _contents(paths, max_side, quality, workers)
-            for done, (number, found) in enumerate(zip(map(int, order), contents, strict=True), 1):
-                sample = listing.samples[number]
-                if isinstance(found, str):
-                    left_out.append((names[number], found))
-                else:
-                    content, suffix = found
-                    shrunk += bool(suffix)
-                    name = names.as_jpeg(number) if suffix else names[number]
-                    number_of = [classes.index(label) for label in sample.labels]
-                    label = number_of[0] if isinstance(sample.target, str) else number_of
-                    place = shards.add(number, sample, name, label, content, suffix)
-                    rows[number] = [name, label, sample.split, sample.group, *place]
-                    checksums[number] = zlib.crc32(content)
-                if progress:
-                    progress(done, len(order))
-        _read_back(out, shards.written, rows, checksums, len(order) - len(left_out))
+        pictures = packing.store(SHARDS, order)
+        strangers = packing.store(STRANGERS, strange)
     except OSError as error:
         raise cannot_write(out, error) from error
-    total = _write_index(out, shards.written, classes, [rows[number] for number in sorted(rows)])
-    return Packed(out, len(rows), len(shards.written), total, shrunk, tuple(left_out))
+    total = _write_index(out, listing, pictures, strangers)
+    return Packed(
+        out,
+        len(pictures.places),
+        len(pictures.shards) + len(strangers.shards),
+        total,
+        packing.shrunk,
+        tuple(packing.left_out),
+        len(strangers.places),
+    )
+
+
+Place = tuple[str, int, int, int]  # name, shard, offset, size
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """shards: path, pictures.   places: of each picture, by its number."""
+
+    shards: list[tuple[Path, int]]
+    places: dict[int, Place]
+
+
+class _Packing:
+    """Pictures on their way into shards; those of classes first, strangers after them."""
+
+    def __init__(
+        self,
+        listing: Listing,
+        out: Path,
+        shard_bytes: int,
+        max_side: int | None,
+        quality: int | None,
+        workers: Workers | None,
+        progress: Callable[[int, int], None] | None,
+        total: int,
+    ) -> None:
+        self.listing, self.out, self.shard_bytes = listing, out, shard_bytes
+        self.how = max_side, quality, workers
+        self.progress, self.done, self.total = progress, 0, total
+        self.names, self.classes = Names(listing), list(listing.classes)
+        self.left_out: list[tuple[str, str]] = []
+        self.shrunk = 0
+
+    def store(self, kind: str, numbers: Sequence[int]) -> _Stored:
+        """Pictures of these numbers in shards of their own, read back. No shard without one."""
+        samples = self.listing.samples
+        paths = [*(sample.path for sample in samples), *self.listing.strangers]
+        places: dict[int, Place] = {}
+        checksums: dict[int, int] = {}
+        with ShardWriter(self.out, self.shard_bytes, kind) as shards:
+            contents = _contents([paths[number] for number in numbers], *self.how)
+            for number, found in zip(numbers, contents, strict=True):
+                if isinstance(found, str):
+                    self.left_out.append((self.names[number], found))
+                else:
+                    content, suffix = found
+                    self.shrunk += bool(suffix)
+                    name = self.names.as_jpeg(number) if suffix else self.names[number]
+                    about = label = None
+                    if number < len(samples):
+                        sample = samples[number]
+                        about, label = about_sample(sample), number_of(sample, self.classes)
+                    places[number] = name, *shards.add(number, name, content, suffix, label, about)
+                    checksums[number] = zlib.crc32(content)
+                self.done += 1
+                if self.progress:
+                    self.progress(self.done, self.total)
+        _read_back(self.out, shards.written, places, checksums)
+        return _Stored(shards.written, places)
+
+
+def about_sample(sample: Sample) -> dict[str, Any]:
+    return {"label": sample.target, "split": sample.split, "group": sample.group}
+
+
+def number_of(sample: Sample, classes: list[str]) -> int | list[int]:
+    """Of its class, or of several."""
+    numbers = [classes.index(label) for label in sample.labels]
+    return numbers[0] if isinstance(sample.target, str) else numbers
 
 
 Content = tuple[bytes, str | None] | str  # as of `content_of`, or why there is none
@@ -134,52 +199,63 @@ def _storing(
 def _read_back(
     out: Path,
     shards: list[tuple[Path, int]],
-    rows: dict[int, list[Any]],
+    stored: dict[int, Place],
     checksums: dict[int, int],
-    expected: int,
 ) -> None:
-    """Read every shard as a tar, and hold what is in it against the rows of the index.
+    """Read every shard as a tar, and hold what is in it against where pictures were put.
 
-    expected: pictures. Raises DataError where a picture is lost, doubled or changed.
+    Raises DataError where a picture is lost, doubled or changed.
     """
-    places = {(row[4], row[5]): number for number, row in rows.items()}
+    places = {(shard, offset): number for number, (_, shard, offset, _) in stored.items()}
     found = set()
     for shard, (path, _) in enumerate(shards):
         with tarfile.open(path) as tar:
             for member in tar:
                 number = places.get((shard, member.offset_data))
                 content = tar.extractfile(member)
-                if number is None or content is None or rows[number][6] != member.size:
+                if number is None or content is None or stored[number][3] != member.size:
                     continue
                 if zlib.crc32(content.read()) == checksums[number]:
                     found.add(number)
-    names = {row[0] for row in rows.values()}
-    if not len(found) == len(names) == len(rows) == expected:
+    names = {place[0] for place in stored.values()}
+    if not len(found) == len(names) == len(stored):
         raise DataError(
-            f"{visible(out)}: of {expected} pictures {len(found)} can be read back from the "
+            f"{visible(out)}: of {len(stored)} pictures {len(found)} can be read back from the "
             f"shards, under {len(names)} names. Pack again, on another disk if it happens again."
         )
 
 
-def _write_index(
-    out: Path, shards: list[tuple[Path, int]], classes: list[str], pictures: list[list[Any]]
-) -> int:
+def _write_index(out: Path, listing: Listing, pictures: _Stored, strangers: _Stored) -> int:
     """Write the index, which makes a pack of the folder; returns the bytes of all shards."""
-    sizes = [path.stat().st_size for path, _ in shards]
-    entries = [
-        {"url": path.name, "nsamples": count, "filesize": size}
-        for (path, count), size in zip(shards, sizes, strict=True)
-    ]
-    ours = {
+    entries, others = _shard_list(pictures.shards), _shard_list(strangers.shards)
+    classes, rows = list(listing.classes), []
+    for number, (name, *place) in sorted(pictures.places.items()):
+        sample = listing.samples[number]
+        label = number_of(sample, classes)
+        rows.append([name, label, sample.split, sample.group, *place])
+    ours: dict[str, Any] = {
         "version": VERSION,
         "classes": classes,
         "columns": ["path", "class", "split", "group", "shard", "offset", "size"],
-        "pictures": pictures,
+        "pictures": rows,
     }
+    if others:  # in shards of their own, so that other readers find no pictures without a class
+        ours["strangers"] = {
+            "shardlist": others,
+            "columns": ["path", "shard", "offset", "size"],
+            "pictures": [list(place) for _, place in sorted(strangers.places.items())],
+        }
     # wids_version, name, shardlist: the index of the webdataset package
     index = {"wids_version": 1, "name": out.name, "shardlist": entries, "darter": ours}
     write_json(out / INDEX, index)
-    return sum(sizes)
+    return sum(entry["filesize"] for entry in (*entries, *others))
+
+
+def _shard_list(shards: list[tuple[Path, int]]) -> list[dict[str, Any]]:
+    return [
+        {"url": path.name, "nsamples": count, "filesize": path.stat().st_size}
+        for path, count in shards
+    ]
 
 
 def _clear(out: Path) -> None:
@@ -200,7 +276,7 @@ def _clear(out: Path) -> None:
 
 
 def _is_leftover(name: str) -> bool:
-    shard = name.startswith("shard-") and name.endswith((".tar", ".part"))
+    shard = name.startswith((f"{SHARDS}-", f"{STRANGERS}-")) and name.endswith((".tar", ".part"))
     return shard or name.startswith(f".{INDEX}.")
 
 

@@ -7,14 +7,16 @@ from darter.dataset.samples import Listing
 
 
 class Names:
-    """Each picture's name below the root; "outside/…" for pictures that lie elsewhere.
+    """Each picture's name below the root; "outside/…" for pictures that lie elsewhere. Strangers
+    are numbered after the samples.
 
     All names that stay are taken before any is made, so that a made name meets none of them,
     whichever of them are renamed later.
     """
 
     def __init__(self, listing: Listing) -> None:
-        names = [relative_name(sample.path, listing.root) for sample in listing.samples]
+        paths = [*(sample.path for sample in listing.samples), *listing.strangers]
+        names = [relative_name(path, listing.root) for path in paths]
         self._taken: set[str] = set()
         self._names: dict[int, str] = {}
         for number, name in enumerate(names):

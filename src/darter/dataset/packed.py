@@ -19,6 +19,11 @@ class Pack:
         return tuple(Sample(e.path, e.target, e.split, e.group) for e in self.index.entries)
 
     @property
+    def strangers(self) -> tuple[Path, ...]:
+        """Pictures of a folder `unknown`, which was no class when it was packed."""
+        return self.index.strangers
+
+    @property
     def members(self) -> dict[Path, Member]:
         return self.index.members
 

@@ -9,7 +9,7 @@ from darter.dataset.audit import count
 from darter.dataset.csv_list import read_csv
 from darter.dataset.packed import open_pack
 from darter.dataset.sample import SPLIT_NAMES, Sample, task_of
-from darter.dataset.strangers import is_unknown, set_strangers_aside
+from darter.dataset.strangers import is_unknown, set_strangers_aside, with_no_strangers
 from darter.dataset.walk import entries_of, files_below, identity
 from darter.errors import DataError
 from darter.files import refuse_url
@@ -59,7 +59,7 @@ def survey_samples(
     root = Path(root)
     listing = _list(root, _inner_test(root, test))
     listing = listing if test is None else _with_test(listing, test)
-    return set_strangers_aside(listing) if strangers else listing
+    return set_strangers_aside(listing) if strangers else with_no_strangers(listing)
 
 
 def find_samples(
@@ -168,8 +168,9 @@ def _list(root: Path, leave_out: str | None) -> Listing:
     if not is_folder:
         raise DataError(f"{root} does not exist. {LAYOUT}.")
     if is_pack(root):
-        packed = open_pack(root).samples
-        return Listing(root, "pack", packed, task=task_of(packed))
+        pack = open_pack(root)
+        task = task_of(pack.samples)
+        return Listing(root, "pack", pack.samples, task=task, strangers=pack.strangers)
     folders, files = entries_of(root)
     if any(f.name.startswith("shard-") and f.suffix == ".tar" for f in files):
         raise DataError(

@@ -5,17 +5,16 @@ import json
 import os
 import tarfile
 from pathlib import Path
+from typing import Any
 
-from darter.dataset.sample import Sample
-
-_NAME = "shard-{:05}.tar"
+SHARDS, STRANGERS = "shard", "strangers"  # how their names begin
 
 
 class ShardWriter:
     """Writes one tar after the other; each gets its name when it is whole and on the disk."""
 
-    def __init__(self, out: Path, limit: int) -> None:
-        self.out, self.limit = out, limit
+    def __init__(self, out: Path, limit: int, kind: str = SHARDS) -> None:
+        self.out, self.limit, self.kind = out, limit, kind
         self.written: list[tuple[Path, int]] = []  # path, pictures
         self._tar: tarfile.TarFile | None = None
         self._count = 0
@@ -33,22 +32,23 @@ class ShardWriter:
     def add(
         self,
         number: int,
-        sample: Sample,
         name: str,
-        label: int | list[int],
         content: bytes,
         suffix: str | None,
+        label: int | list[int] | None,
+        about: dict[str, Any] | None,
     ) -> tuple[int, int, int]:
-        """(shard, offset, size) of the picture's bytes. label: number of its class, or several."""
+        """(shard, offset, size) of the picture's bytes. label: number of its class, or several, or
+        None for a picture of none.   about: what else is known of it."""
         if self._tar is None:
             self._tar = tarfile.open(self._part(), "w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115
             self._count = 0
         key = f"{number:08}-{_plain(Path(name).stem)}"
         self._add(key + (suffix or _plain_suffix(name)), content)
         offset = self._tar.offset - (-(-len(content) // 512) * 512)
-        about = {"path": name, "label": sample.target, "split": sample.split}
-        self._add(f"{key}.cls", str(label).encode())
-        self._add(f"{key}.json", json.dumps({**about, "group": sample.group}).encode())
+        if label is not None:
+            self._add(f"{key}.cls", str(label).encode())
+        self._add(f"{key}.json", json.dumps({"path": name, **(about or {})}).encode())
         self._count += 1
         place = (len(self.written), offset, len(content))
         if self._tar.offset >= self.limit:
@@ -62,7 +62,7 @@ class ShardWriter:
         self._tar.addfile(info, io.BytesIO(content))
 
     def _part(self) -> Path:
-        return self.out / (_NAME.format(len(self.written)) + ".part")
+        return self.out / f"{self.kind}-{len(self.written):05}.tar.part"
 
     def _finish(self) -> None:
         if self._tar is None:

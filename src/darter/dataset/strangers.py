@@ -19,8 +19,11 @@ LEAST_CLASSES = 2  # beside it; with fewer, `unknown` is one of the two classes 
 def set_strangers_aside(listing: "Listing") -> "Listing":
     """The listing without the class `unknown`, whose files are its `strangers` instead.
 
-    Only of class folders, with two other classes or more; a list says itself what is a class.
+    Only of class folders, with two other classes or more; a list says itself what is a class, and a
+    pack what was none when it was packed.
     """
+    if listing.kind == "pack" and listing.strangers:
+        return replace(listing, notes=(*listing.notes, _note(len(listing.strangers))))
     if listing.kind not in ("classes", "splits"):
         return listing
     own = [s for s in listing.samples if not is_unknown(s.label)]
@@ -29,13 +32,25 @@ def set_strangers_aside(listing: "Listing") -> "Listing":
         strange += _beside_the_splits(listing.root)
     if not strange or len({s.label for s in own}) < LEAST_CLASSES:
         return listing
-    files = count(len(strange), "file")
+    notes = (*listing.notes, _note(len(strange)))
+    return replace(listing, samples=tuple(own), strangers=tuple(strange), notes=notes)
+
+
+def with_no_strangers(listing: "Listing") -> "Listing":
+    """The listing where `unknown` is a class like any other."""
+    if not listing.strangers:
+        return listing
     note = (
-        f"{UNKNOWN}/ is taken for no class: its {files} show what the model is to answer "
-        '"unknown" to. If it is a class, say --unknown none'
+        f"left aside: {count(len(listing.strangers), 'file')} of {UNKNOWN}/, which was no class "
+        "when it was packed. If it is one, pack again with --unknown none"
     )
-    return replace(
-        listing, samples=tuple(own), strangers=tuple(strange), notes=(*listing.notes, note)
+    return replace(listing, strangers=(), notes=(*listing.notes, note))
+
+
+def _note(files: int) -> str:
+    return (
+        f"{UNKNOWN}/ is taken for no class: its {count(files, 'file')} show what the model is to "
+        'answer "unknown" to. If it is a class, say --unknown none'
     )
 
 

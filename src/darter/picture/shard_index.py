@@ -47,12 +47,16 @@ class Entry:
 
 @dataclass(frozen=True)
 class ShardIndex:
-    """entries: in the order that the folder's listing had.   members: path -> where it is."""
+    """entries: in the order that the folder's listing had.   members: path -> where it is.
+
+    strangers: names of pictures of no class, which are among the members, too.
+    """
 
     root: Path
     entries: tuple[Entry, ...]
     members: dict[Path, Member]
     shards: tuple[Path, ...]
+    strangers: tuple[Path, ...] = ()
 
 
 def is_pack(root: Path) -> bool:
@@ -100,18 +104,35 @@ def _read(root: Path) -> ShardIndex:
         shards = [_shard(root, entry) for entry in index["shardlist"]]
         classes = [_text(name) for name in ours["classes"]]
         entries = tuple(_entry(root, shards, classes, row) for row in ours["pictures"])
-        members = {entry.path: entry.member for entry in entries}
-        if len(members) < len(entries):
+        strangers, strange_shards = _strangers(root, ours.get("strangers"))
+        members = {entry.path: entry.member for entry in entries} | strangers
+        if len(members) < len(entries) + len(strangers):
             raise ValueError("two pictures have one name")
     except (KeyError, TypeError, IndexError, ValueError, AttributeError) as error:
         raise DataError(
             f"{visible(root / INDEX)} is not an index that `darter pack` has written ({error}). "
             "Copy or pack it again."
         ) from error
-    return ShardIndex(root, entries, members, tuple(path for path, _ in shards))
+    files = tuple(path for path, _ in (*shards, *strange_shards))
+    return ShardIndex(root, entries, members, files, tuple(strangers))
 
 
-def _shard(root: Path, entry: dict[str, Any]) -> tuple[Path, int]:
+Shard = tuple[Path, int]  # file, bytes
+
+
+def _strangers(root: Path, given: dict[str, Any] | None) -> tuple[dict[Path, Member], list[Shard]]:
+    """Pictures of no class, which a pack has in shards of their own, if it has any."""
+    if given is None:
+        return {}, []
+    shards = [_shard(root, entry) for entry in given["shardlist"]]
+    rows = given["pictures"]
+    found = {_path(root, name): _member(shards, name, *place) for name, *place in rows}
+    if len(found) < len(rows):
+        raise ValueError("two pictures have one name")
+    return found, shards
+
+
+def _shard(root: Path, entry: dict[str, Any]) -> Shard:
     """(file, bytes) of a shard that is as long as the index says."""
     name, expected = _text(entry["url"]), _number(entry["filesize"], 1 << 62)
     if name != PurePosixPath(name).name or name in ("", ".."):
@@ -126,22 +147,31 @@ def _shard(root: Path, entry: dict[str, Any]) -> tuple[Path, int]:
     return path, expected
 
 
-def _entry(root: Path, shards: list[tuple[Path, int]], classes: list[str], row: list[Any]) -> Entry:
+def _entry(root: Path, shards: list[Shard], classes: list[str], row: list[Any]) -> Entry:
     """A row of the index whose name leads out of no folder and whose bytes lie in their shard."""
-    name, label, split, group, shard, offset, size = row
-    path = PurePosixPath(_text(name))
-    if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in name:
-        raise ValueError(f"the name {name!r} leads out of the pack")
-    file, length = shards[_number(shard, len(shards) - 1)]
-    member = Member(file, _number(offset, length), _number(size, length))
-    if member.offset + member.size > length:
-        raise ValueError(f"{name!r} lies beyond the end of {file.name}")
+    name, label, split, group, *place = row
+    path, member = _path(root, name), _member(shards, name, *place)
     if split not in (None, "train", "val", "test"):
         raise ValueError(f"{name!r} is in no split, but in {split!r}")
     several = isinstance(label, list)
     labels = [classes[_number(k, len(classes) - 1)] for k in (label if several else [label])]
     target = tuple(labels) if several else labels[0]
-    return Entry(root / path, target, split, None if group is None else _text(group), member)
+    return Entry(path, target, split, None if group is None else _text(group), member)
+
+
+def _path(root: Path, name: Any) -> Path:
+    path = PurePosixPath(_text(name))
+    if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in name:
+        raise ValueError(f"the name {name!r} leads out of the pack")
+    return root / path
+
+
+def _member(shards: list[Shard], name: str, shard: Any, offset: Any, size: Any) -> Member:
+    file, length = shards[_number(shard, len(shards) - 1)]
+    member = Member(file, _number(offset, length), _number(size, length))
+    if member.offset + member.size > length:
+        raise ValueError(f"{name!r} lies beyond the end of {file.name}")
+    return member
 
 
 def _text(value: Any) -> str:
