@@ -23,7 +23,7 @@ from darter.dataset import find_samples
 from darter.model import ModelInfo, write_info
 from darter.picture import Preprocess
 from darter.train import compiled
-from darter.train.export import to_onnx
+from darter.train.written import to_onnx
 
 SIZE, SHIFT = 64, 6  # pixels
 HALF = (0.5, 0.5, 0.5)

@@ -26,7 +26,7 @@ from torch import nn
 from darter.model import paired_interval, runtime_of, wilson
 from darter.precision import set_binary
 from darter.quantize.timing import milliseconds
-from darter.train.export import to_onnx
+from darter.train.written import to_onnx
 from darter.transfer.binary_net import WIDTHS, BinaryNet
 
 CLOSE = 1e-4

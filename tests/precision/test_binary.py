@@ -9,7 +9,7 @@ from torch import nn
 from darter import kernels
 from darter.model import runtime_of
 from darter.precision import BinaryConv2d, BinaryLinear, RPReLU, RSign, frozen, set_binary
-from darter.train.export import to_onnx
+from darter.train.written import to_onnx
 from darter.transfer import STRATEGIES, Classifier, binary_net
 from tests.train.tiny import QUICK, tiny_problem, train
 

@@ -10,7 +10,8 @@ from darter.errors import DarterError, ExportError
 from darter.model import Calibration, Classify, ModelInfo, read_info
 from darter.model.darter_runtime import DarterRuntime
 from darter.train import export
-from darter.train.export import compare, to_onnx
+from darter.train.export import MOST_COMPARED, compare, spread_out
+from darter.train.written import to_onnx
 from tests.train.tiny import SIZE, tiny_model
 
 
@@ -50,8 +51,8 @@ def test_no_weight_is_stored_twice():
 
 
 def break_export(monkeypatch, break_it):
-    def broken(model, size):
-        proto = to_onnx(model, size)
+    def broken(model, size, outputs):
+        proto = to_onnx(model, size, outputs)
         break_it(proto)
         return proto
 
@@ -104,6 +105,13 @@ def test_answers_that_are_no_numbers_are_never_proven(tmp_path, problem, info):
     with pytest.raises(DarterError, match="NaN"):
         export(model, tmp_path / "model.onnx", info, problem.val.pictures)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_of_many_pictures_some_of_each_part_of_the_list_are_compared(tmp_path, problem, info):
+    assert spread_out(range(9), 5) == [0, 2, 4, 6, 8] and spread_out(range(3), 5) == [0, 1, 2]
+    many = [*problem.val.pictures] * 30
+    found = export(tiny_model(), tmp_path / "model.onnx", info, many)
+    assert found.pictures == MOST_COMPARED < len(many)
 
 
 def test_parity_needs_pictures(info):

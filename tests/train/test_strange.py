@@ -6,6 +6,7 @@ import pytest
 from darter.model import Calibration, ModelInfo, load, softmax
 from darter.noise import DOUBTS, Ensemble, fit_novelty, marginal
 from darter.train import Recipe, Strangeness, export, features_of, measure_strangeness, seen_by
+from darter.train import strange as strange_room
 from darter.train.strange import Seen, auroc, doubt, gain_interval
 from tests.train.tiny import tiny_model, tiny_problem
 
@@ -110,6 +111,22 @@ def test_the_file_gives_logits_and_novelty(tmp_path, members):
     assert session.rows(images).shape == (12, 4) and session.logits(images).shape == (12, 3)
 
 
+def test_the_engine_sees_what_pytorch_sees_in_each_group(monkeypatch):
+    problem = tiny_problem()
+    model = Ensemble([tiny_model(seed=k).eval() for k in range(2)])
+    groups = problem.val.pictures, problem.train.pictures[:7]
+    plain = seen_by(model, problem.preprocess, Recipe(), *groups)
+    monkeypatch.setattr(strange_room, "WRITING_PAYS_FROM", 0)
+    monkeypatch.setattr(strange_room, "evaluate", None)
+    written = seen_by(model, problem.preprocess, Recipe(), *groups)
+    for one, other, group in zip(plain, written, groups, strict=True):
+        assert one.features.shape == (len(group), 16) and one.members.shape == (2, len(group), 3)
+        np.testing.assert_allclose(other.features, one.features, atol=1e-4)
+        np.testing.assert_allclose(other.members, one.members, atol=1e-4)
+    alone = seen_by(model, problem.preprocess, Recipe(), groups[1])
+    np.testing.assert_allclose(alone[0].members, plain[1].members, atol=1e-5)
+
+
 @pytest.mark.parametrize("measure", DOUBTS)
 def test_the_file_gives_doubt_in_any_runtime_as_it_was_measured(tmp_path, measure):
     import onnxruntime
@@ -117,7 +134,7 @@ def test_the_file_gives_doubt_in_any_runtime_as_it_was_measured(tmp_path, measur
     problem = tiny_problem()
     model = Ensemble([tiny_model(seed=k).eval() for k in range(2)], weights=(0.7, 0.3))
     pictures = problem.val.pictures
-    found = seen_by(model, pictures, problem.preprocess, Recipe())
+    (found,) = seen_by(model, problem.preprocess, Recipe(), pictures)
     wanted = doubt(found, measure, 0.1)
     limit = float(np.median(wanted))
     info = ModelInfo(

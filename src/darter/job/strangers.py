@@ -49,14 +49,8 @@ def strangeness(
     if not strangers:
         held = features_of(model, held_out, look, recipe)
         return measure_strangeness(learned, strata, held, most=most)
-    return measure_strangeness(
-        learned,
-        strata,
-        seen_by(model, held_out, look, recipe),
-        seen_by(model, strangers, look, recipe),
-        temperature=temperature,
-        most=most,
-    )
+    own, foreign = seen_by(model, look, recipe, held_out, strangers)
+    return measure_strangeness(learned, strata, own, foreign, temperature=temperature, most=most)
 
 
 def _strangers(run: Run, start: Start) -> list[Path]:

@@ -2,11 +2,11 @@
 
 import copy
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,17 +15,14 @@ from torch import nn
 from darter.errors import ExportError, MissingExtraError
 from darter.files import write_atomic
 from darter.model import ModelInfo, Runtime, get_task, runtime_of, write_info
-from darter.precision import frozen, is_binary
-from darter.train.packed_signs import pack_signs
+from darter.train.device import move, place
 from darter.train.strange import Exported, Strangeness
+from darter.train.written import LOGITS, to_onnx
 
-if TYPE_CHECKING:
-    from onnx import ModelProto
-
-OPSET = 18
 LIMIT = 1e-3  # largest difference of a probability; float32 rounding gives about 1e-6
 TIE = 1e-5  # probabilities closer than this are equal to float32
 BATCH = 16
+MOST_COMPARED = 256  # pictures: PyTorch takes far longer for each than what runs the file
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,8 @@ def export(
     strange: from `measure_strangeness`; with it the file has a second output, "novelty" (N, 1):
     how foreign a picture is, by the measure that was chosen.
     draws: so many answers of one model with its head's noise on are another output, "draws".
-    pictures: held-out pictures (paths, bytes or decoded) for the parity check; at least one.
+    pictures: held-out pictures (paths, bytes or decoded) for the parity check; at least one. Of
+        more than MOST_COMPARED, so many are compared, spread evenly over them all.
     The file appears under its name only when it is whole and proven; an older one is removed
     first. Raises ExportError with the figures where a probability differs by more than `limit`
     or a label differs.
@@ -70,10 +68,11 @@ def export(
     path = Path(path)
     path.unlink(missing_ok=True)
     whole = model if strange is None and not draws else Exported(model, strange, draws)  # type: ignore[arg-type]
-    proto = to_onnx(whole, info.preprocess.side)
+    outputs = whole.outputs if isinstance(whole, Exported) else (LOGITS,)
+    proto = to_onnx(whole, info.preprocess.side, outputs)
     write_info(proto, info)
     content = proto.SerializeToString(deterministic=True)
-    parity = compare(model, content, info, pictures, limit=limit)
+    parity = compare(model, content, info, spread_out(list(pictures)), limit=limit)
     if not parity.passed:
         raise ExportError(
             f"{path.name} was not written: its answers differ from the trained model's. On "
@@ -85,29 +84,10 @@ def export(
     return parity
 
 
-def to_onnx(given: nn.Module, size: int) -> "ModelProto":
-    """The model as ONNX with its weights inside and a batch of any size."""
-    model = frozen(given).to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    program = torch.onnx.export(
-        model.float().eval(),
-        (torch.zeros(2, 3, size, size),),
-        dynamo=True,
-        opset_version=OPSET,
-        input_names=["images"],
-        output_names=model.outputs if isinstance(model, Exported) else ["logits"],
-        dynamic_shapes=({0: torch.export.Dim("batch")},),
-        verbose=False,
-    )
-    assert program is not None
-    _forget_traces(program.model_proto)
-    return pack_signs(program.model_proto) if is_binary(given) else program.model_proto
-
-
-def _forget_traces(proto: "ModelProto") -> None:
-    """Take out what PyTorch notes at every node: stack traces, with paths of this computer."""
-    for node in proto.graph.node:
-        del node.metadata_props[:]
-        node.doc_string = ""
+def spread_out(pictures: Sequence[Any], most: int = MOST_COMPARED) -> list[Any]:
+    """All of them, or so many at equal distances: lists are often in the order of their classes."""
+    places = np.linspace(0, len(pictures) - 1, min(most, len(pictures))).round().astype(int)
+    return [pictures[k] for k in places]
 
 
 @torch.no_grad()
@@ -124,14 +104,16 @@ def compare(
     The file runs on what `predict` takes for it, and on ONNX Runtime where that is installed.
     Raises ExportError where there are no pictures, or answers that are no numbers.
     """
-    model = copy.deepcopy(model).to("cpu").float().eval()
+    model = copy.deepcopy(model).float().eval()
+    move(model, torch.device("cpu"), channels_last=True)  # half of the time
     runtimes = _runtimes(content)
     task, temperature = get_task(info.task), info.calibration.temperature
     count, largest, different = 0, 0.0, 0
     waiting = iter(pictures)
     while batch := list(itertools.islice(waiting, BATCH)):
         images = info.preprocess.batch(batch)
-        trained = task.probabilities(model(torch.from_numpy(images)).numpy(), temperature)
+        x = place(images, torch.device("cpu"), channels_last=True)
+        trained = task.probabilities(model(x).numpy(), temperature)
         other = np.zeros(len(batch), bool)
         for runtime in runtimes:
             logits, *_ = runtime.run(images)
