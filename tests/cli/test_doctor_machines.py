@@ -1,4 +1,6 @@
-"""`darter doctor` of several processes: what it prints of what was measured."""
+"""`darter doctor` of several processes: what it prints, and what it measures by Ray."""
+
+import json
 
 import numpy as np
 import pytest
@@ -48,3 +50,17 @@ def test_each_process_link_and_scheme_has_a_line(photos, capsys, monkeypatch):
     assert lines[3].split() == ["alone", "40.0", "pictures/s,", "0.3", "s", "for", "an", "epoch"]
     assert lines[9].startswith("The disks are slower than that")
     assert lines[10] == f"choice: {why}"
+
+
+@pytest.mark.slow
+def test_two_processes_of_this_machine_are_measured(photos, capsys):
+    pytest.importorskip("ray")
+    words = (photos, "--workers", 2, "--size", 32, "--batch-size", 8, "--json")
+    found = json.loads(doctor(capsys, *words))
+    assert len(found["steps"]) == len(found["disks"]) == 2
+    assert min(found["disks"]) > 0 and min(seconds for _, seconds in found["steps"]) > 0
+    measured = found["measured"]
+    assert measured["bandwidth"] > 1e6 and measured["activations"] > 0
+    assert measured["part"] > measured["step"] / 4  # small parts compute less well
+    assert list(found["forecasts"]) == list(FORECASTS)
+    assert found["choice"] == "alone" and found["why"].startswith("one process: ")
