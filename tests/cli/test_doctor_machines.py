@@ -1,6 +1,15 @@
 """`darter doctor` of several processes: what it prints, and what it measures by Ray."""
 
 import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -63,4 +72,66 @@ def test_two_processes_of_this_machine_are_measured(photos, capsys):
     assert measured["bandwidth"] > 1e6 and measured["activations"] > 0
     assert measured["part"] > measured["step"] / 4  # small parts compute less well
     assert list(found["forecasts"]) == list(FORECASTS)
-    assert found["choice"] == "alone" and found["why"].startswith("one process: ")
+    chosen = "one process: " if found["choice"] == "alone" else f"{found['choice']}: 2 processes "
+    assert found["choice"] in FORECASTS and found["why"].startswith(chosen)
+
+
+@pytest.fixture
+def head(monkeypatch):
+    """Address of a Ray cluster of this machine alone, with a token of its own."""
+    pytest.importorskip("ray")
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    port, clients = free_port(), free_port()
+    with tempfile.TemporaryDirectory(prefix="ray") as folder:  # a short path, as of its sockets
+        command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block",
+                   f"--port={port}", "--num-cpus=2", "--include-dashboard=false",
+                   f"--ray-client-server-port={clients}", "--object-store-memory=100000000",
+                   "--disable-usage-stats", f"--temp-dir={folder}"]  # fmt: skip
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        try:
+            wait_for(port)
+            yield f"127.0.0.1:{port}"
+        finally:
+            process.terminate()  # which ends what it has started
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def free_port() -> int:
+    with closing(socket.create_server(("127.0.0.1", 0))) as free:
+        return free.getsockname()[1]
+
+
+def wait_for(port: int) -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        try:
+            return socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.2)
+    pytest.fail("Ray's head did not start within 60 s")
+
+
+@pytest.mark.slow
+def test_a_cluster_that_runs_is_measured(photos, head):
+    def ask(*words):
+        command = [sys.executable, "-m", "darter", "doctor", str(photos), "--cluster", head]
+        done = subprocess.run([*command, *words], capture_output=True, text=True, timeout=200)
+        return done.returncode, done.stdout, done.stderr
+
+    status, out, errors = ask("--workers", "2", "--size", "32", "--batch-size", "8")
+    assert status == 0, errors
+    lines = out.splitlines()
+    assert [line.split()[:2] for line in lines[:3]] == [
+        ["process", "0"], ["process", "1"], ["links:", lines[2].split()[1]],
+    ]  # fmt: skip
+    assert [line.split()[0] for line in lines[3:9]] == list(FORECASTS)
+    assert lines[-1].startswith("choice: ")
+    status, out, errors = ask()
+    assert (status, out) == (2, "")
+    assert "darter: the cluster has one machine, this one." in errors

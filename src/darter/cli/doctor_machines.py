@@ -38,9 +38,13 @@ def show(
         f"{1e-6 * m.size:.1f} MB are learned"
     )
     for name, pictures in found.forecasts.items():
-        note = f"  ({found.rounds} steps between exchanges)" if name == "local" else ""
+        note = f"  (exchanges after {steps(found.rounds)})" if name == "local" else ""
         epoch = len(paths) / pictures
         print(f"{name:>9} {pictures:8.1f} pictures/s, {epoch:7.1f} s for an epoch{note}")
     if found.disks and sum(found.disks) < max(found.forecasts.values()):
         print("The disks are slower than that: pack the pictures, or copy them to faster ones.")
     print(f"choice: {found.why}")
+
+
+def steps(number: int) -> str:
+    return "each step" if number == 1 else f"{number} steps"

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import socket
 import sys
 from typing import Any
 
@@ -10,6 +11,7 @@ from darter.errors import MissingExtraError, OptionError
 from darter.extras import install_line
 from darter.machine import available_cpus
 
+CONNECT_SECONDS = 5.0
 HOW = (
     f"needs Ray: {install_line('distributed')}. On one machine, "
     "torchrun --nproc-per-node N -m darter train … does without it"
@@ -47,14 +49,34 @@ def start_ray(workers: int, address: str | None) -> Any:
             object_store_memory=256 << 20, _node_ip_address=LOOPBACK, **quiet,
         )  # fmt: skip
         return ray
+    check_reachable(address)
     try:
         ray.init(address=address, **quiet)
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise OptionError(
-            f"--cluster {address}: no Ray cluster answers there ({first_line(error)}). Start "
-            "one with: ray start --head"
-        ) from error
+        raise _no_cluster(address, first_line(error)) from error
     return ray
+
+
+def check_reachable(address: str) -> None:
+    """Raise OptionError where nothing listens at HOST:PORT; Ray itself tries for minutes."""
+    if address == "auto":
+        return
+    host, colon, port = address.rpartition(":")
+    if not (host and colon and port.isdecimal()) or "/" in host:
+        raise OptionError(
+            f"--cluster {address}: expected HOST:PORT of the cluster's head, or auto."
+        )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise _no_cluster(address, first_line(error)) from error
+
+
+def _no_cluster(address: str, why: str) -> OptionError:
+    return OptionError(
+        f"--cluster {address}: no Ray cluster answers there ({why}). Start one with "
+        "ray start --head; where one runs, this machine needs its token (~/.ray/auth_token)."
+    )
 
 
 def first_line(error: BaseException) -> str:

@@ -107,7 +107,7 @@ class RayCrew:
         self.nodes = machines_of(self.ray)
         self.wanted = (workers or len(self.nodes)) - 1
         if self.wanted < 1:
-            raise OptionError("one worker is this process itself: leave --workers out, or give 2.")
+            raise OptionError(_too_few(workers))
         self.hands: dict[int, _Hand] = {}
         self._servers = RayServers([node[0] for node in self.nodes])
         self._next = 1
@@ -260,6 +260,15 @@ class RayCrew:
 
     def _node(self, number: int) -> tuple[str, str, str]:
         return self.nodes[number % len(self.nodes)]
+
+
+def _too_few(workers: int | None) -> str:
+    if workers is None:
+        return (
+            "the cluster has one machine, this one. Start Ray on others (ray start "
+            "--address=HEAD:PORT), or give a number of processes: --workers 2."
+        )
+    return "one worker is this process itself: leave --workers out, or give 2."
 
 
 def hand_cores(ray: Any, node: str) -> int:
