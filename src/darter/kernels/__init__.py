@@ -39,7 +39,6 @@ from darter.kernels.layout import (
     PLAIN,
     Array,
     Layout,
-    Quantization,
     blocks,
     canonical,
 )
@@ -86,7 +85,6 @@ __all__ = [
     "Layout",
     "Peak",
     "Precision",
-    "Quantization",
     "RecurrenceKind",
     "Residual",
     "Rounding",

@@ -19,27 +19,15 @@ BITS = {
 
 
 @dataclass(frozen=True)
-class Quantization:
-    """What integers stand for: (q - zero_point) * scale.
-
-    scale, zero_point: one each, or one per channel.
-    """
-
-    scale: tuple[float, ...]
-    zero_point: tuple[int, ...]
-
-
-@dataclass(frozen=True)
 class Layout:
     """element: what each number is kept as.   axis: of the channels where they lie in blocks of
     `BLOCK`, missing ones filled with zeros; None where the array is plain, row by row. Bits are
-    (N, H, W, C), a pixel's channels in whole words of `WORD` bits.
-    quantization: of integers; None where numbers mean themselves.
+    (N, H, W, C), a pixel's channels in whole words of `WORD` bits. What integers stand for, their
+    scales and zeros, is with the steps that read them.
     """
 
     axis: int | None = None
     element: Element = Element.float32
-    quantization: Quantization | None = None
 
     def numbers(self, shape: Dims) -> int:
         """That a whole array of this shape takes, missing channels included."""
