@@ -63,12 +63,26 @@ def test_weights_lie_where_they_are_read_in_place(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["mobilenet_v2", "inception_v3", "timm/convnext_atto"])
 def test_nets_by_name_compute_the_same_in_their_file(name, tmp_path):
+    from bench.agreement import randomized
     from darter.model import load
 
     net, size = make_net(name)
+    randomized(net, size)  # signals fade in nets as PyTorch makes them
     to_file(net, size, tmp_path / "net.onnx")
     x = torch.rand(1, 3, size, size)
     with torch.no_grad():
         expected = net(x).numpy()
     found = load(tmp_path / "net.onnx", classes=[str(k) for k in range(1000)]).logits(x.numpy())
-    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+
+
+def test_equal_weights_of_an_untrained_net_stay_equal(tmp_path):
+    net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 1)).eval()
+    for layer in (net[0], net[2]):
+        nn.init.zeros_(layer.bias)
+    to_file(net, 8, tmp_path / "net.onnx")
+    weights = {w.name: w for w in onnx.load(tmp_path / "net.onnx").graph.initializer}
+    assert {"0.bias", "1.weight", "1.bias", "2.bias"} <= weights.keys()
+    for name, value in net.state_dict().items():
+        if name in weights:
+            np.testing.assert_array_equal(onnx.numpy_helper.to_array(weights[name]), value.numpy())

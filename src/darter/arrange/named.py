@@ -56,11 +56,11 @@ def _similar(name: str) -> str:
 def to_file(net: nn.Module, size: int, path: Path, *, channels: int = 3) -> None:
     """Write the net, nothing folded, for pictures (N, channels, size, size), to be looked at.
 
-    Vectors that are equal, as in untrained nets, are changed a little in the file: each is counted.
     Raises UnsupportedError with PyTorch's reason where it cannot be written.
     """
     import onnx
 
+    weights = net.state_dict()
     net = _made_different(net)
     logging.disable(logging.WARNING)
     try:
@@ -84,7 +84,7 @@ def to_file(net: nn.Module, size: int, path: Path, *, channels: int = 3) -> None
         raise UnsupportedError(f"PyTorch cannot write this net as ONNX: {reason[0]}") from error
     finally:
         logging.disable(logging.NOTSET)
-    write_with_weights(onnx.load(path), net.state_dict(), path)
+    write_with_weights(onnx.load(path), weights, path)
 
 
 @torch.no_grad()
