@@ -32,6 +32,12 @@ def test_the_command_compares_training_steps(tmp_path, capfd):
     assert plot.stat().st_size > 0
 
 
+def test_steps_in_16_bits_are_compared():
+    found = compare_training(TINY, 2, (), precision="bfloat16", threads=1, rounds=1, steps=1)
+    assert found.ours.precision == "bfloat16"
+    assert 1e-4 < found.ours.error < 0.3
+
+
 def test_a_net_that_cannot_be_trained_is_a_sentence():
     with pytest.raises(UnsupportedError, match="PyTorch cannot train no_such_net: Unknown model"):
         compare_training("no_such_net", 2, (), threads=1)
@@ -53,7 +59,7 @@ def test_nets_have_no_dropout_and_differences_are_relative():
         (["--runtimes", "openvino"], "no runtime 'openvino' trains here; choose from eager"),
         (["--seconds", "3"], "--seconds is for nets in use; leave it out with --training"),
         (["model.onnx"], "--training takes names of nets by --net, not model.onnx"),
-        (["--precision", "bfloat16"], "--training times float32 only"),
+        (["--precision", "int8"], "--precision int8 is for whole nets in use, not for conv or"),
         (["conv"], "--training is for whole nets; leave it out with conv"),
     ],
 )

@@ -111,9 +111,9 @@ def poison(net):
             planned.arena.fill_(float("nan"))
 
 
-def agree(module, x, dy, limit=1e-4):
+def agree(module, x, dy, limit=1e-4, precision="float32"):
     truth = copy.deepcopy(module).double()
-    net = compiled(module, x)
+    net = compiled(module, x, precision=precision)
     poison(net)
     wanted = step(truth, x.double(), dy.double())
     assert difference(step(net, x, dy), wanted) < limit
@@ -137,6 +137,45 @@ def test_gradients_are_pytorchs_in_float64(isa, name):
     with kernels.using_isa(isa):
         net = agree(randomize(nets()[name]).train(), torch.randn(5, 3, 26, 23), torch.randn(5, 5))
     assert net.refusals == []
+
+
+class Smooth(nn.Module):
+    """No corners, which roundings to 16 bits would cross."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 24, 3, 1, 1, bias=False), nn.BatchNorm2d(24))
+        self.same = nn.Sequential(nn.Conv2d(24, 24, 3, 1, 1, bias=False), nn.BatchNorm2d(24))
+        self.down = nn.Sequential(nn.Conv2d(24, 40, 3, 2, 1, bias=False), nn.BatchNorm2d(40))
+        self.deep = nn.Conv2d(40, 40, 3, padding=1, groups=40)
+        self.point, self.norm = nn.Conv2d(80, 17, 1, bias=False), nn.BatchNorm2d(17)
+        self.last = nn.Linear(17, 5)
+
+    def forward(self, x):
+        x = nn.functional.silu(self.stem(x))
+        x = nn.functional.silu(self.down(x + self.same(x)))
+        x = torch.cat([x, nn.functional.gelu(self.deep(x))], 1)
+        return self.last(self.norm(self.point(x)).tanh().mean((2, 3)))
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_16_bits_move_gradients_little_and_take_half_the_memory(isa):
+    torch.manual_seed(0)
+    x, dy = torch.randn(6, 3, 26, 23), torch.randn(6, 5)
+    with kernels.using_isa(isa):
+        net = agree(randomize(Smooth()).train(), x, dy, limit=3e-2, precision="bfloat16")
+        wide = compiled(randomize(Smooth()).train(), x)
+        floats = [n.segments[0].plan(6).scheduled.floats for n in (net, wide)]
+    assert net.refusals == []
+    assert floats[0] < 0.6 * floats[1]
+
+
+@pytest.mark.parametrize("name", nets())
+def test_16_bits_with_corners(name):
+    """What rounds to the other side of a corner changes gradients as a whole: the limit is wide."""
+    torch.manual_seed(0)
+    x, dy = torch.randn(6, 3, 26, 23), torch.randn(6, 5)
+    agree(randomize(nets()[name]).train(), x, dy, limit=0.15, precision="bfloat16")
 
 
 @pytest.mark.parametrize("isa", ISAS)

@@ -24,16 +24,28 @@ def test_the_core_trains_as_pytorch_does():
     assert losses[0] == pytest.approx(losses[1], rel=2e-2)
 
 
-def test_threads_change_no_bit():
-    problem = tiny_problem()
-    one, two = (train(tiny_model(), problem, CORE.replace(threads=n)) for n in (1, 2))
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_threads_change_no_bit(precision):
+    problem, recipe = tiny_problem(), CORE.replace(precision=precision)
+    one, two = (train(tiny_model(), problem, recipe.replace(threads=n)) for n in (1, 2))
     assert all(torch.equal(a, b) for a, b in zip(weights(one), weights(two), strict=True))
 
 
 def test_the_core_says_what_it_cannot():
     problem = tiny_problem()
-    with pytest.raises(OptionError, match='compute = "darter" trains in float32'):
-        train(tiny_model(), problem, CORE.replace(precision="bfloat16"))
+    with pytest.raises(OptionError, match='compute = "darter" trains in float32 and bfloat16'):
+        train(tiny_model(), problem, CORE.replace(precision="fixed<2,14>"))
+
+
+def test_the_core_trains_in_16_bits():
+    problem = tiny_problem()
+    short, wide = (
+        train(tiny_model(), problem, CORE.replace(precision=p)) for p in ("bfloat16", "float32")
+    )
+    assert short.plan.compute == "darter" and short.plan.precision == "bfloat16"
+    losses = [[record["val_loss"] for record in f.history] for f in (short, wide)]
+    assert losses[0] == pytest.approx(losses[1], rel=5e-2)
+    assert not all(torch.equal(a, b) for a, b in zip(weights(short), weights(wide), strict=True))
 
 
 def plan_of(steps):
@@ -43,27 +55,32 @@ def plan_of(steps):
 def test_long_trainings_take_what_is_faster():
     speed = Speed({"float32": 1.0, "bfloat16": 0.95})
 
-    def must_not() -> float:
+    def must_not(precision: str) -> float:
         raise AssertionError("a short training measures nothing")
 
     assert settle_compute(plan_of(10), speed, None, must_not)[1] == "pytorch"
     assert settle_compute(plan_of(1000), speed, 20.0, must_not)[1] == "pytorch"
-    faster, compute, why = settle_compute(plan_of(1000), speed, None, lambda: 0.5)
-    assert compute == "darter" and faster.step == {"float32": 0.5}
+    faster, compute, why = settle_compute(plan_of(1000), speed, None, lambda precision: 0.5)
+    assert compute == "darter" and faster.step == {"float32": 0.5, "bfloat16": 0.5}
     assert why == (
         "the core computes: measured 0.5 s per step in the compiled core, 1 s in PyTorch",
     )
-    assert settle_compute(plan_of(1000), speed, None, lambda: 0.95)[1] == "pytorch"
+    assert settle_compute(plan_of(1000), speed, None, lambda precision: 0.95)[1] == "pytorch"
+    core = {"float32": 0.95, "bfloat16": 0.6}
+    faster, compute, why = settle_compute(plan_of(1000), speed, None, core.__getitem__)
+    assert compute == "darter" and faster.step == core and "measured 0.6 s" in why[0]
 
-    def refuses() -> float:
+    def refuses(precision: str) -> float:
         raise OptionError("compiled: torch.export cannot trace this net")
 
     speed, compute, why = settle_compute(plan_of(1000), speed, None, refuses)
     assert compute == "pytorch" and "cannot trace" in why[0]
 
 
-def test_a_stopped_run_ends_in_the_same_bits(tmp_path):
-    problem, recipe = tiny_problem(train=88), RECIPE.replace(compute="darter", epochs=3)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_stopped_run_ends_in_the_same_bits(tmp_path, precision):
+    problem = tiny_problem(train=88)
+    recipe = RECIPE.replace(compute="darter", epochs=3, precision=precision)
     whole = train(tiny_model(), problem, recipe)
 
     class Enough(Exception):

@@ -6,6 +6,7 @@ from tests.train.whole_nets import NETS, measure
 
 QUICK = ("resnet18", "mobilenetv3_small_100", "efficientnet_b0", "dla34")
 LIMIT = 1e-4
+SHORT_LIMIT = 3e-2
 
 
 @pytest.mark.parametrize("name", QUICK)
@@ -14,6 +15,13 @@ def test_gradients_are_float64s_on_the_same_sides_of_corners(name):
     assert found.forward < 1e-5
     assert found.sides < LIMIT
     assert not found.refused
+
+
+def test_gradients_in_16_bits():
+    found = measure("resnet18", images=3, size=64, precision="bfloat16")
+    assert found.forward < 1e-2
+    assert found.sides < SHORT_LIMIT
+    assert found.whole < 1.2 * found.pytorch
 
 
 @pytest.mark.slow

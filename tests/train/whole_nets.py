@@ -128,7 +128,7 @@ class Errors:
     """Relative errors of all gradients together.
 
     forward: of the result.   sides: with the core's sides of corners; whole: of the net as it is;
-    pytorch: PyTorch's float32, of the net as it is.   refused: operations that PyTorch ran.
+    pytorch: PyTorch's in this precision, of the net as it is.   refused: what PyTorch ran.
     """
 
     forward: float
@@ -152,18 +152,20 @@ def relative(found: list[Tensor], wanted: list[Tensor]) -> float:
     return (off / sum(float(b.square().sum()) for _, b in pairs)) ** 0.5
 
 
-def measure(name: str, images: int = 4, size: int = 96) -> Errors:
-    """One module in turn in float32 and float64: nets are large."""
+def measure(name: str, images: int = 4, size: int = 96, precision: str = "float32") -> Errors:
+    """One module in turn in the precision and in float64: nets are large."""
     torch.manual_seed(0)
     module = randomize(timm.create_model(name, num_classes=10)).train()
     x, dy = torch.randn(images, 3, size, size), torch.randn(images, 10)
-    net = compiled(module, x)
+    net = compiled(module, x, precision=precision)
     refused = len(net.refusals)
     y, taken = sides_taken(net, x)
     y.backward(dy)
     y, ours = y.detach(), gradients(module)
     del net
-    module(x).backward(dy)
+    with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+        answer = module(x)
+    answer.float().backward(dy)
     theirs = gradients(module)
     module, x, dy = module.double(), x.double(), dy.double()
     on_sides(module, x, taken).backward(dy)
@@ -185,12 +187,13 @@ def main() -> None:
     parser.add_argument("nets", nargs="*", default=NETS)
     parser.add_argument("--images", type=int, default=4)
     parser.add_argument("--size", type=int, default=96)
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
     options = parser.parse_args()
-    print("net                      forward  same sides    as it is  PyTorch float32  refused")
+    print("net                      forward  same sides    as it is     PyTorch  refused")
     for name in options.nets:
-        e = measure(name, options.images, options.size)
+        e = measure(name, options.images, options.size, options.precision)
         print(
-            f"{name:<24} {e.forward:>7.1e} {e.sides:>11.1e} {e.whole:>11.1e} {e.pytorch:>16.1e} "
+            f"{name:<24} {e.forward:>7.1e} {e.sides:>11.1e} {e.whole:>11.1e} {e.pytorch:>11.1e} "
             f"{e.refused:>8}",
             flush=True,
         )

@@ -55,7 +55,7 @@ def darter(net: nn.Module, images: Tensor, threads: int, precision: str) -> Forw
     from darter.train import compiled
 
     set_threads(threads)
-    return compiled(net, images)
+    return compiled(net, images, precision=precision)
 
 
 def one_pass(optimizer: torch.optim.Optimizer) -> Callable[[], None]:

@@ -176,8 +176,6 @@ def bench(
         for name, value in (("--peers", peers), ("--folder", folder), ("--seconds", seconds)):
             if value is not None:
                 raise OptionError(f"{name} is for nets in use; leave it out with --training")
-        if precision != "float32":
-            raise OptionError("--training times float32 only, all that the core trains in")
         if what != "nets":
             raise OptionError(f"--training takes names of nets by --net, not {what}")
         training_steps(

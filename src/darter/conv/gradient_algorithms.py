@@ -11,31 +11,41 @@ from darter.conv.costs import (
     EPSILON,
     FMAS_PER_CYCLE,
     TILED_SUM,
+    bfloat16_cost,
+    bytes_of,
+    multiplies_bfloat16,
     refuses_steps,
     whole_blocks,
     with_weights,
 )
 from darter.conv.spec import ConvSpec
-from darter.conv.winograd import AMPLIFICATION, TRANSFORM_CYCLES
+from darter.conv.winograd import AMPLIFICATION, BFLOAT16_ERROR, TRANSFORM_CYCLES
 from darter.kernels import BLOCK
 
 PARTS = 8  # of a batch whose filter gradients are summed apart; see `gradient_parts`
 MOST_PARTIAL_FLOATS = 1 << 17  # of such a sum: what its thread's cache keeps beside pictures
 CHUNK = 512  # pixels or tiles that a product sums up at a time
+ROUNDING_ERROR = 2.4e-3  # of products of two numbers that are rounded to bfloat16
+ROUNDING_CYCLES = 0.1  # per number that becomes bfloat16
+PAIRING_CYCLES = 1.5  # per vector of a transformed tile
 
 
 @dataclass(frozen=True)
 class Direct:
-    """Products of blocks; any stride, padding, dilation and groups.   of: "input" or "filter"."""
+    """Products of blocks; any stride, padding, dilation and groups.   of: "input" or "filter".
+
+    precision: "bfloat16" rounds both operands to bfloat16 and keeps float32 sums.
+    """
 
     of: str
+    precision: str = "float32"
 
     @property
     def core(self) -> str:
-        return "direct"
+        return "direct" if self.precision == "float32" else "direct-bfloat16"
 
     def refuses(self, spec: ConvSpec) -> str | None:
-        return None
+        return _refuses_precision(self.precision)
 
     def products(self, spec: ConvSpec) -> int:
         n, _, h, w = spec.y
@@ -52,17 +62,29 @@ class Direct:
         return whole_blocks(filters) * channels * r * s
 
     def estimate(self, spec: ConvSpec, threads: int) -> float:
-        cycles = 1.1 * self.products(spec) / FMAS_PER_CYCLE / threads
-        return with_weights(cycles, self.weight_bytes(spec))
+        cycles = 1.1 * self.products(spec) / FMAS_PER_CYCLE
+        if self.precision == "bfloat16":
+            cycles = cycles * bfloat16_cost() + ROUNDING_CYCLES * self._rounded(spec)
+        return with_weights(cycles / threads, self.weight_bytes(spec))
+
+    def _rounded(self, spec: ConvSpec) -> int:
+        """Numbers of pictures that become bfloat16; those that filters see, once for each tap."""
+        n, k, h, w = spec.y
+        found = n * whole_blocks(k) * h * w
+        if self.of == "input":
+            return found
+        return found + n * whole_blocks(spec.x[1]) * h * w * spec.w[2] * spec.w[3]
 
     def error(self, spec: ConvSpec) -> float:
-        return _sum_error(_depth(spec, self.of), self.of)
+        rounding = ROUNDING_ERROR if self.precision == "bfloat16" else 0.0
+        return rounding + _sum_error(_depth(spec, self.of), self.of)
 
     def weight_bytes(self, spec: ConvSpec) -> int:
-        return 4 * self._weights(spec)
+        return bytes_of(self.precision) * self._weights(spec)
 
     def workspace_bytes(self, spec: ConvSpec, threads: int) -> int:
-        return threads * 400_000 if self.of == "input" and any(spec.padding) else 0
+        copied = any(spec.padding) if self.of == "input" else False
+        return threads * 400_000 if copied or self.precision != "float32" else 0
 
     def explain(self, spec: ConvSpec) -> str:
         return f"{spec.multiply_adds / 1e6:.0f} million multiply-adds"
@@ -121,16 +143,23 @@ class DepthwiseRotated(Depthwise):
 @dataclass(frozen=True)
 class Winograd:
     """F(tile, 3) for 3x3 filters: input gradients by rotated filters, filter gradients by one
-    product per position, whose inner dimension is tiles."""
+    product per position, whose inner dimension is tiles.
+
+    precision: "bfloat16" transforms in float32 and rounds what the products multiply.
+    """
 
     of: str
     tile: int
+    precision: str = "float32"
 
     @property
     def core(self) -> str:
-        return f"winograd-{self.tile}"
+        return f"winograd-{self.tile}" + ("-bfloat16" if self.precision == "bfloat16" else "")
 
     def refuses(self, spec: ConvSpec) -> str | None:
+        why = _refuses_precision(self.precision)
+        if why is not None:
+            return why
         r, s = spec.w[2:]
         if (r, s) != (3, 3):
             return f"needs 3x3 filters, got {r}x{s}"
@@ -153,12 +182,20 @@ class Winograd:
 
     def estimate(self, spec: ConvSpec, threads: int) -> float:
         tiles, k, c = self._tiles(spec), *(-(-size // BLOCK) for size in spec.w[:2])
-        transforms = TRANSFORM_CYCLES[self.tile] * tiles * self._positions * (c + k)
-        cycles = self.products(spec) / FMAS_PER_CYCLE + transforms
+        vectors = tiles * self._positions * (c + k)
+        transforms: float = TRANSFORM_CYCLES[self.tile] * vectors
+        cycles = self.products(spec) / FMAS_PER_CYCLE
+        if self.precision == "bfloat16":
+            cycles *= bfloat16_cost()
+            if self.of == "filter":
+                transforms += PAIRING_CYCLES * vectors
+        cycles += transforms
         calls = 40 * self._positions * k * c * -(-tiles // CHUNK)
         return with_weights((cycles + calls) / threads, 2 * self.weight_bytes(spec))
 
     def error(self, spec: ConvSpec) -> float:
+        if self.precision == "bfloat16":
+            return BFLOAT16_ERROR[self.tile]
         growth = AMPLIFICATION[self.tile + 2]
         summed = spec.w[0] if self.of == "input" else CHUNK
         return growth * EPSILON * (9 + min(summed, TILED_SUM)) ** 0.5
@@ -187,6 +224,8 @@ GRADIENTS: dict[str, dict[str, Direct | Depthwise | Winograd]] = {
         "winograd-2": Winograd("input", 2),
         "winograd-4": Winograd("input", 4),
         "winograd-6": Winograd("input", 6),
+        "direct-bfloat16": Direct("input", "bfloat16"),
+        "winograd-2-bfloat16": Winograd("input", 2, "bfloat16"),
     },
     "filter": {
         "direct": Direct("filter"),
@@ -194,6 +233,9 @@ GRADIENTS: dict[str, dict[str, Direct | Depthwise | Winograd]] = {
         "winograd-2": Winograd("filter", 2),
         "winograd-4": Winograd("filter", 4),
         "winograd-6": Winograd("filter", 6),
+        "direct-bfloat16": Direct("filter", "bfloat16"),
+        "winograd-2-bfloat16": Winograd("filter", 2, "bfloat16"),
+        "winograd-4-bfloat16": Winograd("filter", 4, "bfloat16"),
     },
 }
 
@@ -219,6 +261,12 @@ def _sum_error(depth: int, of: str) -> float:
     if of == "filter":
         depth = min(depth, CHUNK) + depth // CHUNK
     return 0.3 * EPSILON * depth**0.5
+
+
+def _refuses_precision(precision: str) -> str | None:
+    if precision == "float32" or multiplies_bfloat16():
+        return None
+    return "needs a CPU that multiplies bfloat16"
 
 
 def _refuses_rotation(spec: ConvSpec) -> str | None:

@@ -20,6 +20,7 @@ from darter.transfer import Classifier, Strategy
 
 WORTH_MEASURING = 60.0  # seconds of training with PyTorch; tracing a net and trying it take some
 WORTH_IT = 1.1  # times as fast, from which the core is taken
+PRECISIONS = ("auto", "float32", "bfloat16")  # of recipes whose steps the core may run
 REPEATS = 2  # timed steps, after one that traces the net
 
 
@@ -30,8 +31,8 @@ def check_compute(recipe: Recipe, device: torch.device, alone: bool) -> None:
     why = None
     if device.type != "cpu":
         why = f"computes on CPUs, and the device is {device.type}"
-    elif recipe.precision not in ("auto", "float32"):
-        why = f"trains in float32, and the precision is {recipe.precision}"
+    elif recipe.precision not in PRECISIONS:
+        why = f"trains in float32 and bfloat16, and the precision is {recipe.precision}"
     elif recipe.weights_in != "float32":
         why = f"trains float32 weights, and they are kept in {recipe.weights_in}"
     elif not alone:
@@ -42,29 +43,31 @@ def check_compute(recipe: Recipe, device: torch.device, alone: bool) -> None:
 
 def may_compile(recipe: Recipe, device: torch.device, alone: bool) -> bool:
     """Whether "auto" may try the core at all."""
-    fits = recipe.precision in ("auto", "float32") and recipe.weights_in == "float32"
+    fits = recipe.precision in PRECISIONS and recipe.weights_in == "float32"
     return recipe.compute == "auto" and device.type == "cpu" and fits and alone
 
 
 def settle_compute(
-    plan: Plan, speed: Speed, seconds: float | None, measured: Callable[[], float]
+    plan: Plan, speed: Speed, seconds: float | None, measured: Callable[[str], float]
 ) -> tuple[Speed, str, tuple[str, ...]]:
     """Whether the core runs the steps of this plan: the speed to plan with, its name, and why.
 
-    measured: times a step in the core; asked only where the training is long enough.
+    measured: times a step in the core, of a precision; asked only where the training is long
+    enough, of those that PyTorch's steps were timed in.
     """
     theirs = speed.step[choose_precision(speed)[0]]
     expected = min(plan.wanted * theirs, seconds or float("inf"))
     if expected < WORTH_MEASURING:
         return speed, "pytorch", ()
     try:
-        ours = measured()
+        core = replace(speed, step={precision: measured(precision) for precision in speed.step})
     except DarterError as error:  # a net that cannot be traced
         return speed, "pytorch", (f"PyTorch computes: {error}",)
+    ours = core.step[choose_precision(core)[0]]
     figures = f"measured {ours:.3g} s per step in the compiled core, {theirs:.3g} s in PyTorch"
     if ours * WORTH_IT > theirs:
         return speed, "pytorch", (f"PyTorch computes: {figures}",)
-    return replace(speed, step={"float32": ours}), "darter", (f"the core computes: {figures}",)
+    return core, "darter", (f"the core computes: {figures}",)
 
 
 def measure_compiled(
@@ -73,6 +76,7 @@ def measure_compiled(
     loss: Loss,
     train: Any,
     *,
+    precision: str,
     accumulate: int,
     channels_last: bool,
 ) -> float:
@@ -85,7 +89,7 @@ def measure_compiled(
     targets = loss.targets(torch.from_numpy(batch.targets))
     model = copy.deepcopy(model)
     train_mode(model, strategy)
-    net = compiled(model, images)
+    net = compiled(model, images, precision=precision)
     net.training = True
     times = []
     for _ in range(1 + REPEATS):

@@ -197,8 +197,9 @@ class Recipe:
     )
     compute: str = entry(
         "auto",
-        'what runs training steps on a CPU: "pytorch", "darter" (its compiled core, float32), or '
-        '"auto": the core where a step is measured to be faster and the training is a long one',
+        'what runs training steps on a CPU: "pytorch", "darter" (its compiled core, in float32 or '
+        'bfloat16), or "auto": the core where a step is measured to be faster and the training is '
+        "a long one",
         one_of("auto", "pytorch", "darter"),
     )
     weights_in: str = entry(

@@ -107,7 +107,7 @@ class Step:
             )
             reseed(recipe.seed, NOISE, number, part, *self.lane)
             with self.joining(last=part + 1 == len(group)):
-                with forward_in(self.precision, self.device, recipe.seed, number, part):
+                with self.arithmetic(number, part):
                     logits = self.forward(images)
                 loss = self.loss(logits, targets) / pictures
                 self.scaler.scale(loss * weight).backward()
@@ -123,11 +123,17 @@ class Step:
         self.update()
         return Outcome(total, correct, pictures)
 
+    def arithmetic(self, number: int, part: int) -> AbstractContextManager:
+        """Around the forward pass of batch `part` of a step; the core has its own."""
+        if self.compute == "darter":
+            return nullcontext()
+        return forward_in(self.precision, self.device, self.recipe.seed, number, part)
+
     def forward(self, images: Tensor) -> Tensor:
         if self.compute != "darter":
             return self.model(images)
         if self.compiled is None:
-            self.compiled = compiled(self.model, images)
+            self.compiled = compiled(self.model, images, precision=self.precision)
             self.compiled.training = True
         return self.compiled(images)
 

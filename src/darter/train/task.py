@@ -89,7 +89,9 @@ class Task:
         balance = self.balance()
         alone = self.world is None
         check_compute(self.recipe, self.device, alone)
-        asked = "float32" if self.recipe.compute == "darter" else self.recipe.precision
+        asked = self.recipe.precision
+        if self.recipe.compute == "darter" and asked == "auto":
+            asked = "float32"
         precisions = candidate_precisions(self.device, asked)
         speed = None
         if len(precisions) > 1 or seconds is not None:
@@ -120,7 +122,9 @@ class Task:
         if self.recipe.compute == "darter":
             plan = replace(plan, compute="darter")
         elif speed is not None and may_compile(self.recipe, self.device, alone):
-            speed, compute, why = settle_compute(plan, speed, seconds, lambda: self.core(balance))
+            speed, compute, why = settle_compute(
+                plan, speed, seconds, lambda precision: self.core(balance, precision)
+            )
             plan = planned(speed)
             plan = replace(plan, compute=compute, why=(*plan.why, *why))
         loop = self.loop(replace(plan, why=(*plan.why, *notes)))
@@ -149,13 +153,14 @@ class Task:
             self.judge,
         )
 
-    def core(self, balance: str) -> float:
+    def core(self, balance: str, precision: str) -> float:
         """Seconds of a step in the compiled core."""
         return measure_compiled(
             self.model,
             self.strategy,
             self.loss(balance),
             self.loader(balance),
+            precision=precision,
             accumulate=self.recipe.accumulate,
             channels_last=self.recipe.channels_last,
         )

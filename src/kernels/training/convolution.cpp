@@ -8,6 +8,8 @@ namespace {
 std::unique_ptr<Convolution> forward(const std::string& name, const ConvSpec& spec,
                                      const Filters& filters) {
     if (name == "direct") return make_direct(spec, filters, Precision::float32);
+    if (name == "direct-bfloat16") return make_direct(spec, filters, Precision::bfloat16);
+    if (name == "winograd-2-bfloat16") return make_winograd(spec, filters, 2, Precision::bfloat16);
     if (name == "depthwise") return make_depthwise(spec, filters, Border::zeros);
     if (name == "winograd-2") return make_winograd(spec, filters, 2, Precision::float32);
     if (name == "winograd-4") return make_winograd(spec, filters, 4, Precision::float32);

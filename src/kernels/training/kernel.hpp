@@ -1,5 +1,7 @@
 // The loops of training/kernels.hpp over a vector type; each instruction set instantiates them once.
 #pragma once
+#include <bit>
+
 #include "activation/kernel.hpp"
 #include "training/kernels.hpp"
 
@@ -280,10 +282,27 @@ void spread(const float* x, float factor, float* y, int64_t pixels, bool accumul
     }
 }
 
+template <class V>  // of each instruction set
+void widen(const uint16_t* from, float* to, int64_t count) {
+    for (int64_t i = 0; i < count; ++i)
+        to[i] = std::bit_cast<float>(static_cast<uint32_t>(from[i]) << 16);
+}
+
+template <class V>
+void round(const float* from, uint16_t* to, int64_t count) {
+    for (int64_t i = 0; i < count; i += kBlock) {
+        float rounded[kBlock];
+        for (int part = 0; part < kBlock; part += V::lanes)
+            rounded_to_bfloat16(V::load(from + i + part)).store(rounded + part);
+        for (int lane = 0; lane < kBlock; ++lane)
+            to[i + lane] = static_cast<uint16_t>(std::bit_cast<uint32_t>(rounded[lane]) >> 16);
+    }
+}
+
 template <class V>
 constexpr TrainingKernels kernels() {
-    return {moments<V>,          normalize_any<V>, gradient_any<V>, maximum<V>, sum<V>,
-            maximum_gradient<V>, add<V>,           scale<V>,        dot<V>,     spread<V>};
+    return {moments<V>, normalize_any<V>,    gradient_any<V>, maximum<V>, sum<V>,
+            maximum_gradient<V>, add<V>, scale<V>, dot<V>, spread<V>, widen<V>, round<V>};
 }
 
 }  // namespace darter::training

@@ -65,6 +65,9 @@ struct TrainingKernels {
     void (*dot)(const float* a, const float* b, int64_t pixels, float* sum);
     // Every pixel of y becomes (or grows by) x, one pixel.
     void (*spread)(const float* x, float factor, float* y, int64_t pixels, bool accumulate);
+    // bfloat16 to float32, and to the nearest bfloat16, ties to even; count: a multiple of 16.
+    void (*widen)(const uint16_t* from, float* to, int64_t count);
+    void (*round)(const float* from, uint16_t* to, int64_t count);
 };
 
 const TrainingKernels& training_kernels();  // of the active instruction set

@@ -145,6 +145,12 @@ void register_training(nb::module_& root) {
                               bool accumulate) {
         return pool_gradient_step(windows(shape), slot(x), slot(y), slot(dy), slot(dx), accumulate);
     });
+    m.def("widen", [](int64_t numbers, Place from, Place to) {
+        return widen_step(numbers, slot(from), slot(to));
+    });
+    m.def("shorten", [](int64_t numbers, Place from, Place to) {
+        return shorten_step(numbers, slot(from), slot(to));
+    });
     m.def("to_blocked", [](Size size, Place plain, Place blocked, bool accumulate) {
         return to_blocked_step(planes(size), slot(plain), slot(blocked), accumulate);
     });

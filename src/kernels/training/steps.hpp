@@ -77,6 +77,10 @@ StepPointer pool_step(const PoolWindows& pool, Slot x, Slot y);
 StepPointer pool_gradient_step(const PoolWindows& pool, Slot x, Slot y, Slot dy, Slot dx,
                                bool accumulate);
 
+// bfloat16 to float32 and back: so many numbers per image, a multiple of 16.
+StepPointer widen_step(int64_t numbers, Slot from, Slot to);
+StepPointer shorten_step(int64_t numbers, Slot from, Slot to);
+
 StepPointer to_blocked_step(const Planes& planes, Slot plain, Slot blocked, bool accumulate);
 StepPointer from_blocked_step(const Planes& planes, Slot blocked, Slot plain, bool accumulate);
 

@@ -5,11 +5,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from darter.conv import ALGORITHMS, GRADIENTS, ConvSpec, admitted
-from darter.kernels import BLOCK, training_steps
-from darter.train.compiled.schedule import NOTHING, Item, Ref
+from darter.kernels import BLOCK, has_bfloat16, training_steps
+from darter.train.compiled.chains import NOTHING, Item, Ref
 
-MAX_ERROR = 4e-6  # of one convolution: whole nets stay within 1e-4 of float64
-FORWARD = ("direct", "depthwise", "winograd-2", "winograd-4", "winograd-6")  # can be packed again
+# Of one convolution. float32: whole nets stay within 1e-4 of float64. bfloat16: what both gradients
+# are made of, and filter gradients, whose errors do not grow from layer to layer.
+MAX_ERROR = {"float32": 4e-6, "bfloat16": 5e-3}
+MAX_FILTER_ERROR = {"float32": 4e-6, "bfloat16": 1.2e-2}
+FORWARD = (  # can be packed again
+    "direct", "depthwise", "winograd-2", "winograd-4", "winograd-6", "direct-bfloat16",
+    "winograd-2-bfloat16",
+)  # fmt: skip
+FEWEST_CHANNELS = 9  # that are worth rounding
 MOST_PARTIAL_FLOATS = 160 * 1024  # of weights that stay in a core's cache, image after image
 
 
@@ -48,10 +55,13 @@ class Value:
 
 
 class Builder:
-    """Collects the steps forward and, in reverse order, backward."""
+    """Collects the steps forward and, in reverse order, backward.
 
-    def __init__(self, images: int) -> None:
-        self.images = images
+    precision: "bfloat16" keeps maps in 16 bits where they outlive a chain, and multiplies such.
+    """
+
+    def __init__(self, images: int, precision: str = "float32") -> None:
+        self.images, self.precision = images, precision
         self.forward: list[Item] = []
         self.backward: list[Item] = []
         self._backs: list[Callable[[], None]] = []
@@ -59,7 +69,7 @@ class Builder:
 
     def value(self, channels: int, h: int, w: int, *, plain: bool = False, learns: bool) -> Value:
         made = Value(channels, h, w, plain, learns, NOTHING)
-        made.ref = Ref(made.floats)
+        made.ref = self._array(made)
         return made
 
     def like(self, value: Value) -> Value:
@@ -90,8 +100,13 @@ class Builder:
         """Where to write the gradient of a value, and whether to add to what is there."""
         if value.gradient is not None:
             return value.gradient, True
-        value.gradient = Ref(value.floats)
+        value.gradient = self._array(value)
         return value.gradient, False
+
+    def _array(self, value: Value) -> Ref:
+        """Rows and single pixels take little memory: they stay float32."""
+        short = self.precision == "bfloat16" and not value.plain and value.h * value.w > 1
+        return Ref(value.floats, short=short)
 
     def sums(self, value: Value) -> Ref:
         """Of the lanes of a chain, per channel of the value."""
@@ -104,24 +119,32 @@ class Layer:
     """A convolution: its options, and what computes it in each direction."""
 
     spec: ConvSpec  # of a single image
+    precision: str = "float32"
 
     def numbers(self, images: int) -> list[int]:
         numbers = self.spec.numbers()
         return [images, *numbers[1:]]
 
     def forward(self) -> str:
-        names, _ = admitted(self.spec, max_error=MAX_ERROR)
+        names, _ = admitted(self.spec, max_error=MAX_ERROR[self._rounds])
         fit = [name for name in names if name in FORWARD]
         return min(fit, key=lambda name: ALGORITHMS[name].estimate(self._typical, 1))
 
     def gradient(self, of: str) -> str:
         known = GRADIENTS[of]
+        most = (MAX_FILTER_ERROR if of == "filter" else MAX_ERROR)[self._rounds]
         fit = [
             name
             for name, each in known.items()
-            if each.refuses(self.spec) is None and each.error(self.spec) <= MAX_ERROR
+            if each.refuses(self.spec) is None and each.error(self.spec) <= most
         ]
         return known[min(fit, key=lambda name: known[name].estimate(self._typical, 1))].core
+
+    @property
+    def _rounds(self) -> str:
+        few = min(self.spec.x[1], self.spec.w[0]) < FEWEST_CHANNELS
+        short = self.precision == "bfloat16" and has_bfloat16() and not few
+        return "bfloat16" if short else "float32"
 
     @property
     def _typical(self) -> ConvSpec:
@@ -138,5 +161,5 @@ class Layer:
         """Whether its packed filters are too large to be read for each image."""
         floats = self.spec.w[0] * self.spec.w[1] * self.spec.w[2] * self.spec.w[3]
         if algorithm.startswith("winograd"):
-            floats = floats // 9 * (int(algorithm[-1]) + 2) ** 2
+            floats = floats // 9 * (int(algorithm.split("-")[1]) + 2) ** 2
         return floats > MOST_PARTIAL_FLOATS

@@ -13,18 +13,20 @@ from darter.train.compiled.segment import Segment
 from darter.train.compiled.shapes import Refused
 
 COUNTER = "num_batches_tracked"
+PRECISIONS = ("float32", "bfloat16")
 
 
 class CompiledNet(nn.Module):
     """Computes what the module computes, forward and backward, the core's segments in the core.
 
     module: trained in place: its parameters and statistics are the ones used.   refusals:
-    (operation, why) of what PyTorch runs, in order.   In evaluation mode the module itself runs.
+    (operation, why) of what PyTorch runs, in order.   precision: as `compiled` takes it.
+    In evaluation mode the module itself runs.
     """
 
-    def __init__(self, module: nn.Module, example: Tensor) -> None:
+    def __init__(self, module: nn.Module, example: Tensor, precision: str = "float32") -> None:
         super().__init__()
-        self.module = module
+        self.module, self.precision = module, precision
         self._example = example
         self._trace: _Traced | None = None
 
@@ -45,11 +47,11 @@ class CompiledNet(nn.Module):
         """Anew where other parameters learn than before, or other layers are in training mode."""
         state = _state(self.module)
         if self._trace is None or self._trace.state != state:
-            self._trace = _Traced(self.module, self._example, state)
+            self._trace = _Traced(self.module, self._example, state, self.precision)
         return self._trace
 
 
-def compiled(module: nn.Module, example: Tensor) -> CompiledNet:
+def compiled(module: nn.Module, example: Tensor, *, precision: str = "float32") -> CompiledNet:
     """A net like the module, whose training steps run in darter's core where it can take them.
 
         net = compiled(timm.create_model("resnet18"), torch.randn(16, 3, 224, 224))
@@ -57,20 +59,24 @@ def compiled(module: nn.Module, example: Tensor) -> CompiledNet:
 
     module: a CNN; pictures in, one tensor out. Parameters are shared: optimizers, averages and
     checkpoints of `module` go on as they are.   example: float32 (N, C, H, W) on the CPU; the
-    number of pictures may differ later, their size may not.
-    The core computes in float32, in blocks of 16 channels from end to end: convolutions, batch
+    number of pictures may differ later, their size may not.   precision: "float32", or "bfloat16":
+    maps that live for some time are kept in 16 bits, half the memory, and convolutions multiply 16
+    bits where the CPU can; parameters, their gradients, sums and statistics stay float32.
+    The core computes in blocks of 16 channels from end to end: convolutions, batch
     normalization (statistics of the batch, or frozen), activations, sums, pools, joined maps,
     dropout, linear layers, squeeze and excite. What it does not know runs in PyTorch, segment by
     segment; `refusals` says what and why.
     The same bits on any number of threads, and for the same state of torch's random numbers.
     One backward pass per forward pass, before the next forward pass.
 
-    Raises OptionError where the net cannot be traced (torch.export), ShapeError for another
-    example.
+    Raises OptionError where the net cannot be traced (torch.export) or for another precision,
+    ShapeError for another example.
     """
+    if precision not in PRECISIONS:
+        raise OptionError(f"compiled: precision is float32 or bfloat16, got {precision!r}")
     if not isinstance(example, Tensor) or example.ndim != 4 or example.dtype != torch.float32:
         raise ShapeError("compiled: the example must be float32 pictures (N, C, H, W)")
-    net = CompiledNet(module, example)
+    net = CompiledNet(module, example, precision)
     net.training = module.training  # not `train`, which would wake frozen layers
     if module.training:
         net._traced()
@@ -86,8 +92,10 @@ def _state(module: nn.Module) -> tuple[Any, ...]:
 class _Traced:
     """The module as segments of the core and nodes that PyTorch runs."""
 
-    def __init__(self, module: nn.Module, example: Tensor, state: tuple[Any, ...]) -> None:
-        self.state = state
+    def __init__(
+        self, module: nn.Module, example: Tensor, state: tuple[Any, ...], precision: str
+    ) -> None:
+        self.state, self.precision = state, precision
         self.size = tuple(example.shape[1:])
         program = _export(module, example)
         owned = dict(module.named_parameters()) | dict(module.named_buffers())
@@ -193,7 +201,7 @@ class _Traced:
             for node in nodes
             if node.name in wanted or any(user.name not in own for user in node.users)
         ]
-        return Segment(nodes, outputs, self.tensors, self.learning)
+        return Segment(nodes, outputs, self.tensors, self.learning, self.precision)
 
     _told = ""
 

@@ -1,84 +1,15 @@
 """From a list of steps to chains, slots and one arena: see src/kernels/training/plan.hpp."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from darter.kernels import training_steps
 from darter.train.compiled.arena import Lifetime, pack
+from darter.train.compiled.chains import NOTHING, Chain, Item, Ref, chains_of
+from darter.train.compiled.halves import halve
 
 NONE, BATCH, GROUP, FIXED, GIVEN = range(5)
 LANES = 8  # parts of a batch that threads may work on; fixed, so that their number changes no bit
-
-
-@dataclass(eq=False)
-class Ref:
-    """An array of the plan.
-
-    floats: of each image; of all for sums and statistics (`fixed`).   per_lane: as many times as
-    the chain has lanes that writes it.   given: its number, where the caller brings it.
-    """
-
-    floats: int
-    fixed: bool = False
-    per_lane: bool = False
-    given: int | None = None
-
-
-NOTHING = Ref(0)
-
-
-@dataclass
-class Item:
-    """A step to be made: a function of the core and its arguments, some of them Refs.
-
-    reduces: what is complete only when all images are done.   whole: True where all images go
-    through it at once, because its weights exceed the caches; None where either will do.
-    """
-
-    function: str
-    arguments: tuple[Any, ...]
-    reads: tuple[Ref, ...]
-    writes: tuple[Ref, ...]
-    reduces: tuple[Ref, ...] = ()
-    whole: bool | None = None
-
-    def refs(self) -> Iterable[Ref]:
-        return (ref for ref in (*self.reads, *self.writes, *self.reduces) if ref is not NOTHING)
-
-
-@dataclass
-class Chain:
-    backward: bool
-    items: list[Item] = field(default_factory=list)
-    whole: bool | None = None
-    reduced: set[int] = field(default_factory=set)
-
-    def takes(self, item: Item, backward: bool) -> bool:
-        needed = {id(ref) for ref in item.reads if ref is not NOTHING}
-        if backward != self.backward or self.reduced & needed:
-            return False
-        return self.whole is None or item.whole is None or item.whole == self.whole
-
-    def add(self, item: Item) -> None:
-        self.items.append(item)
-        self.reduced |= {id(ref) for ref in item.reduces}
-        if item.whole is not None:
-            self.whole = item.whole
-
-
-def chains_of(forward: list[Item], backward: list[Item], images: int) -> list[Chain]:
-    """Steps go on in a chain until one needs what only the whole batch tells, or
-    wants it at once."""
-    chains: list[Chain] = []
-    for items, back in ((forward, False), (backward, True)):
-        for item in items:
-            if not chains or not chains[-1].takes(item, back):
-                chains.append(Chain(back))
-            chains[-1].add(item)
-    for chain in chains:
-        chain.whole = chain.whole or images < 2
-    return chains
 
 
 @dataclass
@@ -93,6 +24,7 @@ class Scheduled:
 
 def schedule(forward: list[Item], backward: list[Item], images: int) -> Scheduled:
     chains = chains_of(forward, backward, images)
+    halve(chains)
     uses: dict[int, list[int]] = {}  # of each ref, by chain
     moments: dict[int, list[int]] = {}  # of each ref, by item
     refs: dict[int, Ref] = {}
@@ -119,10 +51,10 @@ def schedule(forward: list[Item], backward: list[Item], images: int) -> Schedule
         ref, used = refs[key], moments[key]
         times = max(lanes[n] for n in uses[key]) if ref.per_lane else 1
         count = times if ref.fixed else images
-        sizes.append(Lifetime(ref.floats * count, min(used), max(used)))
+        sizes.append(Lifetime(ref.words * count, min(used), max(used)))
     offsets, floats = pack(sizes)
     slots = {
-        key: (FIXED if refs[key].fixed else BATCH, at, 0 if refs[key].fixed else refs[key].floats)
+        key: (FIXED if refs[key].fixed else BATCH, at, 0 if refs[key].fixed else refs[key].words)
         for key, at in zip(keys, offsets, strict=True)
     }
     plan = training_steps.Plan(images)

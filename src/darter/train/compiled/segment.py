@@ -8,8 +8,9 @@ from torch import Tensor, fx
 
 from darter.errors import OptionError
 from darter.train.compiled.arena import ALIGNMENT
+from darter.train.compiled.chains import Ref
 from darter.train.compiled.kept import Kept
-from darter.train.compiled.schedule import Ref, Scheduled
+from darter.train.compiled.schedule import Scheduled
 from darter.train.compiled.writer import Writer
 
 
@@ -25,6 +26,7 @@ class Segment:
     outputs: list[fx.Node]
     tensors: dict[str, Tensor]
     learning: set[str]  # nodes outside that carry gradients
+    precision: str = "float32"
     plans: dict[int, "Planned"] = field(default_factory=dict)
 
     def plan(self, images: int) -> "Planned":
@@ -46,7 +48,7 @@ class Planned:
 
     def __init__(self, segment: Segment, images: int) -> None:
         self.images, self.tensors, self.outputs = images, segment.tensors, segment.outputs
-        writer = Writer(segment.nodes, segment.tensors, images, segment.learning)
+        writer = Writer(segment.nodes, segment.tensors, images, segment.learning, segment.precision)
         self.scheduled: Scheduled = writer.write(segment.outputs)
         self.border = writer.border
         self.drops = writer.streams > 0
@@ -114,7 +116,8 @@ class Planned:
 
 
 def _plain(tensor: Tensor) -> Tensor:
-    return tensor.detach().contiguous()
+    """What the core reads, also where PyTorch's autocast made a neighbour's result bfloat16."""
+    return tensor.detach().float().contiguous()
 
 
 class _Run(torch.autograd.Function):

@@ -9,6 +9,7 @@ from torch import Tensor, fx
 
 from darter.kernels import NO_ACTIVATION, Activated
 from darter.train.compiled.builder import Builder, Value
+from darter.train.compiled.chains import NOTHING, Ref
 from darter.train.compiled.operations import (
     CLAMPS,
     OPERATIONS,
@@ -16,7 +17,7 @@ from darter.train.compiled.operations import (
     argument,
     operation_name,
 )
-from darter.train.compiled.schedule import NOTHING, Ref, Scheduled, schedule
+from darter.train.compiled.schedule import Scheduled, schedule
 from darter.train.compiled.shapes import Refused, image_shape, shape_of
 
 MOST_PLAIN_CHANNELS = 8  # of pictures that the first convolution reads as they are
@@ -56,9 +57,14 @@ class Writer:
     and buffers.   learning: names of the nodes outside whose gradients are wanted."""
 
     def __init__(
-        self, nodes: list[fx.Node], tensors: dict[str, Tensor], images: int, outside: set[str]
+        self,
+        nodes: list[fx.Node],
+        tensors: dict[str, Tensor],
+        images: int,
+        outside: set[str],
+        precision: str,
     ) -> None:
-        self.build = Builder(images)
+        self.build = Builder(images, precision)
         self._nodes = nodes
         self._names = {node.name for node in nodes}
         self._tensors = tensors

@@ -177,6 +177,7 @@ private:
         int64_t width = pair.blocks * kBlock, first = pair.out_block * kBlock;
         int64_t depth = (pair.in_last - pair.in_first) * taps() * unit_;
         if (spec.groups == 1 && !operands_.rounded()) return pack_plain(pair, w);
+        if (spec.groups == 1 && operands_.pack() == 2) return pack_pairs(pair, w);
         std::memset(operands_.at(weights_.data(), pair.weights), 0, operands_.bytes(depth * width));
         std::vector<int64_t> groups;  // of the filters
         for (int64_t k = first; k < std::min(spec.k, first + width); ++k)
@@ -209,6 +210,22 @@ private:
                     const int64_t count = c < spec.c ? columns : 0;
                     for (int64_t k = 0; k < count; ++k) to[k] = from[k * next];
                     std::fill(to + count, to + width, 0.0f);
+                }
+    }
+
+    // The same in pairs of bfloat16.
+    void pack_pairs(const Pair& pair, const float* w) {
+        const int64_t width = pair.blocks * kBlock, first = pair.out_block * kBlock;
+        const int64_t columns = std::min(width, spec.k - first), next = spec.c * taps();
+        auto* to = static_cast<uint16_t*>(operands_.at(weights_.data(), pair.weights));
+        for (int64_t block = 0; block < in_blocks_; ++block)
+            for (int64_t tap = 0; tap < taps(); ++tap)
+                for (int64_t c = block * unit_; c < (block + 1) * unit_; ++c) {
+                    const float* from = w + first * next + c * taps() + tap;
+                    const int64_t count = c < spec.c ? columns : 0;
+                    for (int64_t k = 0; k < count; ++k) to[2 * k] = to_bfloat16(from[k * next]);
+                    for (int64_t k = count; k < width; ++k) to[2 * k] = 0;
+                    to += c % 2 ? 2 * width - 1 : 1;
                 }
     }
 

@@ -3,23 +3,12 @@
 // each tap has its own range of output pixels whose input lies inside the image.
 #include "conv/gradient/gradient.hpp"
 #include "conv/gradient/pieces.hpp"
+#include "conv/gradient/range.hpp"
 
 namespace darter {
 namespace {
 
 constexpr int64_t kChunkPixels = 512;  // whose channels and filters are used from L2
-
-struct Range {
-    int64_t first, last;
-};
-
-// Outputs along one axis that see the image through a tap.
-Range seen(int64_t tap, int64_t dilation, int64_t stride, int64_t pad, int64_t in, int64_t out) {
-    const int64_t shift = pad - tap * dilation;  // input = output * stride - shift
-    const int64_t first = shift > 0 ? ceil_div(shift, stride) : 0;
-    const int64_t last = in - 1 + shift < 0 ? 0 : (in - 1 + shift) / stride + 1;
-    return {std::min(first, out), std::clamp<int64_t>(last, std::min(first, out), out)};
-}
 
 // Rows of some images that are summed at a time, for one row of taps.
 struct Rows {
@@ -56,13 +45,6 @@ public:
     }
 
 private:
-    // A 1x1 convolution does not care where rows end.
-    static ConvSpec flattened(ConvSpec spec) {
-        const bool plain = spec.r == 1 && spec.s == 1 && spec.stride_h == 1 && spec.stride_w == 1;
-        if (plain && !spec.padded()) spec.w *= spec.h, spec.h = 1;
-        return spec;
-    }
-
     void add_chunk(Range rows, Range columns, const float* x, const float* dy, float* sum, bool first,
                    Range pieces, Rows& list) const {
         for (int64_t r = 0; r < spec.r; ++r) {

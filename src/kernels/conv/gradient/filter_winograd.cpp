@@ -1,6 +1,7 @@
 // The filter gradient in Winograd's domain: where y = A^T [(G g G^T) * (B^T x B)] A, the gradient of g
 // is G^T [sum over tiles of (B^T x B) * (A dy A^T)] G. One product per position, whose inner dimension
-// is tiles: (m + 2)^2 multiplications of 9 m^2.
+// is tiles: (m + 2)^2 multiplications of 9 m^2. With pairs, transformed tiles are rounded to bfloat16
+// and multiplied two by two.
 #include <stdexcept>
 
 #include "conv/gradient/gradient.hpp"
@@ -31,8 +32,9 @@ const WinogradGradient& gradient_transform(int tile) {
 
 class Winograd final : public FilterGradient {
 public:
-    Winograd(const ConvSpec& spec, int tile)
+    Winograd(const ConvSpec& spec, int tile, const PairKernels* pairs)
         : FilterGradient(spec),
+          pairs_(pairs),
           t_(input_transform(tile)),
           w_(gradient_transform(tile)),
           pieces_(spec, t_.positions) {
@@ -58,6 +60,13 @@ public:
             const int64_t count = std::min(group, grid.size() - begin);
             transform(grid, x, dy, begin, count, group, v, v_position, m, m_position);
             const bool fresh = first && begin == 0;
+            if (pairs_) {
+                parallel_for(t_.positions, [&](size_t position) {
+                    multiply_pairs(v + position * v_position, m + position * m_position, count,
+                                   group, position, sum, fresh);
+                });
+                continue;
+            }
             pieces_.each_range([&](int64_t from, int64_t to) {
                 for (int64_t position = 0; position < t_.positions; ++position)
                     for (int64_t i = from; i < to; ++i)
@@ -121,6 +130,33 @@ private:
         pieces_.multiply(p, piece, sum + piece.sum);
     }
 
+    // All pieces at one position.
+    void multiply_pairs(const float* v, const float* m, int64_t tiles, int64_t group,
+                        int64_t position, float* sum, bool first) const {
+        const int64_t inputs = blocks_of(spec.c), outputs = blocks_of(spec.k);
+        const int64_t numbers = pairs_of(tiles) * kPair;
+        auto* x = reinterpret_cast<uint16_t*>(
+            scratch(Scratch::worker_a, (inputs + outputs) * numbers / 2));
+        uint16_t* dy = x + inputs * numbers;
+        auto pair = [&](const float* from, int64_t blocks, uint16_t* to) {
+            for (int64_t block = 0; block < blocks; ++block)
+                pairs_->pair({from + block * group * kBlock, kBlock, 0, tiles, tiles,
+                              to + block * numbers});
+        };
+        pair(v, inputs, x);
+        pair(m, outputs, dy);
+        for (int64_t i = 0; i < pieces_.count(); ++i) {
+            const Piece& piece = pieces_[i];
+            PairProduct p{};
+            p.x = x + piece.c_block * numbers, p.dy = dy + piece.k_block * numbers;
+            p.pairs = pairs_of(tiles);
+            p.dy_block = numbers;
+            p.first = first;
+            pieces_.multiply(*pairs_, p, piece, sum + piece.sum + position * Pieces::size(piece));
+        }
+    }
+
+    const PairKernels* const pairs_;  // or null: products of float32
     const TileTransform t_;
     const WinogradGradient w_;
     const Pieces pieces_;
@@ -130,7 +166,13 @@ private:
 }  // namespace
 
 std::unique_ptr<FilterGradient> make_filter_gradient_winograd(const ConvSpec& spec, int tile) {
-    return std::make_unique<Winograd>(spec, tile);
+    return std::make_unique<Winograd>(spec, tile, nullptr);
+}
+
+std::unique_ptr<FilterGradient> make_filter_gradient_winograd_pairs(const ConvSpec& spec, int tile) {
+    const PairKernels* pairs = pair_kernels();
+    if (!pairs) throw std::invalid_argument("this CPU does not multiply bfloat16");
+    return std::make_unique<Winograd>(spec, tile, pairs);
 }
 
 }  // namespace darter

@@ -6,7 +6,8 @@
 namespace darter {
 
 std::unique_ptr<InputGradient> input_gradient(const std::string& name, const ConvSpec& spec) {
-    if (name == "direct") return make_input_gradient_direct(spec);
+    if (name == "direct") return make_input_gradient_direct(spec, Precision::float32);
+    if (name == "direct-bfloat16") return make_input_gradient_direct(spec, Precision::bfloat16);
     if (name == "depthwise") return make_input_gradient_depthwise(spec);
     if (name == "depthwise-rotated")
         return make_input_gradient_rotated(spec, [](const ConvSpec& s, const Filters& f) {
@@ -24,6 +25,10 @@ std::unique_ptr<InputGradient> input_gradient(const std::string& name, const Con
         return make_input_gradient_rotated(spec, [](const ConvSpec& s, const Filters& f) {
             return make_winograd(s, f, 6, Precision::float32);
         });
+    if (name == "winograd-2-bfloat16")
+        return make_input_gradient_rotated(spec, [](const ConvSpec& s, const Filters& f) {
+            return make_winograd(s, f, 2, Precision::bfloat16);
+        });
     throw std::invalid_argument("no input gradient " + name);
 }
 
@@ -33,6 +38,9 @@ std::unique_ptr<FilterGradient> filter_gradient(const std::string& name, const C
     if (name == "winograd-2") return make_filter_gradient_winograd(spec, 2);
     if (name == "winograd-4") return make_filter_gradient_winograd(spec, 4);
     if (name == "winograd-6") return make_filter_gradient_winograd(spec, 6);
+    if (name == "direct-bfloat16") return make_filter_gradient_pairs(spec);
+    if (name == "winograd-2-bfloat16") return make_filter_gradient_winograd_pairs(spec, 2);
+    if (name == "winograd-4-bfloat16") return make_filter_gradient_winograd_pairs(spec, 4);
     throw std::invalid_argument("no filter gradient " + name);
 }
 

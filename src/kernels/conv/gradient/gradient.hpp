@@ -43,7 +43,7 @@ public:
 };
 
 // Any stride, padding, dilation and groups.
-std::unique_ptr<InputGradient> make_input_gradient_direct(const ConvSpec& spec);
+std::unique_ptr<InputGradient> make_input_gradient_direct(const ConvSpec& spec, Precision precision);
 std::unique_ptr<FilterGradient> make_filter_gradient_direct(const ConvSpec& spec);
 
 // Stride 1: the convolution of dy with rotated filters, by a forward algorithm whose filters can be
@@ -53,6 +53,11 @@ std::unique_ptr<InputGradient> make_input_gradient_rotated(const ConvSpec& spec,
 
 // 3x3 filters, stride 1, dilation 1, one group; tile: outputs per side, 2, 4 or 6.
 std::unique_ptr<FilterGradient> make_filter_gradient_winograd(const ConvSpec& spec, int tile);
+
+// Products of pixels, or of tiles, in pairs of bfloat16 where the CPU multiplies those; sums are
+// float32. Throw std::invalid_argument where it does not.
+std::unique_ptr<FilterGradient> make_filter_gradient_pairs(const ConvSpec& spec);
+std::unique_ptr<FilterGradient> make_filter_gradient_winograd_pairs(const ConvSpec& spec, int tile);
 
 // As many groups as channels and filters.
 std::unique_ptr<InputGradient> make_input_gradient_depthwise(const ConvSpec& spec);

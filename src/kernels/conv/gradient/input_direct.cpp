@@ -1,12 +1,13 @@
 // The input gradient by products: pixels of x that lie a stride apart are seen by the same taps, so
 // each such phase is a dense sum over (filter block, tap) of dy. Any stride, padding, dilation and
-// groups; only rows of dy that need padding are copied.
+// groups; only rows of dy that need padding are copied. With bfloat16 operands dy is rounded as it is
+// copied, and sums stay float32.
 #include "conv/gradient/gradient.hpp"
 
 #include <cstring>
 
 #include "conv/gradient/phases.hpp"
-#include "runtime/isa.hpp"
+#include "product/operands.hpp"
 #include "runtime/thread_pool.hpp"
 
 namespace darter {
@@ -16,7 +17,7 @@ constexpr int64_t kBandFloats = 96 * 1024;  // dy of one task: 384 KiB, well ins
 
 // What a task sees of dy: dy itself, or a copy with its padding.
 struct View {
-    const float* data;  // pixel (0, 0) of dy, which may lie outside
+    const void* data;  // pixel (0, 0) of dy, which may lie outside
     int64_t block_stride, row_stride;
 };
 
@@ -33,8 +34,9 @@ struct Group {
 
 class Direct final : public InputGradient {
 public:
-    explicit Direct(const ConvSpec& spec)
+    Direct(const ConvSpec& spec, Precision precision)
         : InputGradient(flattened(spec)),
+          operands_(precision),
           down_(phases(spec.stride_h, spec.dilation_h, spec.r, spec.pad_top, this->spec.h)),
           across_(phases(spec.stride_w, spec.dilation_w, spec.s, spec.pad_left, this->spec.w)),
           out_h_(this->spec.out_h()),
@@ -42,27 +44,27 @@ public:
         first_row_ = first_column_ = 0, last_row_ = out_h_ - 1, last_column_ = out_w_ - 1;
         reach(down_, first_row_, last_row_);
         reach(across_, first_column_, last_column_);
-        copied_ = first_row_ < 0 || last_row_ >= out_h_ || first_column_ < 0 || last_column_ >= out_w_;
+        copied_ = operands_.rounded() || padded();
         int64_t size = 0;
         for (int64_t c = 0; c < blocks_of(spec.c); c += kernels_.blocks) {
             Group group = group_at(c, size);
             groups_.push_back(group);
             size += (group.k_last - group.k_first) * spec.r * spec.s * kBlock * group.blocks * kBlock;
         }
-        weights_ = Buffer(size);
+        weights_ = Buffer(operands_.floats(size));
     }
 
     // [filter block][tap of the phase][16 filters][channels], phase after phase; filters are 0 where
-    // they do not see a channel.
+    // they do not see a channel. Of bfloat16, pairs of filters lie together.
     void set_filters(const float* w) override {
         parallel_for(groups_.size(), [&](size_t i) {
             const Group& group = groups_[i];
-            float* to = weights_.data() + group.weights;
+            int64_t to = group.weights;
             for (const Phase& rows : down_)
                 for (const Phase& columns : across_)
                     for (int64_t k = group.k_first; k < group.k_last; ++k)
                         for (int64_t r : rows.taps)
-                            for (int64_t s : columns.taps) to = pack_tap(w, group, k, r, s, to);
+                            for (int64_t s : columns.taps) to += pack_tap(w, group, k, r, s, to);
         });
     }
 
@@ -112,21 +114,30 @@ private:
         return {c_block, blocks, first_k / kBlock, last_k / kBlock + 1, weights};
     }
 
-    float* pack_tap(const float* w, const Group& group, int64_t k_block, int64_t r, int64_t s,
-                    float* to) const {
+    // From element `at` of the weights on; returns how many these are.
+    int64_t pack_tap(const float* w, const Group& group, int64_t k_block, int64_t r, int64_t s,
+                     int64_t at) const {
         const int64_t per_group = spec.c / spec.groups, filters = spec.k / spec.groups;
         const int64_t taps = spec.r * spec.s, width = group.blocks * kBlock;
         const int64_t first = group.c_block * kBlock, last = std::min(spec.c, first + width);
-        std::fill_n(to, kBlock * width, 0.0f);
+        const int pack = operands_.pack();
+        void* to = operands_.at(weights_.data(), at);
+        std::memset(to, 0, operands_.bytes(kBlock * width));
         for (int64_t i = 0; i < kBlock; ++i) {
             const int64_t k = k_block * kBlock + i;
             if (k >= spec.k) break;
             const int64_t seen = k / filters * per_group;  // the first channel that it sees
             const int64_t begin = std::max(first, seen), end = std::min(last, seen + per_group);
             const float* from = w + (k * per_group - seen) * taps + r * spec.s + s;
-            for (int64_t c = begin; c < end; ++c) to[i * width + c - first] = from[c * taps];
+            const int64_t row = i / pack * pack * width + i % pack - first * pack;
+            if (pack == 2)
+                for (int64_t c = begin; c < end; ++c)
+                    static_cast<uint16_t*>(to)[row + 2 * c] = to_bfloat16(from[c * taps]);
+            else
+                for (int64_t c = begin; c < end; ++c)
+                    static_cast<float*>(to)[row + c] = from[c * taps];
         }
-        return to + kBlock * width;
+        return kBlock * width;
     }
 
     int64_t band_height(int64_t least_bands) const {
@@ -142,7 +153,7 @@ private:
 
     // Bands span the width, except in a flattened 1x1, which has a single row.
     int64_t band_width(int64_t least_bands) const {
-        if (spec.h > 1 || copied_) return spec.w;
+        if (spec.h > 1 || spec.s > 1 || spec.stride_w > 1 || padded()) return spec.w;
         const int64_t tiles = ceil_div(spec.w, kernels_.rows);
         const int64_t fit = kBandFloats / (blocks_of(spec.k) * kBlock * kernels_.rows);
         return even_piece(tiles, std::max<int64_t>(1, std::min(fit, tiles / least_bands))) *
@@ -158,7 +169,7 @@ private:
         std::vector<int64_t> offsets;
         for (int64_t i = first; i < last; ++i) {
             const Group& group = groups_[i];
-            const float* weights = weights_.data() + group.weights;
+            int64_t weights = group.weights;
             for (const Phase& rows : down_)
                 for (const Phase& columns : across_) {
                     tap_offsets(group, rows, columns, view, offsets);
@@ -166,6 +177,11 @@ private:
                     weights += offsets.size() * kBlock * group.blocks * kBlock;
                 }
         }
+    }
+
+    // Whether pixels read outputs that do not exist.
+    bool padded() const {
+        return first_row_ < 0 || last_row_ >= out_h_ || first_column_ < 0 || last_column_ >= out_w_;
     }
 
     // The outputs of a band that its pixels are told to read, zeros where there are none.
@@ -176,25 +192,32 @@ private:
             for (int64_t back : phase.back)
                 if (begin < end) first = std::min(first, begin - back), last = std::max(last, end - 1 - back);
         }
+        const bool part = band.last_column - band.first_column < spec.w;  // of a flattened 1x1
+        const int64_t begin = part ? band.first_column : first_column_;
+        const int64_t end = part ? band.last_column : last_column_ + 1;
         const int64_t rows = std::max<int64_t>(0, last - first + 1);
-        const int64_t columns = last_column_ - first_column_ + 1, plane = rows * columns * kBlock;
-        const int64_t left = -std::min<int64_t>(0, first_column_);
-        const int64_t kept = std::min(last_column_, out_w_ - 1) - std::max<int64_t>(0, first_column_) + 1;
-        float* data = scratch(Scratch::worker_a, blocks_of(spec.k) * plane);
+        const int64_t columns = end - begin, plane = rows * columns * kBlock;
+        const int64_t left = std::max<int64_t>(0, -begin), from = std::max<int64_t>(0, begin);
+        const int64_t kept = std::min(end, out_w_) - from;
+        void* data = scratch(Scratch::worker_a, operands_.floats(blocks_of(spec.k) * plane));
+        void* to = data;
+        auto zeros = [&](int64_t pixels) {
+            std::memset(to, 0, operands_.bytes(pixels * kBlock));
+            to = operands_.at(to, pixels * kBlock);
+        };
         for (int64_t block = 0; block < blocks_of(spec.k); ++block)
-            for (int64_t row = 0; row < rows; ++row) {
-                float* to = data + block * plane + row * columns * kBlock;
-                const int64_t at = first + row;
+            for (int64_t at = first; at < first + rows; ++at) {
                 if (at < 0 || at >= out_h_) {
-                    std::fill_n(to, columns * kBlock, 0.0f);
+                    zeros(columns);
                     continue;
                 }
-                const float* line = dy + ((block * out_h_ + at) * out_w_ + std::max<int64_t>(0, first_column_)) * kBlock;
-                std::fill_n(to, left * kBlock, 0.0f);
-                std::memcpy(to + left * kBlock, line, kept * kBlock * sizeof(float));
-                std::fill_n(to + (left + kept) * kBlock, (columns - left - kept) * kBlock, 0.0f);
+                zeros(left);
+                operands_.store(dy + ((block * out_h_ + at) * out_w_ + from) * kBlock, to,
+                                kept * kBlock);
+                to = operands_.at(to, kept * kBlock);
+                zeros(columns - left - kept);
             }
-        return {data - (first * columns + first_column_) * kBlock, plane, columns * kBlock};
+        return {operands_.at(data, -(first * columns + begin) * kBlock), plane, columns * kBlock};
     }
 
     // The pixels q of a phase that lie in [first, last) of the image.
@@ -218,8 +241,8 @@ private:
     }
 
     void run_phase(const Band& band, const Group& group, const Phase& rows, const Phase& columns,
-                   const View& view, const std::vector<int64_t>& offsets, const float* weights,
-                   float* dx, bool accumulate) const {
+                   const View& view, const std::vector<int64_t>& offsets, int64_t weights, float* dx,
+                   bool accumulate) const {
         if (offsets.empty() && accumulate) return;
         const auto [top, bottom] = inside(rows, spec.stride_h, band.first_row, band.last_row);
         const auto [left, right] = inside(columns, spec.stride_w, band.first_column, band.last_column);
@@ -227,7 +250,7 @@ private:
         const int64_t plane = spec.h * spec.w * kBlock;
         const int64_t tile = even_piece(right - left, kernels_.rows);
         Product p{};
-        p.b = weights;
+        p.b = operands_.at(weights_.data(), weights);
         p.offsets = offsets.data();
         p.steps = static_cast<int64_t>(offsets.size());
         p.row_stride = kBlock;
@@ -240,14 +263,15 @@ private:
             float* row = dx + group.c_block * plane + (q * spec.stride_h + rows.offset) * spec.w * kBlock;
             for (int64_t at = left; at < right; at += tile) {
                 p.rows = static_cast<int>(std::min(tile, right - at));
-                p.a = view.data + q * view.row_stride + at * kBlock;
+                p.a = operands_.at(view.data, q * view.row_stride + at * kBlock);
                 p.out = row + (at * spec.stride_w + columns.offset) * kBlock;
                 kernels_.run(p);
             }
         }
     }
 
-    const ProductKernels& kernels_ = product_kernels(active_isa());
+    const Operands operands_;
+    const ProductKernels& kernels_ = operands_.product();
     const std::vector<Phase> down_, across_;
     const int64_t out_h_, out_w_;
     int64_t first_row_, last_row_, first_column_, last_column_;  // of dy that is read
@@ -258,8 +282,9 @@ private:
 
 }  // namespace
 
-std::unique_ptr<InputGradient> make_input_gradient_direct(const ConvSpec& spec) {
-    return std::make_unique<Direct>(spec);
+std::unique_ptr<InputGradient> make_input_gradient_direct(const ConvSpec& spec,
+                                                          Precision precision) {
+    return std::make_unique<Direct>(spec, precision);
 }
 
 }  // namespace darter

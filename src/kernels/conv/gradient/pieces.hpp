@@ -6,6 +6,7 @@
 
 #include "conv/convolution.hpp"
 #include "conv/gradient/kernels.hpp"
+#include "conv/gradient/pairs.hpp"
 #include "runtime/thread_pool.hpp"
 
 namespace darter {
@@ -49,6 +50,19 @@ public:
             p.channels = static_cast<int>(std::min<int64_t>(kernels_.channels, channels - c));
             p.sum = sum + c * piece.blocks * kBlock;
             kernels_.outer(p);
+        }
+    }
+
+    // The same of pairs of bfloat16.
+    void multiply(const PairKernels& kernels, PairProduct p, const Piece& piece, float* sum) const {
+        const uint16_t* x = p.x;
+        const int64_t channels = std::min<int64_t>(kBlock, spec_.c - piece.c_block * kBlock);
+        p.blocks = static_cast<int>(piece.blocks);
+        for (int64_t c = 0; c < channels; c += kernels.channels) {
+            p.x = x + 2 * c;
+            p.channels = static_cast<int>(std::min<int64_t>(kernels.channels, channels - c));
+            p.sum = sum + c * piece.blocks * kBlock;
+            kernels.outer(p);
         }
     }
 

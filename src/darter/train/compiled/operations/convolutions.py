@@ -9,9 +9,9 @@ from torch import fx
 from darter.conv import ConvSpec
 from darter.kernels import NO_ACTIVATION, Activated
 from darter.train.compiled.builder import Layer, Value
+from darter.train.compiled.chains import NOTHING, Ref
 from darter.train.compiled.operations.rows import to_rows, write_linear
 from darter.train.compiled.operations.table import argument, operation
-from darter.train.compiled.schedule import NOTHING, Ref
 from darter.train.compiled.shapes import Refused, pair
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ def convolution(writer: Writer, node: fx.Node) -> None:
         (1, x.channels, x.h, x.w), shape, pair(argument(node, 3, "stride", 1)),
         pair(padding), pair(argument(node, 5, "dilation", 1)), argument(node, 6, "groups", 1),
     )  # fmt: skip
-    layer, build = Layer(spec), writer.build
+    build = writer.build
+    layer = Layer(spec, build.precision)
     whole = spec.w[1:] == spec.x[1:] and not any(spec.padding)
     if x.h * x.w > 1 and whole:
         full_convolution(writer, node, x)

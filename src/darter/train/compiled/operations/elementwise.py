@@ -8,8 +8,8 @@ from torch import fx
 
 from darter.kernels import NO_ACTIVATION
 from darter.train.compiled.builder import Value
+from darter.train.compiled.chains import NOTHING, Ref
 from darter.train.compiled.operations.table import ACTIVATIONS, activation_of, argument, operation
-from darter.train.compiled.schedule import NOTHING, Ref
 from darter.train.compiled.shapes import Refused, shape_of
 
 if TYPE_CHECKING:

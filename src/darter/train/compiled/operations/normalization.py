@@ -8,8 +8,8 @@ from torch import fx
 
 from darter.kernels import Activated, ActivationKind, training_steps
 from darter.train.compiled.builder import Value
+from darter.train.compiled.chains import NOTHING, Ref
 from darter.train.compiled.operations.table import argument, operation
-from darter.train.compiled.schedule import NOTHING, Ref
 from darter.train.compiled.shapes import Refused
 
 if TYPE_CHECKING:

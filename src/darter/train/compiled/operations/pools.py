@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from torch import fx
 
 from darter.train.compiled.builder import Value
+from darter.train.compiled.chains import NOTHING, Ref
 from darter.train.compiled.operations.rows import to_rows
 from darter.train.compiled.operations.table import argument, operation, operation_name
-from darter.train.compiled.schedule import NOTHING
 from darter.train.compiled.shapes import Refused, image_shape, pair
 
 if TYPE_CHECKING:
@@ -47,6 +47,11 @@ def write_pool(
             return
         seen = NOTHING if mean else x.kept()
         found = NOTHING if mean else y.ref
+        if (
+            not mean and y.ref.short
+        ):  # rounded, it would be none of those that it was the largest of
+            found = Ref(y.floats)
+            build.emit("pool", numbers, seen, found, reads=(seen,), writes=(found,))
         dx, accumulate = build.wanted(x)
         build.emit(
             "pool_gradient", numbers, seen, found, y.gradient, dx, accumulate,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from torch import fx
 
 from darter.train.compiled.builder import Value
+from darter.train.compiled.chains import NOTHING, Ref
 from darter.train.compiled.operations.table import argument, operation
-from darter.train.compiled.schedule import NOTHING, Ref
 from darter.train.compiled.shapes import Refused, shape_of
 
 if TYPE_CHECKING:
