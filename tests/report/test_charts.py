@@ -155,3 +155,31 @@ def test_cost_has_a_dot_for_every_way(width, ways, plain):
     ]
     root = parsed(charts.cost(rows, width))
     assert len(list(root.iter(f"{SVG}circle"))) == len(rows)
+
+
+@given(
+    st.lists(st.tuples(st.floats(60, 300), st.floats(30, 200), names), min_size=1, max_size=6),
+)
+def test_labels_lie_beside_their_dots_and_off_each_other_where_there_is_room(dots):
+    area = 50.0, 0.0, 400.0, 240.0
+    places = svg.labels([(x, y) for x, y, _ in dots], [name for *_, name in dots], 11, area)
+    for (x, y, _), (at, base, anchor) in zip(dots, places, strict=True):
+        assert at == (x + 10 if anchor == "start" else x - 10) and abs(base - y) < 70
+
+
+def test_labels_avoid_dots_names_and_lines():
+    dots, names = (
+        [(100.0, 100.0), (120.0, 100.0), (320.0, 100.0)],
+        ["one look", "flip", "views:10x5"],
+    )
+    line = (50.0, 99.0, 400.0, 101.0)
+    boxes = []
+    for (at, base, anchor), name in zip(
+        svg.labels(dots, names, 11, (50.0, 0.0, 400.0, 240.0), [line]), names, strict=True
+    ):
+        wide = len(name) * 11 * svg.GLYPH
+        left = at if anchor == "start" else at - wide
+        boxes.append((left, base - 11, left + wide, base + 3))
+        assert base - 11 > 101 or base + 2 < 99, "off the line"
+    for one, other in pairwise(boxes):
+        assert one[2] <= other[0] or other[2] <= one[0] or abs(one[1] - other[1]) >= 13

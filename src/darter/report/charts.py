@@ -12,6 +12,7 @@ from darter.report.svg import (
     GLYPH,
     drawing,
     element,
+    labels,
     line,
     path,
     scale,
@@ -133,11 +134,12 @@ def cost(rows: Sequence[Row], width: int, *, about: str = "ways to answer") -> s
     without an interval is what the others are held against, and has a line of its own. The x axis
     is logarithmic. A stalk is the 95% interval of the gain.
     """
-    height, left, right, bottom = 280.0, 50.0, width - 24.0, 226.0
+    rows = sorted(rows, key=lambda row: row["kept"])  # drawn last, on top
+    height, left, right, bottom = 294.0, 50.0, width - 24.0, 240.0
     plain = next(row["score"] for row in rows if row["interval"] is None)
     spans = [[plain + end for end in row["interval"] or (0, 0)] for row in rows]
     ends = [*(row["score"] for row in rows), *(end for span in spans for end in span)]
-    y = scale(*_percent_range(ends), bottom, 14)
+    y = scale(*_percent_range(ends), bottom, 28)
     costs = [math.log2(max(1e-3, row["milliseconds"])) for row in rows]
     x = scale(min(costs), max(costs), left + 24, right - 60)
     parts = [_percent_grid(y, ends, left, right), line(left, y(plain), right, y(plain), "diagonal")]
@@ -147,17 +149,33 @@ def cost(rows: Sequence[Row], width: int, *, about: str = "ways to answer") -> s
         dot = element("circle", cx=x(at), cy=y(row["score"]), r=5, class_=f"dot {mark}")
         stalk = line(x(at), y(low), x(at), y(high), f"whisker {mark}")
         parts.append(element("g", title(told) + stalk + dot))
-    places = spread([y(row["score"]) for row in rows], 14, 18, bottom - 6)
-    for row, at, place in zip(rows, costs, places, strict=True):
-        name = shorten(row["name"], 130, LABEL)
-        parts.append(text(x(at) + 9, place - 4, name, class_="small"))
+    dots, names = _by_place([(x(c), y(row["score"])) for row, c in zip(rows, costs, strict=True)],
+                            [row["name"] for row in rows])  # fmt: skip
+    stalks = [(x(c) - 2, y(high), x(c) + 2, y(low))
+              for c, (low, high) in zip(costs, spans, strict=True)]  # fmt: skip
+    names = [shorten(name, 0.4 * width, LABEL) for name in names]
+    area, middle = (left, 0.0, float(width), bottom), y(plain)
+    stalks.append((left, middle - 1, right, middle + 1))
+    for name, (at, base, anchor) in zip(
+        names, labels(dots, names, LABEL, area, stalks), strict=True
+    ):
+        parts.append(text(at, base, name, class_="small", text_anchor=anchor))
     for end in (min(costs), max(costs)):
-        figure = f"{2**end:.3g} ms"
+        figure = f"{2**end:,.0f} ms" if 2**end >= 100 else f"{2**end:.3g} ms"
         parts.append(text(x(end), bottom + 18, figure, class_="tick middle"))
     words = "milliseconds per picture, each doubling as wide"
     parts.append(text((left + right) / 2, height - 8, words, class_="tick middle"))
     said = f"Accuracy against cost of {len(rows)} {about}."
     return drawing(width, height, said, *parts)
+
+
+def _by_place(places: Sequence[Point], names: Sequence[str]) -> tuple[list[Point], list[str]]:
+    """Each place once, with the names of all that lie there."""
+    found: dict[tuple[int, int], tuple[Point, list[str]]] = {}
+    for place, name in zip(places, names, strict=True):
+        at = round(place[0] / 4), round(place[1] / 4)
+        found.setdefault(at, (place, []))[1].append(name)
+    return [place for place, _ in found.values()], [" · ".join(n) for _, n in found.values()]
 
 
 def curves(

@@ -91,6 +91,48 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list
     return placed
 
 
+Box = tuple[float, float, float, float]  # left, top, right, bottom
+
+
+def labels(
+    dots: Sequence[tuple[float, float]],
+    names: Sequence[str],
+    font: float,
+    area: Box,
+    taken: Sequence[Box] = (),
+) -> list[tuple[float, float, str]]:
+    """Where each dot's name goes: (x, y of the base line, anchor), beside the dot, or as little
+    above or below that as keeps it off other names, dots and what is taken.
+
+    A name that finds no free place goes right beside its dot.
+    """
+    radius, step = 7.0, font + 4
+    full = [*taken, *((x - radius, y - radius, x + radius, y + radius) for x, y in dots)]
+    found: list[tuple[float, float, str]] = []
+    for (x, y), name in zip(dots, names, strict=True):
+        wide, choices = len(name) * font * GLYPH, []
+        for rows in (0, 1, -1, 2, -2, 3, -3, 4, -4):
+            base = y + font / 3 + rows * step
+            for anchor, left in (("start", x + 10), ("end", x - 10 - wide)):
+                box = left, base - font, left + wide, base + font / 4
+                choices.append((box, (left if anchor == "start" else x - 10, base, anchor)))
+        box, place = next(
+            ((b, p) for b, p in choices if _inside(b, area) and not any(_meet(b, f) for f in full)),
+            choices[0],
+        )
+        full.append(box)
+        found.append(place)
+    return found
+
+
+def _inside(box: Box, area: Box) -> bool:
+    return area[0] <= box[0] and area[1] <= box[1] and box[2] <= area[2] and box[3] <= area[3]
+
+
+def _meet(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
 def _value(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.2f}".rstrip("0").rstrip(".")
