@@ -207,3 +207,24 @@ def test_a_url_is_not_fetched(capfd, model, photos):
         status, _, err = run(capfd, *arguments)
         assert status == 2
         assert "https://host" in err and "fetches nothing from a network" in err
+
+
+def test_a_mix_is_calibrated_and_kept_in_the_file(capfd, model, photos):
+    from darter.model import read_info
+
+    mix = ("--over", "flip", "--split", "all")
+    status, _, err = run(capfd, model, photos, *mix)
+    assert status == 0 and "--over flip were never fitted" in err and "--calibrate" in err
+    status, _, err = run(capfd, model, photos, *mix, "--calibrate")
+    assert status == 2 and "16 pictures are too few to calibrate" in err
+    for number in range(6):
+        for color, value in (("red", (255, 9, 0)), ("green", (0, 255, 9)), ("blue", (9, 0, 255))):
+            picture(photos / "train" / color / f"more{number}.png", (*value[:2], value[2] | number))
+    status, out, err = run(capfd, model, photos, *mix, "--calibrate", "--json")
+    assert status == 0 and "kept in" in err and "flatter" in err
+    (fitted,) = read_info(model).fitted
+    assert fitted.sources == ("flip",) and fitted.calibration.temperature != 1
+    told = json.loads(out)["calibration"]
+    assert told["temperature"] == pytest.approx(fitted.calibration.temperature)
+    status, _, err = run(capfd, model, photos, *mix)
+    assert status == 0 and "never fitted" not in err

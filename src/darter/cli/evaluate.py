@@ -16,6 +16,7 @@ from darter.names import to_json, visible
 
 if TYPE_CHECKING:
     from darter.dataset import Sample
+    from darter.model import Calibration, Session
 
 
 class Split(StrEnum):
@@ -51,6 +52,14 @@ def evaluate(
     html: Annotated[Path | None, typer.Option(help="Write a page with the worst mistakes.")] = None,
     unknown_below: options.UnknownBelow = None,
     over: options.Over = None,
+    calibrate: Annotated[
+        bool,
+        typer.Option(
+            "--calibrate",
+            help="First fit confidence and threshold of answers as --over asks for them to these "
+            "pictures, and keep that in the model's file.",
+        ),
+    ] = False,
     tiles: Annotated[
         int, typer.Option(min=1, max=64, help="Of a detector: parts of large pictures.")
     ] = 1,
@@ -81,6 +90,8 @@ def evaluate(
     samples, used, shown = _pictures(model, folder, split)
     if shared and task_of(samples) in ("detect", "caption"):
         raise OptionError("--workers: of pictures with boxes or captions, leave it out")
+    if calibrate and task_of(samples) in ("detect", "caption"):
+        raise OptionError("--calibrate: of pictures with boxes or captions, leave it out")
     if task_of(samples) == "detect":
         _evaluate_detector(model, samples, used, shown, json, csv, html, runtime, threads, tiles)
         return
@@ -98,10 +109,15 @@ def evaluate(
     if folder is not None and used not in (Split.test, Split.val):
         _warn_if_trained_on(session.info.card, folder)
     sources = options.parse_over(over)
-    calibration = averaging(session.info, sources).info.calibration
+    averaged = averaging(session.info, sources)
+    calibration = averaged.info.calibration
+    if not averaged.fitted and not calibrate:
+        options.warn_of_single_look(over)
     if unknown_below is not None:
         calibration = replace(calibration, unknown_below=unknown_below)
-    answers = None
+    answers: Any = None
+    if shared and calibrate:
+        raise OptionError("--calibrate: of one process; leave --workers and --cluster out")
     if shared:
         from darter.cluster import in_chunks
 
@@ -109,6 +125,9 @@ def evaluate(
         how = partial(_answering, given, {"batch_size": batch_size, "over": sources})
         answers = partial(in_chunks, how, workers=shared)
     with progress_bar() as progress:
+        if calibrate:
+            found, calibration = _calibrate(model, session, samples, sources, batch_size, progress)
+            answers, progress = (lambda _paths: found), None
         result = evaluate_samples(
             session,
             samples,
@@ -132,6 +151,47 @@ def evaluate(
         scores.show_multilabel(result, title)
     else:
         scores.show(result, title)
+
+
+def _calibrate(
+    model: str,
+    session: "Session",
+    samples: list["Sample"],
+    over: tuple[str, ...] | None,
+    batch_size: int,
+    progress: Any,
+) -> tuple[list[Any], "Calibration"]:
+    """Answers to the pictures, and the calibration that is fitted to them and kept in the file."""
+    from darter.model import (
+        answers_of,
+        averaging,
+        evaluate_samples,
+        model_file,
+        read_info,
+        recalibrated,
+        write_info,
+    )
+
+    info, found = read_info(model), []
+
+    def answering(paths: Any) -> Any:
+        for answer in answers_of(session, paths, batch_size=batch_size, over=over):
+            found.append(answer)
+            yield answer
+
+    evaluate_samples(session, samples, progress=progress, over=over, answers=answering)
+    plain: list[Any] = []
+    if info.calibration.unknown_above is not None:
+        paths = [sample.path for sample in samples]
+        plain = list(answers_of(session, paths, batch_size=batch_size, over=("none",)))
+    info = recalibrated(info, samples, found, over, plain)
+    write_info(model_file(model), info)
+    typer.echo(
+        f"note: confidence and threshold are fitted to these {len(found)} pictures, and kept in "
+        f"{visible(str(model_file(model)))}. The figures below flatter them.",
+        err=True,
+    )
+    return found, averaging(info, over).info.calibration
 
 
 def _answering(given: tuple[Any, ...], asked: dict[str, Any], threads: int | None) -> Any:

@@ -104,6 +104,16 @@ def parse_over(text: str | None) -> tuple[str, ...] | None:
     return sources
 
 
+def warn_of_single_look(over: str | None) -> None:
+    """Say that confidences are not of the average that is asked for."""
+    typer.echo(
+        f"note: confidences of --over {visible(over or '')} were never fitted; those of a single "
+        f"look are taken. darter evaluate MODEL LABELLED --over {visible(over or '')} --calibrate "
+        "fits them.",
+        err=True,
+    )
+
+
 def read_lines(path: Path, option: str) -> list[str]:
     """The lines of a text file that are not blank."""
     try:

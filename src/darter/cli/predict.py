@@ -51,7 +51,10 @@ def predict(
         raise OptionError("nothing to predict: give pictures, folders, - or --list FILE")
     session = options.open_model(model, threads, classes, size, mean, std, runtime, precision)
     from darter.cli import answers
+    from darter.model import averaging
 
+    if over is not None and not averaging(session.info, options.parse_over(over)).fitted:
+        options.warn_of_single_look(over)
     asked: dict[str, Any] = {
         "top": top,
         "batch_size": batch_size,

@@ -175,7 +175,10 @@ def _written(
         "changed": {row.name: row.why for row in found.layers if row.weights[0] != row.weights[1]},
     }
     card = {**info.card, "factorized": made}
-    write_info(proto, replace(info, calibration=calibration, card=card))
+    over = info.over and replace(
+        info.over, calibration=calibration
+    )  # the old one is of the old net
+    write_info(proto, replace(info, calibration=calibration, card=card, over=over, fitted=()))
     (logits,) = runtime_of(proto, "the rewritten model").run(held.x[:PARITY].float().numpy())
     ours, theirs = (task.probabilities(each) for each in (trained[:PARITY], logits))
     difference = float(np.abs(ours - theirs).max())

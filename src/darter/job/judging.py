@@ -9,7 +9,7 @@ from darter.dataset import Scanned
 from darter.errors import DataError
 from darter.files import user_cache
 from darter.job.leaks import leaks_of
-from darter.job.material import Start, Trained
+from darter.job.material import Start, Trained, kept_draws
 from darter.job.run import Run
 from darter.job.speed import measure_speed
 from darter.job.strangers import strangeness
@@ -24,7 +24,6 @@ from darter.model import (
     load,
     write_info,
 )
-from darter.noise import drawn_kinds
 from darter.train import explain as explain_answers
 from darter.train import export, last_block
 from darter.transfer import features
@@ -46,7 +45,7 @@ def prove(run: Run, start: Start, trained: Trained, file: Path | None = None) ->
     preprocess = trained.preprocess(start)
     model = trained.model(material.task)
     info = ModelInfo(material.audit.classes, preprocess, calibration, task=material.task.name)
-    if start.recipe.keep_draws and not _drawn(start, trained):
+    if start.recipe.keep_draws and not kept_draws(start, trained):
         run.screen.line("export", "keep_draws: its head drops nothing, so none are kept")
     with folder.stage("export"):
         strange = strangeness(run, start, trained, model, calibration.temperature)
@@ -60,7 +59,7 @@ def prove(run: Run, start: Start, trained: Trained, file: Path | None = None) ->
             info,
             material.examples(indices).pictures,
             strange=strange,
-            draws=_drawn(start, trained).get("draws", 0),
+            draws=kept_draws(start, trained).get("draws", 0),
         )
         folder.record("parity", parity.to_json())
     text = (
@@ -212,17 +211,6 @@ def _members(trained: Trained) -> dict[str, Any]:
     return from_ | ({"weights": list(trained.weights)} if trained.weights else {})
 
 
-def _drawn(start: Start, trained: Trained) -> dict[str, Any]:
-    """Which noise the file can be averaged over, if that was asked for."""
-    if not start.recipe.keep_draws:
-        return {}
-    model = trained.fitted.model
-    kinds = drawn_kinds(model.linear, model.dropout.p)
-    if not kinds:
-        return {}
-    return {"draws": start.recipe.keep_draws, "drawn": list(kinds)}
-
-
 def _unknown(run: Run) -> dict[str, Any]:
     """By which measure the file says how foreign a picture is, if it does."""
     measured = run.folder.has("strangeness")
@@ -241,7 +229,7 @@ def _card(run: Run, start: Start, trained: Trained) -> dict[str, Any]:
         "members": 1 + len(trained.members),
         **_members(trained),
         **_unknown(run),
-        **_drawn(start, trained),
+        **kept_draws(start, trained),
         **_arranged(run),
         **_eight_bits(run),
         "augment": dict(augment),

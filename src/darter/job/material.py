@@ -19,7 +19,7 @@ from darter.dataset import (
 from darter.dataset import pixel_statistics as statistics_of
 from darter.locks import cached_property
 from darter.model import Task, mean_logits
-from darter.noise import Ensemble
+from darter.noise import Ensemble, drawn_kinds
 from darter.picture import Augment, Preprocess
 from darter.train import Examples, Fitted, Recipe, make_augment, spell_out, usual_augment
 from darter.transfer import (
@@ -184,3 +184,12 @@ class Trained:
         """(models, pictures, classes)"""
         every = [self.fitted.val_logits, *(member.val_logits for member in self.members)]
         return np.stack(every)
+
+
+def kept_draws(start: Start, trained: Trained) -> dict[str, Any]:
+    """Which noise the file can be averaged over, as its card says it, if that was asked for."""
+    if not start.recipe.keep_draws:
+        return {}
+    model = trained.fitted.model
+    kinds = drawn_kinds(model.linear, model.dropout.p)
+    return {"draws": start.recipe.keep_draws, "drawn": list(kinds)} if kinds else {}

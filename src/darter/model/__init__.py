@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from darter.model.average import logits_of, mean_logits, probabilities, shares
+from darter.model.calibrate import limit_of_mean, recalibrated, with_calibration
 from darter.model.confidence import (
     CalibrationError,
     ReliabilityBin,
@@ -173,6 +174,7 @@ __all__ = [
     "get_task",
     "graph_of",
     "judge_sentences",
+    "limit_of_mean",
     "load",
     "load_captioner",
     "load_detector",
@@ -193,6 +195,7 @@ __all__ = [
     "probabilities",
     "read_info",
     "read_signature",
+    "recalibrated",
     "reliability",
     "rouge_l",
     "runtime_of",
@@ -204,6 +207,7 @@ __all__ = [
     "task_of_file",
     "threshold_curve",
     "wilson",
+    "with_calibration",
     "with_preprocessing",
     "words_of",
     "write_info",

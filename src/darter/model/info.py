@@ -9,6 +9,8 @@ It travels in the ONNX file's `metadata_props` as JSON, under keys that any tool
     darter.calibration   {"temperature": 1.3, "unknown_below": 0.41, "thresholds": []}
     darter.over          {"sources": ["views:10x5"], "weights": [], "calibration": {...}}, where
                          answers are averaged over several looks at each picture
+    darter.fitted        [{"sources": ["flip"], "calibration": {...}}, …], of other averages that
+                         may be asked for
     darter.card          data, strategy, metrics, seed, versions
 """
 
@@ -69,7 +71,8 @@ def _check_number(name: str, value: Any, low: float, high: float) -> None:
 
 @dataclass(frozen=True)
 class Over:
-    """What answers are averaged over: sources as `darter.picture.make_look` takes.
+    """What answers are averaged over: sources as `darter.picture.make_look` takes, or draws of the
+    head's noise that the file holds.
 
     weights: of each look; none weighs all alike.   calibration: of the mean.
     """
@@ -95,6 +98,7 @@ class ModelInfo:
     """What a picture must go through, and what the outputs mean.
 
     over: what answers are averaged over, None where each is of a single look.
+    fitted: other averages whose calibration is known, for whoever asks for them.
     """
 
     classes: tuple[str, ...]
@@ -103,6 +107,7 @@ class ModelInfo:
     card: dict[str, Any] = field(default_factory=dict)
     task: str = "classify"
     over: Over | None = None
+    fitted: tuple[Over, ...] = ()
 
 
 def model_file(path: Path | str) -> Path:
@@ -158,14 +163,18 @@ def write_info(model: "ModelProto | Path | str", info: ModelInfo) -> None:
 
 def to_json(info: ModelInfo) -> dict[str, Any]:
     """The metadata entries before they become text."""
-    entries = {
+    entries: dict[str, Any] = {
         "darter.task": info.task,
         "darter.classes": list(info.classes),
         "darter.preprocess": info.preprocess.to_dict(),
         "darter.calibration": asdict(info.calibration),
         "darter.card": info.card,
     }
-    return entries if info.over is None else entries | {"darter.over": asdict(info.over)}
+    if info.over is not None:
+        entries["darter.over"] = asdict(info.over)
+    if info.fitted:
+        entries["darter.fitted"] = [asdict(over) for over in info.fitted]
+    return entries
 
 
 def metadata(proto: "ModelProto") -> dict[str, str]:
@@ -205,6 +214,7 @@ def info_from_metadata(entries: Mapping[str, str], path: Path | str) -> ModelInf
         if over is not None:
             looks = make_look(over.sources, preprocess, augment=card.get("augment"))
             shares(len(looks), over.weights)
+        fitted = tuple(Over(**each) for each in entry("fitted", list, []))
         check_task(task)
     except ModelFileError:
         raise
@@ -216,7 +226,7 @@ def info_from_metadata(entries: Mapping[str, str], path: Path | str) -> ModelInf
             f"{path}: metadata darter.calibration has {len(calibration.thresholds)} thresholds for "
             f"{len(classes)} classes"
         )
-    return ModelInfo(classes, preprocess, calibration, card, task, over)
+    return ModelInfo(classes, preprocess, calibration, card, task, over, fitted)
 
 
 def check_classes(names: list, where: str) -> tuple[str, ...]:

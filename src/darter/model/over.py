@@ -20,12 +20,14 @@ class Averaging:
     """look: how each picture is looked at.   merge: rows (looks, classes) of logits to one; a last
     column, of the novelty, is averaged as it is.   draws: of the head's noise, for each look; their
     rows are (looks, draws, classes).
-    info: the model's, with the calibration that fits the mean where one was fitted."""
+    info: the model's, with the calibration that fits the mean where one was fitted, and that of a
+    single look elsewhere; fitted says which."""
 
     look: Look
     merge: Callable[[NDArray], NDArray]
     info: ModelInfo
     draws: int = 0
+    fitted: bool = True
 
 
 def averaging(info: ModelInfo, over: Sequence[str] | None = None) -> Averaging:
@@ -35,12 +37,16 @@ def averaging(info: ModelInfo, over: Sequence[str] | None = None) -> Averaging:
         `darter.picture.make_look` takes, or "models", for a file that holds several.
     Raises OptionError for a source that a file alone cannot be averaged over.
     """
-    drawn, rest = (0, None) if over is None else _drawn(info, tuple(over))
-    chosen = info.over if rest is None else _asked(info, rest)
-    if chosen is None and not drawn:
+    if over is None:
+        fit, looks, drawn = info.over, info.over.sources if info.over else (), 0
+    else:
+        drawn, rest = _drawn(info, tuple(over))
+        looks = _looks(info, rest)
+        fit = fitted_for(info, sources_of(over))
+    if not looks and not drawn:
         return Averaging(make_look((), info.preprocess), _only, info)
-    sources, weights = (chosen.sources, chosen.weights) if chosen else ((), ())
-    look = make_look(sources, info.preprocess, augment=info.card.get("augment"))
+    weights = fit.weights if fit else ()
+    look = make_look(looks, info.preprocess, augment=info.card.get("augment"))
     task = get_task(info.task)
 
     def merge(rows: NDArray) -> NDArray:
@@ -50,8 +56,22 @@ def averaging(info: ModelInfo, over: Sequence[str] | None = None) -> Averaging:
         mean = mean_logits(task, rows[:, :classes], shares)
         return np.append(mean, rows[:, classes:].mean(axis=0))
 
-    calibration = chosen.calibration if chosen else info.calibration
-    return Averaging(look, merge, replace(info, calibration=calibration), drawn)
+    calibration = fit.calibration if fit else info.calibration
+    return Averaging(look, merge, replace(info, calibration=calibration), drawn, fit is not None)
+
+
+def sources_of(over: Sequence[str]) -> tuple[str, ...]:
+    """What is asked for beside a single look of all models that the file holds."""
+    return tuple(source for source in over if source not in ("models", NONE))
+
+
+def fitted_for(info: ModelInfo, sources: tuple[str, ...]) -> Over | None:
+    """What is known of an average over these, if it was measured. Weights are of looks in their
+    order; without weights the order does not matter."""
+    known = (*((info.over,) if info.over else ()), *info.fitted)
+    return next((over for over in known if over.sources == sources), None) or next(
+        (over for over in known if not over.weights and set(over.sources) == set(sources)), None
+    )
 
 
 def _drawn(info: ModelInfo, over: tuple[str, ...]) -> tuple[int, tuple[str, ...]]:
@@ -73,9 +93,10 @@ def _drawn(info: ModelInfo, over: tuple[str, ...]) -> tuple[int, tuple[str, ...]
     return counts.pop(), tuple(source for source in over if source not in noisy)
 
 
-def _asked(info: ModelInfo, over: tuple[str, ...]) -> Over | None:
+def _looks(info: ModelInfo, over: tuple[str, ...]) -> tuple[str, ...]:
+    """The looks that are asked for."""
     if over in ((), (NONE,)):
-        return None
+        return ()
     if NONE in over:
         raise OptionError(f'"{NONE}" stands alone; got {",".join(over)}')
     if "models" in over and info.card.get("members", 1) < 2:
@@ -89,11 +110,7 @@ def _asked(info: ModelInfo, over: tuple[str, ...]) -> Over | None:
             f"{strange[0]}: a model file can be averaged over views, flip, augment, models "
             "and noise that was kept (dropout:16)"
         )
-    if not looks:
-        return None
-    if info.over is not None and looks == info.over.sources:
-        return info.over
-    return Over(looks, (), info.calibration)
+    return looks
 
 
 def _only(rows: NDArray) -> NDArray:
