@@ -13,7 +13,8 @@ from darter.kernels import available_isas, has_integers, using_isa
 from darter.net import Program, to_model
 from darter.net.graph import Graph, needed, node
 from darter.net.ops import Activation
-from darter.net.passes.integer_nodes import filter_steps
+from darter.net.passes import integer_filters
+from darter.net.passes.integer_filters import filter_steps
 from darter.net.passes.integers import integer_layers
 from tests.net.onnx_nets import graph_of
 from tests.net.test_quantized import SHAPE, elsewhere, last_step, quantized
@@ -227,20 +228,58 @@ def test_sums_that_may_not_fit_stay():
     stays(graph)
 
 
-@given(st.integers(1, 127), st.floats(1e-6, 1e3), st.integers(0, 2**32 - 1))
-def test_steps_of_filters_are_found(most, scale, seed):
-    whole = np.random.default_rng(seed).integers(-most, most + 1, (4, 12))
-    whole[:3, 0] = most
-    rows = (whole * np.float32(scale)).astype(np.float32).astype(np.float64)
+@given(st.integers(1, 127), st.floats(1e-6, 1e3), st.booleans(), st.integers(0, 2**32 - 1))
+def test_steps_of_filters_are_found_to_the_bit(most, scale, own, seed):
+    """own: a step for each row, of which its largest number is 127."""
+    draw = np.random.default_rng(seed)
+    whole = draw.integers(-most, most + 1, (4, 80))
+    whole[:, :2] = most, -most + 1
+    scales = np.float32(scale) * np.ones((4, 1), np.float32)
+    if own:
+        whole[:, 0] = 127
+        scales *= draw.uniform(0.5, 2, (4, 1)).astype(np.float32)
+    rows = (whole * scales.astype(np.float64)).astype(np.float32)
     steps = filter_steps(rows)
     assert steps is not None
-    multiples = rows / steps[:, None]
-    assert np.abs(multiples).max() <= 127 + 1e-4
-    np.testing.assert_allclose(multiples, np.rint(multiples), atol=1e-4)
+    assert np.array_equal(np.rint(rows / steps[:, None]) * steps[:, None], rows)
+    if own:
+        assert np.array_equal(steps, scales[:, 0])
+
+
+def test_the_most_negative_weight_is_a_weight():
+    whole = np.array([[-128, 3, 100], [127, -1, 2]])
+    for scales in ([0.1, 0.1], [0.1, 0.3]):
+        rows = (whole * np.array(scales)[:, None]).astype(np.float32)
+        np.testing.assert_allclose(filter_steps(rows), scales, rtol=1e-6)
+
+
+def test_steps_are_found_part_by_part(monkeypatch):
+    whole = RNG.integers(-127, 128, (9, 50))
+    whole[:, 0] = 127
+    rows = (whole * RNG.uniform(0.01, 1, (9, 1))).astype(np.float32)
+    expected = filter_steps(rows)
+    monkeypatch.setattr(integer_filters, "AT_ONCE", 100)
+    assert np.array_equal(filter_steps(rows), expected)
+    rows[7, 3] *= 1.01
+    assert filter_steps(rows) is None
+
+
+def test_what_makes_steps_of_sums_is_rounded_as_onnx_runtime_rounds_it():
+    x_scale, y_step = (float(np.float32(each)) for each in (0.0173, 0.0291))
+    scale = np.float32(0.00371)
+    whole = RNG.integers(-127, 128, (3, 5, 3, 3))
+    whole[:, 0, 0, 0] = 127
+    bias = RNG.integers(-9999, 9999, 3)
+    w, b = (whole * scale).astype(np.float32), (bias * (scale * np.float32(x_scale))).astype("f4")
+    found = integer_filters.in_steps(w, b, x_scale, y_step)
+    factor = scale * np.float32(x_scale) / np.float32(y_step)
+    assert found is not None
+    for got, expected in zip(found, (whole, bias, np.full(3, factor)), strict=True):
+        assert np.array_equal(got, expected)
 
 
 def test_floats_have_no_steps():
-    assert filter_steps(RNG.standard_normal((4, 27))) is None
+    assert filter_steps(RNG.standard_normal((4, 27)).astype(np.float32)) is None
 
 
 def test_where_integers_are_slow_files_stay_in_float32(tmp_path):

@@ -13,15 +13,11 @@ from numpy.typing import NDArray
 from darter.net.graph import Graph, Node, node
 from darter.net.infer import infer
 from darter.net.ops import attributes
+from darter.net.passes.integer_filters import MOST_SUM, Arrays, in_steps
 from darter.net.passes.patterns import is_eltwise
 
-MOST = 127  # of a weight
-WHOLE = 1e-4  # how far a weight in steps may lie from a whole number: float32's own rounding
-BIAS_ERROR = 1e-3  # of a step of the result
-MOST_SUM = 2**31 - 1
 WINDOW = ("strides", "pads", "dilations")
 Limits = Mapping[str, int]  # zero, low, high of what is made
-Arrays = tuple[NDArray[Any], ...]
 
 
 @dataclass(frozen=True)
@@ -88,7 +84,7 @@ def conv(between: Between, each: Node, y: str, step: float, limits: Limits) -> l
     )
     if not plain or x is None:
         return None
-    w, b = (np.asarray(graph.weights[name], np.float64) for name in each.inputs[1:3])
+    w, b = (np.asarray(graph.weights[name], np.float32) for name in each.inputs[1:3])
     if each.op == "Gemm":
         if len(between.shapes[each.output]) != 2:
             return None
@@ -96,7 +92,7 @@ def conv(between: Between, each: Node, y: str, step: float, limits: Limits) -> l
     group = given.get("group", 1)
     if w.ndim != 4 or not w.size or not (group == 1 or (w.shape[1] == 1 and group == len(w))):
         return None
-    arrays = _in_steps(w, b, x.scale, step)
+    arrays = in_steps(w, b, x.scale, step)
     if arrays is None:
         return None
     return [_convolution(between, each, x, y, arrays, {**given, **limits})]
@@ -225,43 +221,3 @@ MAKERS: dict[str, Maker] = {
     "Concat": concat,
     "Reshape": reshape,
 }
-
-
-def _in_steps(
-    w: NDArray[np.float64], b: NDArray[np.float64], x_scale: float, y_step: float
-) -> Arrays | None:
-    """Filters (int8), biases (int32) in units of the sums, and what makes these steps of y; None
-    where the numbers are not such integers, or their sums may not fit 32 bits."""
-    if not (np.isfinite(w).all() and np.isfinite(b).all()):
-        return None
-    steps = filter_steps(w.reshape(len(w), -1))
-    if steps is None:
-        return None
-    empty = ~w.reshape(len(w), -1).any(axis=1)  # of them only the bias is left
-    steps = np.where(empty & (b != 0), np.abs(b) / (x_scale * 2.0**30), steps)
-    whole = np.rint(w / steps.reshape(-1, 1, 1, 1))
-    unit = steps * x_scale
-    bias, factors = b / unit, unit / y_step
-    sums = np.abs(bias) + 2 * 255 * np.abs(whole).reshape(len(w), -1).sum(axis=1)
-    error = np.abs(bias - np.rint(bias)) * factors
-    fits = (sums < MOST_SUM).all() and (error <= BIAS_ERROR).all()
-    if not (fits and (factors > np.finfo(np.float32).tiny).all() and (factors < 1e30).all()):
-        return None
-    return whole.astype(np.int8), np.rint(bias).astype(np.int32), factors.astype(np.float32)
-
-
-def filter_steps(rows: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """Of each row a step of which all its numbers are whole multiples, at most 127 times; None
-    where a row has none. The largest is tried as 127 steps first."""
-    largest = np.abs(rows).max(axis=1)
-    steps = np.ones(len(rows))
-    left = np.flatnonzero(largest)
-    for most in range(MOST, 0, -1):
-        if not left.size:
-            return steps
-        step = largest[left] / most
-        multiples = rows[left] / step[:, None]
-        fits = (np.abs(multiples - np.rint(multiples)) <= WHOLE).all(axis=1)
-        steps[left[fits]] = step[fits]
-        left = left[~fits]
-    return None if left.size else steps
