@@ -7,12 +7,14 @@ namespace {
 
 // vpmaddubsw saturates, so that numbers are widened first: even and odd ones of each 4 apart.
 struct Widened : PlainFinish {
-    static constexpr int kLanes = 8, kPixels = 4, kBlocks = 1;
+    static constexpr int kLanes = 8, kPixels[] = {4};
     using Sums = __m256i;
     struct Pair { __m256i even, odd; };
     using Weights = Pair;
     using Values = Pair;
-    static Sums nothing() { return _mm256_setzero_si256(); }
+    static Sums sums(const int32_t* from) {
+        return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+    }
     static Weights weights(const int8_t* w) {
         const __m256i all = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(w));
         return {_mm256_srai_epi16(_mm256_slli_epi16(all, 8), 8), _mm256_srai_epi16(all, 8)};

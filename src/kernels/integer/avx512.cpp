@@ -5,12 +5,12 @@ namespace {
 
 // Widened first, as in avx2.cpp.
 struct Widened : WideFinish {
-    static constexpr int kLanes = 16, kPixels = 8, kBlocks = 2;
+    static constexpr int kLanes = 16, kPixels[] = {8, 8};
     using Sums = __m512i;
     struct Pair { __m512i even, odd; };
     using Weights = Pair;
     using Values = Pair;
-    static Sums nothing() { return _mm512_setzero_si512(); }
+    static Sums sums(const int32_t* from) { return _mm512_loadu_si512(from); }
     static Weights weights(const int8_t* w) {
         const __m512i all = _mm512_loadu_si512(w);
         return {_mm512_srai_epi16(_mm512_slli_epi16(all, 8), 8), _mm512_srai_epi16(all, 8)};

@@ -1,4 +1,4 @@
-// What becomes of 16 sums, in registers of 512 bits. Each source gets functions of its own.
+// What becomes of sums, in registers of 512 bits. Each source gets functions of its own.
 #pragma once
 #include <immintrin.h>
 
@@ -7,29 +7,109 @@
 namespace darter {
 namespace {
 
-struct WideFinish {
-    static void finish(const int32_t* sums, const IntegerFinish& f, const int32_t* bias,
-                       const float* scale, const uint8_t* residual, void* y, int64_t at) {
-        constexpr int kNearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
-        const __m512i total = _mm512_add_epi32(_mm512_loadu_si512(sums), _mm512_loadu_si512(bias));
-        __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(total), _mm512_loadu_ps(scale));
-        if (f.to_float) return _mm512_storeu_ps(static_cast<float*>(y) + at, v);
-        auto nearest = [](__m512 value, float low, float high) {
-            value = _mm512_min_ps(_mm512_max_ps(value, _mm512_set1_ps(low)), _mm512_set1_ps(high));
-            return _mm512_roundscale_ps(value, kNearest);
-        };
-        v = nearest(v, f.low, f.high);
-        if (residual) {
-            const __m128i r = _mm_loadu_si128(reinterpret_cast<const __m128i*>(residual));
+constexpr int kNearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+
+inline __m512 within(__m512 v, float low, float high) {
+    return _mm512_min_ps(_mm512_max_ps(v, _mm512_set1_ps(low)), _mm512_set1_ps(high));
+}
+
+// What follows the sums of 4 pixels of a block of 16 channels, ready in registers.
+struct FourPixels {
+    const IntegerFinish f;
+    const __m512i zero, least, most;
+
+    explicit FourPixels(const IntegerFinish& f)
+        : f(f), zero(_mm512_set1_epi16(static_cast<int16_t>(f.zero))),
+          least(every((f.residual ? f.sum_low : f.low) + f.zero)),
+          most(every((f.residual ? f.sum_high : f.high) + f.zero)) {}
+
+    // 64 bytes in the order of memory.
+    __m512i operator()(const __m512i (&sums)[4], __m512 scale) const {
+        __m512 v[4];
+        for (int i = 0; i < 4; ++i) v[i] = scaled(sums[i], scale);
+        return narrowed(v);
+    }
+
+    // residual: of each pixel.
+    __m512i operator()(const __m512i (&sums)[4], __m512 scale, const uint8_t* const (&residual)[4]) const {
+        __m512 v[4];
+        for (int i = 0; i < 4; ++i) {
+            const __m128i r = _mm_loadu_si128(reinterpret_cast<const __m128i*>(residual[i]));
             const __m512 centered = _mm512_sub_ps(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(r)),
                                                   _mm512_set1_ps(f.residual_zero));
-            v = _mm512_add_ps(_mm512_mul_ps(v, _mm512_set1_ps(f.own)),
-                              _mm512_mul_ps(centered, _mm512_set1_ps(f.other)));
-            v = nearest(v, f.sum_low, f.sum_high);
+            const __m512 own = _mm512_roundscale_ps(within(scaled(sums[i], scale), f.low, f.high), kNearest);
+            v[i] = _mm512_add_ps(_mm512_mul_ps(own, _mm512_set1_ps(f.own)),
+                                 _mm512_mul_ps(centered, _mm512_set1_ps(f.other)));
+            v[i] = within(v[i], f.sum_low, f.sum_high);
         }
-        const __m512i q = _mm512_cvtps_epi32(_mm512_add_ps(v, _mm512_set1_ps(f.zero)));
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(static_cast<uint8_t*>(y) + at),
-                         _mm512_cvtepi32_epi8(q));
+        return narrowed(v);
+    }
+
+private:
+    static __m512i every(float byte) { return _mm512_set1_epi8(static_cast<char>(static_cast<int>(byte))); }
+
+    __m512 scaled(__m512i sums, __m512 scale) const {
+        const __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(sums), scale);
+        return f.small ? v : within(v, f.low, f.high);
+    }
+
+    // Rounded; saturates where it must. Limits are whole numbers, so that they may come last.
+    __m512i narrowed(const __m512 (&v)[4]) const {
+        __m512i r[4];
+        for (int i = 0; i < 4; ++i) r[i] = _mm512_cvtps_epi32(v[i]);
+        const __m512i all = _mm512_packus_epi16(_mm512_adds_epi16(_mm512_packs_epi32(r[0], r[1]), zero),
+                                                _mm512_adds_epi16(_mm512_packs_epi32(r[2], r[3]), zero));
+        const __m512i by_pixel = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+        return _mm512_permutexvar_epi32(by_pixel, _mm512_min_epu8(_mm512_max_epu8(all, least), most));
+    }
+};
+
+// Of the first `count` of 4 pixels, in halves.
+inline __mmask8 pixels_mask(int64_t count) {
+    return count >= 4 ? 0xff : static_cast<__mmask8>((1 << 2 * count) - 1);
+}
+
+inline void store_pixels(uint8_t* y, int64_t count, __m512i bytes) {
+    _mm512_mask_storeu_epi64(y, pixels_mask(count), bytes);
+}
+
+struct WideFinish {
+    static void finish(const int32_t* sums, const IntegerFinish& f, const float* scale,
+                       const uint8_t* residual, void* y, int64_t at) {
+        const __m512i total = _mm512_loadu_si512(sums), all[4] = {total, total, total, total};
+        const __m512 factors = _mm512_loadu_ps(scale);
+        if (f.to_float)
+            return _mm512_storeu_ps(static_cast<float*>(y) + at,
+                                    _mm512_mul_ps(_mm512_cvtepi32_ps(total), factors));
+        const FourPixels four(f);
+        const uint8_t* const added[4] = {residual, residual, residual, residual};
+        store_pixels(static_cast<uint8_t*>(y) + at, 1,
+                     residual ? four(all, factors, added) : four(all, factors));
+    }
+
+    // Four pixels at a time are narrowed and written at once.
+    template <int P, int B>
+    static void finish_pixels(const __m512i (&sums)[P][B], const IntegerTile& t) {
+        const FourPixels four(t.finish);
+        for (int b = 0; b < B; ++b) {
+            const __m512 scale = _mm512_loadu_ps(t.finish.scale + b * kIntegerBlock);
+            auto* y = static_cast<uint8_t*>(t.y) + b * t.y_block;
+            for (int first = 0; first < P; first += 4) {
+                const auto pixel = [&](int i) { return first + i < P ? first + i : P - 1; };
+                const __m512i own[4] = {sums[pixel(0)][b], sums[pixel(1)][b], sums[pixel(2)][b],
+                                        sums[pixel(3)][b]};
+                __m512i bytes;
+                if (t.residual) {
+                    const uint8_t* residual[4];
+                    for (int i = 0; i < 4; ++i)
+                        residual[i] = t.residual + b * t.residual_block + pixel(i) * kIntegerBlock;
+                    bytes = four(own, scale, residual);
+                } else {
+                    bytes = four(own, scale);
+                }
+                store_pixels(y + first * kIntegerBlock, P - first, bytes);
+            }
+        }
     }
 };
 

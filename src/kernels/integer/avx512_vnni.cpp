@@ -4,11 +4,11 @@ namespace darter::avx512_vnni {
 namespace {
 
 struct Vnni : WideFinish {
-    static constexpr int kLanes = 16, kPixels = 12, kBlocks = 2;
+    static constexpr int kLanes = 16, kPixels[] = {12, 12, 8, 6};
     using Sums = __m512i;
     using Weights = __m512i;
     using Values = __m512i;
-    static Sums nothing() { return _mm512_setzero_si512(); }
+    static Sums sums(const int32_t* from) { return _mm512_loadu_si512(from); }
     static Weights weights(const int8_t* w) { return _mm512_loadu_si512(w); }
     static Values values(const uint8_t* x) {
         int32_t four;
@@ -17,105 +17,98 @@ struct Vnni : WideFinish {
     }
     static Sums dot(Sums sums, Values x, Weights w) { return _mm512_dpbusd_epi32(sums, x, w); }
     static void store(int32_t* to, Sums sums) { _mm512_storeu_si512(to, sums); }
+};
 
-    // Four pixels at a time are narrowed and written at once.
-    template <int P, int B>
-    static void finish_pixels(const Sums (&sums)[P][B], const IntegerTile& t) {
-        const IntegerFinish& f = t.finish;
-        const __m512 low = _mm512_set1_ps(f.low), high = _mm512_set1_ps(f.high);
-        const __m512i zero = _mm512_set1_epi32(static_cast<int32_t>(f.zero));
-        const __m512i by_pixel = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-        for (int b = 0; b < B; ++b) {
-            const __m512i bias = _mm512_loadu_si512(f.bias + b * kIntegerBlock);
-            const __m512 scale = _mm512_loadu_ps(f.scale + b * kIntegerBlock);
-            auto* y = static_cast<uint8_t*>(t.y) + b * t.y_block;
-            for (int first = 0; first < P; first += 4) {
-                __m512i r[4];
-                for (int i = 0; i < 4; ++i) {
-                    const __m512i total = _mm512_add_epi32(sums[first + i < P ? first + i : P - 1][b], bias);
-                    const __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(total), scale);
-                    r[i] = _mm512_cvtps_epi32(_mm512_min_ps(_mm512_max_ps(v, low), high));
-                    r[i] = _mm512_add_epi32(r[i], zero);
-                }
-                const __m512i bytes = _mm512_permutexvar_epi32(
-                    by_pixel, _mm512_packus_epi16(_mm512_packs_epi32(r[0], r[1]),
-                                                  _mm512_packs_epi32(r[2], r[3])));
-                const int left = P - first;
-                const auto kept = static_cast<__mmask8>(left >= 4 ? 0xff : (1 << 2 * left) - 1);
-                _mm512_mask_storeu_epi64(y + first * kIntegerBlock, kept, bytes);
-            }
+// 4 pixels of 16 channels -> 16 channels of 4 pixels.
+inline __m512i by_channel(__m512i pixels) {
+    const __m512i lanes = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    const __m512i fours = _mm512_broadcast_i32x4(
+        _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+    return _mm512_shuffle_epi8(_mm512_permutexvar_epi32(lanes, pixels), fours);
+}
+
+// The next `read` (a mask of halves of pixels) of 4 pixels from each of 4 places on.
+inline void taps_of(const uint8_t* x, const int64_t (&places)[4], __mmask8 read, __m512i (&taps)[4]) {
+    for (int i = 0; i < 4; ++i) taps[i] = by_channel(_mm512_maskz_loadu_epi64(read, x + places[i]));
+}
+
+inline void add_taps(__m512i (&sums)[4], const __m512i (&taps)[4], __m512i w) {
+    for (int i = 0; i < 4; ++i) sums[i] = _mm512_dpbusd_epi32(sums[i], taps[i], w);
+}
+
+// The places of 4 pixels; past the last one, its place.
+inline void places_of(const IntegerDepthwise& d, int64_t pixel, int64_t (&places)[4]) {
+    for (int64_t i = 0; i < 4; ++i) places[i] = d.places[pixel + i < d.pixels ? pixel + i : d.pixels - 1];
+}
+
+// 3 rows of taps, one line apart: what is read of a row serves three lines.
+void three_rows(const IntegerDepthwise& d) {
+    const FourPixels four(d.finish);
+    const __m512i bias = _mm512_loadu_si512(d.finish.bias), w0 = _mm512_loadu_si512(d.fours);
+    const __m512i w1 = _mm512_loadu_si512(d.fours + 64), w2 = _mm512_loadu_si512(d.fours + 128);
+    const __m512 scale = _mm512_loadu_ps(d.finish.scale);
+    const __mmask8 read = pixels_mask(d.columns);
+    for (int64_t p = 0; p < d.pixels; p += 4) {
+        int64_t places[4];
+        places_of(d, p, places);
+        const uint8_t* x = d.x + d.offsets[0];
+        auto* y = static_cast<uint8_t*>(d.y) + p * kIntegerBlock;
+        __m512i taps[4], last[4], middle[4] = {bias, bias, bias, bias}, first[4] = {bias, bias, bias, bias};
+        taps_of(x, places, read, taps);
+        add_taps(middle, taps, w0);
+        taps_of(x += d.x_line, places, read, taps);
+        add_taps(middle, taps, w1);
+        add_taps(first, taps, w0);
+        for (int64_t line = 0; line < d.lines; ++line, y += d.pixels * kIntegerBlock) {
+            taps_of(x += d.x_line, places, read, taps);
+            for (int i = 0; i < 4; ++i) last[i] = middle[i], middle[i] = first[i], first[i] = bias;
+            add_taps(last, taps, w2);
+            add_taps(middle, taps, w1);
+            add_taps(first, taps, w0);
+            store_pixels(y, d.pixels - p, four(last, scale));
         }
     }
-};
-
-// Four pixels of 16 channels, alike in depthwise convolutions and in what follows sums: register q
-// holds channels 4q to 4q + 3 of each pixel in a lane of 128 bits.
-struct Quarters {
-    __m512i q[4];
-};
-
-inline __m512i four_pixels(const uint8_t* x, const int64_t* places, bool neighbors) {
-    if (neighbors) return _mm512_loadu_si512(x + places[0]);
-    auto pixel = [&](int i) {
-        return _mm_loadu_si128(reinterpret_cast<const __m128i*>(x + places[i]));
-    };
-    __m512i all = _mm512_castsi128_si512(pixel(0));
-    all = _mm512_inserti32x4(all, pixel(1), 1);
-    all = _mm512_inserti32x4(all, pixel(2), 2);
-    return _mm512_inserti32x4(all, pixel(3), 3);
 }
 
-inline __m512i in_each_lane(const void* from) {
-    return _mm512_broadcast_i32x4(_mm_loadu_si128(static_cast<const __m128i*>(from)));
-}
-
-// Sums of four taps at a time, whose bytes are brought next to each other.
-inline Quarters depthwise_sums(const IntegerDepthwise& d, const int64_t* places, bool neighbors) {
-    Quarters sums{_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(),
-                  _mm512_setzero_si512()};
-    for (int64_t tap = 0; tap < d.taps; tap += 4) {
-        __m512i t[4];
-        for (int64_t i = 0; i < 4; ++i)
-            t[i] = four_pixels(d.x + d.offsets[tap + i < d.taps ? tap + i : d.taps - 1], places,
-                               neighbors);
-        const __m512i low01 = _mm512_unpacklo_epi8(t[0], t[1]), high01 = _mm512_unpackhi_epi8(t[0], t[1]);
-        const __m512i low23 = _mm512_unpacklo_epi8(t[2], t[3]), high23 = _mm512_unpackhi_epi8(t[2], t[3]);
-        const int8_t* w = d.fours + tap * kIntegerBlock;
-        sums.q[0] = _mm512_dpbusd_epi32(sums.q[0], _mm512_unpacklo_epi16(low01, low23), in_each_lane(w));
-        sums.q[1] = _mm512_dpbusd_epi32(sums.q[1], _mm512_unpackhi_epi16(low01, low23), in_each_lane(w + 16));
-        sums.q[2] = _mm512_dpbusd_epi32(sums.q[2], _mm512_unpacklo_epi16(high01, high23), in_each_lane(w + 32));
-        sums.q[3] = _mm512_dpbusd_epi32(sums.q[3], _mm512_unpackhi_epi16(high01, high23), in_each_lane(w + 48));
+// Four taps of a row at a time: the next pixels of each place. What lies past the last tap is not read.
+void any_rows(const IntegerDepthwise& d) {
+    const FourPixels four(d.finish);
+    const __m512i bias = _mm512_loadu_si512(d.finish.bias);
+    const __m512 scale = _mm512_loadu_ps(d.finish.scale);
+    const int64_t fours = (d.columns + 3) / 4;
+    const __mmask8 last = pixels_mask(d.columns - 4 * (fours - 1));
+    for (int64_t p = 0; p < d.pixels; p += 4) {
+        int64_t places[4];
+        places_of(d, p, places);
+        for (int64_t line = 0; line < d.lines; ++line) {
+            const uint8_t* x = d.x + line * d.x_line;
+            __m512i sums[4] = {bias, bias, bias, bias}, taps[4];
+            const int8_t* w = d.fours;
+            for (int64_t row = 0; row < d.rows; ++row)
+                for (int64_t i = 0; i < fours; ++i, w += 64) {
+                    const int64_t offset = d.offsets[row * d.columns + 4 * i];
+                    taps_of(x + offset, places, i + 1 < fours ? 0xff : last, taps);
+                    add_taps(sums, taps, _mm512_loadu_si512(w));
+                }
+            const int64_t at = (line * d.pixels + p) * kIntegerBlock;
+            __m512i bytes;
+            if (d.residual) {
+                const uint8_t* residual[4];
+                for (int64_t i = 0; i < 4; ++i)
+                    residual[i] = d.residual + at + (p + i < d.pixels ? i : d.pixels - p - 1) * kIntegerBlock;
+                bytes = four(sums, scale, residual);
+            } else {
+                bytes = four(sums, scale);
+            }
+            store_pixels(static_cast<uint8_t*>(d.y) + at, d.pixels - p, bytes);
+        }
     }
-    return sums;
-}
-
-// Rounded to 64 bytes, pixel by pixel; no residual.
-inline __m512i finished(const Quarters& sums, const IntegerFinish& f) {
-    const __m512 low = _mm512_set1_ps(f.low), high = _mm512_set1_ps(f.high);
-    const __m512i zero = _mm512_set1_epi32(static_cast<int32_t>(f.zero));
-    __m512i r[4];
-    for (int i = 0; i < 4; ++i) {
-        const __m512i total = _mm512_add_epi32(sums.q[i], in_each_lane(f.bias + 4 * i));
-        const __m512 scale = _mm512_castsi512_ps(in_each_lane(f.scale + 4 * i));
-        __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(total), scale);
-        v = _mm512_min_ps(_mm512_max_ps(v, low), high);
-        r[i] = _mm512_add_epi32(_mm512_cvtps_epi32(v), zero);
-    }
-    return _mm512_packus_epi16(_mm512_packs_epi32(r[0], r[1]), _mm512_packs_epi32(r[2], r[3]));
 }
 
 void depthwise_in_fours(const IntegerDepthwise& d) {
-    if (d.finish.residual || d.finish.to_float) return depthwise<Vnni>(d);
-    auto* y = static_cast<uint8_t*>(d.y);
-    for (int64_t p = 0; p < d.pixels; p += 4) {
-        const int64_t left = d.pixels - p;
-        int64_t places[4];
-        for (int64_t i = 0; i < 4; ++i) places[i] = d.places[i < left ? p + i : d.pixels - 1];
-        const bool neighbors = left >= 4 && places[3] - places[0] == 3 * kIntegerBlock;
-        const __m512i bytes = finished(depthwise_sums(d, places, neighbors), d.finish);
-        const __mmask8 kept = left >= 4 ? 0xff : static_cast<__mmask8>((1 << 2 * left) - 1);
-        _mm512_mask_storeu_epi64(y + p * kIntegerBlock, kept, bytes);
-    }
+    if (!d.neighbors || d.finish.to_float) return depthwise<Vnni>(d);
+    const bool shared = d.rows == 3 && d.columns <= 4 && d.offsets[d.columns] - d.offsets[0] == d.x_line;
+    shared && !d.residual ? three_rows(d) : any_rows(d);
 }
 
 constexpr IntegerKernels with_fours() {

@@ -6,11 +6,13 @@ namespace darter::avx_vnni {
 namespace {
 
 struct Vnni : PlainFinish {
-    static constexpr int kLanes = 8, kPixels = 6, kBlocks = 1;
+    static constexpr int kLanes = 8, kPixels[] = {6};
     using Sums = __m256i;
     using Weights = __m256i;
     using Values = __m256i;
-    static Sums nothing() { return _mm256_setzero_si256(); }
+    static Sums sums(const int32_t* from) {
+        return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+    }
     static Weights weights(const int8_t* w) {
         return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(w));
     }

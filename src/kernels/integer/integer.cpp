@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "product/tiling.hpp"
 #include "runtime/isa.hpp"
 #include "runtime/memory.hpp"
 #include "runtime/thread_pool.hpp"
@@ -44,6 +43,7 @@ IntegerConvolution::IntegerConvolution(const IntegerSpec& spec, const int8_t* w,
         for (int64_t i = 0; i < each; ++i) sum += w[k * each + i];
         bias_[k] = bias[k] - sum * static_cast<int32_t>(x_zero);
     }
+    small_ = std::all_of(scale_.begin(), scale_.end(), [](float each) { return each < 1.0f; });
     spec.depthwise() ? pack_depthwise(w) : pack(w);
     find_places();
 }
@@ -65,15 +65,16 @@ void IntegerConvolution::pack(const int8_t* w) {
 
 void IntegerConvolution::pack_depthwise(const int8_t* w) {
     const int64_t taps = spec.r * spec.s;
-    const int64_t fours = ceil_div(taps, int64_t{4}) * 4;
     depthwise_.assign(blocks_ * taps * kBlock, 0);
-    fours_.assign(blocks_ * fours * kBlock, 0);
+    fours_.assign(blocks_ * four_bytes(), 0);
     for (int64_t k = 0; k < spec.k; ++k)
-        for (int64_t tap = 0; tap < taps; ++tap) {
-            depthwise_[(k / kBlock * taps + tap) * kBlock + k % kBlock] = w[k * taps + tap];
-            fours_[(k / kBlock * fours + tap / 4 * 4) * kBlock + k % kBlock * 4 + tap % 4] =
-                w[k * taps + tap];
-        }
+        for (int64_t r = 0; r < spec.r; ++r)
+            for (int64_t s = 0; s < spec.s; ++s) {
+                const int64_t block = k / kBlock, own = k % kBlock, tap = r * spec.s + s;
+                const int64_t four = r * ceil_div(spec.s, int64_t{4}) + s / 4;
+                depthwise_[(block * taps + tap) * kBlock + own] = w[k * taps + tap];
+                fours_[block * four_bytes() + (four * kBlock + own) * 4 + s % 4] = w[k * taps + tap];
+            }
 }
 
 void IntegerConvolution::find_places() {
@@ -100,6 +101,7 @@ IntegerFinish IntegerConvolution::finish(int64_t first) const {
     f.high = after_.high;
     f.zero = after_.zero;
     f.to_float = after_.to_float;
+    f.small = small_;
     f.residual = residual_.has_value();
     if (residual_) {
         f.own = residual_->own;
@@ -151,35 +153,35 @@ void IntegerConvolution::pad(const Blocked& x, const uint8_t* from, uint8_t* to)
 
 void IntegerConvolution::multiply(const uint8_t* x, int64_t x_image, const Blocked& y, void* to,
                                   const uint8_t* residual) const {
-    const int64_t pixels = y.pixels(), width = even_piece(pixels, kernels_.pixels);
-    const int64_t tiles = ceil_div(pixels, width), all = y.n * tiles;
-    const int64_t parts = ceil_div(blocks_, kernels_.blocks);
+    const int64_t pixels = y.pixels(), parts = ceil_div(blocks_, kernels_.blocks);
     const int64_t w_block = static_cast<int64_t>(weights_.size()) / blocks_;
     // Threads share what is larger, the pictures or the weights.
     const int64_t wanted = threads() == 1 ? 1 : 4 * threads();
     const bool heavy = static_cast<int64_t>(weights_.size()) > y.n * x_image;
-    const int64_t filters = std::min(parts, heavy ? wanted : std::max<int64_t>(1, wanted / all));
-    const int64_t bands = std::min(all, ceil_div(wanted, filters));
+    const int64_t most = y.n * ceil_div(pixels, int64_t{kernels_.pixels[0]});
+    const int64_t filters = std::min(parts, heavy ? wanted : std::max<int64_t>(1, wanted / most));
+    const int64_t bands = std::min(most, ceil_div(wanted, filters));
     parallel_for(bands * filters, [&](size_t task) {
         const int64_t band = static_cast<int64_t>(task) / filters, share = static_cast<int64_t>(task) % filters;
         for (int64_t part = share * parts / filters; part < (share + 1) * parts / filters; ++part) {
-            const int64_t block = part * kernels_.blocks;
+            const int64_t block = part * blocks_ / parts, end = (part + 1) * blocks_ / parts;
             IntegerTile t{};
             t.offsets = offsets_.data();
             t.steps = static_cast<int64_t>(offsets_.size());
             t.groups = groups_;
             t.w = weights_.data() + block * w_block;
             t.w_block = w_block;
-            t.blocks = static_cast<int>(std::min<int64_t>(kernels_.blocks, blocks_ - block));
+            t.blocks = static_cast<int>(end - block);
             t.finish = finish(block * kBlock);
             t.y_block = y.plane();
             t.residual_block = y.plane();
+            const int64_t tiles = ceil_div(pixels, int64_t{kernels_.pixels[t.blocks - 1]}), all = y.n * tiles;
             for (int64_t tile = band * all / bands; tile < (band + 1) * all / bands; ++tile) {
-                const int64_t image = tile / tiles, first = tile % tiles * width;
+                const int64_t image = tile / tiles, first = tile % tiles * pixels / tiles;
                 const int64_t at = y.at(image * y.blocks() + block) + first * kBlock;
                 t.x = x + image * x_image;
                 t.places = places_.data() + first;
-                t.pixels = static_cast<int>(std::min(width, pixels - first));
+                t.pixels = static_cast<int>((tile % tiles + 1) * pixels / tiles - first);
                 t.y = static_cast<uint8_t*>(to) + at * (after_.to_float ? 4 : 1);
                 t.residual = residual ? residual + at : nullptr;
                 kernels_.tile(t);
@@ -192,17 +194,22 @@ void IntegerConvolution::each_alone(const uint8_t* x, int64_t x_image, const Blo
                                     const uint8_t* residual) const {
     const int64_t taps = spec.r * spec.s, rows = y.n * blocks_ * y.h;
     each_piece(rows, y.w * kBlock * taps / 4, [&](int64_t first, int64_t last) {
-        for (int64_t i = first; i < last; ++i) {
+        for (int64_t i = first, lines; i < last; i += lines) {
             const int64_t plane = i / y.h, h = i % y.h, image = plane / blocks_, block = plane % blocks_;
+            lines = std::min(last - i, y.h - h);
             const int64_t at = y.at(plane) + h * y.w * kBlock;
             IntegerDepthwise d{};
-            d.x = x + image * x_image + block * x_plane();
-            d.places = places_.data() + h * y.w;
+            d.places = places_.data();
             d.offsets = offsets_.data();
-            d.taps = taps;
+            d.rows = spec.r;
+            d.columns = spec.s;
+            d.neighbors = spec.dilation_w == 1;
             d.w = depthwise_.data() + block * taps * kBlock;
-            d.fours = fours_.data() + block * ceil_div(taps, int64_t{4}) * 4 * kBlock;
+            d.fours = fours_.data() + block * four_bytes();
+            d.lines = lines;
             d.pixels = y.w;
+            d.x_line = spec.stride_h * in_w() * kBlock;
+            d.x = x + image * x_image + block * x_plane() + h * d.x_line;
             d.finish = finish(block * kBlock);
             d.y = static_cast<uint8_t*>(to) + at * (after_.to_float ? 4 : 1);
             d.residual = residual ? residual + at : nullptr;

@@ -72,6 +72,7 @@ private:
     int64_t pixel_bytes() const { return few_ ? kIntegerGroup : kIntegerBlock; }
     int64_t x_blocks() const { return few_ ? 1 : blocks_of(spec.c); }
     int64_t x_plane() const { return in_h() * in_w() * pixel_bytes(); }
+    int64_t four_bytes() const { return spec.r * ceil_div(spec.s, int64_t{4}) * 4 * kIntegerBlock; }
     bool copies() const { return few_ || in_h() != spec.h || in_w() != spec.w; }
     IntegerFinish finish(int64_t first_filter) const;
 
@@ -83,11 +84,12 @@ private:
     const std::optional<IntegerResidual> residual_;
     std::vector<int8_t> weights_;     // [block][step][group][16][4]
     std::vector<int16_t> depthwise_;  // [block][tap][16]
-    std::vector<int8_t> fours_;       // [block][4 taps][16][4]
+    std::vector<int8_t> fours_;       // [block][row][4 columns][16][4]
     std::vector<int32_t> bias_;       // of all blocks' filters
     std::vector<float> scale_;
     std::vector<int64_t> places_, offsets_;
     int64_t groups_ = 0;  // of a run of taps
+    bool small_ = false;  // see IntegerFinish
 };
 
 }  // namespace darter

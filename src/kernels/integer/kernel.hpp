@@ -1,9 +1,11 @@
 // The kernels of one instruction set; V says how it multiplies. Each source gets functions of its own.
 //
 // V::Sums: kLanes sums of 32 bits.   V::Weights: kLanes filters of 4 weights.   V::Values: 4 numbers.
+// V::kPixels: of a tile of 1, 2, ... blocks of filters.
 #pragma once
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 
 #include "integer/tile.hpp"
 
@@ -22,11 +24,10 @@ inline float within(float v, float low, float high) {
     return v > high ? high : v;
 }
 
-inline void finish_block(const int32_t* sums, const IntegerFinish& f, const int32_t* bias,
-                         const float* scale, const uint8_t* residual, void* y, int64_t at) {
+inline void finish_block(const int32_t* sums, const IntegerFinish& f, const float* scale,
+                         const uint8_t* residual, void* y, int64_t at) {
     float v[kIntegerBlock];
-    for (int i = 0; i < kIntegerBlock; ++i)
-        v[i] = static_cast<float>(sums[i] + bias[i]) * scale[i];
+    for (int i = 0; i < kIntegerBlock; ++i) v[i] = static_cast<float>(sums[i]) * scale[i];
     if (f.to_float) {
         std::memcpy(static_cast<float*>(y) + at, v, sizeof v);
         return;
@@ -47,7 +48,7 @@ void tile_of(const IntegerTile& t) {
     constexpr int kParts = kIntegerBlock / V::kLanes, kWidth = B * kParts;
     typename V::Sums sums[P][kWidth];
     for (int p = 0; p < P; ++p)
-        for (int i = 0; i < kWidth; ++i) sums[p][i] = V::nothing();
+        for (int i = 0; i < kWidth; ++i) sums[p][i] = V::sums(t.finish.bias + i * V::kLanes);
     const int8_t* w = t.w;
     const int64_t groups = t.groups;
     for (int64_t step = 0; step < t.steps; ++step) {
@@ -63,44 +64,45 @@ void tile_of(const IntegerTile& t) {
         }
     }
     if constexpr (requires { V::template finish_pixels<P, B>(sums, t); })
-        if (!t.finish.residual && !t.finish.to_float)
-            return V::template finish_pixels<P, B>(sums, t);
+        if (!t.finish.to_float) return V::template finish_pixels<P, B>(sums, t);
     for (int p = 0; p < P; ++p)
         for (int b = 0; b < B; ++b) {
             alignas(64) int32_t own[kIntegerBlock];
             for (int i = 0; i < kParts; ++i) V::store(own + i * V::kLanes, sums[p][b * kParts + i]);
             const int64_t pixel = p * kIntegerBlock;
-            V::finish(own, t.finish, t.finish.bias + b * kIntegerBlock,
-                      t.finish.scale + b * kIntegerBlock,
+            V::finish(own, t.finish, t.finish.scale + b * kIntegerBlock,
                       t.finish.residual ? t.residual + b * t.residual_block + pixel : nullptr, t.y,
                       b * t.y_block + pixel);
         }
 }
 
-template <class V, int P>
-void tile_from(const IntegerTile& t) {
+template <class V, int B, int P = V::kPixels[B - 1]>
+void tile_of_pixels(const IntegerTile& t) {
     if constexpr (P > 1)
-        if (t.pixels < P) return tile_from<V, P - 1>(t);
-    if constexpr (V::kBlocks > 1)
-        if (t.blocks > 1) return tile_of<V, P, 2>(t);
-    tile_of<V, P, 1>(t);
+        if (t.pixels < P) return tile_of_pixels<V, B, P - 1>(t);
+    tile_of<V, P, B>(t);
+}
+
+template <class V, int B = std::size(V::kPixels)>
+void tile(const IntegerTile& t) {
+    if constexpr (B > 1)
+        if (t.blocks < B) return tile<V, B - 1>(t);
+    tile_of_pixels<V, B>(t);
 }
 
 template <class V>
-void tile(const IntegerTile& t) { tile_from<V, V::kPixels>(t); }
-
-template <class V>
 void depthwise(const IntegerDepthwise& d) {
-    for (int64_t p = 0; p < d.pixels; ++p) {
-        const uint8_t* x = d.x + d.places[p];
-        alignas(64) int32_t sums[kIntegerBlock] = {};
-        for (int64_t tap = 0; tap < d.taps; ++tap) {
+    for (int64_t i = 0; i < d.lines * d.pixels; ++i) {
+        const uint8_t* x = d.x + i / d.pixels * d.x_line + d.places[i % d.pixels];
+        alignas(64) int32_t sums[kIntegerBlock];
+        std::memcpy(sums, d.finish.bias, sizeof sums);
+        for (int64_t tap = 0; tap < d.rows * d.columns; ++tap) {
             const uint8_t* from = x + d.offsets[tap];
             const int16_t* w = d.w + tap * kIntegerBlock;
-            for (int i = 0; i < kIntegerBlock; ++i) sums[i] += static_cast<int32_t>(from[i]) * w[i];
+            for (int c = 0; c < kIntegerBlock; ++c) sums[c] += static_cast<int32_t>(from[c]) * w[c];
         }
-        V::finish(sums, d.finish, d.finish.bias, d.finish.scale,
-                  d.residual ? d.residual + p * kIntegerBlock : nullptr, d.y, p * kIntegerBlock);
+        V::finish(sums, d.finish, d.finish.scale, d.residual ? d.residual + i * kIntegerBlock : nullptr,
+                  d.y, i * kIntegerBlock);
     }
 }
 
@@ -134,14 +136,14 @@ void dequantize(const uint8_t* q, float* x, int64_t count, float scale, float ze
 
 template <class V>
 constexpr IntegerKernels integer_kernels_of() {
-    return {V::kPixels, V::kBlocks, tile<V>, depthwise<V>, add, quantize, dequantize};
+    return {V::kPixels, std::size(V::kPixels), tile<V>, depthwise<V>, add, quantize, dequantize};
 }
 
 // As the compiler vectorizes it.
 struct PlainFinish {
-    static void finish(const int32_t* sums, const IntegerFinish& f, const int32_t* bias,
-                       const float* scale, const uint8_t* residual, void* y, int64_t at) {
-        finish_block(sums, f, bias, scale, residual, y, at);
+    static void finish(const int32_t* sums, const IntegerFinish& f, const float* scale,
+                       const uint8_t* residual, void* y, int64_t at) {
+        finish_block(sums, f, scale, residual, y, at);
     }
 };
 

@@ -8,18 +8,19 @@ namespace darter {
 constexpr int kIntegerBlock = 16;  // channels that lie together
 constexpr int kIntegerGroup = 4;   // channels, or pixels of few channels, of one dot product
 
-// What becomes of sums of 16 filters. v = (sum + bias) * scale within [low, high], rounded, ties to
-// even; with a residual r, v = v * own + (r - residual_zero) * other within [sum_low, sum_high],
+// What becomes of sums of 16 filters, which begin with the bias. v = sum * scale within [low, high],
+// rounded, ties to even; with a residual r, v = v * own + (r - residual_zero) * other within [sum_low, sum_high],
 // rounded; y = v + zero. No fused multiply-add: every instruction set gives the same bits.
 struct IntegerFinish {
     const int32_t* bias;  // of the first filter
     const float* scale;
     float low, high, zero;
     float own, other, residual_zero, sum_low, sum_high;
-    bool residual, to_float;  // to_float: y = (sum + bias) * scale, float32
+    bool residual, to_float;  // to_float: y = sum * scale, float32
+    bool small;               // scales are below 1, so that every v fits 32 bits
 };
 
-// Some output pixels and one or two blocks of 16 filters.
+// Some output pixels and some blocks of 16 filters.
 struct IntegerTile {
     const uint8_t* x;
     const int64_t* places;   // bytes from x to the first tap of each pixel
@@ -36,21 +37,24 @@ struct IntegerTile {
     int64_t residual_block;
 };
 
-// Some output pixels of one block of 16 channels, each filtered on its own.
+// Some lines of output pixels of one block of 16 channels, each filtered on its own.
 struct IntegerDepthwise {
     const uint8_t* x;
-    const int64_t *places, *offsets;
-    int64_t taps;
-    const int16_t* w;      // [tap][16]
-    const int8_t* fours;   // [4 taps][16][4]; past the last tap 0
-    int64_t pixels;
+    const int64_t *places, *offsets;  // places: of a line's pixels
+    int64_t rows, columns;  // of taps
+    bool neighbors;         // the taps of a row are neighboring pixels
+    const int16_t* w;       // [row][column][16]
+    const int8_t* fours;    // [row][4 columns][16][4]; past the last column 0
+    int64_t lines, pixels;
+    int64_t x_line;         // bytes from the taps of a line to those of the next
     IntegerFinish finish;
-    void* y;
+    void* y;                // [line][pixel][16]
     const uint8_t* residual;
 };
 
 struct IntegerKernels {
-    int pixels, blocks;  // of a tile, at most
+    const int* pixels;   // of a tile of 1, 2, ... blocks, at most
+    int64_t blocks;      // of a tile, at most
     void (*tile)(const IntegerTile&);
     void (*depthwise)(const IntegerDepthwise&);
     // y = ((a - a_zero) * a_scale + (b - b_zero) * b_scale) within [low, high], rounded, + zero
