@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if (
-    TYPE_CHECKING
-):  # what reads metadata takes 10 ms to load, and is needed where something is missing
+# What reads metadata takes 10 ms to load, and is needed where something is missing.
+if TYPE_CHECKING:
     from importlib.metadata import Distribution
 
 
