@@ -69,7 +69,8 @@ def test_convolution_equals_whole_numbers(
     residual = None
     if kind == "sum":
         own, other = (float(np.float32(each)) for each in rng.uniform(0.1, 2, 2))
-        residual = Residual(own, other, int(rng.integers(0, 256)), rounding_of(rng, zero))
+        zeros = rng.integers(0, 256, 2).tolist()
+        residual = Residual(own, other, zeros[0], rounding_of(rng, zeros[1]), rng.random() < 0.5)
     window = {"strides": stride, "pads": padding, "dilations": dilation, "group": groups}
     out = integers.convolution(x, w, bias, scale, x_zero, None, window).shape
     added = bytes_of(rng, out) if residual else None

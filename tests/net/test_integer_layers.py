@@ -180,6 +180,20 @@ def test_a_sum_of_integers_runs_on_integers(relu):
                 np.testing.assert_array_equal(Program(new, batch).run(*pair), truth)
 
 
+@pytest.mark.parametrize("order", [("a", "c"), ("c", "a")])
+def test_a_sum_with_a_convolution_is_computed_by_it(order):
+    conv = node("Conv", "conv", ["a", "w", "b"], "conv", pads=(1, 1, 1, 1))
+    total = node("Eltwise", "sum", order, "sum", function="add")
+    nodes = (*centered("x", "a"), conv, *centered("conv", "c"), total, *centered("sum", "y"))
+    w, b = filters(5, 5, 3, 3) / 32, np.float32([0.5, 1, -2, 7, 0])
+    weights = {"step": np.float32(0.25), "zero": np.float32(-28), "w": w, "b": b}
+    graph = Graph(nodes, PICTURE, ("y",), weights)
+    new = check(graph, "Quantize", "IntegerConv", "IntegerAdd", "Dequantize")
+    steps = [each.op for each in Program(new, 2).report(1)]
+    assert "IntegerConv" in steps
+    assert "IntegerAdd" not in steps
+
+
 def test_a_sum_that_broadcasts_stays():
     stays(sum_net((5, 1, 1), False))
 

@@ -24,14 +24,22 @@ def convolution(x, w, bias, scale, x_zero, to, window, residual=None, added=None
     q = rounded(v, to)
     if residual is None:
         return q
-    own = (q.astype(np.float32) - np.float32(to.zero)) * np.float32(residual.own)
-    other = added.astype(np.float32) - np.float32(residual.zero)
-    return rounded(own + other * np.float32(residual.other), residual.to)
+    pair = [(q, to.zero, residual.own), (added, residual.zero, residual.other)]
+    if not residual.own_first:
+        pair.reverse()
+    (a, b), zeros, scales = zip(*pair, strict=True)
+    return add(a, b, zeros, scales, residual.to)
 
 
 def add(a, b, zeros, scales, to):
-    first, second = (
-        (each.astype(np.float32) - np.float32(zero)) * np.float32(scale)
-        for each, zero, scale in zip((a, b), zeros, scales, strict=True)
-    )
-    return rounded(first + second, to)
+    """As ONNX Runtime: the zero points, then b, then a; products are not rounded."""
+    factors = [np.float32(scale) for scale in scales]
+    moved = fused(np.array(zeros[0]), factors[0], factors[1] * np.float32(zeros[1]))
+    fixed = np.float32(to.zero) - moved
+    v = fused(a, factors[0], fused(b, factors[1], fixed))
+    return np.rint(np.clip(v, to.low, to.high)).astype(np.uint8)
+
+
+def fused(a, b, c):
+    """a * b + c, rounded once: of a byte and float32 numbers, in float64."""
+    return (a.astype(np.float64) * np.float64(b) + np.float64(c)).astype(np.float32)

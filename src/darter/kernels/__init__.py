@@ -31,6 +31,7 @@ from darter.kernels.integer import (
     add_integers,
     dequantize,
     quantize,
+    sum_numbers,
 )
 from darter.kernels.jpeg import check_jpeg, decode_jpeg, jpeg_size
 from darter.kernels.layout import (
@@ -120,6 +121,7 @@ __all__ = [
     "round_fixed",
     "set_threads",
     "steps",
+    "sum_numbers",
     "threads",
     "to_blocked",
     "training_steps",

@@ -17,6 +17,7 @@ from darter.kernels.convolution import blocked_shape
 from darter.kernels.layout import BLOCK, blocks
 
 Bytes = NDArray[np.uint8]
+LARGEST_SCALE = 1e30  # of any file
 MOST_PRODUCTS = (2**31 - 1) // (2 * 255 * 128)  # of one sum, its zero point apart, in 32 bits
 
 
@@ -37,13 +38,30 @@ class Rounding:
 class Residual:
     """y = round(own * (q - its zero) + other * (r - zero)), as `to` rounds.
 
-    q is what the convolution itself has been rounded to, r what is added.
+    q is what the convolution itself has been rounded to, r what is added.   own_first: whether q is
+    the first of the sum's numbers; see `add_integers`.
     """
 
     own: float
     other: float
     zero: int
     to: Rounding
+    own_first: bool = True
+
+    def numbers(self, own: Rounding) -> list[float]:
+        """As the core takes them."""
+        order = 1 if self.own_first else -1
+        zeros, scales = [own.zero, self.zero][::order], [self.own, self.other][::order]
+        fixed, *factors, low, high = sum_numbers(zeros, scales, self.to)
+        return [*factors[::order], fixed, low, high, float(self.own_first)]
+
+
+def sum_numbers(zeros: Sequence[int], scales: Sequence[float], to: Rounding) -> list[float]:
+    """What the core takes for a sum of two integers: a constant, the factors, the limits."""
+    first, other = np.clip(scales, 0, LARGEST_SCALE).astype(np.float32)
+    other_moved = float(other * np.float32(zeros[1]))
+    fixed = np.float32(to.zero) - np.float32(float(first) * zeros[0] + other_moved)
+    return [float(fixed), float(first), float(other), float(to.low), float(to.high)]
 
 
 class IntegerConv:
@@ -85,8 +103,8 @@ class IntegerConv:
         limits = [*(to or Rounding()).limits, float((to or Rounding()).zero)]
         added = None
         if residual is not None:
-            assert to is not None and residual.to.zero == to.zero, "one zero point is given out"
-            added = [residual.own, residual.other, float(residual.zero), *residual.to.limits]
+            assert to is not None, "what is added to is rounded"
+            added = residual.numbers(to)
         factors = as_float32("IntegerConv: scale", scale).ravel().tolist()
         sums = np.ascontiguousarray(bias, np.int32)
         self._core = _core.integer_convolution(
@@ -124,11 +142,15 @@ def integers_to_blocked(x: Bytes) -> Bytes:
 def add_integers(
     a: Bytes, b: Bytes, *, zeros: tuple[int, int], scales: tuple[float, float], to: Rounding
 ) -> Bytes:
-    """round((a - zeros[0]) * scales[0] + (b - zeros[1]) * scales[1]); scales: in steps of y."""
+    """round((a - zeros[0]) * scales[0] + (b - zeros[1]) * scales[1]); scales: in steps of y.
+
+    As ONNX Runtime does on CPUs with AVX2, so that ties are the same ties: the zero points come
+    first, b next, a last, products are not rounded, and y's zero point is in what is.
+    """
     if a.shape != b.shape:
         raise ShapeError(f"add_integers: shapes must be the same, got {a.shape} and {b.shape}")
     y = np.full(a.shape, 170, np.uint8)
-    numbers = [float(zeros[0]), scales[0], float(zeros[1]), scales[1], *to.limits, float(to.zero)]
+    numbers = sum_numbers(zeros, scales, to)
     _core.add_integers(np.ascontiguousarray(a), np.ascontiguousarray(b), y, numbers)
     return y
 

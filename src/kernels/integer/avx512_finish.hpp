@@ -20,29 +20,30 @@ struct FourPixels {
 
     explicit FourPixels(const IntegerFinish& f)
         : f(f), zero(_mm512_set1_epi16(static_cast<int16_t>(f.zero))),
-          least(every((f.residual ? f.sum_low : f.low) + f.zero)),
-          most(every((f.residual ? f.sum_high : f.high) + f.zero)) {}
+          least(every(f.low + f.zero)), most(every(f.high + f.zero)) {}
 
     // 64 bytes in the order of memory.
     __m512i operator()(const __m512i (&sums)[4], __m512 scale) const {
-        __m512 v[4];
-        for (int i = 0; i < 4; ++i) v[i] = scaled(sums[i], scale);
-        return narrowed(v);
+        __m512i whole[4];
+        for (int i = 0; i < 4; ++i) whole[i] = _mm512_cvtps_epi32(scaled(sums[i], scale));
+        return joined(whole, zero);
     }
 
     // residual: of each pixel.
     __m512i operator()(const __m512i (&sums)[4], __m512 scale, const uint8_t* const (&residual)[4]) const {
-        __m512 v[4];
+        __m512i whole[4];
         for (int i = 0; i < 4; ++i) {
             const __m128i r = _mm_loadu_si128(reinterpret_cast<const __m128i*>(residual[i]));
-            const __m512 centered = _mm512_sub_ps(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(r)),
-                                                  _mm512_set1_ps(f.residual_zero));
-            const __m512 own = _mm512_roundscale_ps(within(scaled(sums[i], scale), f.low, f.high), kNearest);
-            v[i] = _mm512_add_ps(_mm512_mul_ps(own, _mm512_set1_ps(f.own)),
-                                 _mm512_mul_ps(centered, _mm512_set1_ps(f.other)));
-            v[i] = within(v[i], f.sum_low, f.sum_high);
+            const __m512 added = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(r));
+            const __m512 v = _mm512_roundscale_ps(within(scaled(sums[i], scale), f.low, f.high), kNearest);
+            const __m512 q = _mm512_add_ps(v, _mm512_set1_ps(f.zero));
+            const __m512 own = _mm512_set1_ps(f.own), other = _mm512_set1_ps(f.other);
+            const __m512 fixed = _mm512_set1_ps(f.fixed);
+            const __m512 sum = f.own_first ? _mm512_fmadd_ps(q, own, _mm512_fmadd_ps(added, other, fixed))
+                                           : _mm512_fmadd_ps(added, other, _mm512_fmadd_ps(q, own, fixed));
+            whole[i] = _mm512_cvtps_epi32(within(sum, f.sum_low, f.sum_high));
         }
-        return narrowed(v);
+        return joined(whole, _mm512_setzero_si512());
     }
 
 private:
@@ -53,14 +54,13 @@ private:
         return f.small ? v : within(v, f.low, f.high);
     }
 
-    // Rounded; saturates where it must. Limits are whole numbers, so that they may come last.
-    __m512i narrowed(const __m512 (&v)[4]) const {
-        __m512i r[4];
-        for (int i = 0; i < 4; ++i) r[i] = _mm512_cvtps_epi32(v[i]);
+    // Saturates where it must; limits come last.
+    __m512i joined(const __m512i (&r)[4], __m512i zero) const {
         const __m512i all = _mm512_packus_epi16(_mm512_adds_epi16(_mm512_packs_epi32(r[0], r[1]), zero),
                                                 _mm512_adds_epi16(_mm512_packs_epi32(r[2], r[3]), zero));
         const __m512i by_pixel = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-        return _mm512_permutexvar_epi32(by_pixel, _mm512_min_epu8(_mm512_max_epu8(all, least), most));
+        const __m512i pixels = _mm512_permutexvar_epi32(by_pixel, all);
+        return f.residual ? pixels : _mm512_min_epu8(_mm512_max_epu8(pixels, least), most);
     }
 };
 

@@ -106,7 +106,8 @@ IntegerFinish IntegerConvolution::finish(int64_t first) const {
     if (residual_) {
         f.own = residual_->own;
         f.other = residual_->other;
-        f.residual_zero = residual_->zero;
+        f.fixed = residual_->fixed;
+        f.own_first = residual_->own_first;
         f.sum_low = residual_->low;
         f.sum_high = residual_->high;
     }

@@ -39,7 +39,8 @@ struct IntegerAfter {
 
 // A residual, and what is rounded before it is added.
 struct IntegerResidual {
-    float own, other, zero, low, high;  // low, high: of the sum's v
+    float own, other, fixed, low, high;  // see IntegerFinish
+    bool own_first;
 };
 
 // One layer for any number of pictures. Fixed to the instruction set that is active when it is made.

@@ -19,6 +19,8 @@ inline float rounded(float v) {
     return (v + kWhole) - kWhole;
 }
 
+inline float fused(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+
 inline float within(float v, float low, float high) {
     v = v < low ? low : v;
     return v > high ? high : v;
@@ -33,14 +35,15 @@ inline void finish_block(const int32_t* sums, const IntegerFinish& f, const floa
         return;
     }
     for (int i = 0; i < kIntegerBlock; ++i) v[i] = rounded(within(v[i], f.low, f.high));
+    for (int i = 0; i < kIntegerBlock; ++i) v[i] += f.zero;
     if (residual)
         for (int i = 0; i < kIntegerBlock; ++i) {
-            const float r = static_cast<float>(static_cast<int32_t>(residual[i])) - f.residual_zero;
-            v[i] = rounded(within(v[i] * f.own + r * f.other, f.sum_low, f.sum_high));
+            const float r = static_cast<float>(static_cast<int32_t>(residual[i]));
+            const float own = fused(v[i], f.own, f.own_first ? fused(r, f.other, f.fixed) : f.fixed);
+            v[i] = rounded(within(f.own_first ? own : fused(r, f.other, own), f.sum_low, f.sum_high));
         }
     uint8_t* to = static_cast<uint8_t*>(y) + at;
-    for (int i = 0; i < kIntegerBlock; ++i)
-        to[i] = static_cast<uint8_t>(static_cast<int32_t>(v[i] + f.zero));
+    for (int i = 0; i < kIntegerBlock; ++i) to[i] = static_cast<uint8_t>(static_cast<int32_t>(v[i]));
 }
 
 template <class V, int P, int B>
@@ -106,15 +109,13 @@ void depthwise(const IntegerDepthwise& d) {
     }
 }
 
-// numbers: a's zero and scale, b's, the least, the most, y's zero.
 void add(const uint8_t* a, const uint8_t* b, uint8_t* y, int64_t count, const float* numbers) {
-    const float a_zero = numbers[0], a_scale = numbers[1], b_zero = numbers[2], b_scale = numbers[3];
-    const float low = numbers[4], high = numbers[5], zero = numbers[6];
+    const float fixed = numbers[0], a_scale = numbers[1], b_scale = numbers[2];
+    const float low = numbers[3], high = numbers[4];
     for (int64_t i = 0; i < count; ++i) {
-        const float first = (static_cast<float>(static_cast<int32_t>(a[i])) - a_zero) * a_scale;
-        const float other = (static_cast<float>(static_cast<int32_t>(b[i])) - b_zero) * b_scale;
-        const float v = rounded(within(first + other, low, high)) + zero;
-        y[i] = static_cast<uint8_t>(static_cast<int32_t>(v));
+        const float other = fused(static_cast<float>(static_cast<int32_t>(b[i])), b_scale, fixed);
+        const float v = fused(static_cast<float>(static_cast<int32_t>(a[i])), a_scale, other);
+        y[i] = static_cast<uint8_t>(static_cast<int32_t>(rounded(within(v, low, high))));
     }
 }
 

@@ -38,9 +38,9 @@ std::shared_ptr<IntegerConvolution> make(const std::vector<int64_t>& v, In<int8_
     check(limits.size(), 3, "limits are the least, the most and zero");
     std::optional<IntegerResidual> added;
     if (residual) {
-        check(residual->size(), 5, "a residual has 5 numbers");
+        check(residual->size(), 6, "a residual has 6 numbers");
         const Numbers& r = *residual;
-        added = IntegerResidual{r[0], r[1], r[2], r[3], r[4]};
+        added = IntegerResidual{r[0], r[1], r[2], r[3], r[4], r[5] != 0};
     }
     const IntegerAfter after{scale, limits[0], limits[1], limits[2], to_float};
     return std::make_shared<IntegerConvolution>(spec, w.data(), bias.data(),
@@ -81,7 +81,7 @@ void register_integer(nb::module_& m) {
         [](In<uint8_t> a, In<uint8_t> b, Out<uint8_t> y, const Numbers& numbers) {
             check(b.size(), a.size(), "b has another size");
             check(y.size(), a.size(), "y has another size");
-            check(numbers.size(), 7, "a sum has 7 numbers");
+            check(numbers.size(), 5, "a sum has 5 numbers");
             nb::gil_scoped_release release;
             integer_kernels().add(a.data(), b.data(), y.data(), a.size(), numbers.data());
         },

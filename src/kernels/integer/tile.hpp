@@ -8,16 +8,17 @@ namespace darter {
 constexpr int kIntegerBlock = 16;  // channels that lie together
 constexpr int kIntegerGroup = 4;   // channels, or pixels of few channels, of one dot product
 
-// What becomes of sums of 16 filters, which begin with the bias. v = sum * scale within [low, high],
-// rounded, ties to even; with a residual r, v = v * own + (r - residual_zero) * other within [sum_low, sum_high],
-// rounded; y = v + zero. No fused multiply-add: every instruction set gives the same bits.
+// What becomes of sums of 16 filters, which begin with the bias. q = sum * scale within [low, high],
+// rounded, ties to even, plus zero. y = q; with a residual r, y = first + (second + fixed) within
+// [sum_low, sum_high], rounded, where one of the two is q * own and the other r * other, each added
+// without rounding its product. Otherwise nothing is fused: every instruction set gives the same bits.
 struct IntegerFinish {
     const int32_t* bias;  // of the first filter
     const float* scale;
     float low, high, zero;
-    float own, other, residual_zero, sum_low, sum_high;
-    bool residual, to_float;  // to_float: y = sum * scale, float32
-    bool small;               // scales are below 1, so that every v fits 32 bits
+    float own, other, fixed, sum_low, sum_high;
+    bool own_first, residual, to_float;  // to_float: y = sum * scale, float32
+    bool small;                           // scales are below 1, so that every v fits 32 bits
 };
 
 // Some output pixels and some blocks of 16 filters.
@@ -57,7 +58,8 @@ struct IntegerKernels {
     int64_t blocks;      // of a tile, at most
     void (*tile)(const IntegerTile&);
     void (*depthwise)(const IntegerDepthwise&);
-    // y = ((a - a_zero) * a_scale + (b - b_zero) * b_scale) within [low, high], rounded, + zero
+    // numbers: fixed, a_scale, b_scale, low, high. y = a * a_scale + (b * b_scale + fixed) within
+    // [low, high], rounded; products are not.
     void (*add)(const uint8_t* a, const uint8_t* b, uint8_t* y, int64_t count, const float* numbers);
     // q = x / step within [low, high], rounded, plus zero
     void (*quantize)(const float* x, uint8_t* q, int64_t count, float step, float low, float high,

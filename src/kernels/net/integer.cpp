@@ -2,6 +2,7 @@
 #include "integer/integer.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "net/steps.hpp"
 
@@ -32,6 +33,49 @@ public:
 private:
     const IntegerKernels& kernels_;
     const int64_t numbers_;
+    const IntegerRounding to_;
+};
+
+// Of rows and columns of each channel. Channels past the last are 0.
+class QuantizePlain final : public Step {
+public:
+    QuantizePlain(const Blocked& y, const IntegerRounding& to)
+        : kernels_(integer_kernels()), y_(y), to_(to) {}
+    void run(const Reads& x, const Writes& y) const override {
+        const int64_t parts = ceil_div(y_.pixels(), kRow);
+        each_piece(y_.planes() * parts, kRow * kBlock, [&](int64_t begin, int64_t end) {
+            alignas(64) uint8_t rows[kBlock][kRow];
+            for (int64_t i = begin; i < end; ++i) {
+                const int64_t plane = i / parts, image = plane / y_.blocks(), block = plane % y_.blocks();
+                const int64_t first = i % parts * kRow, count = std::min(kRow, y_.pixels() - first);
+                const int64_t channels = std::min<int64_t>(kBlock, y_.channels - block * kBlock);
+                const float* from = x[0] + (image * y_.channels + block * kBlock) * y_.pixels() + first;
+                for (int64_t c = 0; c < channels; ++c)
+                    kernels_.quantize(from + c * y_.pixels(), rows[c], count, to_.step, to_.low, to_.high,
+                                      to_.zero);
+                uint8_t* to = y.as<uint8_t>(0) + y_.at(plane) + first * kBlock;
+                for (int64_t c = channels; c < kBlock; ++c) std::memset(rows[c], 0, count);
+                channels <= 4 ? few(rows, to, count) : turned(rows, to, count);
+            }
+        });
+    }
+
+private:
+    using Rows = uint8_t[kBlock][kRow];
+    static void few(const Rows& rows, uint8_t* to, int64_t count) {
+        for (int64_t p = 0; p < count; ++p, to += kBlock) {
+            const uint64_t halves[2] = {rows[0][p] | uint64_t{rows[1][p]} << 8 | uint64_t{rows[2][p]} << 16 |
+                                        uint64_t{rows[3][p]} << 24};
+            std::memcpy(to, halves, kBlock);
+        }
+    }
+    static void turned(const Rows& rows, uint8_t* to, int64_t count) {
+        for (int64_t p = 0; p < count; ++p)
+            for (int64_t c = 0; c < kBlock; ++c) *to++ = rows[c][p];
+    }
+
+    const IntegerKernels& kernels_;
+    const Blocked y_;
     const IntegerRounding to_;
 };
 
@@ -185,7 +229,8 @@ public:
         const IntegerSpec& s = layer_->spec;
         const Blocked in{n_, s.c, s.h, s.w, blocks_of(s.c), Element::uint8};
         const Blocked out{n_, s.k, s.out_h(), s.out_w(), blocks_of(s.k), Element::uint8};
-        layer_->run(in, x.as<uint8_t>(0), out, y.as<uint8_t>(0), nullptr);
+        layer_->run(in, x.as<uint8_t>(0), out, y.as<uint8_t>(0),
+                    layer_->adds() ? x.as<uint8_t>(1) : nullptr);
     }
     size_t weight_bytes() const override { return layer_->weight_bytes(); }
 
@@ -198,6 +243,10 @@ private:
 
 StepPointer quantize_step(const Blocked& x, const IntegerRounding& to) {
     return std::make_shared<Quantize>(x, to);
+}
+
+StepPointer quantize_plain_step(const Blocked& y, const IntegerRounding& to) {
+    return std::make_shared<QuantizePlain>(y, to);
 }
 
 StepPointer dequantize_step(const Blocked& x, float scale, float zero) {

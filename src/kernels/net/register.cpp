@@ -141,6 +141,11 @@ void register_integer_steps(nb::module_& m) {
               return quantize_step(blocked(x), {step, low, high, zero});
           },
           nb::arg("x"), nb::arg("step"), nb::arg("low"), nb::arg("high"), nb::arg("zero"));
+    m.def("quantize_plain_step",
+          [](const Array& y, float step, float low, float high, float zero) {
+              return quantize_plain_step(blocked(y), {step, low, high, zero});
+          },
+          nb::arg("y"), nb::arg("step"), nb::arg("low"), nb::arg("high"), nb::arg("zero"));
     m.def("dequantize_step",
           [](const Array& x, float scale, float zero) {
               return dequantize_step(blocked(x), scale, zero);
@@ -148,7 +153,7 @@ void register_integer_steps(nb::module_& m) {
           nb::arg("x"), nb::arg("scale"), nb::arg("zero"));
     m.def("add_integers_step",
           [](const Array& a, const std::vector<float>& numbers) {
-              if (numbers.size() != 7) throw std::invalid_argument("a sum has 7 numbers");
+              if (numbers.size() != 5) throw std::invalid_argument("a sum has 5 numbers");
               return add_integers_step(blocked(a), numbers);
           },
           nb::arg("a"), nb::arg("numbers"));
@@ -167,8 +172,7 @@ void register_integer_steps(nb::module_& m) {
           nb::arg("x"));
     m.def("integer_step",
           [](std::shared_ptr<const IntegerConvolution> layer, int64_t n) {
-              if (layer->adds() || layer->to_float())
-                  throw std::invalid_argument("a step of integers adds nothing and gives integers");
+              if (layer->to_float()) throw std::invalid_argument("a step of integers gives integers");
               return integer_step(std::move(layer), n);
           },
           nb::arg("layer"), nb::arg("n"));

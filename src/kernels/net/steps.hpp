@@ -43,6 +43,7 @@ struct IntegerRounding {
     float step, low, high, zero;
 };
 StepPointer quantize_step(const Blocked& x, const IntegerRounding& to);
+StepPointer quantize_plain_step(const Blocked& y, const IntegerRounding& to);
 StepPointer dequantize_step(const Blocked& x, float scale, float zero);
 
 // uint8, uint8 -> uint8, all of a's shape, blocked and whole; numbers: see IntegerKernels::add

@@ -96,6 +96,10 @@ class Builder:
         value.storage.holds(name, self._last_use.get(name, -1))
         self._forms.setdefault(name, {})[value.layout] = value
 
+    def is_there(self, name: str) -> bool:
+        """Whether a step gives this tensor."""
+        return name in self._forms
+
     def axis(self, name: str) -> int | None:
         """The channel axis of the blocked form that a tensor has; None where it is only plain."""
         axes = (layout.axis for layout in self._forms.get(name, {}))

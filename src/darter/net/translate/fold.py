@@ -239,8 +239,11 @@ def _dequantize(inputs: Any, node: Node, opset: int) -> Any:
     if node.attributes.get("block_size", 0):
         raise UnsupportedError(f"{node}: has scales per block")
     axis = node.attributes.get("axis", 1)
-    centered = x.astype(np.int64) - _shaped(x, zero, axis).astype(np.int64)
-    return (centered * _shaped(x, scale, axis)).astype(scale.dtype)
+    few_bits = x.dtype.itemsize == 1 and scale.dtype == np.float32  # exact until it is scaled
+    y = x.astype(np.float32 if few_bits else np.float64)
+    y -= _shaped(x, zero, axis).astype(y.dtype)
+    y *= _shaped(x, scale, axis)
+    return y.astype(scale.dtype, copy=False)
 
 
 def _quantize(inputs: Any, node: Node, opset: int) -> Any:

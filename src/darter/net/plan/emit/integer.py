@@ -2,7 +2,15 @@
 
 import numpy as np
 
-from darter.kernels import Element, Layout, canonical, steps
+from darter.kernels import (
+    Element,
+    Layout,
+    Residual,
+    Rounding,
+    canonical,
+    steps,
+    sum_numbers,
+)
 from darter.net.graph import Node
 from darter.net.plan.builder import Builder
 from darter.net.plan.storage import Value
@@ -12,12 +20,17 @@ LARGEST = float(np.finfo(np.float32).max)
 
 
 def quantize(build: Builder, node: Node) -> None:
-    given = build.attributes(node)
+    given, x = build.attributes(node), node.inputs[0]
     zero = given["zero"]
-    source = build.whole(build.blocked(node.inputs[0]))
     limits = float(-zero), float(255 - zero), float(zero)
-    core = steps.quantize_step(_own(source), given["step"], *limits)
-    build.emit(core, [source], [build.new_whole(node.output, INTEGERS)], "to integers")
+    target = build.new_whole(node.output, INTEGERS)
+    if build.axis(x) is None and len(build.shapes[x]) == 4:
+        source = build.plain(x)
+        core = steps.quantize_plain_step(target.array, given["step"], *limits)
+    else:
+        source = build.whole(build.blocked(x))
+        core = steps.quantize_step(_own(source), given["step"], *limits)
+    build.emit(core, [source], [target], "to integers")
 
 
 def dequantize(build: Builder, node: Node) -> None:
@@ -28,24 +41,47 @@ def dequantize(build: Builder, node: Node) -> None:
 
 
 def integer_conv(build: Builder, node: Node) -> None:
-    x = node.inputs[0]
-    source, target = _integers(build, x), build.new_whole(node.output, INTEGERS)
-    core = steps.integer_step(_layer(build, node), build.shapes[x][0])
+    """With the sum that follows, where what is added is there already."""
+    x, total = node.inputs[0], _sum_after(build, node)
+    sources = [_integers(build, x)]
+    residual = None
+    if total is not None:
+        sources += [_integers(build, name) for name in total.inputs if name != node.output]
+        residual = _residual(build, node, total)
+    target = build.new_whole((total or node).output, INTEGERS)
+    core = steps.integer_step(_layer(build, node, residual), build.shapes[x][0])
     _, c, r, s = build.graph.weights[node.inputs[1]].shape
     count = int(np.prod(build.shapes[node.output])) * c * r * s
-    build.emit(core, [source], [target], "integers", count)
+    build.emit(core, sources, [target], "integers", count)
 
 
 def integer_add(build: Builder, node: Node) -> None:
+    if build.is_there(node.output):  # a convolution computed it
+        return
     given = build.attributes(node)
     sources = [_integers(build, name) for name in node.inputs]
     target = build.new_whole(node.output, INTEGERS)
-    pairs = zip(given["zeros"], given["scales"], strict=True)
-    zero, low, high = (given[key] for key in ("zero", "low", "high"))
-    numbers = [float(number) for pair in pairs for number in pair]
-    numbers += [float(low - zero), float(high - zero), float(zero)]
+    to = Rounding(given["zero"], given["low"], given["high"])
+    numbers = sum_numbers(given["zeros"], given["scales"], to)
     core = steps.add_integers_step(sources[0].array, numbers)
     build.emit(core, sources, [target], "integers")
+
+
+def _sum_after(build: Builder, node: Node) -> Node | None:
+    """The sum that alone reads what a convolution gives, if all else in it is computed by now."""
+    total = build.graph.only_consumer(node.output)
+    if total is None or total.op != "IntegerAdd" or build.attributes(node)["group"] != 1:
+        return None
+    others = [name for name in total.inputs if name != node.output]
+    return total if len(others) == 1 and build.is_there(others[0]) else None
+
+
+def _residual(build: Builder, node: Node, total: Node) -> Residual:
+    given = build.attributes(total)
+    own = total.inputs.index(node.output)
+    to = Rounding(given["zero"], given["low"], given["high"])
+    scales, zeros = given["scales"], given["zeros"]
+    return Residual(scales[own], scales[1 - own], zeros[1 - own], to, own == 0)
 
 
 def integer_scale(build: Builder, node: Node) -> None:
@@ -94,14 +130,16 @@ def _own(value: Value) -> tuple[int, int, int, int, int, Element]:
     return n, c, h, w, value.own_blocks, element
 
 
-def _layer(build: Builder, node: Node) -> steps.IntegerConvolution:
+def _layer(build: Builder, node: Node, residual: Residual | None) -> steps.IntegerConvolution:
     given, names = build.attributes(node), node.inputs[1:]
     k, _, r, s = build.graph.weights[names[0]].shape
     _, c, h, w = canonical(build.shapes[node.inputs[0]], 1)
     window = [number for key in ("strides", "pads", "dilations") for number in given[key]]
     spec = [c, h, w, k, r, s, *window, given["group"]]
     zero, low, high = (given[key] for key in ("zero", "low", "high"))
-    limits = [float(low - zero), float(high - zero), float(zero)]
+    own = Rounding(zero, low, high)
+    limits = [*own.limits, float(zero)]
+    added = None if residual is None else residual.numbers(own)
 
     def pack() -> steps.IntegerConvolution:
         kinds = np.int8, np.int32, np.float32
@@ -110,6 +148,7 @@ def _layer(build: Builder, node: Node) -> steps.IntegerConvolution:
             for name, kind in zip(names, kinds, strict=True)
         )
         zero, factors = given["x_zero"], scale.tolist()
-        return steps.integer_convolution(spec, weights, bias, zero, factors, limits, False, None)
+        return steps.integer_convolution(spec, weights, bias, zero, factors, limits, False, added)
 
-    return build.packed.integer((names, tuple(spec), given["x_zero"], tuple(limits)), pack)
+    key = names, tuple(spec), given["x_zero"], tuple(limits), residual
+    return build.packed.integer(key, pack)
