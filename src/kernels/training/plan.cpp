@@ -13,11 +13,12 @@ void Plan::add(Chain chain) {
     size_t first = 0;
     for (const auto& step : chain.steps)
         if (Buffer* own = step->packed()) {
+            if (whole(chain)) first = 0;  // its steps follow each other
             lent_.push_back({own, first, own->size()});
             first += (own->size() + kLine - 1) / kLine * kLine;
+            packed_most_ = std::max(packed_most_, first);
             *own = {};
         }
-    packed_most_ = std::max(packed_most_, first);
     chains_.push_back(std::move(chain));
 }
 
@@ -37,6 +38,15 @@ void Plan::run(size_t first, size_t last, float* arena, float* const* given, uin
 }
 
 void Plan::run_chain(const Chain& chain, Context whole) const {
+    if (this->whole(chain)) {
+        whole.scratch = scratch(Scratch::lane, chain.scratch);
+        for (const auto& step : chain.steps) {
+            step->begin(whole);
+            step->images(whole);
+            step->end(whole);
+        }
+        return;
+    }
     for (const auto& step : chain.steps) step->begin(whole);
     auto run_lane = [&](size_t lane) {
         const ThreadLimit alone(chain.lanes == 1 ? kMostThreads : 1);

@@ -6,7 +6,8 @@
 //
 // A chain runs in lanes, each with its own part of the batch; the number of lanes depends on the
 // shapes alone, and what lanes sum up apart is added in their order: the same bits on any number of
-// threads. A chain of one lane is one whose steps split their work themselves.
+// threads. A chain of one lane is one whose steps split their work themselves; where all images go
+// through it at once, each of its steps is over before the next begins.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -85,6 +86,7 @@ private:
         size_t first, floats;
     };
 
+    bool whole(const Chain& chain) const { return chain.lanes == 1 && chain.group >= images_; }
     void run_chain(const Chain& chain, Context whole) const;
 
     const int64_t images_;

@@ -34,7 +34,7 @@ def schedule(forward: list[Item], backward: list[Item], images: int) -> Schedule
             for ref in item.refs():
                 refs[id(ref)] = ref
                 uses.setdefault(id(ref), []).append(number)
-                moments.setdefault(id(ref), []).extend(_moments(chain, begin, place, ref))
+                moments.setdefault(id(ref), []).extend(_moments(chain, begin, place))
         begin += len(chain.items)
     local = {  # refs that live in the scratch memory of one chain
         key
@@ -67,13 +67,13 @@ def schedule(forward: list[Item], backward: list[Item], images: int) -> Schedule
     return Scheduled(plan, sum(not chain.backward for chain in chains), floats, names)
 
 
-def _moments(chain: Chain, begin: int, place: int, ref: Ref) -> tuple[int, int]:
+def _moments(chain: Chain, begin: int, place: int) -> tuple[int, int]:
     """When an item of a chain uses an array, by numbers of items; the chain's first is `begin`.
 
-    Where all images go through at once, items follow each other; else each image begins anew.
-    Sums and statistics are read and written at the ends of a chain, too.
+    Where all images go through at once, items follow each other; else each image begins anew, and
+    sums and statistics are read and written at the ends of the chain, too.
     """
-    if chain.whole and not ref.fixed:
+    if chain.whole:
         return begin + place, begin + place
     return begin, begin + len(chain.items) - 1
 
