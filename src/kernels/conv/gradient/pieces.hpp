@@ -94,7 +94,11 @@ public:
         const int64_t per_group = spec_.c / spec_.groups, filters = spec_.k / spec_.groups;
         const int64_t first_k = piece.k_block * kBlock, first_c = piece.c_block * kBlock;
         const int64_t last_k = std::min(spec_.k, first_k + width);
-        for (int64_t k = first_k; k < last_k; ++k) {
+        int64_t k = first_k;
+        for (; spec_.groups == 1 && k + 4 <= last_k; k += 4)
+            write_four(sum + k - first_k, width, std::min<int64_t>(kBlock, spec_.c - first_c),
+                       dw + (k * spec_.c + first_c) * taps);
+        for (; k < last_k; ++k) {
             const int64_t from = k / filters * per_group;  // the first channel that it sees
             const int64_t begin = std::max(first_c, from);
             const int64_t end = std::min(first_c + kBlock, from + per_group);
@@ -106,6 +110,37 @@ public:
     }
 
 private:
+    using Four [[gnu::vector_size(16), gnu::aligned(4)]] = float;
+
+    // The sums of four filters, [tap][16][width], to [filter][channel][tap]: four by four turned.
+    void write_four(const float* sum, int64_t width, int64_t channels, float* dw) const {
+        using Order [[gnu::vector_size(16)]] = int;
+        const int64_t taps = spec_.r * spec_.s, next = spec_.c * taps, all = channels * taps;
+        int64_t tap = 0, channel = 0;
+        auto row = [&]() -> Four {
+            const Four found = *reinterpret_cast<const Four*>(sum + (tap * kBlock + channel) * width);
+            if (++tap == taps) tap = 0, ++channel;
+            return found;
+        };
+        int64_t i = 0;
+        for (; i + 4 <= all; i += 4) {
+            const Four r0 = row(), r1 = row(), r2 = row(), r3 = row();
+            const Four a = __builtin_shuffle(r0, r1, Order{0, 4, 1, 5});
+            const Four b = __builtin_shuffle(r2, r3, Order{0, 4, 1, 5});
+            const Four c = __builtin_shuffle(r0, r1, Order{2, 6, 3, 7});
+            const Four d = __builtin_shuffle(r2, r3, Order{2, 6, 3, 7});
+            const Four turned[4] = {__builtin_shuffle(a, b, Order{0, 1, 4, 5}),
+                                    __builtin_shuffle(a, b, Order{2, 3, 6, 7}),
+                                    __builtin_shuffle(c, d, Order{0, 1, 4, 5}),
+                                    __builtin_shuffle(c, d, Order{2, 3, 6, 7})};
+            for (int k = 0; k < 4; ++k) *reinterpret_cast<Four*>(dw + k * next + i) = turned[k];
+        }
+        for (; i < all; ++i) {
+            const Four last = row();
+            for (int k = 0; k < 4; ++k) dw[k * next + i] = last[k];
+        }
+    }
+
     bool sees(const Piece& piece) const {
         if (spec_.groups == 1) return true;
         const int64_t per_group = spec_.c / spec_.groups, filters = spec_.k / spec_.groups;

@@ -58,18 +58,19 @@ void register_gradient(nb::module_& m) {
                 return;
             }
             parts = std::clamp<int64_t>(parts, 1, s.n);
-            Buffer sums(parts * g.sum_floats());
+            // Memory that is kept: new pages may cost more than what is summed into them.
+            float* sums = scratch(Scratch::caller_a, parts * g.sum_floats());
             auto add = [&](size_t part) {
                 const int64_t i = static_cast<int64_t>(part);
                 const int64_t from = i * s.n / parts, to = (i + 1) * s.n / parts;
                 g.add(x.data() + from * s.x_image(), dy.data() + from * s.y_image(), to - from,
-                      sums.data() + i * g.sum_floats(), true);
+                      sums + i * g.sum_floats(), true);
             };
             if (parts == 1)
                 add(0);
             else
                 parallel_for(parts, add);
-            g.finish(sums.data(), parts, dw.data());
+            g.finish(sums, parts, dw.data());
         });
     m.def("input_gradient", [](const std::string& name, const std::vector<int64_t>& spec) {
         return std::shared_ptr<InputGradient>(input_gradient(name, spec_from(spec)));
