@@ -65,6 +65,8 @@ class StaleStep(Step):
 class Stale:
     """A world of one process in which gradients are old."""
 
+    fits_one = True
+
     def __init__(self, staleness: int) -> None:
         self.staleness = staleness
 

@@ -12,7 +12,7 @@ from darter.distributed.link import Link
 from darter.distributed.measuring import measure_link
 from darter.distributed.schemes import AUTO, SCHEMES
 from darter.distributed.servers import Servers
-from darter.train import Diverged, Plan, choose_device, computing, move
+from darter.train import Diverged, Plan, choose_device, computing, move, out_of_memory
 from darter.train import Task as Training
 from darter.transfer import prepare
 
@@ -80,6 +80,9 @@ def follow(job: Job, link: Link, threads: int | str) -> None:
             except Diverged:  # the chief sees it as well, and ends the job
                 continue
             except Exception as error:
+                if short := out_of_memory(error):
+                    link.complain(str(short))
+                    raise short from error
                 if not is_of_the_network(error):
                     link.complain(f"{type(error).__name__}: {error}")
                     raise

@@ -9,7 +9,7 @@ from darter.distributed.feed import Feed
 from darter.distributed.link import Link
 from darter.distributed.servers import Servers
 from darter.distributed.shares import Batches, Place
-from darter.train import Lost, Plan, Step
+from darter.train import Lost, OutOfMemory, Plan, Step, out_of_memory
 from darter.train import Task as Training
 
 if TYPE_CHECKING:
@@ -69,8 +69,10 @@ class JoinedStep(Step):
         if self.team:
             self.team.regroup()
 
-    def lost(self, error: BaseException) -> Lost:
-        """What a step raises where a collective operation failed."""
+    def lost(self, error: BaseException) -> Lost | OutOfMemory:
+        """What a step raises where a collective operation failed, or this process's memory."""
+        if found := out_of_memory(error):
+            return found
         self.failure = error
         return Lost(f"{type(error).__name__}: {error}")
 

@@ -43,6 +43,10 @@ class Team:
         self._close_step: Callable[[], None] = lambda: None
         self._ended = True
 
+    @property
+    def fits_one(self) -> bool:
+        return self.scheme != "pipeline"
+
     def threads(self, recipe: Recipe) -> int | str:
         return self.crew.threads() if recipe.threads == "auto" else recipe.threads
 

@@ -21,6 +21,7 @@ from darter.train.explain import explain, last_block, overlay, positions
 from darter.train.export import Parity, export
 from darter.train.fit import fit
 from darter.train.loss import CrossEntropy
+from darter.train.memory import OutOfMemory, enough_memory, out_of_memory
 from darter.train.one_pass import OnePass
 from darter.train.optimizer import optimizer_of, set_rates, settle_recipe, settle_strategy
 from darter.train.pictures import make_augment, make_preprocess, usual_augment
@@ -46,6 +47,7 @@ __all__ = [
     "Interrupted",
     "Lost",
     "OnePass",
+    "OutOfMemory",
     "Outcome",
     "Parity",
     "Plan",
@@ -63,6 +65,7 @@ __all__ = [
     "clock",
     "compiled",
     "computing",
+    "enough_memory",
     "explain",
     "export",
     "features_of",
@@ -76,6 +79,7 @@ __all__ = [
     "measure_strangeness",
     "move",
     "optimizer_of",
+    "out_of_memory",
     "overlay",
     "place",
     "positions",

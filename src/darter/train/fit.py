@@ -8,6 +8,7 @@ from darter.picture import Augment, Preprocess
 from darter.train.checkpoint import load_checkpoint
 from darter.train.device import choose_device, computing, move
 from darter.train.examples import Examples
+from darter.train.memory import enough_memory
 from darter.train.noisy import add_noise, refit_norms
 from darter.train.optimizer import settle_recipe, settle_strategy
 from darter.train.recipe import Recipe
@@ -48,12 +49,14 @@ def fit(
     kind: what is trained, if it is no classifier: how its pictures are loaded, its loss, its judge.
 
     Raises Interrupted after SIGINT or SIGTERM, with the state saved (only with `out`);
-    OptionError if the recipe does not fit the machine or the strategy, or training diverges.
+    OptionError if the recipe does not fit the machine or the strategy, training diverges, or needs
+    more memory than there is.
     """
     started = time.monotonic()
     device = choose_device(recipe.device)
     strategy, recipe = settle_strategy(strategy, recipe), settle_recipe(recipe, strategy)
-    with computing(device, world.threads(recipe) if world else recipe.threads):
+    threads = world.threads(recipe) if world else recipe.threads
+    with computing(device, threads), enough_memory():
         move(model, device, recipe.channels_last)
         prepare(model, strategy)
         model.dropout.p = strategy.dropout

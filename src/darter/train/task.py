@@ -83,6 +83,8 @@ class Task:
     def begin(self, seconds: float | None, notes: tuple[str, ...] = ()) -> Loop:
         """A run at its start, its plan made from a measured step where something depends on it.
 
+        Where the net may not fit this process, none is measured: the precision is float32, and the
+        first epochs say how many there is time for.
         The time that measuring takes is part of the run's `seconds`.
         """
         started = time.monotonic()
@@ -94,7 +96,8 @@ class Task:
             asked = "float32"
         precisions = candidate_precisions(self.device, asked)
         speed = None
-        if len(precisions) > 1 or seconds is not None:
+        timed = self.world is None or self.world.fits_one
+        if timed and (len(precisions) > 1 or seconds is not None):
             speed = measure(
                 self.model,
                 self.strategy,

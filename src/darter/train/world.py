@@ -28,6 +28,10 @@ class World(Protocol):
     and `end` when it is over, whatever way.
     """
 
+    @property
+    def fits_one(self) -> bool:
+        """Whether this process has the memory for a step of the whole net, so that it is timed."""
+
     def threads(self, recipe: Recipe) -> int | str:
         """Threads for this process, as the recipe's `threads`."""
 
