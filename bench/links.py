@@ -2,7 +2,7 @@
 
     sudo python bench/links.py --rates 1000 100        # Mbit/s; Linux, needs ip and tc (iproute2)
     sudo python bench/links.py --rates 100 --delay 20  # ms, one way
-    sudo python bench/links.py --rates 100 --cut sync  # the link is cut after some steps
+    sudo python bench/links.py --rates 100 --cut sync --moments 5  # the link is cut, five times
 
 Prints pictures per second of each scheme beside the forecast from the measured link, and what
 "auto" took. Each process is held to one core, with its loader, so that they are in nobody's way; a
@@ -13,6 +13,7 @@ kernel: packets pass through a process that holds them back.
 import argparse
 import json
 import os
+import random
 import subprocess
 import sys
 import time
@@ -23,6 +24,7 @@ from typing import Any
 SPACES = ("darter-a", "darter-b")
 ADDRESSES = ("10.77.0.1", "10.77.0.2")
 PICTURES, SIDE, BATCH, EPOCHS = 320, 64, 16, 3
+MOST_BEFORE = 20.0  # seconds from a scheme's begin to the cut
 
 
 def ip(*words: str) -> None:
@@ -164,41 +166,53 @@ def main() -> None:
     parser.add_argument("--delay", type=float, default=0, help="ms, one way")
     parser.add_argument("--cut", nargs=1, metavar="SCHEME", help="cut the link while it trains")
     parser.add_argument("--process", nargs="*", help=argparse.SUPPRESS)
+    parser.add_argument("--moments", type=int, default=1, help="at which it is cut, each anew")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
     given = parser.parse_args()
     if given.process is not None:
         process(given.process)
         return
+    moments = random.Random(given.seed)
     for mbit in given.rates:
-        disconnect()
-        relay = connect(mbit, given.delay)
-        try:
-            run(mbit, given.cut or given.schemes, cut=given.cut is not None)
-        finally:
+        for _ in range(given.moments if given.cut else 1):
             disconnect()
-            if relay:
-                relay.kill()
+            relay = connect(mbit, given.delay)
+            try:
+                if given.cut:
+                    cut(given.cut, moments.uniform(0, MOST_BEFORE))
+                else:
+                    run(mbit, given.schemes)
+            finally:
+                disconnect()
+                if relay:
+                    relay.kill()
 
 
-def run(mbit: int, schemes: list[str], *, cut: bool) -> None:
+def run(mbit: int, schemes: list[str]) -> None:
     processes = [start(rank, schemes) for rank in (0, 1)]
     try:
         assert processes[0].stdout
-        lines = []
+        table(mbit, [json.loads(line) for line in processes[0].stdout])
+    finally:
+        for one in processes:
+            one.kill()
+
+
+def cut(scheme: list[str], moment: float) -> None:
+    """Cut the link so many seconds after `scheme` began, and print how it ends."""
+    processes = [start(rank, scheme) for rank in (0, 1)]
+    try:
+        assert processes[0].stdout
+        print(f"alone: {processes[0].stdout.readline().strip()}", flush=True)
+        time.sleep(moment)
+        ip("netns", "exec", SPACES[1], "ip", "link", "set", "darter0", "down")
+        started = time.monotonic()
+        print(f"the link is cut {moment:.1f} s after {scheme[0]} began", flush=True)
         for line in processes[0].stdout:
-            lines.append(json.loads(line))
-            if cut and lines[-1]["scheme"] == "alone":
-                time.sleep(15)  # the other scheme trains by now
-                ip("netns", "exec", SPACES[1], "ip", "link", "set", "darter0", "down")
-                print("the link is cut", flush=True)
-                started = time.monotonic()
-            elif cut:
-                print(f"after {time.monotonic() - started:.0f} s: {lines[-1]}", flush=True)
-        if cut:
-            for rank, one in enumerate(processes):
-                one.wait(60)
-                print(f"process {rank} ended after {time.monotonic() - started:.0f} s")
-        if not cut:
-            table(mbit, lines)
+            print(f"after {time.monotonic() - started:.0f} s: {json.loads(line)}", flush=True)
+        for rank, one in enumerate(processes):
+            one.wait(60)
+            print(f"process {rank} ended after {time.monotonic() - started:.0f} s", flush=True)
     finally:
         for one in processes:
             one.kill()

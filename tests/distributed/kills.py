@@ -29,6 +29,7 @@ from tests.train.tiny import QUICK, tiny_model, tiny_problem, train
 
 MOST_SECONDS = 60.0  # from a blow to the end
 MOST_TRIES = 5  # of a blow that comes when training is over already
+SLICE = 0.2  # seconds between looks
 PATIENCE = 5.0
 RECIPE = QUICK.replace(epochs=10, patience=99, norm_statistics="updated")
 BLOWS = {"killed": signal.SIGKILL, "stopped": signal.SIGSTOP}
@@ -101,6 +102,21 @@ def chief(scheme: str, out: Path, pipe: Connection) -> None:
         pipe.send(("done", (last["step"], fitted.val_accuracy, team.events)))
 
 
+class Stopwatch:
+    """Seconds between looks, of which none counts for more than a second: a machine that was busy
+    or asleep has not waited for anybody."""
+
+    def __init__(self) -> None:
+        self._seconds, self._last = 0.0, time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        now = time.monotonic()
+        self._seconds += min(1.0, now - self._last)
+        self._last = now
+        return self._seconds
+
+
 @dataclass
 class Running:
     """A chief, and what it has said."""
@@ -118,11 +134,13 @@ class Running:
         theirs.close()
         self.pids["chief"].append(self.process.pid)
 
-    def listen(self, seconds: float) -> None:
-        """Until so many seconds are over, or the chief has ended."""
-        until = time.monotonic() + seconds
+    def listen(self, seconds: float) -> float:
+        """Until so many seconds are over, or the chief has ended; how many it took."""
+        watch = Stopwatch()
         with suppress(EOFError, ConnectionResetError):
-            while self.pipe.poll(max(0.0, until - time.monotonic())):
+            while (left := seconds - watch.seconds) > 0 or self.pipe.poll():
+                if not self.pipe.poll(min(SLICE, max(0.0, left))):
+                    continue
                 what, value = self.pipe.recv()
                 if what in self.pids:
                     self.pids[what].append(value)
@@ -130,6 +148,7 @@ class Running:
                     self.steps += value
                 else:
                     self.end = what, value
+        return watch.seconds
 
     def trains(self, steps: int) -> bool:
         """True where a worker was started, and so many steps were made."""
@@ -152,6 +171,15 @@ def is_alive(pid: int) -> bool:
     except OSError:
         return False
     return state not in "ZX"
+
+
+def doing(pid: int) -> str:
+    """What the threads of a process wait for, where the system says it."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*"):
+        with suppress(OSError):
+            found.append(f"{(task / 'comm').read_text().strip()} {(task / 'wchan').read_text()}")
+    return ", ".join(found)
 
 
 def undisturbed(scheme: str) -> tuple[float, Any]:
@@ -198,35 +226,33 @@ def _blow(scheme: str, kind: str, moment: float, good: Any, steps: int) -> tuple
             if run.end:
                 return EARLY, 0.0, "it had ended before"
             os.kill(random.choice(victims), BLOWS[how])
-            struck = time.monotonic()
             if who == "chief":
-                return _without_chief(run, good, struck)
-            run.listen(MOST_SECONDS)
-            return _judged(run, good, struck)
+                return _without_chief(run, good)
+            return _judged(run, good, run.listen(MOST_SECONDS))
         finally:
             run.close()
 
 
-def _without_chief(run: Running, good: Any, struck: float) -> tuple[str, float, str]:
-    chief_pid = run.process.pid
+def _without_chief(run: Running, good: Any) -> tuple[str, float, str]:
+    chief_pid, struck = run.process.pid, Stopwatch()
     while others := [pid for pid in run.alive() if pid != chief_pid]:
         run.listen(0)
-        if time.monotonic() - struck > MOST_SECONDS:
-            return WRONG, MOST_SECONDS, f"{len(others)} processes outlive their chief"
-        time.sleep(0.1)
-    spent = time.monotonic() - struck
+        if struck.seconds > MOST_SECONDS:
+            what = "; ".join(f"process {pid}: {doing(pid)}" for pid in others)
+            return WRONG, MOST_SECONDS, f"{len(others)} processes outlive their chief ({what})"
+        time.sleep(SLICE)
+    spent = struck.seconds
     run.close()
     again = Running(run.scheme, run.out)
     try:
         again.listen(10 * MOST_SECONDS)
-        verdict, _, words = _judged(again, good, struck)
+        verdict, _, words = _judged(again, good, spent)
         return verdict, spent, f"after going on: {words}"
     finally:
         again.close()
 
 
-def _judged(run: Running, good: Any, struck: float) -> tuple[str, float, str]:
-    spent = time.monotonic() - struck
+def _judged(run: Running, good: Any, spent: float) -> tuple[str, float, str]:
     if run.end is None:
         where = "the chief has gone without a word" if not run.alive("chief") else "it hangs"
         return WRONG, spent, where

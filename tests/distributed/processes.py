@@ -15,7 +15,7 @@ import torch.distributed as dist
 
 from darter.cluster import LOOPBACK, listen
 from darter.distributed.job import Job, follow
-from darter.distributed.link import Link
+from darter.distributed.link import Link, store_at
 from darter.distributed.servers import Server
 
 os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
@@ -25,8 +25,7 @@ SERVER.set_forkserver_preload(["tests.distributed.processes", "tests.train.tiny"
 
 def member(pickled: bytes, number: int, heard: int, port: int) -> None:
     job: Job = pickle.loads(pickled)
-    store = dist.TCPStore(LOOPBACK, port, is_master=False, timeout=timedelta(seconds=60))
-    link = Link(store, number, job.patience, "lo")
+    link = Link(store_at(LOOPBACK, port), number, job.patience, "lo")
     link.heard(heard)
     follow(job, link, 1)
     link.close()

@@ -1,14 +1,19 @@
 """A process is killed, or stops to answer: what `python -m tests.distributed.kills` does often."""
 
+import random
 import time
+from contextlib import closing
 
 import pytest
 import torch.distributed as dist
 
-from darter.cluster import LOOPBACK
+from darter.cluster import LOOPBACK, listen
+from darter.distributed import link
 from darter.distributed.link import Link
 from darter.distributed.pulse import Pulse
 from tests.distributed import kills
+
+MOMENTS = 2  # of each kind; more by `python -m tests.distributed.kills`
 
 
 def store() -> dist.TCPStore:
@@ -32,19 +37,28 @@ def test_a_silent_member_is_told_from_one_that_has_not_begun():
 def test_a_member_without_a_chief_hears_the_end():
     master = store()
     client = dist.TCPStore(LOOPBACK, master.port, is_master=False)
-    link = Link(client, 0, 1.0)
+    own = Link(client, 0, 1.0)
     master.wait(["beat/0"])
     del master
-    assert link.next() == {"do": "end"}
-    link.close()
+    assert own.next() == {"do": "end"}
+    own.close()
+
+
+def test_a_member_that_comes_when_the_chief_is_gone_ends_soon(monkeypatch):
+    assert link.CONNECT_SECONDS < kills.MOST_SECONDS / 2
+    monkeypatch.setattr(link, "CONNECT_SECONDS", 0.2)
+    with closing(listen(LOOPBACK)) as gone:
+        port = gone.getsockname()[1]
+    with pytest.raises(dist.DistNetworkError, match="timed out after 200ms"):
+        link.store_at(LOOPBACK, port)
 
 
 def test_why_a_member_waits_is_read_once():
-    link = Link(store(), 0, 1.0)
-    link.wait_to_be_called("a parameter server is lost")
-    assert link.idle(0) == "a parameter server is lost"
-    assert link.idle(0) == ""
-    link.close()
+    own = Link(store(), 0, 1.0)
+    own.wait_to_be_called("a parameter server is lost")
+    assert own.idle(0) == "a parameter server is lost"
+    assert own.idle(0) == ""
+    own.close()
 
 
 @pytest.mark.timeout(240)
@@ -62,7 +76,10 @@ def test_training_goes_on_when_a_parameter_server_is_killed():
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", list(kills.SCHEMES))
 def test_random_moments(scheme):
+    moments = random.Random(scheme)
     seconds, good = kills.undisturbed(scheme)
     for kind in kills.kinds_of(scheme):
-        verdict, _, words = kills.blow(scheme, kind, 0.6 * seconds, good)
-        assert verdict in ("right", "error"), f"{kind}: {words}"
+        for _ in range(MOMENTS):
+            moment = moments.uniform(0, seconds)
+            verdict, _, words = kills.blow(scheme, kind, moment, good)
+            assert verdict in ("right", "error"), f"{kind} after {moment:.2f} s: {words}"

@@ -17,6 +17,16 @@ import torch.distributed as dist
 from darter.distributed.pulse import Pulse
 
 POLL_SECONDS = 5.0
+CONNECT_SECONDS = 20.0  # to reach the chief, which listens before it starts anybody
+ANSWER_SECONDS = 60.0  # of the store to any call
+
+
+def store_at(host: str, port: int) -> dist.Store:
+    """The chief's store, for a member. DistNetworkError where the chief is gone already."""
+    limit = timedelta(seconds=CONNECT_SECONDS)
+    store = dist.TCPStore(host, port, is_master=False, timeout=limit)
+    store.set_timeout(timedelta(seconds=ANSWER_SECONDS))
+    return store
 
 
 class Link:

@@ -23,7 +23,7 @@ from darter.cluster import (
     threads_of,
 )
 from darter.distributed.job import Job, follow
-from darter.distributed.link import Link
+from darter.distributed.link import Link, store_at
 from darter.distributed.measuring import measure_link
 from darter.distributed.ray_servers import RayServers
 from darter.distributed.team import WorkerError
@@ -60,8 +60,7 @@ class Member:
             link.close()
 
     def _link(self, number: int, store: tuple[str, int], own: str, patience: float) -> Link:
-        client = dist.TCPStore(*store, is_master=False, timeout=timedelta(seconds=60))
-        return Link(client, number, patience, interface_of(own))
+        return Link(store_at(*store), number, patience, interface_of(own))
 
     def train(
         self,
