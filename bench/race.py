@@ -4,7 +4,8 @@
 
 Prints the seconds of the race and its winner, first by one process that is held to one core, then
 by so many workers with one core each. The budget counts the seconds of all trainings, so that both
-judge alike.
+judge alike. Ray's own start is not part of the race and is printed beside it: a job starts it at
+once, for all that follows.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from typing import Any
 
 def race(data: str, seconds: float, workers: int) -> dict[str, Any]:
     """Run the stages up to the choice in this process."""
-    from darter.distributed import Machines
+    from darter.distributed import Machines, world_of
     from darter.job import JobOptions, Screen, stages
     from darter.job.run import Run
     from darter.job.run_folder import RunFolder
@@ -28,7 +29,9 @@ def race(data: str, seconds: float, workers: int) -> dict[str, Any]:
 
     machines = Machines(workers if workers > 1 else None)
     options = JobOptions(data, None, seconds, Recipe(threads=1, size=64), machines)
-    with tempfile.TemporaryDirectory() as folder:
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder, world_of(machines):
+        start_seconds = time.monotonic() - began
         run = Run(options, RunFolder.create(Path(folder) / "run", {}), Screen(quiet=True))
         material = stages.material_of(run, stages.find(options))
         start = stages.describe(run, material, stages.backbone(run))
@@ -39,6 +42,7 @@ def race(data: str, seconds: float, workers: int) -> dict[str, Any]:
     return {
         "workers": workers,
         "seconds": spent,
+        "start": start_seconds,
         "winner": chosen.strategy.name,
         "rate": chosen.learning_rate,
         "trainings": len(trials),
@@ -63,8 +67,11 @@ def main() -> None:
         command = [sys.executable, __file__, *sys.argv[1:], "--only", str(workers)]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         found.append(json.loads(done.stdout.splitlines()[-1]))
-        print("{workers} worker(s): {seconds:.1f} s, {trainings} trainings; {winner} at rate "
-              "{rate:g}: {why}".format(**found[-1]), flush=True)  # fmt: skip
+        print(
+            "{workers} worker(s): {seconds:.1f} s (and {start:.1f} s to start Ray), {trainings} "
+            "trainings; {winner} at rate {rate:g}: {why}".format(**found[-1]),
+            flush=True,
+        )
     one, several = found
     print(f"{several['seconds'] / one['seconds']:.2f} of the time")
 

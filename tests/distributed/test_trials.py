@@ -39,17 +39,21 @@ def alone():
 class Here:
     """A pool whose work is done when it is asked for, in this process."""
 
-    def __init__(self, make, workers):
-        self.work, self.given, self.counts = make(1), [], Counter()
+    def __init__(self, make, workers, *, imports, in_hand):
+        assert (make, imports, in_hand) == (None, ("darter.train",), 1)
+        self.counts = Counter()
+
+    def give(self, make):
+        self.work = make(1)
+        self.counts["told"] += 1
 
     def submit(self, call):
-        self.given.append(call)
         self.counts["submitted"] += 1
-        return Asked(len(self.given) - 1, 0)
+        return Asked(call)
 
     def result(self, asked):
         self.counts["done"] += 1
-        return self.work(self.given[asked.answer])
+        return self.work(asked.chunk)
 
     def forget(self, asked):
         self.counts["forgotten"] += 1
@@ -61,20 +65,37 @@ class Here:
 def test_what_was_announced_runs_on_workers_and_the_rest_here(alone, monkeypatch):
     monkeypatch.setattr(shared, "Pool", Here)
     calls = [(ALL, rate, TRAIN, HELD_OUT, 2, 0) for rate in (0.01, 0.001, 0.0001)]
-    with on_workers(alone, Workers(2)) as (trial, ahead):
+    with on_workers(Workers(2)) as share:
+        trial, ahead = share(alone)
         expected = [alone(*call) for call in calls]
-        ahead(calls)
-        found = [trial(*call) for call in calls[:2]]
-        ahead(calls[:1])
+        ahead(calls[:2])
+        found = [trial(*calls[0])]
+        ahead(calls[1:])  # of which one is under way already
+        found.append(trial(*calls[1]))
+        ahead([])
         elsewhere = trial(*calls[2])
         counts = trial._pool.counts
     assert [t.loss for t in found] == pytest.approx([t.loss for t in expected[:2]])
     assert elsewhere.loss == pytest.approx(expected[2].loss)
-    assert counts == {"submitted": 4, "done": 2, "forgotten": 1, "closed": 1}
+    assert counts == {"told": 1, "submitted": 3, "done": 2, "forgotten": 1, "closed": 1}
+
+
+def test_workers_may_start_before_there_is_work(monkeypatch):
+    started = []
+    monkeypatch.setattr(shared, "Pool", lambda *given, **how: started.append(given) or Idle())
+    with on_workers(Workers(2), at_once=True):
+        assert started == [(None, Workers(2))]
+    with on_workers(Workers(2)):
+        assert len(started) == 1
+
+
+class Idle:
+    def close(self): ...
 
 
 def test_one_process_announces_to_nobody(alone):
-    with on_workers(alone, None) as (trial, ahead):
+    with on_workers(None) as share:
+        trial, ahead = share(alone)
         ahead([(ALL, 0.01, TRAIN, HELD_OUT, 1, 0)])
         assert trial is alone
 
@@ -84,7 +105,8 @@ def test_a_training_whose_worker_is_killed_is_done_again(alone):
     pytest.importorskip("ray")
     calls = [(ALL, rate, TRAIN, HELD_OUT, 40, 0) for rate in (0.01, 0.003, 0.001)]
     expected = [alone(*call) for call in calls]
-    with on_workers(alone, Workers(2)) as (trial, ahead):
+    with on_workers(Workers(2)) as share:
+        trial, ahead = share(alone)
         ahead(calls)
         first = trial(*calls[0])
         os.kill(processes_named("ray::Hand")[0], signal.SIGKILL)

@@ -205,7 +205,7 @@ def test_mirror_images_that_mislead_inner_layers_are_not_learned_from():
     inner = np.eye(CLASSES, dtype=np.float32)[labels] + 0.3 * found.inner["stem"][:, :CLASSES]
     turned = Features(found.last, {"stem": np.roll(inner, 1, axis=0)})
     found = Features(found.last, {"stem": inner}, turned)
-    seen = examined(found, labels, [STRATEGIES["linear-probe"]])
+    seen = examined(found, labels, [STRATEGIES["linear-probe"]], budget=600)
     assert not seen.mirror_safe and "keeps its label" in seen.mirror
     assert "points by learning from mirrors too" in seen.mirror
 

@@ -23,12 +23,12 @@ def spread(
 
     make: called once on each worker; see `Pool`.   workers, address: see `Workers`.
     """
-    pool: Pool[Chunk, Result] = Pool(make, Workers(workers, address))
+    pool: Pool[Chunk, Result] = Pool(make, Workers(workers, address), in_hand=AHEAD)
     waiting: deque[Asked] = deque()
     source = iter(chunks)
 
     def send() -> None:
-        while sum(pool.load) < AHEAD * pool.count:
+        while len(waiting) < AHEAD * pool.count:
             try:
                 chunk = next(source)
             except StopIteration:

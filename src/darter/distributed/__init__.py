@@ -14,12 +14,13 @@ from darter.distributed.schemes import SCHEMES
 from darter.distributed.survey import Survey, Work, survey
 from darter.distributed.team import Team, WorkerError
 from darter.distributed.torchrun import TorchrunCrew, is_member, is_torchrun, serve
-from darter.distributed.trials import SharedTrials, on_workers
+from darter.distributed.trials import Share, SharedTrials, on_workers
 
 __all__ = [
     "SCHEMES",
     "Machines",
     "RayCrew",
+    "Share",
     "SharedTrials",
     "Survey",
     "Team",

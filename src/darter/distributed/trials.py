@@ -19,10 +19,19 @@ class SharedTrials:
     share. A training whose worker dies is done again by another.
     """
 
-    def __init__(self, trials: Trials, workers: Workers) -> None:
-        self._trials, self._workers = trials, workers
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
         self._pool: Pool[TrialCall, Trial] | None = None
         self._asked: dict[Any, Asked] = {}
+        self._told = False
+
+    def start(self) -> None:
+        """Have the workers start, while other work goes on here."""
+        if self._pool is None:
+            self._pool = Pool(None, self._workers, imports=("darter.train",), in_hand=1)
+
+    def take(self, trials: Trials) -> None:
+        self._trials = trials
 
     def __call__(self, *call: Any) -> Trial:
         asked = self._asked.pop(_key(call), None)
@@ -32,30 +41,47 @@ class SharedTrials:
 
     def ahead(self, calls: Sequence[TrialCall]) -> None:
         """Begin with these, which are asked for next; earlier ones are wanted no more."""
-        if self._pool is None and calls:
-            self._pool = Pool(partial(_trying, self._trials), self._workers)
-        if self._pool is None:
+        if not calls and not self._asked:
             return
-        for asked in self._asked.values():
-            self._pool.forget(asked)
-        self._asked = {_key(call): self._pool.submit(call) for call in calls}
+        self.start()
+        assert self._pool
+        if not self._told:  # now: the first training, here, has settled what all share
+            self._pool.give(partial(_trying, self._trials))
+            self._told = True
+        wanted = {_key(call): call for call in calls}
+        for key in [key for key in self._asked if key not in wanted]:
+            self._pool.forget(self._asked.pop(key))
+        for key, call in wanted.items():
+            if key not in self._asked:
+                self._asked[key] = self._pool.submit(call)
 
     def close(self) -> None:
         if self._pool is not None:
             self._pool.close()
 
 
+Share = Callable[[Trials], tuple[Callable[..., Trial], Callable[[Sequence[TrialCall]], None]]]
+
+
 @contextmanager
-def on_workers(
-    trials: Trials, workers: Workers | None
-) -> Iterator[tuple[Callable[..., Trial], Callable[[Sequence[TrialCall]], None]]]:
-    """What `darter.transfer.choose` takes as `trial` and `ahead`."""
+def on_workers(workers: Workers | None, *, at_once: bool = False) -> Iterator[Share]:
+    """Makes of trials what `darter.transfer.choose` takes as `trial` and `ahead`.
+
+    at_once: the workers start now, and not with the first training that is announced.
+    """
     if workers is None:
-        yield trials, lambda calls: None
+        yield lambda trials: (trials, lambda calls: None)
         return
-    shared = SharedTrials(trials, workers)
+    shared = SharedTrials(workers)
+
+    def share(trials: Trials) -> Any:
+        shared.take(trials)
+        return shared, shared.ahead
+
     try:
-        yield shared, shared.ahead
+        if at_once:
+            shared.start()
+        yield share
     finally:
         shared.close()
 

@@ -10,7 +10,7 @@ from darter.dataset import (
     find_samples,
     groups_of,
 )
-from darter.distributed import on_workers
+from darter.distributed import Share, on_workers
 from darter.errors import DataError, OptionError
 from darter.files import user_cache
 from darter.job.detecting import check_detector
@@ -236,6 +236,13 @@ def decide(run: Run, start: Start) -> Chosen:
 
 
 def _race(run: Run, start: Start, progress: Callable[[str, float], None]) -> Choice:
+    # Workers start while this process measures what needs no training.
+    begins = not run.folder.has("journal")
+    with on_workers(run.options.machines.racing, at_once=begins) as share:
+        return _choose(run, start, progress, share)
+
+
+def _choose(run: Run, start: Start, progress: Callable[[str, float], None], share: Share) -> Choice:
     material, recipe, folder = start.material, start.recipe, run.folder
     train = material.split.train
     examined = examine(
@@ -260,15 +267,15 @@ def _race(run: Run, start: Start, progress: Callable[[str, float], None]) -> Cho
         recipe,
         cache=start.cache,
     )
-    with on_workers(trials, run.options.machines.racing) as (trial, ahead):
-        return choose(
-            examined,
-            trial,
-            picture_side=material.side,
-            layers=recipe.layers,
-            progress=progress,
-            ahead=ahead,
-        )
+    trial, ahead = share(trials)
+    return choose(
+        examined,
+        trial,
+        picture_side=material.side,
+        layers=recipe.layers,
+        progress=progress,
+        ahead=ahead,
+    )
 
 
 def allowed(recipe: Recipe) -> list[Strategy]:

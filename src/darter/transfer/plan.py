@@ -11,6 +11,7 @@ EVALUATION = 0.25  # cost of judging a picture, as a share of training on it onc
 _HELD_SHARE = 0.3  # of a rung's time, at most, for judging
 _LEAST_EPOCHS = 2
 _LEAST_WORK = 320  # pictures to train on, counted each time: 20 steps of a usual batch
+_STEP = 1.25  # between sizes of work that a rung may have
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,12 @@ def survivors(candidates: int) -> int:
     return min(candidates, max(2, math.ceil(candidates / 3)))
 
 
+def usual(pictures: float) -> float:
+    """A number of pictures on a coarse scale, the next below: times that are measured a little
+    differently, on a busier machine or by more processes, give the same rung."""
+    return _STEP ** math.floor(math.log(pictures, _STEP) + 1e-9) if pictures > 0 else 0.0
+
+
 def seconds_of(rung: Rung, strategy: Strategy, cost: float) -> float:
     """Of one trial (one fold). cost: seconds to train on one picture once."""
     return cost * (rung.train * rung.epochs[strategy.name] + EVALUATION * rung.held)
@@ -61,8 +68,9 @@ def plan_rung(
     decides, where further folds make the judgement finer.
     """
     strategies = dict.fromkeys(c.strategy for c in candidates)
-    dearest = max(costs[s.name] for s in strategies)
-    room = seconds / len(candidates) / dearest  # pictures that the dearest can train on
+    share = seconds / len(candidates)
+    rooms = {s.name: usual(share / costs[s.name]) for s in strategies}  # pictures to train on
+    room = min(rooms.values())
     held = min(held, int(_HELD_SHARE * room / EVALUATION))
     work = room - EVALUATION * held
     if held < min(16, classes) or work < max(_LEAST_WORK, 4 * classes):
@@ -74,7 +82,7 @@ def plan_rung(
     work /= used_folds
     train = min(train, int(work / _LEAST_EPOCHS))
     epochs = {
-        s.name: max(1, min(s.epochs, int(work * dearest / costs[s.name] / train)))
+        s.name: max(1, min(s.epochs, int(work * rooms[s.name] / room / train + 1e-9)))
         for s in strategies
     }
     return Rung(epochs, train, held, used_folds)

@@ -134,15 +134,20 @@ class Race:
         """Fold by fold, so that an early end leaves all with the same held-out pictures."""
         trials: dict[Candidate, list[Trial]] = {}
         judged: list[tuple[NDArray, NDArray]] = []
-        for fold in range(rung.folds):
+        parts = [self.bench.draw(fold, rung.train, rung.held) for fold in range(rung.folds)]
+        for fold, (train, held) in enumerate(parts):
             expected = {
                 c: seconds_of(rung, c.strategy, self.costs[c.strategy.name]) for c in self.alive
             }
             if fold and self.remaining < sum(expected.values()):
                 break
-            train, held = self.bench.draw(fold, rung.train, rung.held)
-            calls = (self._trial_call(c, rung, train, held, number, fold) for c in self.alive)
-            self._begin(dict(calls))
+            # Those of later folds too, so that nobody waits for the slowest of this one.
+            room = 1 + int(self.remaining / max(sum(expected.values()), 1e-9))
+            self._begin(dict(
+                self._trial_call(candidate, rung, *parts[each], number, each)
+                for each in range(fold, min(rung.folds, fold + room))
+                for candidate in self.alive
+            ))  # fmt: skip
             for candidate in self.alive:
                 if self.remaining < 0.5 * expected[candidate]:
                     break
