@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from darter.cli import options
 from darter.errors import DarterError, MissingExtraError, OptionError
 from darter.extras import install_line
 from darter.names import to_json, visible
@@ -41,7 +42,7 @@ def analyze(
     all_layers: Annotated[
         bool, typer.Option("--all", help="Also the layers that cost nothing here.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    json: options.OneObject = False,
     csv_file: Annotated[
         Path | None, typer.Option("--csv", help="Write a row per layer to this file.")
     ] = None,

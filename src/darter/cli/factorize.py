@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from darter.cli import options
 from darter.errors import OptionError
 from darter.names import to_json, visible
 
@@ -50,8 +51,8 @@ def factorize(
         int | None, typer.Option(min=1, help="CPU threads.", show_default="all")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the order of pictures.")] = 0,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="The result only.")] = False,
+    json: options.OneObject = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Rewrite a trained model with small layers, until it is as fast or as small as wished.
 
@@ -80,13 +81,9 @@ def factorize(
     record = factorize_file(
         path, data, out or path.with_name(f"{path.stem}-factorized.onnx"), wish,
         test=test, kinds=chosen, drop=drop, tuning=tuning, batch=batch, threads=threads,
-        say=(lambda sentence: None) if quiet or json else _say,
+        say=options.say_aside(silent=quiet or json),
     )  # fmt: skip
     print(to_json(record, indent=1)) if json else show(record)
-
-
-def _say(sentence: str) -> None:
-    typer.echo(visible(sentence), err=True)
 
 
 def show(record: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
-"""Options that `predict` and `evaluate` share: which model, and what it does not say itself."""
+"""Options that commands share: which model, what it does not say itself, how answers are given."""
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -59,6 +60,15 @@ Mean = Annotated[
 Std = Annotated[
     str | None, typer.Option(help="Standard deviation, likewise.", rich_help_panel=ABSENT)
 ]
+OneObject = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="The result only.")]
+CalibrateBy = Annotated[int, typer.Option(min=8, max=4096, help="Pictures to find ranges by.")]
+CalibrationSeed = Annotated[int, typer.Option(min=0, help="Of which pictures calibrate.")]
+
+
+def say_aside(*, silent: bool) -> Callable[[str], None]:
+    """Tells on stderr what a command is about, or nobody."""
+    return (lambda sentence: None) if silent else (lambda s: typer.echo(visible(s), err=True))
 
 
 def open_model(

@@ -40,16 +40,14 @@ def precision(
     formats: Annotated[
         str, typer.Option("--in", help="What to measure the model in beside float32.")
     ] = "bfloat16,int8",
-    calibrate_by: Annotated[
-        int, typer.Option(min=8, max=4096, help="Pictures to find ranges by.")
-    ] = 128,
-    seed: Annotated[int, typer.Option(min=0, help="Of which pictures calibrate.")] = 0,
+    calibrate_by: options.CalibrateBy = 128,
+    seed: options.CalibrationSeed = 0,
     html: Annotated[
         Path | None, typer.Option(help="Write a page with a plot of accuracy against time.")
     ] = None,
     threads: options.Threads = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="The result only.")] = False,
+    json: options.OneObject = False,
+    quiet: options.Quiet = False,
     classes: options.Classes = None,
     size: options.Size = None,
     mean: options.Mean = None,
@@ -77,7 +75,7 @@ def precision(
             session, model, source, calibrate=calibrate, others=beside or (),
             formats=[part for part in asked if part], threads=threads, progress=progress,
             wish=Wish(pictures=calibrate_by, seed=seed),
-            say=(lambda sentence: None) if quiet or json else _say,
+            say=options.say_aside(silent=quiet or json),
         )  # fmt: skip
     if html is not None:
         from darter.report import write_precisions
@@ -97,10 +95,6 @@ def _keep(record: dict[str, Any], run: Path) -> None:
 
     write_json(run / "precisions.json", record)
     write_html(run)
-
-
-def _say(sentence: str) -> None:
-    typer.echo(visible(sentence), err=True)
 
 
 def show(record: dict[str, Any]) -> None:

@@ -40,9 +40,7 @@ def quantize(
             show_default="the best of them",
         ),
     ] = None,
-    calibrate_by: Annotated[
-        int, typer.Option(min=8, max=4096, help="Pictures to find ranges by.")
-    ] = 128,
+    calibrate_by: options.CalibrateBy = 128,
     keep: Annotated[
         str | None, typer.Option(help="Layers that stay in float, by name, with commas.")
     ] = None,
@@ -53,10 +51,10 @@ def quantize(
             help="7 for other runtimes on CPUs without VNNI, whose 8-bit products may saturate.",
         ),
     ] = 8,
-    seed: Annotated[int, typer.Option(min=0, help="Of which pictures calibrate.")] = 0,
+    seed: options.CalibrationSeed = 0,
     threads: options.Threads = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="The result only.")] = False,
+    json: options.OneObject = False,
+    quiet: options.Quiet = False,
     classes: options.Classes = None,
     size: options.Size = None,
     mean: options.Mean = None,
@@ -78,7 +76,7 @@ def quantize(
     wish = Wish(max_drop, calibration, weight_bits, names, calibrate_by, seed)
     record = quantize_file(
         session, model, source, out, wish=wish, threads=threads,
-        say=(lambda sentence: None) if quiet or json else _say,
+        say=options.say_aside(silent=quiet or json),
     )  # fmt: skip
     print(to_json(record, indent=1)) if json else show(record)
 
@@ -100,10 +98,6 @@ def pictures_of(model: str, pictures: str | None, command: str = "quantize") -> 
         f"name the pictures, too: darter {command} {visible(model)} photos/. "
         "(Only the folder of a training run knows its own.)"
     )
-
-
-def _say(sentence: str) -> None:
-    typer.echo(visible(sentence), err=True)
 
 
 def show(record: dict[str, Any]) -> None:
