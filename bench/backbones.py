@@ -5,6 +5,7 @@
 
 Each run is a whole `darter train` of its own, with the same seed and time; the difference is of
 answers to the same test pictures (paired bootstrap, 95%). Rows go to bench/results/backbones.jsonl.
+With --work DIR the runs stay there: the same command goes on where it was interrupted.
 """
 
 import argparse
@@ -14,12 +15,14 @@ import os
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from darter.dataset import find_samples
 from darter.files import read_json
+from darter.job import parse_seconds
 from darter.machine import describe
 from darter.noise import paired_interval
 from darter.report import table
@@ -45,9 +48,17 @@ def listed(folder, test, per_class, into):
 
 
 def trained(data, out, options, backbone):
-    """A whole run: right or wrong for each test picture, and what it says of itself."""
-    command = [sys.executable, "-m", "darter", "train", data, "--out", out, "--time", options.time,
-               "--seed", options.seed, "--backbone", backbone, "-q"]  # fmt: skip
+    """A whole run: right or wrong for each test picture, and what it says of itself.
+
+    One that lies in `out` is gone on with, or taken as it is if it is done and of the same kind.
+    """
+    asked = ["--time", options.time, "--seed", options.seed, "--backbone", backbone]
+    begun = out / "run.json"
+    if begun.exists() and not is_of(read_json(begun)["options"], options, backbone):
+        raise SystemExit(f"{out} is a run of other options; name another --work, or remove it")
+    new = [data, "--out", out, *asked]
+    how = ["--resume", out] if begun.exists() else new
+    command = [sys.executable, "-m", "darter", "train", *how, "-q"]
     alone = os.environ | {"XDG_CACHE_HOME": str(out.with_name(f"{out.name}-cache"))}
     # A cache of its own: features that the first run left would be a gift to the second.
     subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL, env=alone)
@@ -65,6 +76,27 @@ def trained(data, out, options, backbone):
     return right, about
 
 
+def is_of(known, options, backbone):
+    """Whether a run's own options are these."""
+    recipe = known["recipe"]
+    return (
+        recipe["backbone"] == backbone
+        and recipe["seed"] == options.seed
+        and known["seconds"] == parse_seconds(options.time)
+    )
+
+
+@contextmanager
+def folder_for(work):
+    """The folder that was named, or one that goes away."""
+    if work is None:
+        with tempfile.TemporaryDirectory() as scratch:
+            yield Path(scratch)
+    else:
+        work.mkdir(parents=True, exist_ok=True)
+        yield work
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
@@ -72,11 +104,12 @@ def main():
     parser.add_argument("--time", default="120s")
     parser.add_argument("--per-class", type=int, help="pictures of each class, in each split")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--work", type=Path, help="folder for the runs, to go on in")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        data = listed(options.folder, options.test, options.per_class, scratch)
-        plain, one = trained(data, Path(scratch) / "plain", options, DEFAULT)
-        auto, other = trained(data, Path(scratch) / "auto", options, "auto")
+    with folder_for(options.work) as work:
+        data = listed(options.folder, options.test, options.per_class, work)
+        plain, one = trained(data, work / "plain", options, DEFAULT)
+        auto, other = trained(data, work / "auto", options, "auto")
     low, high = paired_interval(auto - plain)
     rows = []
     for right, about in ((plain, one), (auto, other)):

