@@ -12,7 +12,7 @@ from darter.arrange.choose import steps
 from darter.arrange.cost import Cost
 from darter.arrange.kinds import KINDS, LINEAR_KINDS
 from darter.errors import OptionError, UnsupportedError
-from darter.net import to_model
+from darter.net import Graph, to_model
 from tests.net.onnx_nets import N, graph_of, net
 
 torch.manual_seed(0)
@@ -240,3 +240,20 @@ def test_a_net_without_channels_to_drop_is_refused():
     pytest.importorskip("torch_pruning")
     with pytest.raises(UnsupportedError, match="dropped"):
         prune(nn.Sequential(nn.Flatten(), nn.Linear(27, 3)), torch.zeros(2, 3, 3, 3), 0.5)
+
+
+def test_times_are_of_a_machine_that_is_as_busy_as_at_first():
+    class Busy(Stopwatch):
+        """Each measurement on a machine that is twice as busy as at the one before."""
+
+        slow = 0.5
+
+        def in_turns(self, *graphs, seconds=0.0):
+            self.slow *= 2
+            return [self.slow * sum(w.size for w in graph.weights.values()) for graph in graphs]
+
+    watch = Busy()
+    large, small = (Graph((), {}, (), {"w": np.zeros((n, 4), np.float32)}) for n in (8, 2))
+    beside = watch.beside(large)
+    assert [beside(large), beside(small), beside(large)] == [32, 8, 32]
+    assert watch.ms(large) == pytest.approx(4 * watch.ms(small))

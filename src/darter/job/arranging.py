@@ -246,19 +246,14 @@ class _Arranging:
         since a machine that does other things is slow at one time and fast at another."""
         if net is self.model and size in self._times:
             return self._times[size]
-        graph = _graph(net, size)
-        reference, found = self.watch.in_turns(self._trained_graph, graph, seconds=TIMED)
-        if not self._times:  # the net as it was trained itself
-            self._times[size] = min(reference, found)
-            return self._times[size]
-        found *= self._times[self.look.side] / reference
+        found = self._beside(_graph(net, size))
         if net is self.model:
             self._times[size] = found
         return found
 
     @cached_property
-    def _trained_graph(self) -> Graph:
-        return _graph(self.model, self.look.side)
+    def _beside(self) -> Callable[[Graph], float]:
+        return self.watch.beside(_graph(self.model, self.look.side), TIMED)
 
     def score(self, net: nn.Module, size: int) -> float:
         return self._rightness(self._logits(net, size))

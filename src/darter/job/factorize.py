@@ -40,6 +40,8 @@ MOST_BYTES = 5e8  # of pictures in memory, of one part
 MOST_HELD = 1000  # validation pictures that steps are judged by
 LIMIT = 1e-3  # largest difference of a probability between the rewritten net and its file
 PARITY = 64  # pictures
+TIMED = 0.3  # seconds of each measurement of a whole net
+SHIFT = 16  # a picture moves by that part of its side, at most, while the new net is taught
 Say = Callable[[str], None]
 
 
@@ -82,10 +84,12 @@ def factorize_file(
     held = _prepared(parts["val"], info, tuning.seed, MOST_HELD)
     say(f"{len(train.x)} training, {len(held.x)} validation, {len(parts['test'])} test pictures")
     watch = Stopwatch(batch, threads)
+    beside = watch.beside(original.graph(), TIMED)
+    tuning = _as_pictures_allow(tuning, original, held, info, say)
     start = original if drop is None else _dropped(original, train.x, drop, say)
     found = factorize(
         start, train.x, lambda net: _score(net, held, info), wish,
-        time=lambda net: watch.ms(net.graph()),
+        time=lambda net: beside(net.graph()),
         watch=watch, kinds=kinds, tuning=tuning, say=say,
         teacher=original,
     )  # fmt: skip
@@ -137,6 +141,19 @@ def _prepared(
         x[k : k + 64] = torch.from_numpy(look.batch([s.path for s in chosen[k : k + 64]]))
     targets = get_task(info.task).targets([s.labels for s in chosen], info.classes)
     return Pictures(x, targets)
+
+
+def _as_pictures_allow(
+    tuning: Tuning, net: GraphModule, held: Pictures, info: ModelInfo, say: Say
+) -> Tuning:
+    """Teaching with pictures that move a little, and are mirrored where the net is right about as
+    many mirrored validation pictures, by no more than a standard error less."""
+    mirrored = Pictures(held.x.flip(3), held.targets)
+    plain, other = (_score(net, pictures, info) for pictures in (held, mirrored))
+    mirror = other >= plain - (plain * (1 - plain) / max(1, len(held.x))) ** 0.5
+    how = "in the mirror, too" if mirror else "the right way round only"
+    say(f"{plain:.1%} of validation pictures are right, {other:.1%} in the mirror: taught {how}")
+    return replace(tuning, mirror=mirror, shift=min(info.preprocess.sides) // SHIFT)
 
 
 def _dropped(net: GraphModule, x: torch.Tensor, share: float, say: Say) -> GraphModule:
@@ -216,7 +233,7 @@ def _record(
         "score": [each.score for each in judged],
         "interval": [each.interval for each in judged],
         "validation_score": list(found.score),
-        "ms": [watch.ms(net.graph()) for net in (before, after)],
+        "ms": watch.in_turns(before.graph(), after.graph(), seconds=TIMED),
         "weights": [sum(p.numel() for p in net.parameters()) for net in (before, after)],
         "multiply_adds": [sum(row.multiply_adds[k] for row in found.layers) for k in (0, 1)],
         "bytes": [path.stat().st_size, len(content)],
