@@ -116,40 +116,38 @@ IntegerFinish IntegerConvolution::finish(int64_t first) const {
 
 void IntegerConvolution::run(const Blocked& x, const uint8_t* from, const Blocked& y, void* to,
                              const uint8_t* residual) const {
+    if (spec.depthwise()) return each_alone(x, from, y, to, residual);
     int64_t x_image = x.image();
     if (copies()) {
         x_image = x_blocks() * x_plane();
         auto* room = reinterpret_cast<uint8_t*>(
             scratch(Scratch::caller_a, ceil_div(x.n * x_image, int64_t{sizeof(float)})));
-        pad(x, from, room);
+        const int64_t row = in_w() * pixel_bytes(), rows = x.n * x_blocks() * in_h();
+        each_piece(rows, row / 4 + 1, [&](int64_t first, int64_t last) {
+            for (int64_t i = first; i < last; ++i) pad(from + x.at(i / in_h()), i % in_h(), room + i * row);
+        });
         from = room;
     }
-    if (spec.depthwise()) return each_alone(from, x_image, y, to, residual);
     multiply(from, x_image, y, to, residual);
 }
 
-// The picture amid pads of its zero point; of few channels, 4 bytes of each pixel.
-void IntegerConvolution::pad(const Blocked& x, const uint8_t* from, uint8_t* to) const {
-    const int64_t pixel = pixel_bytes(), row = in_w() * pixel, rows = x.n * x_blocks() * in_h();
-    each_piece(rows, row / 4 + 1, [&](int64_t first, int64_t last) {
-        for (int64_t i = first; i < last; ++i) {
-            const int64_t plane = i / in_h(), h = i % in_h() - spec.pad_top;
-            uint8_t* own = to + i * row;
-            if (h < 0 || h >= spec.h) {
-                std::memset(own, x_zero_, row);
-                continue;
-            }
-            const uint8_t* source = from + x.at(plane) + h * spec.w * kBlock;
-            std::memset(own, x_zero_, spec.pad_left * pixel);
-            std::memset(own + (spec.pad_left + spec.w) * pixel, x_zero_, spec.pad_right * pixel);
-            own += spec.pad_left * pixel;
-            if (!few_)
-                std::memcpy(own, source, spec.w * kBlock);
-            else
-                for (int64_t w = 0; w < spec.w; ++w)
-                    std::memcpy(own + w * kIntegerGroup, source + w * kBlock, kIntegerGroup);
-        }
-    });
+// Row h of a block of the picture amid pads of its zero point; of few channels, 4 bytes of each pixel.
+void IntegerConvolution::pad(const uint8_t* plane, int64_t h, uint8_t* to) const {
+    const int64_t pixel = pixel_bytes();
+    h -= spec.pad_top;
+    if (h < 0 || h >= spec.h) {
+        std::memset(to, x_zero_, in_w() * pixel);
+        return;
+    }
+    const uint8_t* source = plane + h * spec.w * kBlock;
+    std::memset(to, x_zero_, spec.pad_left * pixel);
+    std::memset(to + (spec.pad_left + spec.w) * pixel, x_zero_, spec.pad_right * pixel);
+    to += spec.pad_left * pixel;
+    if (!few_)
+        std::memcpy(to, source, spec.w * kBlock);
+    else
+        for (int64_t w = 0; w < spec.w; ++w)
+            std::memcpy(to + w * kIntegerGroup, source + w * kBlock, kIntegerGroup);
 }
 
 void IntegerConvolution::multiply(const uint8_t* x, int64_t x_image, const Blocked& y, void* to,
@@ -191,15 +189,27 @@ void IntegerConvolution::multiply(const uint8_t* x, int64_t x_image, const Block
     });
 }
 
-void IntegerConvolution::each_alone(const uint8_t* x, int64_t x_image, const Blocked& y, void* to,
+// Padded rows are made band by band, so that they are read from the first cache.
+void IntegerConvolution::each_alone(const Blocked& x, const uint8_t* from, const Blocked& y, void* to,
                                     const uint8_t* residual) const {
-    const int64_t taps = spec.r * spec.s, rows = y.n * blocks_ * y.h;
-    each_piece(rows, y.w * kBlock * taps / 4, [&](int64_t first, int64_t last) {
+    constexpr int64_t kBand = 24 * 1024;  // bytes
+    const int64_t taps = spec.r * spec.s, row = in_w() * kBlock, reach = (spec.r - 1) * spec.dilation_h + 1;
+    const int64_t band = copies() ? std::max<int64_t>(1, (kBand / row - reach) / spec.stride_h + 1) : y.h;
+    each_piece(y.n * blocks_ * y.h, y.w * kBlock * taps / 4, [&](int64_t first, int64_t last) {
         for (int64_t i = first, lines; i < last; i += lines) {
-            const int64_t plane = i / y.h, h = i % y.h, image = plane / blocks_, block = plane % blocks_;
-            lines = std::min(last - i, y.h - h);
+            const int64_t plane = i / y.h, h = i % y.h, block = plane % blocks_;
             const int64_t at = y.at(plane) + h * y.w * kBlock;
+            lines = std::min({last - i, y.h - h, band});
             IntegerDepthwise d{};
+            d.x = from + x.at(plane) + h * spec.stride_h * row;
+            if (copies()) {
+                const int64_t rows = (lines - 1) * spec.stride_h + reach;
+                auto* room = reinterpret_cast<uint8_t*>(
+                    scratch(Scratch::worker_a, ceil_div(rows * row, int64_t{sizeof(float)})));
+                for (int64_t j = 0; j < rows; ++j)
+                    pad(from + x.at(plane), h * spec.stride_h + j, room + j * row);
+                d.x = room;
+            }
             d.places = places_.data();
             d.offsets = offsets_.data();
             d.rows = spec.r;
@@ -209,8 +219,7 @@ void IntegerConvolution::each_alone(const uint8_t* x, int64_t x_image, const Blo
             d.fours = fours_.data() + block * four_bytes();
             d.lines = lines;
             d.pixels = y.w;
-            d.x_line = spec.stride_h * in_w() * kBlock;
-            d.x = x + image * x_image + block * x_plane() + h * d.x_line;
+            d.x_line = spec.stride_h * row;
             d.finish = finish(block * kBlock);
             d.y = static_cast<uint8_t*>(to) + at * (after_.to_float ? 4 : 1);
             d.residual = residual ? residual + at : nullptr;

@@ -63,10 +63,10 @@ private:
     void pack(const int8_t* w);
     void pack_depthwise(const int8_t* w);
     void find_places();
-    void pad(const Blocked& x, const uint8_t* from, uint8_t* to) const;
+    void pad(const uint8_t* plane, int64_t h, uint8_t* to) const;
     void multiply(const uint8_t* x, int64_t x_image, const Blocked& y, void* to,
                   const uint8_t* residual) const;
-    void each_alone(const uint8_t* x, int64_t x_image, const Blocked& y, void* to,
+    void each_alone(const Blocked& x, const uint8_t* from, const Blocked& y, void* to,
                     const uint8_t* residual) const;
     int64_t in_h() const { return spec.h + spec.pad_top + spec.pad_bottom; }
     int64_t in_w() const { return spec.w + spec.pad_left + spec.pad_right; }
