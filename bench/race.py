@@ -38,14 +38,19 @@ def race(data: str, seconds: float, workers: int) -> dict[str, Any]:
         started = time.monotonic()
         chosen = stages.decide(run, start)
         spent = time.monotonic() - started
-        trials = [key for key in run.folder.read("journal")["entries"] if key.startswith("trial")]
+        measured = run.folder.read("journal")["entries"]
+    kinds: dict[str, float] = {}  # seconds by what was measured; of trainings, of all workers
+    for key, entry in measured.items():
+        kind = next((k for k in ("trial", "step: warm-up", "step") if key.startswith(k)), "probes")
+        kinds[kind] = kinds.get(kind, 0.0) + entry["seconds"]
     return {
         "workers": workers,
         "seconds": spent,
         "start": start_seconds,
         "winner": chosen.strategy.name,
         "rate": chosen.learning_rate,
-        "trainings": len(trials),
+        "trainings": sum(key.startswith("trial") for key in measured),
+        "kinds": {kind: round(seconds, 1) for kind, seconds in kinds.items()},
         "why": chosen.why,
     }
 
@@ -69,7 +74,7 @@ def main() -> None:
         found.append(json.loads(done.stdout.splitlines()[-1]))
         print(
             "{workers} worker(s): {seconds:.1f} s (and {start:.1f} s to start Ray), {trainings} "
-            "trainings; {winner} at rate {rate:g}: {why}".format(**found[-1]),
+            "trainings, {kinds}; {winner} at rate {rate:g}: {why}".format(**found[-1]),
             flush=True,
         )
     one, several = found

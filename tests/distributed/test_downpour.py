@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from darter.distributed import Team
-from darter.distributed.servers import Group, Part, Server, divided
+from darter.distributed.servers import Group, Part, Server, divided, remaining_momentum
 from tests.distributed.processes import Processes
 from tests.distributed.test_sync import Event, trained
 from tests.train.tiny import QUICK, tiny_model, tiny_problem, train
@@ -14,8 +14,8 @@ FLAT = QUICK.replace(optimizer="sgd", momentum=0.0, schedule="constant", warmup=
 FIGURES = (1.0, 2.0, 4)
 
 
-def server(**options) -> Server:
-    made = Server(Part((Group(("w",), 0.1, 0.0),), ("mean",)), FLAT, 2, **options)
+def server(workers=2, **options) -> Server:
+    made = Server(Part((Group(("w",), 0.1, 0.0),), ("mean",)), FLAT, workers, **options)
     state = {"w": np.ones(3, np.float32), "mean": np.zeros(1, np.float32)}
     made.load({"learned": state, "average": {}, "updates": 0, "optimizer": {}}, 0, 100)
     return made
@@ -33,6 +33,20 @@ def test_a_fresh_gradient_moves_by_the_rate_and_a_stale_one_by_less():
         np.testing.assert_allclose(before - made.pull()[1]["w"], moved, rtol=1e-5)
     assert made.state()["staleness"] == {0: 1, 1: 1, 2: 1}
     np.testing.assert_allclose(made.pull()[1]["mean"], 1 - 0.5**3)  # half the way, each time
+
+
+def test_a_gradient_as_late_as_with_equal_workers_moves_by_the_whole_rate():
+    made = server(workers=4)
+    for stale, moved in [(0, 0.1)] * 6 + [(3, 0.1), (6, 0.05)]:
+        before = made.pull()[1]["w"]
+        assert made.push(made.pull()[0] - stale, gradient(1.0), FIGURES) == (True, False)
+        np.testing.assert_allclose(before - made.pull()[1]["w"], moved, rtol=1e-5)
+
+
+def test_momentum_that_workers_add_is_left_out():
+    assert remaining_momentum(0.9, 1) == 0.9
+    assert remaining_momentum(0.9, 2) == pytest.approx(0.4)
+    assert remaining_momentum(0.9, 16) == 0.0
 
 
 def test_what_is_staler_than_the_bound_is_not_used():

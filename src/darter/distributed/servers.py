@@ -1,8 +1,11 @@
 """The parameter server: some of the weights, with the optimizer that moves them.
 
 Workers push gradients and pull weights without waiting for each other (Downpour, Dean et al. 2012).
-A gradient of weights that have moved on s times since moves them by a rate divided by s; one that
-is staler than the bound is not used. Source of the rate: Zhang et al., arXiv:1511.05950.
+A gradient that is s times as stale as it is with equally fast workers moves weights by a rate
+divided by s; one that is staler than the bound is not used. Source: Zhang et al., arXiv:1511.05950,
+who divide by staleness itself, of a rate that is meant for the batches of all workers together.
+Gradients that come late act like momentum, which is made up for. Source: Mitliagkas et al.,
+arXiv:1605.09774.
 """
 
 import threading
@@ -41,13 +44,21 @@ class Part:
         return (*(name for group in self.groups for name in group.names), *self.statistics)
 
 
+def remaining_momentum(momentum: float, workers: int) -> float:
+    """What a recipe's momentum still adds where so many push: their own is 1 - 1/workers."""
+    return max(0.0, momentum - (1 - 1 / workers))
+
+
 class Server:
     """recipe: of the training. workers: how many push, about; statistics move by a share each."""
 
     def __init__(
         self, part: Part, recipe: Recipe, workers: int, most_stale: int = MOST_STALE
     ) -> None:
-        self._part, self._recipe, self._workers = part, recipe, workers
+        momentum = remaining_momentum(recipe.momentum, max(1, workers))
+        self._part, self._recipe = part, recipe.replace(momentum=momentum)
+        self._workers = max(1, workers)
+        self._usual = max(1, workers - 1)  # updates that a gradient is late
         self._most_stale = most_stale
         self._version = self._limit = self._rejected = 0
         self._staleness: Counter[int] = Counter()
@@ -118,7 +129,7 @@ class Server:
                 self.learned[name].grad = given
         set_rates(self._optimizer, self._recipe, self._version, self._limit)
         for group in self._optimizer.param_groups:
-            group["lr"] /= max(1, stale)
+            group["lr"] /= max(1.0, stale / self._usual)
         self._optimizer.step()
         self._optimizer.zero_grad()
         if self._average:
@@ -158,7 +169,7 @@ class Server:
     @torch.no_grad()
     def _mix(self, kept: Tensor, given: Tensor) -> None:
         if kept.is_floating_point():
-            kept.lerp_(given, 1 / max(1, self._workers))
+            kept.lerp_(given, 1 / self._workers)
         else:
             kept.copy_(given)
 

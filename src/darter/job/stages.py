@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+from threadpoolctl import threadpool_limits
+
 from darter.dataset import (
     Listing,
     PictureCache,
@@ -236,9 +238,15 @@ def decide(run: Run, start: Start) -> Chosen:
 
 
 def _race(run: Run, start: Start, progress: Callable[[str, float], None]) -> Choice:
-    # Workers start while this process measures what needs no training.
+    # Workers start while this process measures what needs no training, on one core: the threads of
+    # linear algebra wait for each other, which takes several times as long where others compute.
+    machines = run.options.machines
     begins = not run.folder.has("journal")
-    with on_workers(run.options.machines.racing, at_once=begins) as share:
+    shared = begins and machines.racing is not None and machines.cluster is None
+    with (
+        on_workers(machines.racing, at_once=begins) as share,
+        threadpool_limits(1 if shared else None),
+    ):
         return _choose(run, start, progress, share)
 
 
