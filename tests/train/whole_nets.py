@@ -35,6 +35,14 @@ NETS = (
     "mnasnet_100",
     "mobilenetv3_small_100",
     "efficientnet_b0",
+    "mobilenetv2_100",
+    "resnet34",
+    "lcnet_050",
+    "tinynet_e",
+    "regnetx_002",
+    "skresnet18",
+    "semnasnet_075",
+    "spnasnet_100",
 )
 
 

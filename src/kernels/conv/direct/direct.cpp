@@ -217,15 +217,18 @@ private:
     void pack_pairs(const Pair& pair, const float* w) {
         const int64_t width = pair.blocks * kBlock, first = pair.out_block * kBlock;
         const int64_t columns = std::min(width, spec.k - first), next = spec.c * taps();
-        auto* to = static_cast<uint16_t*>(operands_.at(weights_.data(), pair.weights));
+        auto* to = static_cast<uint32_t*>(operands_.at(weights_.data(), pair.weights));
         for (int64_t block = 0; block < in_blocks_; ++block)
             for (int64_t tap = 0; tap < taps(); ++tap)
-                for (int64_t c = block * unit_; c < (block + 1) * unit_; ++c) {
+                for (int64_t c = block * unit_; c < (block + 1) * unit_; c += 2, to += width) {
                     const float* from = w + first * next + c * taps() + tap;
                     const int64_t count = c < spec.c ? columns : 0;
-                    for (int64_t k = 0; k < count; ++k) to[2 * k] = to_bfloat16(from[k * next]);
-                    for (int64_t k = count; k < width; ++k) to[2 * k] = 0;
-                    to += c % 2 ? 2 * width - 1 : 1;
+                    const int64_t odd = c + 1 < spec.c ? taps() : 0;
+                    for (int64_t k = 0; k < count; ++k) {
+                        const uint32_t high = odd ? to_bfloat16(from[k * next + odd]) : 0;
+                        to[k] = to_bfloat16(from[k * next]) | high << 16;
+                    }
+                    std::fill(to + count, to + width, 0u);
                 }
     }
 
