@@ -119,6 +119,15 @@ void add(const uint8_t* a, const uint8_t* b, uint8_t* y, int64_t count, const fl
     }
 }
 
+void rescale(const uint8_t* x, uint8_t* y, int64_t count, const float* numbers) {
+    const float x_zero = numbers[0], scale = numbers[1], low = numbers[2], high = numbers[3];
+    const float zero = numbers[4];
+    for (int64_t i = 0; i < count; ++i) {
+        const float v = (static_cast<float>(static_cast<int32_t>(x[i])) - x_zero) * scale;
+        y[i] = static_cast<uint8_t>(static_cast<int32_t>(rounded(within(v, low, high)) + zero));
+    }
+}
+
 // A number that is none becomes the least.
 void quantize(const float* x, uint8_t* q, int64_t count, float step, float low, float high,
               float zero) {
@@ -137,7 +146,7 @@ void dequantize(const uint8_t* q, float* x, int64_t count, float scale, float ze
 
 template <class V>
 constexpr IntegerKernels integer_kernels_of() {
-    return {V::kPixels, std::size(V::kPixels), tile<V>, depthwise<V>, add, quantize, dequantize};
+    return {V::kPixels, std::size(V::kPixels), tile<V>, depthwise<V>, add, rescale, quantize, dequantize};
 }
 
 // As the compiler vectorizes it.

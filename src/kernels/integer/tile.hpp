@@ -61,6 +61,8 @@ struct IntegerKernels {
     // numbers: fixed, a_scale, b_scale, low, high. y = a * a_scale + (b * b_scale + fixed) within
     // [low, high], rounded; products are not.
     void (*add)(const uint8_t* a, const uint8_t* b, uint8_t* y, int64_t count, const float* numbers);
+    // numbers: x_zero, scale, low, high, zero. y = (x - x_zero) * scale within [low, high], rounded, + zero
+    void (*rescale)(const uint8_t* x, uint8_t* y, int64_t count, const float* numbers);
     // q = x / step within [low, high], rounded, plus zero
     void (*quantize)(const float* x, uint8_t* q, int64_t count, float step, float low, float high,
                      float zero);

@@ -112,6 +112,22 @@ private:
     const std::vector<float> numbers_;
 };
 
+class IntegerScale final : public Step {
+public:
+    IntegerScale(const Blocked& x, const std::vector<float>& numbers)
+        : kernels_(integer_kernels()), count_(x.n * x.image()), numbers_(numbers) {}
+    void run(const Reads& x, const Writes& y) const override {
+        each_part(count_, [&](int64_t first, int64_t count) {
+            kernels_.rescale(x.as<uint8_t>(0) + first, y.as<uint8_t>(0) + first, count, numbers_.data());
+        });
+    }
+
+private:
+    const IntegerKernels& kernels_;
+    const int64_t count_;
+    const std::vector<float> numbers_;
+};
+
 class IntegerTable final : public Step {
 public:
     IntegerTable(const Blocked& x, const Blocked& y, int64_t channel, const std::vector<uint8_t>& table)
@@ -183,13 +199,16 @@ private:
         }
     }
     void along(const uint8_t* line, uint8_t* to) const {
-        for (int64_t w = 0; w < y_.w; ++w, to += kBlock) {
-            uint8_t most[kBlock] = {};
-            for (int64_t s = 0; s < s_.kernel_w; ++s) {
-                const int64_t at = w * s_.stride_w - s_.pad_left + s * s_.dilation_w;
-                if (at >= 0 && at < x_.w) larger(line + at * kBlock, most, kBlock);
-            }
-            std::copy_n(most, kBlock, to);
+        std::fill_n(to, y_.w * kBlock, uint8_t{0});
+        for (int64_t s = 0; s < s_.kernel_w; ++s) {
+            const int64_t shift = s * s_.dilation_w - s_.pad_left, step = s_.stride_w;
+            const int64_t first = shift < 0 ? ceil_div(-shift, step) : 0;
+            const int64_t end = std::min(y_.w, shift < x_.w ? ceil_div(x_.w - shift, step) : 0);
+            if (step == 1 && first < end)
+                larger(line + (first + shift) * kBlock, to + first * kBlock, (end - first) * kBlock);
+            else
+                for (int64_t w = first; w < end; ++w)
+                    larger(line + (w * step + shift) * kBlock, to + w * kBlock, kBlock);
         }
     }
     static void larger(const uint8_t* __restrict from, uint8_t* __restrict to, int64_t count) {
@@ -255,6 +274,10 @@ StepPointer dequantize_step(const Blocked& x, float scale, float zero) {
 
 StepPointer add_integers_step(const Blocked& a, const std::vector<float>& numbers) {
     return std::make_shared<IntegerAdd>(a, numbers);
+}
+
+StepPointer integer_scale_step(const Blocked& x, const std::vector<float>& numbers) {
+    return std::make_shared<IntegerScale>(x, numbers);
 }
 
 StepPointer integer_table_step(const Blocked& x, const Blocked& y, int64_t channel,

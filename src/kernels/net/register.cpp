@@ -157,6 +157,12 @@ void register_integer_steps(nb::module_& m) {
               return add_integers_step(blocked(a), numbers);
           },
           nb::arg("a"), nb::arg("numbers"));
+    m.def("integer_scale_step",
+          [](const Array& x, const std::vector<float>& numbers) {
+              if (numbers.size() != 5) throw std::invalid_argument("a scale has 5 numbers");
+              return integer_scale_step(blocked(x), numbers);
+          },
+          nb::arg("x"), nb::arg("numbers"));
     m.def("integer_table_step",
           [](const Array& x, const Array& y, int64_t channel, const std::vector<uint8_t>& table) {
               if (table.size() != 256) throw std::invalid_argument("a table has 256 numbers");

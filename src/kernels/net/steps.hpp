@@ -51,6 +51,7 @@ StepPointer add_integers_step(const Blocked& a, const std::vector<float>& number
 
 // uint8 -> uint8, blocked and whole, each number's successor in a table of 256; the channels of x
 // become those of y from `channel` on
+StepPointer integer_scale_step(const Blocked& x, const std::vector<float>& numbers);
 StepPointer integer_table_step(const Blocked& x, const Blocked& y, int64_t channel,
                                const std::vector<uint8_t>& table);
 struct PoolShape;

@@ -16,7 +16,7 @@ from darter.net.plan.builder import Builder
 from darter.net.plan.storage import Value
 
 INTEGERS = Layout(1, Element.uint8)
-LARGEST = float(np.finfo(np.float32).max)
+LARGEST = 1e30  # of a scale, of any file
 
 
 def quantize(build: Builder, node: Node) -> None:
@@ -85,15 +85,12 @@ def _residual(build: Builder, node: Node, total: Node) -> Residual:
 
 
 def integer_scale(build: Builder, node: Node) -> None:
-    """By a table of what becomes of each of the 256 integers."""
     given = build.attributes(node)
     source, target = _integers(build, node.inputs[0]), build.new_whole(node.output, INTEGERS)
     zero, low, high = (given[key] for key in ("zero", "low", "high"))
-    scale = np.float32(np.clip(given["scale"], -LARGEST, LARGEST))  # of any file
-    with np.errstate(over="ignore"):
-        v = (np.arange(256, dtype=np.float32) - given["x_zero"]) * scale
-    table = np.rint(np.clip(v, low - zero, high - zero)) + zero
-    core = steps.integer_table_step(source.array, target.array, 0, table.astype(int).tolist())
+    scale = float(np.clip(given["scale"], -LARGEST, LARGEST))
+    numbers = [float(given["x_zero"]), scale, float(low - zero), float(high - zero), float(zero)]
+    core = steps.integer_scale_step(source.array, numbers)
     build.emit(core, [source], [target], "integers")
 
 
