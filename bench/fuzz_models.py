@@ -44,7 +44,6 @@ def fuzz(
     quantized: bool = False,
 ) -> Tally:
     """Try files first … first + count - 1, with a new process after each finding."""
-    importlib.import_module(WORKER[-1])  # what cannot be imported is no finding
     tally, number = Tally(), first
     while number < first + count:
         number = _one_process(number, first + count, tally, seconds, (memory, int(quantized)))
@@ -98,6 +97,7 @@ def main() -> None:
     parser.add_argument("--quantized", action="store_true", help="nets in 8 bits only")
     options = parser.parse_args()
     memory, seconds = options.memory, options.seconds
+    importlib.import_module(WORKER[-1])  # what cannot be imported is no finding
     tally = fuzz(
         options.first,
         options.count,

@@ -36,7 +36,10 @@ def test_verdict_says_plainly_what_happened(model, baseline, words):
 
 
 def test_verdict_of_the_baseline_itself():
-    assert "was kept" in verdict("linear-probe", 0.9, 0.9, margin([1, 1], [1, 1]))
+    same = margin([1, 1], [1, 1])
+    assert "was kept" in verdict("linear-probe", 0.9, 0.9, same)
+    asked = verdict("linear-probe", 0.9, 0.9, same, asked=True)
+    assert "as asked for" in asked and "was tried" not in asked
 
 
 def test_verdict_of_a_training_that_had_no_time():

@@ -27,6 +27,7 @@ def end(count: int, bad: int, images: list[str] | None, list_file: Path | None) 
     if not count:
         raise DataError(f"no pictures in {', '.join(images or [str(list_file)])}")
     if bad:
-        typer.echo(f"darter: {bad} of {count} pictures could not be read", err=True)
+        pictures = "picture" if count == 1 else "pictures"
+        typer.echo(f"darter: {bad} of {count} {pictures} could not be read", err=True)
     if bad == count:
         raise SystemExit(2)

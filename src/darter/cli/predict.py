@@ -71,8 +71,8 @@ def predict(
     if not tally.pictures:
         raise DataError(f"no pictures in {', '.join(images or [str(list_file)])}")
     if tally.unreadable:
-        count = f"{tally.unreadable} of {tally.pictures}"
-        typer.echo(f"darter: {count} pictures could not be read", err=True)
+        count = f"{tally.unreadable} of {tally.pictures} picture{'s' * (tally.pictures > 1)}"
+        typer.echo(f"darter: {count} could not be read", err=True)
     if tally.unreadable == tally.pictures:
         raise SystemExit(2)
 

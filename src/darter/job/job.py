@@ -123,5 +123,5 @@ def _say_if_late(run: Run) -> None:
     run.screen.line(
         "time",
         f"took {folder.spent:.0f} s instead of {seconds:.0f} s; the longest stage was "
-        f"{longest[0]} with {longest[1]:.0f} s. Give more --time, or a smaller --size.",
+        f"{longest[0]} with {longest[1]:.0f} s. Give more time, or a smaller size.",
     )

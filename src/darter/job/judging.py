@@ -90,6 +90,7 @@ def judge(run: Run, start: Start, trained: Trained) -> None:
         part=part,
         steps=fitted.history[-1]["step"] if fitted.history else None,
         best_epoch=fitted.best_epoch if fitted.history else None,
+        asked=run.recipe.strategy != "auto",
         caution=". ".join(filter(None, (found.caution, leaks.caution()))) or None,
     )
     sentence = " ".join(filter(None, (sentence, leaks.note())))

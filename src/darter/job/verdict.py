@@ -42,15 +42,17 @@ def verdict(
     part: str = "test",
     steps: int | None = None,
     best_epoch: int | None = None,
+    asked: bool = False,
     caution: str | None = None,
 ) -> str:
     """A sentence or two for a person who has never trained a network.
 
     accuracy, baseline: means over the pictures of what `measure` names.
+    asked: whether this strategy was asked for, and no other tried.
     caution: why the accuracy is less than it looks; it is said first.
     steps, best_epoch: of the training, where known; epoch 0 is its start, a linear classifier.
     """
-    praise = _praise(strategy, accuracy, baseline, found, measure, part, steps, best_epoch)
+    praise = _praise(strategy, accuracy, baseline, found, measure, part, steps, best_epoch, asked)
     return praise if caution is None else f"{caution}. {praise}"
 
 
@@ -63,11 +65,17 @@ def _praise(
     part: str,
     steps: int | None,
     best_epoch: int | None,
+    asked: bool,
 ) -> str:
     """How it compares with the baseline."""
     reached = f"It is right for {accuracy:.1%} of the {part} pictures"
     if measure != "accuracy":
         reached = f"Its {measure} is {accuracy:.1%} on the {part} pictures"
+    if strategy == "linear-probe" and asked:
+        return (
+            f"This is the baseline itself, a linear classifier on the pretrained network, as asked "
+            f"for. {reached}."
+        )
     if strategy == "linear-probe":
         return (
             f"The baseline itself, a linear classifier on the pretrained network, was kept: "

@@ -96,7 +96,9 @@ def decide(bench: Bench, race: Race, probes: Sequence[Candidate]) -> Candidate:
         )
     elif len(contenders) > 1:
         rival = max((c for c, _ in contenders if c is not winner), key=lambda c: accuracy[id(c)])
-        winner.why += f", the best; {rival.label} reached {accuracy[id(rival)]:.1%} on the same"
+        alike = accuracy[id(rival)] == accuracy[id(winner)]
+        lead = "the cheapest of equals" if alike else "the best"
+        winner.why += f", {lead}; {rival.label} reached {accuracy[id(rival)]:.1%} on the same"
     return winner
 
 
