@@ -125,7 +125,7 @@ def test_nothing_readable_is_status_2_but_still_a_row(capfd, model, tmp_path, fl
     status, out, err = run(capfd, model, tmp_path / "absent.png", *([flag] if flag else []))
     assert status == 2
     assert "missing: no such file" in out
-    assert "1 of 1 pictures could not be read" in err
+    assert "1 of 1 picture could not be read" in err
 
 
 @pytest.mark.parametrize(
