@@ -147,10 +147,11 @@ def _as_pictures_allow(
     tuning: Tuning, net: GraphModule, held: Pictures, info: ModelInfo, say: Say
 ) -> Tuning:
     """Teaching with pictures that move a little, and are mirrored where the net is right about as
-    many mirrored validation pictures, by no more than a standard error less."""
+    many mirrored validation pictures, by no more than a standard error, or one picture, less."""
     mirrored = Pictures(held.x.flip(3), held.targets)
     plain, other = (_score(net, pictures, info) for pictures in (held, mirrored))
-    mirror = other >= plain - (plain * (1 - plain) / max(1, len(held.x))) ** 0.5
+    count = max(1, len(held.x))
+    mirror = other >= plain - max((plain * (1 - plain) / count) ** 0.5, 1 / count)
     how = "in the mirror, too" if mirror else "the right way round only"
     say(f"{plain:.1%} of validation pictures are right, {other:.1%} in the mirror: taught {how}")
     return replace(tuning, mirror=mirror, shift=min(info.preprocess.sides) // SHIFT)
