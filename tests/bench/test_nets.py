@@ -1,4 +1,5 @@
 import json
+import shlex
 import sys
 
 import numpy as np
@@ -40,13 +41,11 @@ def test_runtimes_take_turns_and_absent_ones_are_named(case):
 
 def test_a_runtime_without_its_package_is_left_out(case, tmp_path):
     bare = tmp_path / "python"  # an interpreter without ONNX Runtime
-    bare.write_text(
-        f"#!{sys.executable}\n"
-        "import runpy, sys\n"
-        "sys.modules['onnxruntime'] = None\n"
-        "del sys.argv[0]\n"
-        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    lacking = (
+        "import runpy, sys; sys.modules['onnxruntime'] = None; del sys.argv[0]; "
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
     )
+    bare.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -c "{lacking}" "$@"\n')
     bare.chmod(0o755)
     found = compare(case, ["onnxruntime"], python=str(bare), rounds=1, seconds=0.01)
     assert found.left_out == {"onnxruntime": "onnxruntime is not installed"}

@@ -1,4 +1,5 @@
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -131,7 +132,7 @@ def test_output_that_cannot_be_written_is_a_sentence(tmp_path, arguments, unbuff
 
 def test_closed_output_is_a_sentence(tmp_path):
     write_pictures(tmp_path / "photos")
-    command = f"{sys.executable} -m darter audit photos >&-"
+    command = f"{shlex.quote(sys.executable)} -m darter audit photos >&-"
     done = subprocess.run(command, shell=True, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
     assert done.stderr == "darter: the output is closed; nothing can be written to it\n"
     assert done.returncode == 2
