@@ -226,7 +226,8 @@ def _as_wished(
 
 
 def _reach(work: Work[Net], wish: Wish, path: list[Step], now: float) -> tuple[int, Net | None]:
-    """The first step whose net is measured to be as fast and small as wished; else the last."""
+    """The step near the guess of the layers' times from which on the net is measured to be as fast
+    and small as wished; else the last."""
     weights = sum(p.numel() for p in work.net.parameters())
     most = (wish.size or math.inf) / FLOAT
     needed = now - wish.most_ms(now)
@@ -236,14 +237,23 @@ def _reach(work: Work[Net], wish: Wish, path: list[Step], now: float) -> tuple[i
         return small and _saved(step, work, _time_saved) >= needed
 
     at = next((k for k, step in enumerate(path) if enough(step)), len(path) - 1)
-    made: Net | None = None
-    for _ in range(TRIES):
-        if not at:
-            return 0, None
-        made = _apply(work, path[at])
-        if _fits(work, wish, made, now) or at == len(path) - 1:
+    if not at:
+        return 0, None
+    made, short = _apply(work, path[at]), 0  # short: the furthest step that is not enough
+    stride = max(1, len(path) // 12)
+    for _ in range(TRIES):  # layers apart are not the whole net
+        if at == len(path) - 1 or _fits(work, wish, made, now):
             break
-        at = min(len(path) - 1, at + max(1, len(path) // 12))  # layers apart are not the whole net
+        short, at = at, min(len(path) - 1, at + stride)
+        made = _apply(work, path[at])
+    short = max(short, at - 2 * stride)
+    while at - short > 1:  # accuracy is not given away for speed that nobody asked for
+        middle = (short + at) // 2
+        nearer = _apply(work, path[middle])
+        if _fits(work, wish, nearer, now):
+            at, made = middle, nearer
+        else:
+            short = middle
     return at, made
 
 
