@@ -24,6 +24,7 @@ from darter.arrange.candidates import (
     better_candidates,
     measure_damage,
     rewritten,
+    untrained,
 )
 from darter.arrange.captured import input_shapes, outputs_of
 from darter.arrange.choose import Step, steps
@@ -212,10 +213,11 @@ def _as_wished(
     """The step of the path to take, the net that it gives, and whether it is as wished."""
     if wish.max_loss is not None and wish.speedup is None and wish.ms is None and wish.size is None:
         return _within_loss(work, wish.max_loss, path, before)
-    at, made = _reach(work, wish, path, before[0])
-    if made is None:
+    at = _reach(work, wish, path, before[0])
+    if not at:
         work.tell("nothing to rewrite: the wish is met, or no layer can be faster")
         return path[0], copy.deepcopy(work.net), _fits(work, wish, work.net, before[0])
+    made = _apply(work, path[at])
     _teach(work, made)
     fits = _fits(work, wish, made, before[0])
     lost = before[1] - work.score(made)
@@ -225,40 +227,28 @@ def _as_wished(
     return path[at], made, fits
 
 
-def _reach(work: Work[Net], wish: Wish, path: list[Step], now: float) -> tuple[int, Net | None]:
-    """The step near the guess of the layers' times from which on the net is measured to be as fast
-    and small as wished; else the last."""
-    weights = sum(p.numel() for p in work.net.parameters())
-    most = (wish.size or math.inf) / FLOAT
-    needed = now - wish.most_ms(now)
-
-    def enough(step: Step) -> bool:
-        small = weights - _saved(step, work, _weights_saved) <= most
-        return small and _saved(step, work, _time_saved) >= needed
-
-    at = next((k for k, step in enumerate(path) if enough(step)), len(path) - 1)
-    if not at:
-        return 0, None
-    made, short = _apply(work, path[at]), 0  # short: the furthest step that is not enough
-    stride = max(1, len(path) // 12)
-    for _ in range(TRIES):  # layers apart are not the whole net
-        if at == len(path) - 1 or _fits(work, wish, made, now):
-            break
-        short, at = at, min(len(path) - 1, at + stride)
-        made = _apply(work, path[at])
-    short = max(short, at - 2 * stride)
-    while at - short > 1:  # accuracy is not given away for speed that nobody asked for
-        middle = (short + at) // 2
-        nearer = _apply(work, path[middle])
-        if _fits(work, wish, nearer, now):
-            at, made = middle, nearer
+def _reach(work: Work[Net], wish: Wish, path: list[Step], now: float) -> int:
+    """The first step whose net is measured to be as fast and small as wished; else the last. Nets
+    of the right shapes are measured: fitting one takes longer than all of this."""
+    low, high = 0, len(path) - 1
+    while low < high:
+        middle = (low + high) // 2
+        if _fits(work, wish, _shaped(work, path[middle]), now):
+            high = middle
         else:
-            short = middle
-    return at, made
+            low = middle + 1
+    return low
 
 
-def _saved(step: Step, work: Work, gain: Callable[[Candidate, Candidate], float]) -> float:
-    return sum(gain(work.originals[n], c) for n, c in step.choice.items())
+def _shaped(work: Work[Net], step: Step) -> Net:
+    """The net with the layers of a step, not fitted."""
+    made = copy.deepcopy(work.net)
+    replace = replacer(made)
+    for name, candidate in step.choice.items():
+        if candidate.kind is not None:
+            layer: Any = made.get_submodule(name)
+            replace(name, untrained(candidate.kind, layer, candidate.rank))
+    return made
 
 
 def _fits(work: Work[Net], wish: Wish, net: Net, now: float) -> bool:
