@@ -7,52 +7,40 @@
 namespace darter::training {
 namespace {
 
-class Widen final : public Step {
+// Numbers of one kind, picture by picture, to those of another.
+template <typename From, typename To> class Convert final : public Step {
 public:
-    Widen(int64_t numbers, Slot from, Slot to) : numbers_(numbers), from_(from), to_(to) {}
+    using Kernel = void (*)(const From*, To*, int64_t);
+
+    Convert(int64_t numbers, Slot from, Slot to, Kernel kernel)
+        : numbers_(numbers), from_(from), to_(to), kernel_(kernel) {}
 
     void images(const Context& c) const override {
-        const auto* from = reinterpret_cast<const uint16_t*>(c[from_]);
-        float* to = c[to_];
+        const auto* from = reinterpret_cast<const From*>(c[from_]);
+        auto* to = reinterpret_cast<To*>(c[to_]);
         parallel_for(c.count, [&](size_t image) {
-            widen_(from + image * numbers_, to + image * numbers_, numbers_);
+            kernel_(from + image * numbers_, to + image * numbers_, numbers_);
         });
     }
 
 private:
     const int64_t numbers_;
     const Slot from_, to_;
-    const Bfloat16Arrays* const fast_ = bfloat16_arrays(active_isa());
-    decltype(Bfloat16Arrays::widen) const widen_ = fast_ ? fast_->widen : training_kernels().widen;
-};
-
-class Shorten final : public Step {
-public:
-    Shorten(int64_t numbers, Slot from, Slot to) : numbers_(numbers), from_(from), to_(to) {}
-
-    void images(const Context& c) const override {
-        const float* from = c[from_];
-        auto* to = reinterpret_cast<uint16_t*>(c[to_]);
-        parallel_for(c.count, [&](size_t image) {
-            round_(from + image * numbers_, to + image * numbers_, numbers_);
-        });
-    }
-
-private:
-    const int64_t numbers_;
-    const Slot from_, to_;
-    const Bfloat16Arrays* const fast_ = bfloat16_arrays(active_isa());
-    decltype(Bfloat16Arrays::round) const round_ = fast_ ? fast_->round : training_kernels().round;
+    const Kernel kernel_;
 };
 
 }  // namespace
 
 StepPointer widen_step(int64_t numbers, Slot from, Slot to) {
-    return std::make_shared<Widen>(numbers, from, to);
+    const auto* fast = bfloat16_arrays(active_isa());
+    const auto kernel = fast ? fast->widen : training_kernels().widen;
+    return std::make_shared<Convert<uint16_t, float>>(numbers, from, to, kernel);
 }
 
 StepPointer shorten_step(int64_t numbers, Slot from, Slot to) {
-    return std::make_shared<Shorten>(numbers, from, to);
+    const auto* fast = bfloat16_arrays(active_isa());
+    const auto kernel = fast ? fast->round : training_kernels().round;
+    return std::make_shared<Convert<float, uint16_t>>(numbers, from, to, kernel);
 }
 
 }  // namespace darter::training
