@@ -257,3 +257,9 @@ def test_times_are_of_a_machine_that_is_as_busy_as_at_first():
     beside = watch.beside(large)
     assert [beside(large), beside(small), beside(large)] == [32, 8, 32]
     assert watch.ms(large) == pytest.approx(4 * watch.ms(small))
+
+
+def test_layers_are_left_alone_where_no_time_is_left_to_look_at_them():
+    found = rewrite(low_rank_net(), Wish(speedup=2.0), until=0.0)
+    assert not found.met
+    assert {row.why for row in found.layers} == {"no time was left to look at it"}

@@ -14,6 +14,7 @@ import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -37,6 +38,7 @@ PROBE, FIT = 64, 256  # pictures: to measure damage; to fit layers
 BATCH = 32
 RECOVERED = 4.0  # times the allowed loss that teaching is trusted to win back
 TRIES = 4
+LATE = "no time was left to look at it"
 FLOAT = 4  # bytes
 Say = Callable[[str], None]
 Net = TypeVar("Net", bound=nn.Module)  # what is rewritten; `time` and `score` take the same
@@ -117,6 +119,7 @@ class Work(Generic[Net]):
     score: Callable[[Net], float]
     tuning: Tuning
     say: Say
+    until: float = math.inf
     log: list[str] = field(default_factory=list)
     originals: dict[str, Candidate] = field(default_factory=dict)
     unchanged: dict[str, str] = field(default_factory=dict)
@@ -141,6 +144,7 @@ def factorize(
     tuning: Tuning | None = None,
     say: Say = lambda sentence: None,
     teacher: Net | None = None,
+    until: float = math.inf,
 ) -> Factorized[Net]:
     """Rewrite a trained net; the one that is given stays as it is.
 
@@ -149,11 +153,12 @@ def factorize(
     time(net): milliseconds of the whole net as it will be used.   kinds: keys of KINDS and
     LINEAR_KINDS; all but cp by default.   tuning: how it is taught; 0 steps for not at all.
     teacher: what it is measured against and taught by, where that is not the net itself.
+    until: when, by `monotonic`, no further layer is looked at; those that take longest come first.
     Layers that would not be faster on this machine are left alone, and `layers` says so.
     """
     net = copy.deepcopy(net).eval()
     teacher = net if teacher is None else teacher
-    work = Work(net, teacher, pictures, time, score, tuning or Tuning(), say)
+    work = Work(net, teacher, pictures, time, score, tuning or Tuning(), say, until)
     watch = watch or Stopwatch()
     by_size = wish.size is not None
     candidates = _candidates(work, watch, kinds, faster=wish.of_speed or not by_size)
@@ -187,6 +192,10 @@ def _candidates(
     found: dict[str, list[Candidate]] = {}
     for name, shape in shapes.items():
         layer: Any = modules[name]
+        if monotonic() > work.until:
+            work.originals[name] = Candidate(None, 0, watch.cost(layer, shape))
+            work.unchanged[name] = LATE
+            continue
         work.originals[name], better = better_candidates(layer, shape, watch, kinds, faster=faster)
         if better:
             found[name] = better
@@ -196,7 +205,11 @@ def _candidates(
     work.tell(f"{len(found)} of {len(shapes)} layers can be {how}")
     with torch.no_grad():
         logits = [net(x) for x in probe]
-    for name in found:
+    for name in sorted(found, key=lambda name: -work.originals[name].cost.ms):
+        if monotonic() > work.until:
+            del found[name]
+            work.unchanged[name] = LATE
+            continue
         front = measure_damage(
             net, name, found[name], probe, logits, replacer(net), several=work.tuning.several,
             price=(lambda c: c.cost.ms) if faster else (lambda c: c.cost.weights),

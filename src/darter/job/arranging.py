@@ -131,7 +131,7 @@ class _Arranging:
             self.model, size, self._training_pictures(), self.ms, self.score,
             AIM * self.wish.most_ms(before.ms), (AIM * self.wish.most_bytes - beside) / FLOAT,
             not self.start.backbone.fixed_size, self.watch,
-            self._tuning(0, 0.0), partial(run.screen.line, "arrange"),
+            self._tuning(0, 0.0), partial(run.screen.line, "arrange"), begun + MAKING * budget,
         )  # fmt: skip
         met = partial(self._met, before.ms, beside)
         made = self._made(wanted, begun + MAKING * budget, met)

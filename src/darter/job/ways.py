@@ -47,7 +47,8 @@ class Wanted:
 
     pictures: float (N, 3, size, size), training pictures.   ms(net, size): as a file will run.
     most_weights: numbers, not bytes.   any_size: the net takes pictures of other sizes.
-    score(net, size): on validation pictures.
+    score(net, size): on validation pictures.   until: when, by `time.monotonic`, no further layer
+    is looked at.
     """
 
     net: Classifier
@@ -61,6 +62,7 @@ class Wanted:
     watch: Stopwatch
     tuning: Tuning
     say: Callable[[str], None]
+    until: float = math.inf
 
     def fits(self, net: nn.Module, size: int) -> bool:
         small = weights_of(net) <= self.most_weights
@@ -133,6 +135,7 @@ def _split(wanted: Wanted, name: str, size: int) -> Way | None:
         time=lambda net: wanted.ms(net, size),
         watch=wanted.watch,
         tuning=wanted.tuning,
+        until=wanted.until,
     )
     splits = {row.name: (row.kind, row.rank) for row in found.layers if row.kind is not None}
     if not splits:
