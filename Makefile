@@ -21,7 +21,7 @@ install: .venv/installed
 .venv/installed: pyproject.toml CMakeLists.txt $(CORE)
 	@$(PYTHON) tools/check_build.py
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[train,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[train,distributed,dev]'
 	@touch $@
 
 demo: install
