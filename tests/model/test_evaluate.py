@@ -47,8 +47,10 @@ def test_no_pictures_and_absent_classes_are_none_and_not_zero():
     nothing = evaluate(np.zeros((0, 2)), [], ("ant", "bee"))
     assert (nothing.n, nothing.accuracy, nothing.ece, nothing.coverage) == (0, None, None, None)
     assert nothing.interval == (0, 1)
-    one_sided = evaluate(LOGITS[:1], [0], ("ant", "bee"))
-    assert one_sided.per_class[1].recall is None
+    one_sided = evaluate([[2.0, 0.0], [0.0, 2.0]], [0, 0], ("ant", "bee"))
+    bee = one_sided.per_class[1]
+    assert (bee.precision, bee.recall, bee.f1) == (None, None, None), "called once, never there"
+    assert one_sided.macro_f1 == one_sided.per_class[0].f1 == pytest.approx(2 / 3)
 
 
 @pytest.mark.parametrize(

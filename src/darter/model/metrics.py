@@ -63,10 +63,11 @@ def confusion_matrix(labels: ArrayLike, predicted: ArrayLike, classes: int) -> N
 
 @dataclass(frozen=True)
 class ClassScore:
-    """One class's row. A ratio whose denominator is 0 is None: it was not measured.
+    """One class's row; what has no pictures to be measured on is None.
 
-    precision: of the pictures called this, how many are. recall: of those that are, how many
-    were found. f1: their harmonic mean. count: pictures of this class.
+    precision: of the pictures called this, how many are; None where none was. recall: of those
+    that are, how many were found. f1: their harmonic mean. count: pictures of this class. Without
+    any all three are None: that every one called this is wrong says nothing but that there is none.
     """
 
     label: str
@@ -82,9 +83,9 @@ def per_class(confusion: NDArray[np.int64], classes: tuple[str, ...]) -> tuple[C
     return tuple(
         ClassScore(
             label=label,
-            precision=ratio(right[k], called[k]),
+            precision=ratio(right[k], called[k] if true[k] else 0),
             recall=ratio(right[k], true[k]),
-            f1=ratio(2 * right[k], true[k] + called[k]),
+            f1=ratio(2 * right[k], true[k] + called[k] if true[k] else 0),
             count=int(true[k]),
         )
         for k, label in enumerate(classes)
@@ -119,7 +120,7 @@ def balanced_accuracy(confusion: NDArray[np.int64]) -> float | None:
 
 
 def macro_f1(scores: tuple[ClassScore, ...]) -> float | None:
-    """Mean F1 of the classes that have one, from `per_class`."""
+    """Mean F1 of the classes that have pictures, from `per_class`."""
     values = [score.f1 for score in scores if score.f1 is not None]
     return float(np.mean(values)) if values else None
 
