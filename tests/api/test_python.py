@@ -71,7 +71,9 @@ def test_a_folder_without_a_run(tmp_path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [({"time": "soon"}, "time 'soon': expected"), ({"epochs": -1}, "epochs = -1"),
-     ({"epoch": 3}, "unknown entry 'epoch'; did you mean 'epochs'"),
+     ({"epoch": 3}, "unknown argument epoch; did you mean epochs?"),
+     ({"tme": "4m"}, "unknown argument tme; did you mean time?"),
+     ({"xyzzy": 1}, "unknown argument xyzzy; it takes time, out, .*entries of a recipe: strategy"),
      ({"recipe": "none.toml"}, "cannot read the recipe")],
 )  # fmt: skip
 def test_mistakes_are_told_before_anything_is_made(folder, tmp_path, monkeypatch, options, said):

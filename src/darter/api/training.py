@@ -1,9 +1,14 @@
 """Train from Python: what `darter train` does, as a function."""
 
+from collections.abc import Iterable
+from dataclasses import fields
+from difflib import get_close_matches
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
 from darter.api.run import Run
+from darter.errors import OptionError
 
 
 def fit(
@@ -50,6 +55,7 @@ def fit(
     from darter.job import JobOptions, new_run_path, parse_seconds, run_job
     from darter.train import Interrupted, Recipe
 
+    _check_names(settings, [item.name for item in fields(Recipe)])
     given = {"time": time, "test": test, "speed": speed, "file_size": file_size,
              "precision": precision, "max_drop": max_drop,
              "unknown": unknown, **settings}  # fmt: skip
@@ -78,6 +84,21 @@ def fit(
     except Interrupted:
         raise Interrupted(f"stopped; go on with: darter.Run({str(path)!r}).resume()") from None
     return Run(path)
+
+
+def _check_names(settings: Iterable[str], entries: list[str]) -> None:
+    """Raise OptionError for a name that neither `fit` nor the recipe has, with the nearest."""
+    own = [p.name for p in signature(fit).parameters.values() if p.kind is Parameter.KEYWORD_ONLY]
+    known = own + entries
+    for name in settings:
+        if name in entries:
+            continue
+        near = get_close_matches(name, known, n=1, cutoff=0.5)
+        if near:
+            hint = f"did you mean {near[0]}?"
+        else:
+            hint = f"it takes {', '.join(own)}, and the entries of a recipe: {', '.join(entries)}"
+        raise OptionError(f"fit: unknown argument {name}; {hint}")
 
 
 def screen(quiet: bool) -> Any:
