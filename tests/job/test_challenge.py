@@ -101,6 +101,12 @@ def test_nothing_is_tried_where_nothing_could_be_shown(stage, wrong, strategy):
     chosen, _ = stage.run(probe_wrong=wrong, strategy=strategy)
     assert chosen.strategy.name == strategy
     assert stage.trained == []
+    why = stage.folder.run.get("unchallenged", "")
+    if strategy == "linear-probe":
+        assert f"errs on {wrong} of 100 validation pictures" in why
+        assert "s of the time are left unused" in why
+    else:
+        assert not why, "no linear classifier won, so its time was used"
 
 
 def test_no_time_no_rivals(stage):
@@ -109,6 +115,7 @@ def test_no_time_no_rivals(stage):
     assert stage.run(probe_wrong=9)[0].strategy.name == "linear-probe-all-layers"
     assert stage.trained == []
     assert not (stage.folder.path / "challenge.json").exists(), "the page would speak of it"
+    assert "less than 15 s of the time were left" in stage.folder.run["unchallenged"]
 
 
 def test_a_resumed_run_takes_the_same_winner_again(stage):

@@ -194,6 +194,15 @@ def test_what_was_tried_with_the_time_left_is_shown(run):
     assert "kept" in text and "not kept" in text
 
 
+def test_why_nothing_was_tried_with_the_time_left_is_said(run):
+    folder = run("probe")
+    (folder / "challenge.json").unlink()
+    record = json.loads((folder / "run.json").read_text())
+    why = "the linear classifier errs on 1 of 77 validation pictures"
+    (folder / "run.json").write_text(json.dumps(record | {"unchallenged": why}))
+    assert f"but not here: {why}." in Page(write_html(folder)).text
+
+
 def test_a_strategy_has_one_accuracy_whatever_rates_were_tried(run):
     folder = run()
     race = json.loads((folder / "race.json").read_text())

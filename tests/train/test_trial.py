@@ -43,6 +43,10 @@ def test_trial_scores_every_held_out_picture(trials, name):
     assert trial.correct.shape == (12,) and set(trial.correct) <= {0, 1}
     assert trial.accuracy > 0.5
     assert trial.seconds > 0 and np.isfinite(trial.loss)
+    if name == "fine-tune-all":
+        assert 0 < trial.pace * 6 * len(TRAIN) < trial.seconds
+    else:
+        assert trial.pace is None, "a probe has no steps"
 
 
 def test_trials_do_not_change_the_backbone_and_repeat(trials):

@@ -46,9 +46,13 @@ class Contender:
 def challenge(run: Run, start: Start, trained: Trained) -> Trained:
     """Train the rivals of a probe in the time that is left, and keep the best: challenge.json."""
     rivals = run.folder.read("race")["challengers"]
-    if _worth_it(trained, start.material, rivals):
-        trained = _train_rivals(run, start, trained, rivals)
-        recipe_for(start, trained.chosen).save(run.folder.path / "recipe.toml")
+    if trained.chosen.strategy.is_probe and rivals:
+        why_not = _pointless(run, trained, start.material)
+        if why_not is None:
+            trained = _train_rivals(run, start, trained, rivals)
+            recipe_for(start, trained.chosen).save(run.folder.path / "recipe.toml")
+        else:
+            _say_none(run, why_not)
     chosen = trained.chosen
     run.folder.save(strategy={"name": chosen.strategy.name, "learning_rate": chosen.learning_rate})
     return trained
@@ -75,7 +79,8 @@ def _train_rivals(run: Run, start: Start, probe: Trained, rivals: list[dict[str,
             fitted = fit_chosen(run, start, rival, _place(folder, name), share)
             contenders.append(_judged(Trained(rival, fitted), material))
             run.screen.line("challenge", f"{name}: {training_sentence(fitted, material)}")
-    if len(contenders) == 1:  # no time for any
+    if len(contenders) == 1:
+        _say_none(run, f"less than {LEAST_SECONDS:.0f} s of the time were left for each training")
         return probe
     if decided is None:
         decided = _settle(folder, contenders, material.task.measure)
@@ -114,11 +119,24 @@ def _settle(folder: RunFolder, contenders: list[Contender], measure: str) -> dic
     return decided
 
 
-def _worth_it(trained: Trained, material: Material, rivals: list[dict[str, Any]]) -> bool:
-    """With one mistake or none, nothing could be shown to be better."""
-    if not trained.chosen.strategy.is_probe or not rivals or not len(material.split.val):
-        return False
-    return float((1 - _hits(trained.fitted, material)).sum()) > 1
+def _say_none(run: Run, why: str) -> None:
+    run.folder.save(unchallenged=why)
+    run.screen.line("challenge", f"none: {why}")
+
+
+def _pointless(run: Run, trained: Trained, material: Material) -> str | None:
+    """Why no rival of the probe is trained; None where one should be."""
+    pictures, left = len(material.split.val), run.time_left(len(material.judged[1]))
+    unused = f"; about {left:.0f} s of the time are left unused" if left > LEAST_SECONDS else ""
+    if not pictures:
+        return f"there are no validation pictures that could show a training to be better{unused}"
+    wrong = float((1 - _hits(trained.fitted, material)).sum())
+    if wrong > 1:
+        return None
+    return (
+        f"the linear classifier errs on {wrong:.3g} of {pictures} validation pictures, so no "
+        f"training could be shown to be better{unused}"
+    )
 
 
 def _place(folder: RunFolder, strategy: str) -> Path:

@@ -3,7 +3,7 @@
 import copy
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from darter.train.device import candidate_precisions, choose_device, computing, 
 from darter.train.examples import Examples
 from darter.train.fit import fit
 from darter.train.pictures import evaluation_loader
+from darter.train.plan import Plan
 from darter.train.recipe import Recipe
 from darter.train.step import Diverged
 from darter.train.validate import evaluate, score
@@ -24,6 +25,33 @@ if TYPE_CHECKING:
     from darter.transfer import Features
 
 NOBODY = Examples((), np.zeros(0, np.int64))
+
+
+class Pace:
+    """Told of a training's steps, so that their seconds are known apart from its beginning.
+
+    pictures: in an epoch.
+    """
+
+    def __init__(self, pictures: int) -> None:
+        self._pictures = pictures
+        self._ends: list[float] = []
+
+    def planned(self, plan: Plan, step: int) -> None:
+        self._per_step = self._pictures / plan.steps_per_epoch
+
+    def step(self, step: int, loss: float, accuracy: float, pictures_per_second: float) -> None:
+        self._ends.append(time.monotonic())
+
+    def epoch(self, record: dict[str, Any]) -> None: ...
+
+    @property
+    def seconds(self) -> float | None:
+        """Per picture, from the end of the first step to that of the last."""
+        steps = len(self._ends) - 1
+        if steps < 1:
+            return None
+        return (self._ends[-1] - self._ends[0]) / (steps * self._per_step)
 
 
 def start_model(
@@ -111,6 +139,7 @@ class Trials:
             seed,
         )
         augment, preprocess = self._look(strategy)
+        pace = Pace(len(train))
         try:
             fitted = fit(
                 model,
@@ -121,6 +150,7 @@ class Trials:
                 None,
                 augment=augment,
                 preprocess=preprocess,
+                progress=pace,
                 cache=self._cache,
             )
         except Diverged:
@@ -131,7 +161,9 @@ class Trials:
         logits = self._logits(model, self._examples.subset(held_out), preprocess)
         task, targets = self._examples.task, self._examples.targets[held_out]
         loss = score(task, logits, targets)[1]
-        return Trial(task.rightness(logits, targets), time.monotonic() - started, loss)
+        return Trial(
+            task.rightness(logits, targets), time.monotonic() - started, loss, pace.seconds
+        )
 
     def _probe(self, strategy: Strategy, train: NDArray[np.int64]) -> Probe | None:
         """The probe on the training positions; the strength of its penalty is found once."""

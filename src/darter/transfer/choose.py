@@ -139,7 +139,7 @@ def choose(
         mirror_why=examined.mirror,
         budget_seconds=bench.budget_seconds,
         spent_seconds=bench.journal.spent,
-        seconds_per_picture=dict(race.costs),
+        seconds_per_picture={name: cost.picture for name, cost in race.costs.items()},
         challengers=tuple(decide.challengers(racing)) if winner.strategy.is_probe else (),
         chance=bench.chance,
     )

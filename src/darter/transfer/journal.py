@@ -46,11 +46,11 @@ class Journal:
         def compute() -> dict[str, Any]:
             trial = run()
             entry: dict[str, Any] = {"correct": _written(trial.correct), "loss": float(trial.loss)}
-            return entry if timed else entry | {"seconds": float(trial.seconds)}
+            return entry if timed else entry | {"seconds": float(trial.seconds), "pace": trial.pace}
 
         entry = self.measure(key, compute)
         loss = math.inf if entry["loss"] is None else entry["loss"]  # of a training that diverged
-        return Trial(_read(entry["correct"]), entry["seconds"], loss)
+        return Trial(_read(entry["correct"]), entry["seconds"], loss, entry.get("pace"))
 
 
 def _written(correct: NDArray[np.float64]) -> str | list[float]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darter.transfer.bench import Bench, joined
-from darter.transfer.plan import EVALUATION, Rung, plan_rung, rungs_for, seconds_of, survivors
+from darter.transfer.plan import EVALUATION, Cost, Rung, plan_rung, rungs_for, seconds_of, survivors
 from darter.transfer.records import Ahead, Candidate, Trial, TrialCall, TrialFunction
 from darter.transfer.strategies import Strategy
 
@@ -45,7 +45,7 @@ class Race:
         self.alive = list(candidates)
         self.trial = trial
         self.progress = progress
-        self.costs: dict[str, float] = {}
+        self.costs: dict[str, Cost] = {}
         self.finalists: list[tuple[Candidate, NDArray[np.float64]]] = []
         self.judged: list[tuple[NDArray, NDArray]] = []  # (train, held out) of the last rung
 
@@ -67,7 +67,7 @@ class Race:
             number += 1
 
     def _measure_steps(self) -> None:
-        """Seconds per picture of each strategy, from one short training.
+        """What each strategy costs, from one short training.
 
         Another one goes before them: the very first also loads and measures what all share.
         """
@@ -79,10 +79,12 @@ class Race:
             self._begin({f"step: {s.name}": self._step_call(s, train, held) for s in strategies})
         for strategy in strategies:
             if self.remaining <= 0:
-                self._give_up(strategy, "the time budget was spent before it could be timed")
+                self._give_up(
+                    strategy, "the time set aside for comparing was spent before it could be timed"
+                )
                 continue
             trial = self._step(f"step: {strategy.name}", strategy, train, held)
-            self.costs[strategy.name] = trial.seconds / (len(train) + EVALUATION * len(held))
+            self.costs[strategy.name] = _cost(trial, len(train), len(held))
 
     def _step(self, key: str, strategy: Strategy, train: NDArray, held: NDArray) -> Trial:
         self.progress(f"timing {strategy.name}", self._share())
@@ -100,30 +102,40 @@ class Race:
     def _plan(self, first: bool) -> Rung | None:
         """The next rung, None where no time is left for one.
 
-        Before the first, candidates are given up until the rest has enough time to be judged.
+        Before the first, candidates are given up until the rest has enough time to be judged:
+        learning rates but the middle one, then further rungs, which only make the judgement finer,
+        and strategies last.
         """
         train, held = self._fold_sizes()
         while self.alive:
-            rungs_left = rungs_for(len(self.alive))
-            rung = plan_rung(
-                self.alive,
-                self.costs,
-                self.remaining / rungs_left,
-                train=train,
-                held=held,
-                folds=len(self.bench.folds),
-                classes=self.bench.classes,
-                last=rungs_left == 1,
-            )
-            if rung is not None or not first:
-                return rung
+            planned = rungs_for(len(self.alive))
+            fewest = planned if first and self._further_rates() else 1
+            for rungs in range(planned, fewest - 1, -1):
+                rung = plan_rung(
+                    self.alive,
+                    self.costs,
+                    self.remaining / rungs,
+                    train=train,
+                    held=held,
+                    folds=len(self.bench.folds),
+                    classes=self.bench.classes,
+                    last=rungs == 1,
+                )
+                if rung is not None:
+                    return rung
+            if not first:
+                return None
             self._shrink()
         return None
 
+    def _further_rates(self) -> list[Candidate]:
+        return [c for c in self.alive if c.learning_rate != c.strategy.default_learning_rate]
+
     def _shrink(self) -> None:
-        why = f"the time budget of {self.bench.budget_seconds:.0f} s is too small to judge it"
-        others = [c for c in self.alive if c.learning_rate != c.strategy.default_learning_rate]
-        if others:
+        why = (
+            f"the {self.bench.budget_seconds:.0f} s set aside for comparing are too few to judge it"
+        )
+        if others := self._further_rates():
             self._drop(others, f"{why}; only the middle learning rate was kept")
             return
         by_name = {c.strategy.name: c for c in self.alive}
@@ -159,7 +171,7 @@ class Race:
         complete = {c: joined(t) for c, t in trials.items() if len(t) == len(judged)}
         self._drop(
             [c for c in self.alive if c not in complete],
-            "the time budget was spent before its turn",
+            "the time set aside for comparing was spent before its turn",
         )
         self.judged = judged
         for candidate, score in complete.items():
@@ -189,8 +201,8 @@ class Race:
         key, call = self._trial_call(candidate, rung, train, held, number, fold)
         trial = self.bench.journal.trial(key, partial(self.trial, *call))
         candidate.seconds += trial.seconds
-        work = len(train) * rung.epochs[strategy.name] + EVALUATION * len(held)
-        self.costs[strategy.name] = trial.seconds / work
+        trained = len(train) * rung.epochs[strategy.name]
+        self.costs[strategy.name] = _cost(trial, trained, len(held))
         return trial
 
     def _trial_call(
@@ -245,3 +257,7 @@ class Race:
 
     def _share(self) -> float:
         return min(1.0, self.bench.journal.spent / max(self.bench.budget_seconds, 1e-9))
+
+
+def _cost(trial: Trial, trained: int, judged: int) -> Cost:
+    return Cost.of(trial.seconds, trained + EVALUATION * judged, trial.pace)

@@ -41,6 +41,7 @@ def race(records: Records) -> Record:
         "why": (found.get("winner") or {}).get("why"),
         "winner": next((row["title"] for row in rows if row["status"] == "winner"), None),
         "challenge": records.challenge,
+        "unchallenged": records.run.get("unchallenged"),
         "backbones": records.backbones,
     }
 
