@@ -122,6 +122,7 @@ def scratch(options):
     ways["views:10x5"] = answer(plain[0], ["views:10x5"])
     ways["ensemble of 3"] = answer(Ensemble(plain).eval())
     ways["ensemble of 3, flip"] = answer(plain, ["models", "flip"])
+    ways["ensemble of 3, views:10x1"] = answer(plain, ["models", "views:10x1"])
     ways["ensemble of 3, views:10x5"] = answer(plain, ["models", "views:10x5"])
     mixed = list(others.values())
     ways["one net of each noise"] = answer(Ensemble(mixed).eval())

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from darter.model import Multilabel, Task, get_task, logits_of, probabilities, shares
+from darter.model import Multilabel, Task, get_task, logits_of, mean_logits, probabilities, shares
 
 STEPS, RATE = 500, 0.2  # of the exponentiated gradient that learns weights
 PULL = 0.02  # nats per nat of distance from equal weights: few pictures prove little
@@ -47,8 +47,6 @@ def marginal(
 
     weights: of the S samples.   average: "probabilities" or "logits" (the geometric mean).
     """
-    from darter.model import mean_logits
-
     task = get_task(task) if isinstance(task, str) else task
     share = shares(len(logits), weights)
     each = probabilities(task, logits)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,7 @@ from darter.noise.marginal import Marginal, marginal
 from darter.noise.sources import Sources, parse_sources
 from darter.picture import Preprocess, make_look
 
-if TYPE_CHECKING:
-    pass
-
 Batch = NDArray[np.float32]
-Model = "Session | nn.Module | Callable[[Batch], Any]"
 
 
 def marginalize(
