@@ -6,10 +6,19 @@ addresses count: on 2 of 64 cores this is a machine of 2 cores.
 
 from typing import Any
 
+from darter.machine.allocator import keeping_freed
 from darter.machine.cpu import available_cpus, cpu_model, cpu_name
 from darter.machine.memory import Memory, memory_now
 
-__all__ = ["Memory", "available_cpus", "cpu_model", "cpu_name", "describe", "memory_now"]
+__all__ = [
+    "Memory",
+    "available_cpus",
+    "cpu_model",
+    "cpu_name",
+    "describe",
+    "keeping_freed",
+    "memory_now",
+]
 
 
 def describe() -> dict[str, Any]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from darter.errors import OptionError
 from darter.kernels import using_threads
-from darter.machine import available_cpus
+from darter.machine import available_cpus, keeping_freed
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -54,6 +54,7 @@ def casting(device: torch.device, precision: str) -> AbstractContextManager:
 def computing(device: torch.device, threads: int | str) -> Iterator[int]:
     """Within the block these threads compute, torch repeatably and with its own random state.
 
+    On a CPU, memory that a step frees is kept for the next one.
     threads: a number, or "auto" for every core that this process may use. Yields the number.
     On a CPU an operation without a repeatable algorithm is an error; on a GPU, a warning.
     """
@@ -67,7 +68,8 @@ def computing(device: torch.device, threads: int | str) -> Iterator[int]:
     try:
         torch.set_num_threads(count)
         torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
-        with torch.random.fork_rng(gpus), using_threads(count):
+        memory = keeping_freed() if device.type == "cpu" else nullcontext()
+        with torch.random.fork_rng(gpus), using_threads(count), memory:
             yield count
     finally:
         torch.set_num_threads(before)
