@@ -100,7 +100,7 @@ def process(schemes: list[str]) -> None:
 def parts() -> dict[str, float]:
     """What a pipeline of two computes for a part of a batch, as so many times that share of a
     whole batch, and the bytes that it passes for it."""
-    from darter.distributed.pipeline import parts_of
+    from darter.distributed.cut import parts_of
     from darter.distributed.survey import Work, part_of_pipeline, step_seconds
 
     work = Work("efficientnet_lite0", "fine-tune-all", SIDE, BATCH)
@@ -133,8 +133,8 @@ def train(world: Any) -> float:
 
 def table(mbit: int, lines: list[dict[str, Any]]) -> None:
     """Measured speeds beside the forecasts from the same constants."""
+    from darter.distributed.cut import parts_of
     from darter.distributed.forecast import FORECASTS, Measured, local
-    from darter.distributed.pipeline import parts_of
 
     one = next(line for line in lines if line["scheme"] == "alone")
     alone = one["speed"]

@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from torch.distributed.pipelining import SplitPoint
+from torch.distributed.pipelining._IR import annotate_split_points
 
 from darter.distributed import Team
+from darter.distributed.cut import balanced, bytes_passed, choose_cut, parts_of
 from darter.distributed.local import MOST_ROUND, round_length
-from darter.distributed.pipeline import balanced, bytes_passed, choose_cut, parts_of
+from darter.distributed.traced import uncut
 from darter.errors import UnsupportedError
 from tests.distributed.processes import Processes
 from tests.distributed.test_sync import PLAIN, Event, trained, weights
@@ -78,3 +81,33 @@ def test_a_pipeline_computes_what_one_process_does():
     for name, value in weights(alone).items():
         torch.testing.assert_close(weights(together)[name], value, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(together.val_logits, alone.val_logits, atol=1e-5)
+
+
+class AfterEpoch(Event):
+    """Between two epochs, where all parts of a net have just been brought together."""
+
+    def step(self, step, *figures): ...
+    def epoch(self, record):
+        super().step(record["step"])
+
+
+@pytest.mark.filterwarnings("ignore:worker 1 on here")
+def test_a_pipeline_of_which_one_process_is_left_computes_the_same():
+    problem = tiny_problem(train=40)
+    alone = train(tiny_model(), problem, FROZEN)
+    team = Team(Processes(1), "pipeline")
+    killing = AfterEpoch(0, lambda: team.crew.kill(1))
+    rest = train(tiny_model(), problem, FROZEN, world=team, progress=killing)
+    assert len(team.events) == 1
+    for name, value in weights(alone).items():
+        torch.testing.assert_close(weights(rest)[name], value, rtol=1e-5, atol=1e-6)
+
+
+def test_a_net_that_was_traced_is_as_it_was():
+    model = tiny_model()
+    cut = choose_cut(model, torch.ones(2, 3, 16, 16), 2)
+    forward = model.get_submodule(cut[0]).forward
+    with uncut(model, cut):
+        annotate_split_points(model, dict.fromkeys(cut, SplitPoint.BEGINNING))
+        assert model.get_submodule(cut[0]).forward != forward
+    assert model.get_submodule(cut[0]).forward == forward

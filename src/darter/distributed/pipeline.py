@@ -6,12 +6,10 @@ arXiv:1806.03377 (1F1B).
 """
 
 import copy
-import itertools
 import math
-import time
 import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,9 +17,10 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from darter.dataset import Batch
+from darter.distributed.cut import choose_cut, parts_of
 from darter.distributed.feed import Feed
 from darter.distributed.joined import JoinedStep
-from darter.errors import UnsupportedError
+from darter.distributed.traced import compute_channels_last, contiguous, uncut
 from darter.noise import Average, copy_into, mix
 from darter.train import (
     Diverged,
@@ -33,74 +32,8 @@ from darter.train import (
     reseed,
     set_rates,
 )
-from darter.transfer import Classifier
 
 MIX, NOISE = 0, 1
-PER_STAGE = 2  # parts of a batch for each process, at least: fewer leave processes idle
-
-
-def parts_of(batch: int, size: int) -> int:
-    """Into how many equal parts a batch is cut for `size` processes."""
-    good = [n for n in range(1, batch + 1) if batch % n == 0]
-    return next((n for n in good if n >= PER_STAGE * size), good[-1])
-
-
-def balanced(seconds: list[float], parts: int) -> list[int]:
-    """Where to cut a row of blocks into parts whose longest takes the least time.
-
-    Returns the first block of each part but the first.
-    """
-
-    def longest(cut: Iterable[int]) -> float:
-        edges = (0, *cut, len(seconds))
-        return max(sum(seconds[a:b]) for a, b in itertools.pairwise(edges))
-
-    cuts = itertools.combinations(range(1, len(seconds)), parts - 1)
-    return list(min(cuts, key=longest))
-
-
-def choose_cut(model: Classifier, example: Tensor, size: int) -> list[str]:
-    """Modules at which the next process's part begins, by the measured time of each block."""
-    taps = [b.tap for b in model.backbone.blocks if b.tap is not None]
-    if len(taps) < size:
-        raise UnsupportedError(
-            f"a pipeline of {size} processes needs as many blocks, "
-            f"{model.backbone.name} has {len(taps)}"
-        )
-    seconds = block_seconds(model, [f"net.{tap}" for tap in taps], example)
-    # The first tap may be inside the stem and the last in the head: cuts are between blocks.
-    return [f"net.{taps[k]}" for k in balanced(seconds, size)]
-
-
-def bytes_passed(model: Classifier, example: Tensor, size: int) -> int:
-    """What a part of a batch is at the cut where it is largest. example: that part's pictures."""
-    found = []
-    hooks = [
-        model.get_submodule(name).register_forward_pre_hook(
-            lambda _, given: found.append(given[0].numel() * given[0].element_size())
-        )
-        for name in choose_cut(model, example, size)
-    ]
-    try:
-        with evaluating(model):
-            model(example)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return max(found)
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode for a while, so that a look at the net leaves its statistics as they are."""
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
 
 
 class PipelineStep(JoinedStep):
@@ -118,6 +51,7 @@ class PipelineStep(JoinedStep):
         self._classes = self.model.linear.out_features
         self._side = training.augment.side
         self._settled: dict[str, Any] | None = None
+        self._schedule: Any = None
 
     # Cutting.
 
@@ -130,18 +64,23 @@ class PipelineStep(JoinedStep):
         cut = self.link.share(
             choose_cut(self.model, example, self.link.size) if self.is_chief else None
         )
-        state = self.link.share(self._whole_state() if self.is_chief else None)
+        if self.is_chief and self._settled is None:
+            self._settled = copy.deepcopy(super().state())
+        state = self.link.share(self._settled if self.is_chief else None)
         if not self.is_chief:
             self._take_whole(state)
         points = dict.fromkeys(cut, SplitPoint.BEGINNING)
-        with warnings.catch_warnings(), contiguous(self.model):
+        with warnings.catch_warnings(), contiguous(self.model), uncut(self.model, cut):
             warnings.simplefilter("ignore")  # about the tracer itself
             pipe = pipeline(self.model, mb_args=(example,), split_spec=points)
         self._module = pipe.get_stage_module(self.link.rank)
-        stage = pipe.build_stage(self.link.rank, self.device)
         if self.recipe.channels_last:
             compute_channels_last(self._module)
-        self._schedule = Schedule1F1B(stage, self._count, self._part_loss, scale_grads=False)
+        if self.link.size == 1:  # PyTorch's schedules would send to themselves
+            self._schedule = InARow(self._module, self._count, self._part_loss)
+        else:
+            stage = pipe.build_stage(self.link.rank, self.device)
+            self._schedule = Schedule1F1B(stage, self._count, self._part_loss, scale_grads=False)
         names = {n for n, _ in self._module.named_parameters()}
         names |= {n for n, _ in self._module.named_buffers()}
         self.own = {n: v for n, v in self.learned.items() if n in names}
@@ -151,10 +90,6 @@ class PipelineStep(JoinedStep):
             self._own_average.updates = state["updates"]
         if not self.is_chief:
             self._drop_foreign()
-
-    def _whole_state(self) -> dict[str, Any]:
-        """The state that was last brought together, where the chief's own part is ahead of it."""
-        return self._settled or super().state()
 
     def _take_whole(self, state: dict[str, Any]) -> None:
         parameters = dict(self.model.named_parameters())
@@ -304,51 +239,14 @@ class PipelineStep(JoinedStep):
         super().restore(state)
 
 
-@contextmanager
-def contiguous(model: nn.Module) -> Iterator[None]:
-    """While a net is traced: stand-ins for its weights, without values, in the order of what is
-    sent; the tracer notes the order of what passes, not values."""
-    kept = {p: p.data for p in model.parameters()}
-    for parameter, value in kept.items():
-        parameter.data = torch.empty_like(value, memory_format=torch.contiguous_format)
-    try:
-        yield
-    finally:
-        for parameter, value in kept.items():
-            parameter.data = value
+@dataclass(frozen=True)
+class InARow:
+    """The schedule of a process that is left alone: the parts of a batch one after the other."""
 
+    net: nn.Module
+    parts: int
+    loss: Callable[[Tensor, Tensor], Tensor]
 
-def compute_channels_last(part: nn.Module) -> None:
-    """Have a part of a net compute channels last, as CPUs like it, between contiguous borders.
-
-    What is sent must be contiguous, and autograd gives a contiguous input a contiguous gradient.
-    """
-    part.register_forward_pre_hook(lambda _, given: _ordered(given, torch.channels_last))
-    part.register_forward_hook(lambda _, __, out: _ordered(out, torch.contiguous_format))
-
-
-def _ordered(value: Any, order: torch.memory_format) -> Any:
-    """Tensors of four dimensions, alone or in a tuple, in that memory order."""
-    if isinstance(value, tuple | list):
-        return type(value)(_ordered(each, order) for each in value)
-    return value.contiguous(memory_format=order) if value.dim() == 4 else value
-
-
-def block_seconds(model: nn.Module, taps: list[str], images: Tensor) -> list[float]:
-    """Seconds from the end of one block to the end of the next, forward, the best of three."""
-    ends: list[float] = []
-
-    def note(*_: Any) -> None:
-        ends.append(time.perf_counter())
-
-    hooks = [model.get_submodule(tap).register_forward_hook(note) for tap in taps]
-    best = [float("inf")] * len(taps)
-    for _ in range(3):
-        ends[:] = [time.perf_counter()]
-        with evaluating(model):
-            model(images)
-        steps = [b - a for a, b in itertools.pairwise(ends)]
-        best = [min(a, b) for a, b in zip(best, steps, strict=True)]
-    for hook in hooks:
-        hook.remove()
-    return best
+    def step(self, images: Tensor, target: Tensor) -> None:
+        for part, wanted in zip(images.chunk(self.parts), target.chunk(self.parts), strict=True):
+            self.loss(self.net(part), wanted).backward()

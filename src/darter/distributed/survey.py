@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 
 from darter.dataset import read_cold
+from darter.distributed.cut import bytes_passed, parts_of
 from darter.distributed.forecast import FORECASTS, Measured, choose, rounds
-from darter.distributed.pipeline import bytes_passed, parts_of
 from darter.distributed.rays import RayCrew
 from darter.errors import UnsupportedError
 from darter.picture import read
