@@ -234,13 +234,12 @@ def _blow(scheme: str, kind: str, moment: float, good: Any, steps: int) -> tuple
 
 
 def _without_chief(run: Running, good: Any) -> tuple[str, float, str]:
-    chief_pid, struck = run.process.pid, Stopwatch()
-    while others := [pid for pid in run.alive() if pid != chief_pid]:
-        run.listen(0)
-        if struck.seconds > MOST_SECONDS:
-            what = "; ".join(f"process {pid}: {doing(pid)}" for pid in others)
-            return WRONG, MOST_SECONDS, f"{len(others)} processes outlive their chief ({what})"
-        time.sleep(SLICE)
+    struck = Stopwatch()
+    if left := _outlive(run, "worker", struck):
+        return WRONG, MOST_SECONDS, left
+    run.process.kill()  # one that was stopped has its parameter servers still, as Ray's have theirs
+    if left := _outlive(run, "server", struck):
+        return WRONG, MOST_SECONDS, left
     spent = struck.seconds
     run.close()
     again = Running(run.scheme, run.out)
@@ -250,6 +249,17 @@ def _without_chief(run: Running, good: Any) -> tuple[str, float, str]:
         return verdict, spent, f"after going on: {words}"
     finally:
         again.close()
+
+
+def _outlive(run: Running, who: str, struck: Stopwatch) -> str:
+    """Wait until they have all ended; words about those that have not in time."""
+    while left := run.alive(who):
+        run.listen(0)
+        if struck.seconds > MOST_SECONDS:
+            what = "; ".join(f"process {pid}: {doing(pid)}" for pid in left)
+            return f"{len(left)} processes ({who}) outlive their chief ({what})"
+        time.sleep(SLICE)
+    return ""
 
 
 def _judged(run: Running, good: Any, spent: float) -> tuple[str, float, str]:
