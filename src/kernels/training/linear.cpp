@@ -78,11 +78,25 @@ public:
         : s_(sizes), dy_(dy), w_(w), dx_(dx), accumulate_(accumulate) {}
 
     void images(const Context& c) const override {
+        if (c.count < s_.inputs) return few_images(c[dy_], c[w_], c[dx_], c.count);
         gemm(c.count, s_.inputs, s_.outputs, Operand(c[dy_], s_.outputs, 1),
              Operand(c[w_], s_.inputs, 1), Target(c[dx_], s_.inputs, 1), !accumulate_);
     }
 
 private:
+    // As of the layer itself: w is the larger operand, and packed in parts.
+    void few_images(const float* dy, const float* w, float* dx, int64_t images) const {
+        float* turned = scratch(Scratch::layout_out, s_.inputs * images);
+        gemm(s_.inputs, images, s_.outputs, Operand(w, 1, s_.inputs), Operand(dy, 1, s_.outputs),
+             Target(turned, images, 1), true);
+        for (int64_t image = 0; image < images; ++image)
+            for (int64_t i = 0; i < s_.inputs; ++i) {
+                const float value = turned[i * images + image];
+                float& to = dx[image * s_.inputs + i];
+                to = accumulate_ ? to + value : value;
+            }
+    }
+
     const Sizes s_;
     const Slot dy_, w_, dx_;
     const bool accumulate_;

@@ -27,6 +27,7 @@ class Ref:
 
 
 NOTHING = Ref(0)
+MOST_WHOLE_FLOATS = 1 << 22  # of an array of all images, that no step needs at once
 
 
 @dataclass
@@ -34,7 +35,8 @@ class Item:
     """A step to be made: a function of the core and its arguments, some of them Refs.
 
     reduces: what is complete only when all images are done.   whole: True where all images go
-    through it at once, because its weights exceed the caches; None where either will do.
+    through it at once, because its weights exceed the caches; None where either will do, see
+    `images_at_once`.
     """
 
     function: str
@@ -47,6 +49,14 @@ class Item:
     def refs(self) -> Iterable[Ref]:
         return (ref for ref in (*self.reads, *self.writes, *self.reduces) if ref is not NOTHING)
 
+    def images_at_once(self, images: int) -> bool | None:
+        """`whole`, but False where the batch of one of its arrays would be large: an image at a
+        time, what a chain alone knows stays in the caches."""
+        if self.whole is not None:
+            return self.whole
+        floats = (ref.floats for ref in self.refs() if not ref.fixed)
+        return False if max(floats, default=0) * images > MOST_WHOLE_FLOATS else None
+
 
 @dataclass
 class Chain:
@@ -55,17 +65,17 @@ class Chain:
     whole: bool | None = None
     reduced: set[int] = field(default_factory=set)
 
-    def takes(self, item: Item, backward: bool) -> bool:
+    def takes(self, item: Item, backward: bool, whole: bool | None) -> bool:
         needed = {id(ref) for ref in item.reads if ref is not NOTHING}
         if backward != self.backward or self.reduced & needed:
             return False
-        return self.whole is None or item.whole is None or item.whole == self.whole
+        return self.whole is None or whole is None or whole == self.whole
 
-    def add(self, item: Item) -> None:
+    def add(self, item: Item, whole: bool | None) -> None:
         self.items.append(item)
         self.reduced |= {id(ref) for ref in item.reduces}
-        if item.whole is not None:
-            self.whole = item.whole
+        if whole is not None:
+            self.whole = whole
 
 
 def chains_of(forward: list[Item], backward: list[Item], images: int) -> list[Chain]:
@@ -74,9 +84,10 @@ def chains_of(forward: list[Item], backward: list[Item], images: int) -> list[Ch
     chains: list[Chain] = []
     for items, back in ((forward, False), (backward, True)):
         for item in items:
-            if not chains or not chains[-1].takes(item, back):
+            whole = item.images_at_once(images)
+            if not chains or not chains[-1].takes(item, back, whole):
                 chains.append(Chain(back))
-            chains[-1].add(item)
+            chains[-1].add(item, whole)
     for chain in chains:
         chain.whole = chain.whole or images < 2
     return chains
