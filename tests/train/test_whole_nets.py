@@ -7,6 +7,7 @@ from tests.train.whole_nets import NETS, measure
 QUICK = ("resnet18", "mobilenetv3_small_100", "efficientnet_b0", "dla34")
 LIMIT = 1e-4
 SHORT_LIMIT = 3e-2
+IMAGES = {"rexnet_100": 4}  # of two, PyTorch's own float32 is 6e-3 off
 
 
 @pytest.mark.parametrize("name", QUICK)
@@ -25,8 +26,16 @@ def test_gradients_in_16_bits():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["resnet50", "vgg11", "efficientnet_b0", "mobilenetv2_100"])
+def test_16_bits_move_gradients_no_further_than_pytorchs_own(name):
+    """Of some nets, roundings alone move them further than `SHORT_LIMIT`: see roundings.py."""
+    found = measure(name, images=3, size=64, precision="bfloat16")
+    assert found.whole < 1.1 * found.pytorch
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETS)
 def test_gradients_of_larger_pictures(name):
-    found = measure(name, images=2, size=96)
+    found = measure(name, images=IMAGES.get(name, 2), size=96)
     assert found.forward < 1e-5
     assert found.sides < LIMIT

@@ -43,6 +43,18 @@ NETS = (
     "skresnet18",
     "semnasnet_075",
     "spnasnet_100",
+    "resnet10t",
+    "resnet14t",
+    "seresnet18",
+    "mobilenetv3_large_100",
+    "efficientnet_lite0",
+    "fbnetc_100",
+    "hardcorenas_a",
+    "repvgg_a0",
+    "ese_vovnet19b_dw",
+    "mobilenetv4_conv_small_050",
+    "gernet_s",
+    "rexnet_100",
 )
 
 
