@@ -40,6 +40,7 @@ def test_verdict_of_the_baseline_itself():
     assert "was kept" in verdict("linear-probe", 0.9, 0.9, same)
     asked = verdict("linear-probe", 0.9, 0.9, same, asked=True)
     assert "as asked for" in asked and "was tried" not in asked
+    assert "90" not in asked, "the result stands above it"
 
 
 def test_verdict_of_a_training_that_had_no_time():

@@ -101,7 +101,7 @@ def test_the_headline_says_where_the_commonest_class_would_do_as_well(run):
     folder = run("lopsided")
     write_html(folder)
     text = Page(folder / "report.html").text
-    headline = text[text.index("On 153 pictures") : text.index("For comparison")]
+    headline = text[text.index("On 153 pictures") : text.index("The baseline is")]
     assert "No clear success: always naming the commonest class (good)" in headline
     assert headline.count("No clear success") == 1
     assert "would be right for 90.2%. With every class counted alike" in text
@@ -192,6 +192,22 @@ def test_what_was_tried_with_the_time_left_is_shown(run):
     text = Page(folder / "report.html").text
     assert "88.3% of 77 pictures; the other is not clearly better." in text
     assert "kept" in text and "not kept" in text
+
+
+def test_pictures_that_chose_are_told_from_those_of_the_result(run):
+    text = Page(write_html(run())).text
+    assert "Judged on (of training)" in text
+    assert "The 153 test pictures behind the result at the top have no part in the choice" in text
+
+
+def test_the_result_is_said_once_and_its_range_again_in_the_limits(run):
+    folder = run()
+    found = json.loads((folder / "run.json").read_text())["result"]
+    page = Page(write_html(folder)).text
+    text = page[: page.index("How to use the model")]
+    assert text.count(f"{percent(found['accuracy'])} ({interval(found['interval'])})") == 1
+    limits = page[page.index("What these figures do not say") :]
+    assert percent(found["accuracy"]) not in limits and interval(found["interval"]) in limits
 
 
 def test_why_nothing_was_tried_with_the_time_left_is_said(run):

@@ -64,7 +64,7 @@ def test_clearly_best_strategy_wins_with_the_evidence():
     choice = run(Stub())
     assert choice.strategy.name == "fine-tune-all"
     assert choice.learning_rate == STRATEGIES["fine-tune-all"].default_learning_rate
-    assert "held-out pictures" in choice.why
+    assert "training pictures that were held out" in choice.why
     record = json.loads(json.dumps(choice.to_json()))
     assert record["winner"]["strategy"] == "fine-tune-all"
     assert [c["status"] for c in record["candidates"]].count("winner") == 1

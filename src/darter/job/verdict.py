@@ -68,26 +68,25 @@ def _praise(
     asked: bool,
 ) -> str:
     """How it compares with the baseline."""
-    reached = f"It is right for {accuracy:.1%} of the {part} pictures"
-    if measure != "accuracy":
-        reached = f"Its {measure} is {accuracy:.1%} on the {part} pictures"
     if strategy == "linear-probe" and asked:
         return (
-            f"This is the baseline itself, a linear classifier on the pretrained network, as asked "
-            f"for. {reached}."
+            "This is the baseline itself, a linear classifier on the pretrained network, as asked "
+            "for."
         )
     if strategy == "linear-probe":
         return (
-            f"The baseline itself, a linear classifier on the pretrained network, was kept: "
-            f"nothing that was tried did clearly better on held-out training pictures. "
-            f"{reached}."
+            "The baseline itself, a linear classifier on the pretrained network, was kept: "
+            "nothing that was tried did clearly better on held-out training pictures."
         )
     if steps == 0 and strategy.startswith("fine-tune"):
         return (
             "There was no time left to train, so this model is the linear baseline that training "
-            f"starts from. {reached}; give more time."
+            "starts from; give more time."
         )
     if best_epoch == 0 and strategy.startswith("fine-tune"):
+        reached = f"It is right for {accuracy:.1%} of the {part} pictures"
+        if measure != "accuracy":
+            reached = f"Its {measure} is {accuracy:.1%} on the {part} pictures"
         return (
             "Training made nothing better on the validation pictures, so this model is the linear "
             f"classifier that it started from. {reached}; the linear baseline reaches "

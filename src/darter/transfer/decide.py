@@ -56,7 +56,7 @@ def _hopeless(bench: Bench, strategy: Strategy, probe: Candidate, picture_side: 
     wrong = round((1 - (probe.accuracy or 0.0)) * probe.pictures)
     if wrong <= 1:
         return (
-            f"{probe.label} errs on {wrong} of {probe.pictures} held-out pictures: "
+            f"{probe.label} errs on {wrong} of {probe.pictures} held-out training pictures: "
             "nothing could be shown to be better"
         )
     small = picture_side is not None and picture_side < SMALL_SIDE
@@ -84,11 +84,10 @@ def decide(bench: Bench, race: Race, probes: Sequence[Candidate]) -> Candidate:
         lag = accuracy[id(candidate)] - accuracy[id(winner)]
         candidate.status = "finished"
         candidate.why = (
-            f"{accuracy[id(candidate)]:.1%} on {judged} held-out pictures, {100 * lag:+.1f} points "
-            f"against {winner.label}"
+            f"{100 * lag:+.1f} points against {winner.label} on the same {judged} training pictures"
         )
     winner.status = "winner"
-    winner.why = f"{accuracy[id(winner)]:.1%} on {judged} held-out pictures"
+    winner.why = f"{accuracy[id(winner)]:.1%} on {judged} training pictures that were held out"
     if winner is not best:
         winner.why += (
             f": cheaper than {best.label} and within one standard error of it "

@@ -4,6 +4,7 @@ from itertools import groupby
 from typing import Any
 
 from darter.report.records import Record, Records
+from darter.report.sections.shared import part_counts
 
 FILES_LISTED = 200  # of one kind of finding; the rest is in audit.json
 ACTIONS = {
@@ -50,9 +51,7 @@ def _by_kind(findings: Any) -> list[Record]:
 
 
 def split(records: Records) -> Record:
-    counts, how = records.run.get("counts"), (records.split or {}).get("how")
-    if counts is None and records.split is not None:
-        counts = {part: len(records.split.get(part, [])) for part in ("train", "val", "test")}
+    counts, how = part_counts(records), (records.split or {}).get("how")
     if counts is None:
         return {"missing": "The pictures have not been split yet."}
     return {"missing": None, "counts": counts, "how": how, "total": sum(counts.values())}

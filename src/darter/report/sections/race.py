@@ -1,7 +1,7 @@
 """How the model was chosen: the kind of task, the race, the learning curve."""
 
 from darter.report.records import Record, Records
-from darter.report.sections.shared import not_raced
+from darter.report.sections.shared import not_raced, part_counts
 
 MARKS = {"winner": "best", "finished": "plain", "eliminated": "out", "not tried": "out"}
 
@@ -35,6 +35,7 @@ def race(records: Records) -> Record:
         "rows": rows,
         "tries": _every_try(candidates),
         "drawn": [row for row in rows if row.get("accuracy") is not None],
+        "counts": part_counts(records) or {},
         "chance": found.get("chance"),
         "budget": found.get("budget_seconds"),
         "spent": found.get("spent_seconds"),

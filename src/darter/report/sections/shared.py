@@ -20,6 +20,14 @@ def title(records: Records, strategy: str) -> str:
     return strategy
 
 
+def part_counts(records: Records) -> dict[str, int] | None:
+    """Pictures of train, val and test."""
+    counts = records.run.get("counts")
+    if counts is None and records.split is not None:
+        counts = {part: len(records.split.get(part, [])) for part in ("train", "val", "test")}
+    return counts
+
+
 def calibration(records: Records) -> Record:
     return (records.evaluation or {}).get("calibration") or {}
 
