@@ -48,6 +48,7 @@ def test_the_file_is_as_small_as_wished_and_the_old_one_is_beside(run):
     assert record["met"]
     assert after["bytes"] == (run / "model.onnx").stat().st_size <= 7e5 < before["bytes"]
     assert before["bytes"] == (run / "trained.onnx").stat().st_size
+    assert set(read_json(run / "speed.json")["milliseconds_before"]) == {"batch_1", "batch_8"}
     assert after["weights"] < before["weights"]
     assert after["multiply_adds"] < before["multiply_adds"]
     kept = [row for row in record["tried"] if row["kept"]]

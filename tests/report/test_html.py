@@ -210,6 +210,15 @@ def test_the_result_is_said_once_and_its_range_again_in_the_limits(run):
     assert percent(found["accuracy"]) not in limits and interval(found["interval"]) in limits
 
 
+def test_times_before_a_wish_stand_beside_those_of_the_model(run):
+    folder = run()
+    speed = read_json(folder / "speed.json")
+    speed["milliseconds_before"] = {"batch_1": {"min": 8.1, "median": 9.13, "max": 11.0}}
+    write_json(folder / "speed.json", speed)
+    text = Page(write_html(folder)).text
+    assert "slowest 7.9; 9.13 as it was trained, timed in turns with this)" in text
+
+
 def test_why_nothing_was_tried_with_the_time_left_is_said(run):
     folder = run("probe")
     (folder / "challenge.json").unlink()

@@ -23,6 +23,7 @@ from darter.files import write_atomic
 from darter.job.judging import prove
 from darter.job.material import Start, Trained
 from darter.job.run import ARRANGE_SHARE, Run
+from darter.job.run_folder import TRAINED
 from darter.job.ways import FLOAT, PER_SPLIT, WAYS, Wanted, Way, shown, weights_of
 from darter.job.wishes import Target
 from darter.locks import cached_property
@@ -38,7 +39,6 @@ AIM = 0.97  # of the wish: times differ a little from one measurement to the nex
 TIMED = 0.3  # seconds of each measurement of a whole net
 MAKING, FIRST = 0.5, 0.5  # of the stage's time: to make nets; of the rest, to teach all of them
 RATE, BATCH = 2e-4, 32
-TRAINED = "trained.onnx"
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,18 @@
 """What a wish has cost: the model as it was trained, and as it was made, on the same pictures."""
 
-import time
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from darter.files import read_json
-from darter.job.arranging import TRAINED
 from darter.job.material import Start
 from darter.job.run import Run
+from darter.job.run_folder import TRAINED
 from darter.job.verdict import margin
-from darter.model import Session, analyze_file, evaluate_samples, load
+from darter.model import Session, analyze_file, evaluate_samples, in_turns, load
 
-SECONDS, FEWEST = 0.6, 20  # of timing both files, in turns
+SECONDS, FEWEST = 0.3, 20  # of timing each file, in turns
 
 
 def compare_files(run: Run, start: Start) -> None:
@@ -72,13 +72,9 @@ def words(record: dict[str, Any]) -> str:
 
 def milliseconds(sessions: list[Session]) -> list[float]:
     """The fastest of several runs for one picture; the sessions in turns, as machines are busy."""
-    pictures = [np.zeros((1, *s.info.preprocess.shape), np.float32) for s in sessions]
-    times: list[list[float]] = [[] for _ in sessions]
-    begun = time.perf_counter()
-    while len(times[0]) < FEWEST or time.perf_counter() - begun < SECONDS:
-        for session, x, taken in zip(sessions, pictures, times, strict=True):
-            session.logits(x)
-            started = time.perf_counter()
-            session.logits(x)
-            taken.append(1e3 * (time.perf_counter() - started))
-    return [min(taken) for taken in times]
+    runs = {
+        k: partial(session.logits, np.zeros((1, *session.info.preprocess.shape), np.float32))
+        for k, session in enumerate(sessions)
+    }
+    times = in_turns(runs, seconds=SECONDS, fewest=FEWEST, warm=True)
+    return [min(taken) for taken in times.values()]

@@ -11,6 +11,7 @@ from darter.files import user_cache
 from darter.job.leaks import leaks_of
 from darter.job.material import Start, Trained, kept_draws
 from darter.job.run import Run
+from darter.job.run_folder import TRAINED
 from darter.job.speed import measure_speed
 from darter.job.strangers import strangeness
 from darter.job.training import probe_on
@@ -101,7 +102,9 @@ def judge(run: Run, start: Start, trained: Trained) -> None:
     write_info(folder.model, replace(session.info, card=_card(run, start, trained)))
     explain(run, start, trained, found)
     with folder.stage("speed"):
-        folder.record("speed", measure_speed(folder.model, trained.model(material.task)))
+        before = folder.path / TRAINED if run.options.wish is not None else None
+        model = trained.model(material.task)
+        folder.record("speed", measure_speed(folder.model, model, before=before))
 
 
 def explain(run: Run, start: Start, trained: Trained, found: Judged) -> None:

@@ -18,6 +18,7 @@ from darter.errors import DarterError, DataError, OptionError
 from darter.files import cannot_write, clean, read_json, write_json
 
 DEFAULT_PARENT = "darter-runs"
+TRAINED = "trained.onnx"  # the model as it was trained, where a wish changed it
 PACKAGES = ("darter", "numpy", "onnx", "onnxruntime", "torch", "torchvision", "timm")
 
 

@@ -1,6 +1,7 @@
 """How fast and how large a finished model is, on this machine."""
 
-import time
+from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -10,23 +11,33 @@ import torch
 from torch import Tensor, nn
 
 from darter.machine import available_cpus
-from darter.model import Runs, Session, load, read_info
+from darter.model import Runs, in_turns, load, read_info
 
 BATCHES = (1, 8)
 SECONDS = 1.0  # of timing for each batch size
-FEWEST_RUNS = 5
 
 
-def measure_speed(path: Path, model: nn.Module, session: Runs | None = None) -> dict[str, Any]:
+def measure_speed(
+    path: Path, model: nn.Module, session: Runs | None = None, *, before: Path | None = None
+) -> dict[str, Any]:
     """The record speed.json: milliseconds per batch, threads, file size, weights, multiply-adds.
 
-    milliseconds: of `Session.run`, without decoding, {"batch_1": {"min", "median", "max"}, …}.
+    milliseconds: of `Session.run`, without decoding, {"batch_1": {"min", "median", "max"}, …}; all
+    batch sizes in turns, and in turns with `before` where that is given: the file that this one
+    was made of, whose times are recorded as well.
     multiply_adds: of one picture; one is two floating-point operations.
     """
     session = session or load(path)
     sides = read_info(path).preprocess.sides
+    runs = {("milliseconds", n): _run(session, n, sides) for n in BATCHES}
+    if before is not None:
+        first, its = load(before), read_info(before).preprocess.sides
+        runs |= {("milliseconds_before", n): _run(first, n, its) for n in BATCHES}
+    figures: dict[str, dict[str, dict[str, float]]] = {}
+    for (record, n), taken in in_turns(runs, seconds=SECONDS, warm=True).items():
+        figures.setdefault(record, {})[f"batch_{n}"] = _summary(taken)
     return {
-        "milliseconds": {f"batch_{n}": _milliseconds(session, n, sides) for n in BATCHES},
+        **figures,
         "threads": available_cpus(),
         "runtime": f"{session.runtime} {version(session.runtime)}",
         "file_megabytes": round(path.stat().st_size / 1e6, 2),
@@ -35,16 +46,13 @@ def measure_speed(path: Path, model: nn.Module, session: Runs | None = None) -> 
     }
 
 
-def _milliseconds(session: Runs | Session, batch: int, sides: tuple[int, int]) -> dict[str, float]:
-    images = np.zeros((batch, 3, *sides), np.float32)
-    session.run(images)
-    times: list[float] = []
-    while len(times) < FEWEST_RUNS or sum(times) < SECONDS:
-        started = time.perf_counter()
-        session.run(images)
-        times.append(time.perf_counter() - started)
+def _run(session: Runs, batch: int, sides: tuple[int, int]) -> Callable[[], object]:
+    return partial(session.run, np.zeros((batch, 3, *sides), np.float32))
+
+
+def _summary(times: list[float]) -> dict[str, float]:
     figures = {"min": min(times), "median": float(np.median(times)), "max": max(times)}
-    return {name: round(1e3 * value, 3) for name, value in figures.items()}
+    return {name: round(value, 3) for name, value in figures.items()}
 
 
 @torch.no_grad()

@@ -52,6 +52,7 @@ from darter.model.runtime import Runtime, runtime_of, runtimes_of
 from darter.model.session import DRAWS, NOVELTY, Session, load, other_task
 from darter.model.signature import Signature, read_signature
 from darter.model.tasks import OTHERS, TASKS, Classify, Multilabel, Task, check_task, get_task
+from darter.model.timing import in_turns
 
 if TYPE_CHECKING:  # what a first answer does not need loads when it is asked for
     from darter.model.analyze import analyze_file, graph_of, look_of
@@ -173,6 +174,7 @@ __all__ = [
     "foreign_detector",
     "get_task",
     "graph_of",
+    "in_turns",
     "judge_sentences",
     "limit_of_mean",
     "load",

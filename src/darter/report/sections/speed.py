@@ -7,8 +7,13 @@ def speed(records: Records) -> Record:
     found = records.speed
     if found is None:
         return {"missing": "The speed of the model has not been measured yet."}
+    before = found.get("milliseconds_before") or {}
     times = [
-        {"pictures": int(name.rpartition("_")[2] or 1), **values}
+        {
+            "pictures": int(name.rpartition("_")[2] or 1),
+            "before": before.get(name, {}).get("median"),
+            **values,
+        }
         for name, values in (found.get("milliseconds") or {}).items()
     ]
     return {
