@@ -120,7 +120,8 @@ def train(
     speed: Annotated[
         str | None,
         typer.Option(
-            help="Make the model faster afterwards: 60% of its time, or 5ms for one picture."
+            help="Make the model faster afterwards, within 35% of --time: to 60% of its time, or "
+            "5ms for one picture."
         ),
     ] = None,
     file_size: Annotated[

@@ -78,7 +78,7 @@ def training_sentence(fitted: Fitted, material: Material) -> str:
     if fitted.plan is None:
         text = "the probe is the model"
     elif steps == 0:
-        text = "no time was left to train, the model is the probe it starts from; give more --time"
+        text = "no time was left to train: the model is what training starts from; give more --time"
     else:
         text = f"{steps} steps, the best after epoch {fitted.best_epoch} ({fitted.ended}), "
         text += waiting_sentence(fitted.history)

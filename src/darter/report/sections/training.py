@@ -14,8 +14,8 @@ def training(records: Records) -> Record:
             }
         if records.run.get("state") == "done":
             return {
-                "missing": "No time was left to train: the model is the linear classifier that "
-                "training starts from. More --time lets it train."
+                "missing": "No time was left to train: the model is what training starts from. "
+                "More --time lets it train."
             }
         return {"missing": "No epoch has been trained yet."}
     return {
