@@ -1,5 +1,6 @@
 import itertools
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +11,6 @@ from hypothesis import strategies as st
 from darter.errors import OptionError, ShapeError
 from darter.transfer import STRATEGIES, Features, Trial, choose, examine
 from darter.transfer.records import cheapest_within_one_standard_error, paired
-from darter.transfer.strategies import with_options
 
 CLASSES = 3
 RACED = {name: strategy for name, strategy in STRATEGIES.items() if strategy.raced}
@@ -248,7 +248,7 @@ def test_groups_stay_together():
         assert not set(groups[train]) & set(groups[held])
         return Trial(np.ones(len(held), bool), 0.01, 0.0)
 
-    only = [with_options(STRATEGIES["fine-tune-all"], epochs=2)]
+    only = [replace(STRATEGIES["fine-tune-all"], epochs=2)]
     choose(examined(found, labels, only, groups=groups, budget=20), trial)
 
 

@@ -1,4 +1,5 @@
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -6,7 +7,7 @@ from torch import nn
 
 from darter.errors import OptionError
 from darter.transfer import STRATEGIES, Classifier, parameter_groups, prepare, train_mode
-from darter.transfer.strategies import get, with_options
+from darter.transfer.strategies import get
 
 TRAINING = [s for s in STRATEGIES.values() if not s.is_probe]
 
@@ -69,7 +70,7 @@ def test_first_and_last_take_opposite_ends(backbone):
 
 def test_frozen_norms_stay_in_evaluation_mode_and_updated_ones_do_not(model):
     for norms in ("frozen", "updated"):
-        strategy = with_options(STRATEGIES["fine-tune-all"], norm_statistics=norms)
+        strategy = replace(STRATEGIES["fine-tune-all"], norm_statistics=norms)
         train_mode(model, strategy)
         modes = {m.training for m in model.net.modules() if isinstance(m, nn.BatchNorm2d)}
         assert modes == {norms == "updated"}

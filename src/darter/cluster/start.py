@@ -36,7 +36,7 @@ def start_ray(workers: int, address: str | None) -> Any:
     from ray._private import worker
 
     # Ray says on stdout, amid a command's rows, that a worker has died; darter says it itself.
-    worker._worker_logs_enabled = False  # type: ignore[attr-defined,unused-ignore]
+    worker._worker_logs_enabled = False  # type: ignore[attr-defined,unused-ignore]  # no public one
     quiet: dict[str, Any] = {
         "logging_level": "ERROR",
         "log_to_driver": False,

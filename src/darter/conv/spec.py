@@ -115,7 +115,7 @@ class ConvSpec:
                 name, numbers = option.split("=")
                 values = _numbers(numbers)
                 settings[name] = values[0] if len(values) == 1 else values
-            return cls(_numbers(x), _numbers(w), **settings)  # type: ignore[arg-type]
+            return cls(_numbers(x), _numbers(w), **settings)  # type: ignore[arg-type]  # it checks their lengths
         except (TypeError, ValueError) as error:
             if isinstance(error, ShapeError | OptionError):
                 raise
@@ -169,4 +169,5 @@ def _borders(value: int | tuple[int, ...]) -> tuple[int, int, int, int]:
             "padding must be one number, (vertical, horizontal) or (top, left, bottom, right), "
             f"from 0 to {MOST_PADDING}; got {value!r}"
         )
-    return (borders * (4 // len(borders)))[:4]  # type: ignore[return-value]
+    top, left, bottom, right = borders * (4 // len(borders))
+    return top, left, bottom, right

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,25 @@ from numpy.typing import NDArray
 from darter.locks import Lock
 from darter.machine import memory_now
 from darter.picture import Encoded, Pixels, ValueRange, open_pixels, size_of
+
+
+class PixelSource(Protocol):
+    """Where a loader gets pixels: `PictureCache`, or what stands in its place."""
+
+    def has(self, path: Path, min_side: int, value_range: ValueRange | None = None) -> bool:
+        """Whether `get` will not need the file."""
+
+    def get(
+        self,
+        path: Path,
+        min_side: int,
+        content: Callable[[], bytes] | None = None,
+        value_range: ValueRange | None = None,
+    ) -> Pixels:
+        """What `open_pixels` gives with these options.
+
+        content: gives the file's content where something else than `path` is to be read.
+        """
 
 
 class PictureCache:
@@ -43,10 +63,7 @@ class PictureCache:
         content: Callable[[], bytes] | None = None,
         value_range: ValueRange | None = None,
     ) -> Pixels:
-        """What `open_pixels` gives with these options; kept pixels are read only.
-
-        content: gives the file's content where something else than `path` is to be read.
-        """
+        """As `PixelSource.get`; kept pixels are read only."""
         key = (path, min_side, value_range)
         kept = self._kept.get(key)
         if kept is not None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from darter.dataset.batch import Batch, Slots
-from darter.dataset.cache import PictureCache
+from darter.dataset.cache import PictureCache, PixelSource
 from darter.dataset.feed import Feed, buffered_order
 from darter.errors import DarterError, DataError, OptionError, ShapeError
 from darter.machine import available_cpus
@@ -80,7 +80,7 @@ class Loader:
         sequential: int | None = None,
         divide: Callable[[list[NDArray[np.int64]]], list[NDArray[np.int64]]] | None = None,
         prefetch: int = 2,
-        cache: PictureCache | None = None,
+        cache: PixelSource | None = None,
     ) -> None:
         self.samples = list(samples)
         self.targets = _as_targets(targets)
@@ -105,7 +105,7 @@ class Loader:
         self._value_range: ValueRange | None = getattr(transform, "value_range", None)
         self.shuffle, self.drop_last, self.order = shuffle, drop_last, order
         self.channels_last, self.prefetch, self.divide = channels_last, prefetch, divide
-        self.cache = PictureCache() if cache is None else cache
+        self.cache: PixelSource = PictureCache() if cache is None else cache
         self.waited = 0.0  # seconds that the consumer waited for pictures, all epochs together
         self.sequential = sequential
         self._members = self._located() if sequential else []
@@ -193,8 +193,10 @@ class Loader:
         return Feed(dict(enumerate(self._members)), order, reading, self.sequential)
 
     def _is_cached(self, index: int) -> bool:
-        path = Path(self.samples[index])  # type: ignore[arg-type]
-        return self.cache.has(path, self.transform.min_side, self._value_range)
+        sample = self.samples[index]
+        return not isinstance(sample, Picture) and self.cache.has(
+            Path(sample), self.transform.min_side, self._value_range
+        )
 
     def _pixels(self, index: int, feed: Feed | None) -> Pixels:
         sample = self.samples[index]

@@ -17,6 +17,7 @@ from darter.errors import ExportError
 from darter.files import write_atomic
 from darter.model import OVERLAP, ModelInfo, Runtime, runtimes_of, suppress, write_info
 from darter.picture import Picture
+from darter.train import move
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -80,7 +81,8 @@ def export(
 
 def to_onnx(model: DetectorNet, overlap: float = OVERLAP) -> "ModelProto":
     """The model as ONNX with its weights inside and a batch of any size."""
-    model = copy.deepcopy(model).to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    model = copy.deepcopy(model)
+    move(model, torch.device("cpu"), channels_last=False)
     height, width = model.sides
     program = torch.onnx.export(
         model.float().eval(),

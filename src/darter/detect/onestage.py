@@ -67,6 +67,8 @@ class Head(nn.Module):
 class OneStage(DetectorNet):
     """In training: (N, P, classes + 4), as `Towers` gives it."""
 
+    places: Tensor  # buffers: those of `Points`
+    strides: Tensor
     strategy = Strategy(
         "one-stage",
         "a one-stage detector on the pretrained network's feature pyramid",
@@ -98,7 +100,7 @@ class OneStage(DetectorNet):
 
     def candidates(self, raw: Tensor) -> Tensor:
         logits, reach = raw[..., : self.classes], raw[..., self.classes :]
-        boxes = Points(self.places, self.strides).boxes(reach)  # type: ignore[arg-type]
+        boxes = Points(self.places, self.strides).boxes(reach)
         scores, labels = logits.max(dim=2)  # a point tells one thing
         count = min(CANDIDATES, scores.shape[1])
         best, point = scores.topk(count, dim=1)

@@ -182,8 +182,9 @@ class DownpourStep(JoinedStep):
             torch.nn.utils.clip_grad_norm_(learning, self.recipe.clip_gradient)
         values = {n: self.learned[n].numpy(force=True) for n in self._statistics}
         for name in self.learned:
-            if name in parameters and parameters[name].grad is not None:
-                values[name] = parameters[name].grad.numpy(force=True)  # type: ignore[union-attr]
+            gradient = parameters[name].grad if name in parameters else None
+            if gradient is not None:
+                values[name] = gradient.numpy(force=True)
         figures = (*self._done, self._whole)
         versions = dict(zip(map(id, self._servers), self._versions, strict=True))
         told = self._each(

@@ -2,7 +2,6 @@
 
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Any
 
 from darter.cluster import first_line
 from darter.dataset import PictureCache
@@ -36,11 +35,11 @@ class Job:
         patience: float,
         servers: Servers | None = None,
     ) -> "Job":
-        """Without what belongs to the chief's process alone."""
+        """Without what belongs to the chief's process alone; a member has a device of its own."""
         recipe = training.recipe
         if scheme == AUTO or not SCHEMES[scheme].averages:
             recipe = recipe.replace(ema=0.0, swa=0.0)
-        bare: Any = replace(training, world=None, cache=None, device=None, recipe=recipe)  # type: ignore[arg-type]
+        bare = replace(training, world=None, cache=PictureCache(), recipe=recipe)
         return cls(bare, plan, scheme, patience, servers)
 
 

@@ -6,13 +6,12 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from darter.dataset import Batch, Loader
 from darter.doctor.job import SEED, Job
-from darter.picture import open_pixels
+from darter.picture import Pixels, ValueRange, open_pixels
 
 WARM_UP = 2  # batches, as many as the loader makes ahead
 LEAST = 3  # batches that are timed
@@ -61,10 +60,16 @@ class Unkept:
     def __init__(self, read: Callable[[Path], bytes]) -> None:
         self.read = read
 
-    def has(self, path: Path, min_side: int, value_range: object = None) -> bool:
+    def has(self, path: Path, min_side: int, value_range: ValueRange | None = None) -> bool:
         return False
 
-    def get(self, path: Path, min_side: int, content: Callable[[], bytes] | None, value_range: Any):
+    def get(
+        self,
+        path: Path,
+        min_side: int,
+        content: Callable[[], bytes] | None = None,
+        value_range: ValueRange | None = None,
+    ) -> Pixels:
         source = content() if content else self.read(path)
         return open_pixels(source, min_side=min_side, value_range=value_range)
 
@@ -85,7 +90,7 @@ def _run(
         threads=job.threads,
         order=None if sequential else _long_order(len(samples), job.batch_size),
         sequential=sequential,
-        cache=Unkept(job.read),  # type: ignore[arg-type]
+        cache=Unkept(job.read),
     )
     waited = [0.0]
 

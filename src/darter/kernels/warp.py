@@ -93,9 +93,15 @@ def mean_rgb(picture: NDArray[np.uint8], box: Box | None = None) -> tuple[float,
         raise error
 
 
-def _check_picture(picture: NDArray[np.uint8]) -> None:
-    good = isinstance(picture, np.ndarray) and picture.dtype == np.uint8 and picture.ndim == 3
-    if not good or picture.shape[2] != 3 or 0 in picture.shape or not picture.flags.c_contiguous:
+def _check_picture(picture: object) -> None:
+    if (
+        not isinstance(picture, np.ndarray)
+        or picture.dtype != np.uint8
+        or picture.ndim != 3
+        or picture.shape[2] != 3
+        or 0 in picture.shape
+        or not picture.flags.c_contiguous
+    ):
         raise ShapeError(
             "warp: picture must be a C-contiguous uint8 array (H, W, 3) with pixels in it, "
             f"got {_describe(picture)}"
@@ -104,9 +110,13 @@ def _check_picture(picture: NDArray[np.uint8]) -> None:
 
 def _explain(picture: object, out: object, parts: Sequence[ArrayLike]) -> None:
     """Raise the error that names what is wrong with the arguments of `warp`."""
-    _check_picture(picture)  # type: ignore[arg-type]
-    good = isinstance(out, np.ndarray) and out.dtype in (np.float32, np.uint8, np.uint16)
-    if not good or out.ndim != 3 or len(out) != 3:  # type: ignore[attr-defined, arg-type]
+    _check_picture(picture)
+    if (
+        not isinstance(out, np.ndarray)
+        or out.dtype not in (np.float32, np.uint8, np.uint16)
+        or out.ndim != 3
+        or len(out) != 3
+    ):
         raise ShapeError(
             "warp: out must be an array (3, h, w) of float32, uint8 or uint16 (bfloat16), "
             f"got {_describe(out)}"

@@ -45,8 +45,7 @@ class DarterRuntime:
         size: tuple[int, int] | None = None,
     ) -> None:
         self._model, self._signature, self.outputs = model, signature, outputs
-        options = Options(threads, precision)
-        self._settings = {"threads": options.threads, "precision": options.precision}
+        self._options = Options(threads, precision)
         self._kept: OrderedDict[Sides, Programs] = OrderedDict()
         self._lock = Lock()
         sides = signature.sides(size, USUAL_SIZE)
@@ -82,7 +81,8 @@ class DarterRuntime:
                 self._kept[size] = Programs(
                     partial(self._graph, size),
                     release=self._model.release,
-                    **self._settings,  # type: ignore[arg-type]
+                    threads=self._options.threads,
+                    precision=self._options.precision,
                 )
             self._kept.move_to_end(size)
             while len(self._kept) > MOST_SIZES:

@@ -4,6 +4,8 @@ Source: Wan et al., "Regularization of Neural Networks using DropConnect", ICML 
 are scaled by 1/(1-p), so that the plain layer is the mean and nothing changes at test.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -79,13 +81,13 @@ class DropConnectConv2d(_DropConnect, nn.Conv2d):
 
     def __init__(
         self,
-        *args: int,
+        *args: Any,  # as for `nn.Conv2d`
         p: float = 0.2,
         per_example: bool = False,
         gaussian: bool = False,
-        **kwargs: object,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        super().__init__(*args, **kwargs)
         self.set_noise(p, per_example, gaussian)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -119,10 +121,10 @@ def as_dropconnect(
         new = DropConnectConv2d(
             layer.in_channels,
             layer.out_channels,
-            layer.kernel_size,  # type: ignore[arg-type]
-            layer.stride,  # type: ignore[arg-type]
-            layer.padding,  # type: ignore[arg-type]
-            layer.dilation,  # type: ignore[arg-type]
+            layer.kernel_size,
+            layer.stride,
+            layer.padding,
+            layer.dilation,
             layer.groups,
             padding_mode=layer.padding_mode,
             p=p,

@@ -197,7 +197,7 @@ def transform(name: str, options: Mapping[str, Any]) -> Transform:
         raise OptionError(f"augmentation {name!r} is unknown{_nearest(name, TRANSFORMS)}")
     if not isinstance(options, Mapping):
         raise OptionError(f"{name}: options must be a table such as {{p = 0.5}}, got {options!r}")
-    known = [option.name for option in fields(TRANSFORMS[name])]  # type: ignore[arg-type]
+    known = [option.name for option in fields(TRANSFORMS[name])]
     for option in options:
         if option not in known:
             raise OptionError(f"{name}: option {option!r} is unknown{_nearest(option, known)}")
@@ -206,7 +206,7 @@ def transform(name: str, options: Mapping[str, Any]) -> Transform:
 
 def options_of(step: Transform) -> dict[str, Any]:
     """All options of a transform as plain numbers, lists and strings; None is left out."""
-    options = {f.name: getattr(step, f.name) for f in fields(step)}  # type: ignore[arg-type]
+    options = {f.name: getattr(step, f.name) for f in fields(step)}
     return {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in options.items()

@@ -4,7 +4,8 @@ Ranges are (least, most). `p` is the chance that a transform is applied to a pic
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import Field, dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -29,6 +30,7 @@ class Transform:
     """One named step of an `Augment`; subclasses are frozen dataclasses of ranges."""
 
     p: float
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     def compose(self, frame: Frame, draw: Draw, size: int) -> None:
         """Draw from the ranges and add the step to `frame`; `size` is the output's side."""

@@ -216,8 +216,8 @@ def _warp(preprocess: Preprocess, picture: tuple[int, int]) -> Warp:
 
 
 def _three(values: tuple[float, ...]) -> Color:
-    red, *others = values
-    return (red, *others) if len(others) == 2 else (red, red, red)  # type: ignore[return-value]
+    red, green, blue = values if len(values) == 3 else (values[0],) * 3
+    return red, green, blue
 
 
 def cover_crop(frame: Frame, sides: tuple[int, int], share: float) -> None:

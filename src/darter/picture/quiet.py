@@ -29,4 +29,4 @@ def quiet_pillow() -> Iterator[None]:
         with _lock:
             _inside -= 1
             if _inside == 0 and _filter in warnings.filters:
-                warnings.filters.remove(_filter)  # type: ignore[attr-defined]
+                warnings.filters.remove(_filter)  # type: ignore[attr-defined]  # it is a list

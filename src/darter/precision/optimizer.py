@@ -35,8 +35,8 @@ class RoundedAdamW(torch.optim.Optimizer):
         self.seed = seed
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
-        """One update of every parameter that has a gradient. No closure."""
+    def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]  # no closure
+        """One update of every parameter that has a gradient."""
         for place, group in enumerate(self.param_groups):
             for number, parameter in enumerate(group["params"]):
                 if parameter.grad is not None:

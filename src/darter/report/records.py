@@ -58,13 +58,15 @@ def read_records(folder: Path | str) -> Records:
     names = ("audit", "split", "backbones", "race", "challenge", "arranged", "precisions",
              "quantized", "ensemble", "worth", "strangeness", "evaluation", "parity", "speed",
              "explain")  # fmt: skip
-    found = {name: _object(folder / f"{name}.json") for name in ("run", *names)}
+    run = _object(folder / "run.json")
+    assert run is not None
     recipe = folder / "recipe.toml"
     return Records(
         folder=folder,
+        run=run,
         recipe=recipe.read_text(errors="replace") if recipe.is_file() else None,
         epochs=_epochs(folder / "metrics.jsonl"),
-        **found,  # type: ignore[arg-type]
+        **{name: _object(folder / f"{name}.json") for name in names},
     )
 
 

@@ -79,7 +79,7 @@ def computing(device: torch.device, threads: int | str) -> Iterator[int]:
 def move(model: nn.Module, device: torch.device, channels_last: bool) -> None:
     """Bring the model to the device, its weights in that memory order."""
     order = torch.channels_last if channels_last else torch.contiguous_format
-    model.to(device, memory_format=order)  # type: ignore[call-overload]
+    model.to(device).to(memory_format=order)
 
 
 def place(images: NDArray[np.float32], device: torch.device, channels_last: bool) -> Tensor:

@@ -57,8 +57,7 @@ class Exported(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         features, members = _parts(self.model, x)
-        joined = isinstance(self.model, Ensemble)
-        logits = self.model.joined(members) if joined else members[0]  # type: ignore[operator]
+        logits = self.model.joined(members) if isinstance(self.model, Ensemble) else members[0]
         found = [logits]
         if self.novelty is not None:
             found.append(self.novelty(features))
@@ -137,14 +136,14 @@ def _run(
     loader = evaluation_loader(examples, preprocess, recipe)
     worth = len(pictures) * (preprocess.side / USUAL_SIDE) ** 2
     if device.type == "cpu" and worth >= WRITING_PAYS_FROM:
-        net.to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        move(net, torch.device("cpu"), channels_last=False)
         runtime = runtime_of(to_onnx(net, preprocess.side), "the trained model")
         batches = (np.ascontiguousarray(batch.images) for batch in loader.epoch(0))
         return np.concatenate([runtime.run(images)[0] for images in batches])
     with computing(device, recipe.threads):
         move(net, device, recipe.channels_last)
         rows = evaluate(net, loader, device, "float32", recipe.channels_last)
-        net.to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        move(net, torch.device("cpu"), channels_last=False)
     return rows
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from darter.precision import frozen, is_binary
+from darter.train.device import move
 from darter.train.packed_signs import pack_signs
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ def to_onnx(given: nn.Module, size: int, outputs: Sequence[str] = (LOGITS,)) -> 
 
     outputs: their names, in the order in which the model gives them.
     """
-    model = frozen(given).to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    model = frozen(given)
+    move(model, torch.device("cpu"), channels_last=False)
     with _out_of_place(model):
         program = torch.onnx.export(
             model.float().eval(),
@@ -45,12 +47,12 @@ def _out_of_place(model: nn.Module) -> Iterator[None]:
     and writes the same nodes."""
     changed = [module for module in model.modules() if getattr(module, "inplace", False) is True]
     for module in changed:
-        module.inplace = False  # type: ignore[assignment]
+        module.inplace = False  # type: ignore[assignment]  # PyTorch types layers only
     try:
         yield
     finally:
         for module in changed:
-            module.inplace = True  # type: ignore[assignment]
+            module.inplace = True  # type: ignore[assignment]  # PyTorch types layers only
 
 
 def _forget_traces(proto: "ModelProto") -> None:

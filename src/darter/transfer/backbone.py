@@ -115,11 +115,15 @@ class Classifier(nn.Module):
     @property
     def linear(self) -> nn.Linear:
         """The layer that turns features into logits."""
-        return self.head[1]  # type: ignore[return-value]
+        linear = self.head[1]
+        assert isinstance(linear, nn.Linear)
+        return linear
 
     @property
     def dropout(self) -> nn.Dropout:
-        return self.head[0]  # type: ignore[return-value]
+        dropout = self.head[0]
+        assert isinstance(dropout, nn.Dropout)
+        return dropout
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.backbone.read(x, self.layers))

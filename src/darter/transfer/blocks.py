@@ -27,7 +27,7 @@ def cut(net: nn.Module) -> tuple[Block, ...]:
 def _by_stage(net: nn.Module) -> list[list[str]]:
     from timm.models import group_parameters
 
-    matcher = net.group_matcher(coarse=True)  # type: ignore[operator]
+    matcher = net.group_matcher(coarse=True)  # type: ignore[operator]  # of timm's nets
     groups = group_parameters(net, matcher)
     return [groups[layer] for layer in sorted(groups)]
 

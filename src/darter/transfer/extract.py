@@ -48,7 +48,7 @@ def has_bfloat16() -> bool:
 
 def torch_extractor(backbone: Backbone, device: torch.device, dtype: torch.dtype) -> Extract:
     """Run in PyTorch, in channels-last memory order."""
-    backbone.net.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    backbone.net.eval().to(device).to(memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def run(images: NDArray[np.float32]) -> NDArray[np.float32]:

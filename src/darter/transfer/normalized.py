@@ -28,7 +28,7 @@ def given_as(backbone: Backbone, look: Preprocess) -> Backbone:
     lines = [(std / own_std, (mean - own_mean) / own_std) for mean, std, own_mean, own_std in pairs]
     net = copy.deepcopy(backbone.net)
     net.register_forward_pre_hook(_Lines(lines))
-    return replace(backbone, net=net, mean=look.mean, std=look.std)  # type: ignore[arg-type]
+    return replace(backbone, net=net, mean=look.mean, std=look.std)  # type: ignore[arg-type]  # of three
 
 
 class _Lines:

@@ -4,7 +4,7 @@ The race, the training loop, the report and the command line all read `STRATEGIE
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from torch import nn
 
@@ -147,11 +147,6 @@ def get(name: str) -> Strategy:
     if name not in STRATEGIES:
         raise OptionError(f"no strategy is called {name!r}; choose one of {', '.join(STRATEGIES)}")
     return STRATEGIES[name]
-
-
-def with_options(strategy: Strategy, **options: object) -> Strategy:
-    """The same strategy with some of its values replaced, e.g. `layer_decay=0.9`."""
-    return replace(strategy, **options)  # type: ignore[arg-type]
 
 
 def prepare(model: Classifier, strategy: Strategy) -> None:

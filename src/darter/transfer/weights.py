@@ -83,7 +83,7 @@ def _with_versions(chosen: dict[str, Tensor], state: Any) -> dict[str, Tensor]:
     """Keep what torch notes beside a state dict: modules use it to read older files."""
     kept = OrderedDict(chosen)
     if hasattr(state, "_metadata"):
-        kept._metadata = state._metadata  # type: ignore[attr-defined]
+        kept._metadata = state._metadata  # type: ignore[attr-defined]  # torch's own way
     return kept
 
 

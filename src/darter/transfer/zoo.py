@@ -13,6 +13,7 @@ from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -123,7 +124,8 @@ def _load_lite(name: str, weights: str | Path | None) -> Backbone:
         source = f"weights of the file {file.name}"
     state = read_state(file)
     if any(key.startswith("_conv_stem") for key in state):
-        lengths = [len(stage) for stage in net.blocks]  # type: ignore[union-attr]
+        stages = net.get_submodule("blocks").children()
+        lengths = [len([*stage.children()]) for stage in stages]
         state = {timm_name(key, lengths): value for key, value in state.items()}
     fill(net, state, file)
     return build(name, net, source, lite.size, lite.resize, mean=(0.498,) * 3, std=(0.502,) * 3)
@@ -175,14 +177,14 @@ def _load_timm(name: str, weights: str | Path | None) -> Backbone:
         raise OptionError(_unknown(name))
     if weights is None:
         net = hub.timm_pretrained(name, offline_names)
-        source = f"pretrained weights of timm's {net.pretrained_cfg.get('hf_hub_id') or name}"  # type: ignore[union-attr, operator]
+        source = f"pretrained weights of timm's {_own_words(net).get('hf_hub_id') or name}"
     else:
         net = _create_timm(name)
         fill(net, read_state(Path(weights)), Path(weights))
         source = f"weights of the file {Path(weights).name}"
     config = timm.data.resolve_data_config({}, model=net)
     size = min(config["input_size"][1:])
-    fixed = bool(net.pretrained_cfg.get("fixed_input_size"))  # type: ignore[union-attr, operator]
+    fixed = bool(_own_words(net).get("fixed_input_size"))
     return build(
         name,
         net,
@@ -193,6 +195,11 @@ def _load_timm(name: str, weights: str | Path | None) -> Backbone:
         std=config["std"],
         fixed_size=fixed,
     )
+
+
+def _own_words(net: Any) -> dict[str, Any]:
+    """What a net of timm says of its weights."""
+    return net.pretrained_cfg
 
 
 def _load_torchvision(name: str, weights: str | Path | None) -> Backbone:
@@ -221,11 +228,9 @@ def _load_torchvision(name: str, weights: str | Path | None) -> Backbone:
 
 def _drop_classifier(net: nn.Module) -> None:
     """Remove the last linear (SqueezeNet: convolution) layer and auxiliary outputs of training."""
-    if hasattr(net, "aux_logits"):
-        net.aux_logits = False  # type: ignore[assignment]
-        for name in ("aux1", "aux2", "AuxLogits"):
-            if hasattr(net, name):
-                setattr(net, name, None)
+    for name, off in (("aux_logits", False), ("aux1", None), ("aux2", None), ("AuxLogits", None)):
+        if hasattr(net, name):
+            setattr(net, name, off)
     last = [n for n, m in net.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)][-1]
     net.set_submodule(last, nn.Identity())
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +25,9 @@ class Runs(Protocol):
     """What runs the net: `Session`, or what makes a foreign file look like darter's own."""
 
     @property
-    def runtime(self) -> Any: ...
+    def runtime(self) -> str: ...
 
-    def run(self, x: NDArray[np.float32]) -> Any:
+    def run(self, x: NDArray[np.float32]) -> NDArray[np.float32] | list[NDArray[np.float32]]:
         """(N, K, 6): x0, y0, x1, y1 in pixels of the input, score, class; score 0 fills up."""
 
 
@@ -112,8 +112,8 @@ class Detector:
         sure = rows[rows[:, 1] >= limits[rows[:, 0].astype(int)]]
         sure = sure[np.argsort(-sure[:, 1], kind="stable")]
         return tuple(
-            Found(self.info.classes[int(label)], float(score), tuple(map(float, corners)))  # type: ignore[arg-type]
-            for label, score, *corners in sure
+            Found(self.info.classes[int(label)], score, (x0, y0, x1, y1))
+            for label, score, x0, y0, x1, y1 in sure.tolist()
         )
 
 
@@ -129,12 +129,12 @@ def load_detector(
             f"{path} does not find things in pictures, it was trained to {info.task}: use "
             f"`darter {command}`"
         )
-    options: dict[str, Any] = {"precision": precision, "threads": threads}
-    if runtime != "auto":
-        return Detector(load(path, runtime=runtime, **options), info)
+    first = "darter" if runtime == "auto" else runtime
     try:
-        return Detector(load(path, runtime="darter", **options), info)
+        return Detector(load(path, runtime=first, precision=precision, threads=threads), info)
     except UnsupportedError:
+        if runtime != "auto":
+            raise
         return Detector(load(path, runtime="onnxruntime", threads=threads), info)
 
 
@@ -169,7 +169,9 @@ def _placed(
     return rows[~cut]
 
 
-def _checked(output: Any, pictures: int) -> NDArray[np.float32]:
+def _checked(
+    output: NDArray[np.float32] | list[NDArray[np.float32]], pictures: int
+) -> NDArray[np.float32]:
     if isinstance(output, list) or output.ndim != 3 or output.shape[::2] != (pictures, 6):
         raise ModelFileError("the model's output is not (pictures, boxes, 6) as a detector's is")
     if not np.isfinite(output).all():
@@ -177,6 +179,6 @@ def _checked(output: Any, pictures: int) -> NDArray[np.float32]:
     return output
 
 
-def _pixels(source: Any) -> NDArray[np.uint8]:
+def _pixels(source: Picturelike) -> NDArray[np.uint8]:
     given = as_pixels(source)
     return given if isinstance(given, np.ndarray) else decode(given).pixels

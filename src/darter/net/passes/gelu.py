@@ -33,11 +33,13 @@ def gelu(graph: Graph) -> Graph:
 def _divided(graph: Graph, name: str) -> str | None:
     """x, where a tensor is x / sqrt(2) or x * sqrt(1/2)."""
     maker = graph.producer(name)
+    if maker is None:
+        return None
     divisor, factor = scalar(graph, maker, "div"), scalar(graph, maker, "mul")
     if divisor is not None and isclose(divisor, sqrt(2), rel_tol=CLOSE):
-        return maker.inputs[0]  # type: ignore[union-attr]
+        return maker.inputs[0]
     if factor is not None and isclose(factor, sqrt(0.5), rel_tol=CLOSE):
-        return variable(graph, maker)  # type: ignore[arg-type]
+        return variable(graph, maker)
     return None
 
 

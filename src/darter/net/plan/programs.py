@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,14 +45,16 @@ class Programs:
         tune: bool = False,
         memory_cap: int | None = None,
     ) -> None:
-        self._make, self._release = make, release
-        self.settings = {
-            "threads": threads or available_cpus(),
-            "precision": precision,
-            "tune": tune,
-            "memory_cap": memory_cap,
-        }
-        self._packed = Packed()
+        self._make = make
+        self._plan = partial(
+            Program,
+            threads=threads or available_cpus(),
+            precision=precision,
+            tune=tune,
+            memory_cap=memory_cap,
+            packed=Packed(),
+            release=release,
+        )
         self._graph: Graph | None = None
         self._kept: OrderedDict[int, Program] = OrderedDict()
         self._keeping, self._planning = Lock(), Lock()
@@ -91,12 +94,6 @@ class Programs:
             self._graph = replace(graph, weights=weights)
         assert isinstance(self._graph.weights, Weights)
         with collector_at_rest():
-            program = Program(
-                self._graph,
-                batch,
-                packed=self._packed,
-                release=self._release,
-                **self.settings,  # type: ignore[arg-type]
-            )
+            program = self._plan(self._graph, batch)
         self._graph.weights.drop_all()  # also what nodes had packed before
         return program
