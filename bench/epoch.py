@@ -28,12 +28,12 @@ from darter import kernels
 from darter.dataset import Loader, PictureCache, find_samples
 from darter.machine import available_cpus
 from darter.picture import Augment
+from darter.train.classifier import ClassifierTraining
 from darter.train.device import computing, move
 from darter.train.examples import Examples
 from darter.train.loop import Loop
 from darter.train.optimizer import settle_recipe, settle_strategy
 from darter.train.recipe import Recipe
-from darter.train.task import Task
 from darter.transfer import strategies, zoo
 from darter.transfer.backbone import Classifier
 from darter.transfer.strategies import prepare
@@ -59,7 +59,9 @@ class Silent:
     def epoch(self, loop: Loop) -> None: ...
 
 
-def train_one_epoch(task: Task, preloaded: Preloaded | None) -> tuple[float, float, float]:
+def train_one_epoch(
+    task: ClassifierTraining, preloaded: Preloaded | None
+) -> tuple[float, float, float]:
     """(seconds, seconds waited, processor seconds) of an epoch, from the weights of the task."""
     loop = replace(task, model=copy.deepcopy(task.model)).begin(None)
     if preloaded is not None:
@@ -79,7 +81,7 @@ def loader_seconds(loader: Loader) -> float:
     return time.process_time() - began
 
 
-def make_task(folder: Path, pictures: int, size: int) -> Task:
+def make_task(folder: Path, pictures: int, size: int) -> ClassifierTraining:
     samples = [s for s in find_samples(folder).samples if s.split in (None, "train")]
     chosen = np.random.default_rng(0).permutation(len(samples))[:pictures]
     classes = sorted({sample.label for sample in samples})
@@ -93,7 +95,7 @@ def make_task(folder: Path, pictures: int, size: int) -> Task:
     model = Classifier(backbone, len(classes))
     move(model, torch.device("cpu"), recipe.channels_last)
     prepare(model, strategy)
-    return Task(
+    return ClassifierTraining(
         model,
         strategy,
         recipe,

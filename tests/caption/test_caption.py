@@ -8,9 +8,9 @@ import torch
 from annotated import shapes
 
 from darter.caption import (
+    CaptionExamples,
     Captioning,
     CaptionTraining,
-    examples,
     export,
     grid_features,
     length_of,
@@ -50,7 +50,7 @@ def train(material, out, *, epochs=4, watch=None):
     vocabulary = Vocabulary.of([t for each in texts for t in each], least=1)
     length = length_of(texts)
     parts = [
-        examples(grids[part], texts[part], [p.name for p in paths[part]], vocabulary, length)
+        CaptionExamples(grids[part], texts[part], [p.name for p in paths[part]], vocabulary, length)
         for part in (slice(0, 12), slice(12, 16))
     ]
     strategy, recipe = settle(Recipe(epochs=epochs, batch_size=4, threads=1))
@@ -130,7 +130,7 @@ def test_the_search_finds_the_likeliest_sentence(material):
 def test_retrieval_repeats_the_sentence_of_the_picture_itself(material, tmp_path):
     backbone, preprocess, paths, texts, grids = material
     vocabulary = Vocabulary.of([t for each in texts for t in each], least=1)
-    known = examples(grids, texts, [p.name for p in paths], vocabulary, length_of(texts))
+    known = CaptionExamples(grids, texts, [p.name for p in paths], vocabulary, length_of(texts))
     model = Captioning(backbone, grids.shape[2], len(vocabulary.words), known.length)
     nearest = make_retrieval(model, known, vocabulary, known.length)
     assert sentences_of(nearest, grids, vocabulary) == [each[0] for each in texts]

@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch")
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """An untrained detector and a retrieval of captions, as files; and pictures."""
-    from darter.caption import Captioning, examples, grid_features, make_retrieval
+    from darter.caption import CaptionExamples, Captioning, grid_features, make_retrieval
     from darter.caption import export as export_captions
     from darter.detect import OneStage, export, make_preprocess
     from darter.model import Calibration, ModelInfo, Vocabulary
@@ -34,7 +34,7 @@ def made(tmp_path_factory):
     preprocess = Preprocess(64, 64, "squash", backbone.mean, backbone.std)
     words = Vocabulary.of(["one disc", "two squares"], least=1)
     grids = grid_features(backbone, pictures[:2], preprocess)
-    known = examples(grids, [("one disc",), ("two squares",)], ["a", "b"], words, 4)
+    known = CaptionExamples(grids, [("one disc",), ("two squares",)], ["a", "b"], words, 4)
     model = Captioning(backbone, grids.shape[2], len(words.words), 4)
     info = ModelInfo(words.words, preprocess, task="caption")
     nearest = make_retrieval(model, known, words, 4)

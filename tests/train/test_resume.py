@@ -143,6 +143,6 @@ def test_a_limited_run_resumes_its_plan(tmp_path, problem, monkeypatch):
     """The plan comes from the checkpoint, not from a new measurement."""
     recipe = QUICK.replace(precision="auto", epochs=2)
     train(tiny_model(), problem, recipe, out=tmp_path, seconds=100.0)
-    monkeypatch.setattr("darter.train.task.measure", None)
+    monkeypatch.setattr("darter.train.training.measure", None)
     fitted = train(tiny_model(), problem, recipe, out=tmp_path, seconds=100.0, resume=True)
     assert fitted.plan.precision in ("float32", "bfloat16")

@@ -12,7 +12,6 @@ from darter.caption.nets import Captioning, Retrieval
 from darter.caption.training import (
     CaptionExamples,
     CaptionTraining,
-    examples,
     length_of,
     make_retrieval,
     sentences_of,
@@ -25,7 +24,6 @@ __all__ = [
     "CaptionTraining",
     "Captioning",
     "Retrieval",
-    "examples",
     "export",
     "grid_features",
     "length_of",

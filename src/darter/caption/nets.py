@@ -6,7 +6,7 @@ from torch.nn.functional import linear, log_softmax, normalize, one_hot
 
 from darter.caption.features import grid_of, last_grid
 from darter.model import END, PAD, START, UNKNOWN
-from darter.transfer import Backbone
+from darter.transfer import Backbone, TransferModel
 
 WIDTH = 256
 BEAMS = 3
@@ -83,7 +83,7 @@ class Decoder(nn.Module):
         return torch.cat(weights, dim=1)
 
 
-class Captioning(nn.Module):
+class Captioning(TransferModel):
     """Pictures (N, 3, H, W), or their grids (N, L, channels), to sentences.
 
     In training the grids come out as they are: the loss teaches the decoder on them. In
@@ -91,6 +91,8 @@ class Captioning(nn.Module):
     likeliest first (beam search; sums are divided by length ** LENGTH_POWER, Wu et al.,
     arXiv:1609.08144).
     """
+
+    head: Decoder
 
     def __init__(
         self, backbone: Backbone, channels: int, words: int, length: int, *, seed: int = 0

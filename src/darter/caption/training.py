@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from darter.caption.nets import Captioning, Decoder, Retrieval
-from darter.dataset import Batch
+from darter.dataset import Batch, Divide
 from darter.model import PAD, Vocabulary, ciders, words_of
-from darter.picture import draws
-from darter.train import Recipe, Task
+from darter.picture import Augment, draws
+from darter.train import Recipe, Training
 from darter.transfer import Strategy
 
 _ORDER, _WHICH = 1, 3  # streams of random numbers: the order of pictures, which of its sentences
@@ -56,7 +56,6 @@ class CaptionExamples:
     names: Sequence[str]
     vocabulary: Vocabulary
     length: int
-    task: Any = None
 
     def __len__(self) -> int:
         return len(self.sentences)
@@ -72,20 +71,6 @@ class CaptionExamples:
         for name, texts in zip(self.names, self.sentences, strict=True):
             digest.update("\0".join((name, *texts, "")).encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
-
-
-class _Captions:
-    name = "caption"
-
-
-def examples(
-    grids: NDArray[np.float16],
-    sentences: Sequence[tuple[str, ...]],
-    names: Sequence[str],
-    vocabulary: Vocabulary,
-    length: int,
-) -> CaptionExamples:
-    return CaptionExamples(grids, sentences, names, vocabulary, length, _Captions())
 
 
 class CaptionLoader:
@@ -147,35 +132,36 @@ class CaptionLoss:
 
 
 @dataclass(frozen=True)
-class CaptionTraining(Task):
-    """One run of training a decoder on `CaptionExamples`."""
+class CaptionTraining(Training[Captioning, CaptionExamples, Augment]):
+    """One run of training a decoder; grids are seen as they are, whatever `augment` says."""
+
+    task = "caption"
 
     @property
     def outputs(self) -> int:
-        return 1 + self.train.length  # type: ignore[attr-defined]
+        return 1 + self.train.length
 
     def about(self) -> dict[str, Any]:
-        words = "\0".join(self.train.vocabulary.words)  # type: ignore[attr-defined]
+        words = "\0".join(self.train.vocabulary.words)
         return super().about() | {"words": hashlib.sha256(words.encode()).hexdigest()}
 
     def balance(self) -> str:
         return "none"
 
-    def loader(self, balance: str, divide: Any = None) -> Any:
+    def loader(self, balance: str, divide: Divide | None = None) -> CaptionLoader:
         size = int(self.recipe.batch_size)
-        return CaptionLoader(self.train, size, seed=self.recipe.seed)  # type: ignore[arg-type]
+        return CaptionLoader(self.train, size, seed=self.recipe.seed)
 
-    def validation(self) -> Any:
-        return CaptionLoader(self.val, EVALUATION_BATCH, shuffle=False)  # type: ignore[arg-type]
+    def validation(self) -> CaptionLoader:
+        return CaptionLoader(self.val, EVALUATION_BATCH, shuffle=False)
 
     def judge(self, logits: NDArray[np.float32]) -> tuple[float, None]:
         """CIDEr-D of the likeliest sentences, from 0 to 1 (a tenth of the usual scale)."""
-        found = [self.train.vocabulary.sentence(rows[0, 1:]) for rows in logits]  # type: ignore[attr-defined]
-        return float(ciders(self.val.sentences, found).mean()) / 10, None  # type: ignore[attr-defined]
+        found = [self.train.vocabulary.sentence(rows[0, 1:]) for rows in logits]
+        return float(ciders(self.val.sentences, found).mean()) / 10, None
 
     def loss(self, balance: str) -> CaptionLoss:
-        model: Any = self.model
-        return CaptionLoss(model.head, self.recipe.label_smoothing)
+        return CaptionLoss(self.model.head, self.recipe.label_smoothing)
 
 
 def settle(recipe: Recipe) -> tuple[Strategy, Recipe]:

@@ -7,7 +7,7 @@ from darter.dataset.boxes import Box, Boxes, Captions
 from darter.dataset.cache import PictureCache, default_bytes
 from darter.dataset.check_boxes import check_target, overlaps
 from darter.dataset.cold import forget_file, read_cold
-from darter.dataset.loader import Loader
+from darter.dataset.loader import Divide, Loader
 from darter.dataset.own_split import is_run, run_samples
 from darter.dataset.pack import Packed, content_of, pack
 from darter.dataset.packed import open_pack
@@ -35,6 +35,7 @@ __all__ = [
     "Boxes",
     "Captions",
     "Conflict",
+    "Divide",
     "Finding",
     "Listing",
     "Loader",

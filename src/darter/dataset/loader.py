@@ -19,6 +19,7 @@ from darter.errors import DarterError, DataError, OptionError, ShapeError
 from darter.machine import available_cpus
 from darter.picture import Member, Picture, Pixels, ValueRange, draws, locate
 
+Divide = Callable[[list[NDArray[np.int64]]], list[NDArray[np.int64]]]
 _ORDER = 1  # stream of random numbers that shuffles; stream 0 draws the warps
 
 
@@ -78,7 +79,7 @@ class Loader:
         dtype: str = "float32",
         pin: bool = False,
         sequential: int | None = None,
-        divide: Callable[[list[NDArray[np.int64]]], list[NDArray[np.int64]]] | None = None,
+        divide: Divide | None = None,
         prefetch: int = 2,
         cache: PixelSource | None = None,
     ) -> None:

@@ -1,25 +1,29 @@
 """What every kind of detector offers to training and export."""
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
-from darter.transfer import Backbone, Strategy
+from darter.train import Loss
+from darter.transfer import Backbone, Strategy, TransferModel
 
 
-class DetectorNet(nn.Module):
+class DetectorHead(nn.Module):
+    """All that a detector has beside its backbone."""
+
+    dropout: nn.Dropout
+
+
+class DetectorNet(TransferModel):
     """Pictures (N, 3, H, W) of `sides` to what is in them.
 
     In training, `forward` gives what `loss` takes. In evaluation: the likeliest candidates of each
     picture, (N, K, 6): score, class, corners in pixels of the input, best first, with doubles.
-    backbone: as given.   net: its layers.   head: all that the detector has beside them.
     """
 
     strategy: Strategy  # how this kind is trained where nothing else is asked for
     compiles = True  # whether the compiled core may run its training steps
     told = "overlap"  # what the loss's `rightness` is, for a progress bar
-    head: Any
+    head: DetectorHead
 
     def __init__(self, backbone: Backbone, classes: int, sides: tuple[int, int], seed: int) -> None:
         super().__init__()
@@ -36,7 +40,7 @@ class DetectorNet(nn.Module):
         """Whether the head trains; the backbone's norms may be in evaluation mode meanwhile."""
         return self.head.training
 
-    def loss(self) -> Any:
+    def loss(self) -> Loss:
         raise NotImplementedError
 
     def clipped(self, boxes: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from darter.detect.detector_net import DetectorNet
+from darter.detect.detector_net import DetectorHead, DetectorNet
 from darter.detect.loss import DetectionLoss
 from darter.detect.points import STRIDES, Points
 from darter.detect.pyramid import Pyramid
@@ -54,8 +54,8 @@ def _tower(width: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-class Head(nn.Module):
-    """All that a detector has beside its backbone."""
+class Head(DetectorHead):
+    """The pyramid and the towers on it."""
 
     def __init__(self, backbone: Backbone, classes: int) -> None:
         super().__init__()
@@ -67,6 +67,7 @@ class Head(nn.Module):
 class OneStage(DetectorNet):
     """In training: (N, P, classes + 4), as `Towers` gives it."""
 
+    head: Head
     places: Tensor  # buffers: those of `Points`
     strides: Tensor
     strategy = Strategy(

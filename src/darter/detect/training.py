@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from darter.dataset import Boxes, BoxLoader, BoxViews, Loader, Scanned, as_table
+from darter.dataset import Boxes, BoxLoader, BoxViews, Divide, Scanned, as_table
 from darter.detect.detector_net import DetectorNet
 from darter.model import OVERLAP, Truth, match_arrays, suppress
 from darter.picture import Preprocess
-from darter.train import Recipe, Task
+from darter.train import Loss, Recipe, Training
 from darter.transfer import Backbone, Strategy
 
 STRIDE = 32  # sides of the input are multiples of it
@@ -41,14 +41,13 @@ class BoxExamples:
     pictures: Sequence[Path]
     targets: NDArray[np.float32]
     sizes: NDArray[np.int64]
-    task: Any = None
 
     @classmethod
     def of(cls, pictures: Sequence[Scanned], classes: Sequence[str]) -> "BoxExamples":
         found = [p.sample.target for p in pictures]
         table = as_table([t for t in found if isinstance(t, Boxes)], classes)
         sizes = np.array([(p.width, p.height) for p in pictures], np.int64).reshape(-1, 2)
-        return cls([p.sample.path for p in pictures], table, sizes, _TASK)
+        return cls([p.sample.path for p in pictures], table, sizes)
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -59,13 +58,6 @@ class BoxExamples:
         for picture in self.pictures:
             digest.update(picture.name.encode("utf-8", "surrogateescape") + b"\0")
         return digest.hexdigest()
-
-
-class _Detect:
-    name = "detect"
-
-
-_TASK = _Detect()
 
 
 def input_sides(recipe: Recipe, pictures: Sequence[Scanned]) -> tuple[int, int]:
@@ -124,23 +116,25 @@ def truths_of(table: NDArray[np.float32]) -> list[Truth]:
 
 
 @dataclass(frozen=True)
-class DetectorTraining(Task):
-    """One run of training a detector; `augment` is a `BoxViews`."""
+class DetectorTraining(Training[DetectorNet, BoxExamples, BoxViews]):
+    """One run of training a detector."""
+
+    task = "detect"
 
     @property
     def outputs(self) -> int:
-        return self.model.classes  # type: ignore[return-value]
+        return self.model.classes
 
     def balance(self) -> str:
         return "none"
 
-    def loader(self, balance: str, divide: Any = None) -> Loader:
+    def loader(self, balance: str, divide: Divide | None = None) -> BoxLoader:
         size = int(self.recipe.batch_size)
         return BoxLoader(
-            self.train.pictures,  # type: ignore[arg-type]
+            self.train.pictures,
             self.train.targets,
-            self.train.sizes,  # type: ignore[attr-defined]
-            self.augment,  # type: ignore[arg-type]
+            self.train.sizes,
+            self.augment,
             size,
             seed=self.recipe.seed,
             drop_last=len(self.train) >= size,
@@ -148,11 +142,11 @@ class DetectorTraining(Task):
             cache=self.cache,
         )
 
-    def validation(self) -> Loader:
+    def validation(self) -> BoxLoader:
         return BoxLoader(
-            self.val.pictures,  # type: ignore[arg-type]
+            self.val.pictures,
             self.val.targets,
-            self.val.sizes,  # type: ignore[attr-defined]
+            self.val.sizes,
             BoxViews(self.preprocess),
             EVALUATION_BATCH,
             shuffle=False,
@@ -166,8 +160,8 @@ class DetectorTraining(Task):
         found = match_arrays(truths_of(shown), candidates_to_rows(logits), self.outputs)
         return found.ap50, None
 
-    def loss(self, balance: str) -> Any:
-        return self.model.loss()  # type: ignore[operator]
+    def loss(self, balance: str) -> Loss:
+        return self.model.loss()
 
 
 def settle(recipe: Recipe, kind: type[DetectorNet]) -> tuple[Strategy, Recipe]:

@@ -15,7 +15,7 @@ from torchvision.models.detection.roi_heads import RoIHeads, fastrcnn_loss
 from torchvision.models.detection.rpn import AnchorGenerator, RegionProposalNetwork, RPNHead
 from torchvision.ops import MultiScaleRoIAlign, box_iou
 
-from darter.detect.detector_net import DetectorNet
+from darter.detect.detector_net import DetectorHead, DetectorNet
 from darter.detect.operations import kept_boxes, regions
 from darter.detect.points import STRIDES
 from darter.detect.pyramid import Pyramid
@@ -48,8 +48,8 @@ class Proposals(RegionProposalNetwork):
         return labels, boxes
 
 
-class TwoStageHead(nn.Module):
-    """All that the detector has beside its backbone."""
+class TwoStageHead(DetectorHead):
+    """The pyramid, and what torchvision proposes and classifies regions with."""
 
     def __init__(self, backbone: Backbone, classes: int) -> None:
         super().__init__()
@@ -107,6 +107,7 @@ class FasterRCNN(DetectorNet):
         batch_size=8,
         epochs=40,
     )
+    head: TwoStageHead
     compiles = False  # what it gives in training is more than one tensor
     told = "regions right"
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from darter.errors import UnsupportedError
-from darter.transfer import Classifier
+from darter.transfer import TransferModel
 
 PER_STAGE = 2  # parts of a batch for each process, at least: fewer leave processes idle
 
@@ -35,7 +35,7 @@ def balanced(seconds: list[float], parts: int) -> list[int]:
     return list(min(cuts, key=longest))
 
 
-def choose_cut(model: Classifier, example: Tensor, size: int) -> list[str]:
+def choose_cut(model: TransferModel, example: Tensor, size: int) -> list[str]:
     """Modules at which the next process's part begins, by the measured time of each block."""
     taps = [b.tap for b in model.backbone.blocks if b.tap is not None]
     if len(taps) < size:
@@ -48,7 +48,7 @@ def choose_cut(model: Classifier, example: Tensor, size: int) -> list[str]:
     return [f"net.{taps[k]}" for k in balanced(seconds, size)]
 
 
-def bytes_passed(model: Classifier, example: Tensor, size: int) -> int:
+def bytes_passed(model: TransferModel, example: Tensor, size: int) -> int:
     """What a part of a batch is at the cut where it is largest. example: that part's pictures."""
     found = []
     hooks = [

@@ -11,8 +11,7 @@ from darter.distributed.link import Link
 from darter.distributed.measuring import measure_link
 from darter.distributed.schemes import AUTO, SCHEMES
 from darter.distributed.servers import Servers
-from darter.train import Diverged, Plan, choose_device, computing, move, out_of_memory
-from darter.train import Task as Training
+from darter.train import Diverged, Plan, Training, choose_device, computing, move, out_of_memory
 from darter.transfer import prepare
 
 

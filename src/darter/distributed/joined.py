@@ -9,8 +9,7 @@ from darter.distributed.feed import Feed
 from darter.distributed.link import Link
 from darter.distributed.servers import Servers
 from darter.distributed.shares import Batches, Place
-from darter.train import Lost, OutOfMemory, Plan, Step, out_of_memory
-from darter.train import Task as Training
+from darter.train import Lost, OutOfMemory, Plan, Step, Training, out_of_memory
 
 if TYPE_CHECKING:
     from darter.distributed.team import Team

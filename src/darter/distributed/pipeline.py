@@ -48,7 +48,7 @@ class PipelineStep(JoinedStep):
     def __init__(self, training: Any, plan: Any, link: Any, team: Any = None) -> None:
         super().__init__(training, plan, link, team)
         self._batch = min(int(self.recipe.batch_size), len(training.train))
-        self._classes = self.model.linear.out_features
+        self._classes = training.outputs
         self._side = training.augment.side
         self._settled: dict[str, Any] | None = None
         self._schedule: Any = None

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from darter.dataset import Batch, Loader
+from darter.dataset import Batch
 from darter.distributed.crew import Crew
 from darter.distributed.forecast import Measured, choose
 from darter.distributed.job import Job
@@ -17,8 +17,7 @@ from darter.distributed.measuring import measure_link
 from darter.distributed.schemes import AUTO, SCHEMES
 from darter.errors import DarterError, OptionError
 from darter.machine import available_cpus
-from darter.train import Batches, Lost, Plan, Recipe, Speed, Step
-from darter.train import Task as Training
+from darter.train import Batches, Lost, Plan, Recipe, Speed, Step, Training
 
 PATIENCE = 30.0  # seconds that a member may be behind the others before it counts as lost
 READY_SECONDS = 120.0  # for a member to load PyTorch, the net and the job
@@ -226,7 +225,7 @@ class Announced:
     """A chief's batches; members open theirs at the same place."""
 
     team: Team
-    loader: Loader
+    loader: Batches
 
     @property
     def waited(self) -> float:

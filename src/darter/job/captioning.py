@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from darter.caption import (
+    CaptionExamples,
     Captioning,
     CaptionTraining,
-    examples,
     export,
     grid_features,
     length_of,
@@ -127,7 +127,7 @@ def _train(run: Run, material: _Material, backbone: Backbone) -> tuple[Fitted, _
         backbone, material.grids["train"].shape[2], len(vocabulary.words), length, seed=recipe.seed
     )
     known = {
-        part: examples(
+        part: CaptionExamples(
             material.grids.get(part, material.grids["train"][:0]),
             material.sentences(part), material.names(part), vocabulary, length,
         )
@@ -136,11 +136,11 @@ def _train(run: Run, material: _Material, backbone: Backbone) -> tuple[Fitted, _
     last = judged(material.parts)[1]
     with run.folder.stage("train"), TrainingBar(run.screen.console, right="words") as bar:
         fitted = fit(
-            model,  # type: ignore[arg-type]
+            model,
             strategy,
             recipe,
-            known["train"],  # type: ignore[arg-type]
-            known["val"],  # type: ignore[arg-type]
+            known["train"],
+            known["val"],
             run.folder.path,
             augment=Augment((), material.preprocess.side),
             preprocess=material.preprocess,

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from darter.dataset import (
     Audit,
+    BoxLoader,
     BoxViews,
     Listing,
     PictureCache,
@@ -23,6 +25,7 @@ from darter.detect import (
     DETECTORS,
     MOSAIC,
     BoxExamples,
+    DetectorNet,
     DetectorTraining,
     candidates_to_rows,
     export,
@@ -49,7 +52,7 @@ from darter.model import (
     write_info,
 )
 from darter.picture import Preprocess
-from darter.train import Fitted, Recipe, TrainingBar, fit
+from darter.train import Fitted, Recipe, TrainingBar, fit, spell_out
 from darter.transfer import Backbone, zoo
 
 TRIAL_SHARE = 0.15  # of the time, for each kind of detector
@@ -82,7 +85,7 @@ class _Material:
     backbone: Backbone
     cache: PictureCache
 
-    def fit(self, run: Run, name: str, out: Path, seconds: float) -> Fitted:
+    def fit(self, run: Run, name: str, out: Path, seconds: float) -> Fitted[DetectorNet]:
         """Train a detector of this kind in a folder, or go on with what it holds."""
         kind = DETECTORS[name]
         strategy, recipe = settle(run.recipe, kind)
@@ -91,13 +94,13 @@ class _Material:
         model = kind(backbone, len(classes), preprocess.sides, seed=recipe.seed)
         with TrainingBar(run.screen.console, right=kind.told) as bar:
             return fit(
-                model,  # type: ignore[arg-type]
+                model,
                 strategy,
                 recipe,
-                BoxExamples.of(self.train, classes),  # type: ignore[arg-type]
-                BoxExamples.of(self.val, classes),  # type: ignore[arg-type]
+                BoxExamples.of(self.train, classes),
+                BoxExamples.of(self.val, classes),
                 out,
-                augment=BoxViews.from_dict(recipe.augment, preprocess, MOSAIC),  # type: ignore[arg-type]
+                augment=BoxViews.from_dict(spell_out(recipe.augment), preprocess, MOSAIC),
                 preprocess=preprocess,
                 seconds=max(1.0, seconds),
                 resume=True,
@@ -112,7 +115,7 @@ class _Material:
 
 def _train(
     run: Run, audit: Audit, parts: Split, backbone: Backbone
-) -> tuple[Fitted, ModelInfo, float]:
+) -> tuple[Fitted[DetectorNet], ModelInfo, float]:
     """Train on the training pictures: recipe.toml, checkpoints, metrics.
 
     Returns also the overlap from which two boxes are one thing.
@@ -133,7 +136,7 @@ def _train(
     with run.folder.stage("train"):
         seconds = run.time_left(4 * len(judged(parts)[1]))
         fitted = material.fit(run, name, run.folder.path, seconds)
-    truths = truths_of(_shown(fitted, held, audit, preprocess))
+    truths = truths_of(_shown(held, audit.classes, preprocess))
     overlap = settle_overlap(fitted.val_logits, truths, len(audit.classes))
     rows = candidates_to_rows(fitted.val_logits, overlap)
     thresholds = best_thresholds(match_arrays(truths, rows, len(audit.classes)))
@@ -170,11 +173,11 @@ def _choose(run: Run, material: _Material) -> tuple[str, str]:
     return best, f"the better after {seconds:.0f} s each (AP50: {figures})"
 
 
-def _shown(fitted: Fitted, held: list[Any], audit: Audit, preprocess: Any) -> Any:
+def _shown(
+    held: list[Scanned], classes: tuple[str, ...], preprocess: Preprocess
+) -> NDArray[np.float32]:
     """The validation pictures' boxes as the input shows them."""
-    from darter.dataset import BoxLoader
-
-    known = BoxExamples.of(held, audit.classes)
+    known = BoxExamples.of(held, classes)
     views = BoxViews(preprocess)
     loader = BoxLoader(known.pictures, known.targets, known.sizes, views, 8, shuffle=False)
     if not len(held):
@@ -192,13 +195,18 @@ def _training_sentence(fitted: Fitted, held: int) -> str:
 
 
 def _prove(
-    run: Run, audit: Audit, parts: Split, fitted: Fitted, info: ModelInfo, overlap: float
+    run: Run,
+    audit: Audit,
+    parts: Split,
+    fitted: Fitted[DetectorNet],
+    info: ModelInfo,
+    overlap: float,
 ) -> None:
     """Write model.onnx and prove that it finds what the trained model finds: parity.json."""
     part, indices = judged(parts)
     paths = [audit.pictures[k].sample.path for k in indices]
     with run.folder.stage("export"):
-        parity = export(fitted.model, run.folder.model, info, paths, overlap=overlap)  # type: ignore[arg-type]
+        parity = export(fitted.model, run.folder.model, info, paths, overlap=overlap)
         run.folder.record("parity", parity.to_json())
     text = (
         f"{run.folder.model}: finds the same {parity.boxes} boxes as the trained network on "

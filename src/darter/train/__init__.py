@@ -14,13 +14,14 @@ try:
 except ImportError as error:
     raise MissingExtraError(f"darter.train needs PyTorch: {install_line('train')}") from error
 
+from darter.train.classifier import ClassifierTraining
 from darter.train.compiled import CompiledNet, compiled
 from darter.train.device import candidate_precisions, choose_device, computing, move, place
 from darter.train.examples import Examples
 from darter.train.explain import explain, last_block, overlay, positions
 from darter.train.export import Parity, export
 from darter.train.fit import fit
-from darter.train.loss import CrossEntropy
+from darter.train.loss import CrossEntropy, Loss
 from darter.train.memory import OutOfMemory, enough_memory, out_of_memory
 from darter.train.one_pass import OnePass
 from darter.train.optimizer import optimizer_of, set_rates, settle_recipe, settle_strategy
@@ -33,18 +34,20 @@ from darter.train.seeds import generator, reseed
 from darter.train.step import Diverged, Lost, Outcome, Step
 from darter.train.stop import Interrupted, StopSignal, sigterm_interrupts
 from darter.train.strange import Strangeness, features_of, measure_strangeness, seen_by
-from darter.train.task import Fitted, Task
+from darter.train.training import Fitted, Training
 from darter.train.trial import Trials, start_model
 from darter.train.world import Batches, World
 
 __all__ = [
     "Batches",
+    "ClassifierTraining",
     "CompiledNet",
     "CrossEntropy",
     "Diverged",
     "Examples",
     "Fitted",
     "Interrupted",
+    "Loss",
     "Lost",
     "OnePass",
     "OutOfMemory",
@@ -56,7 +59,7 @@ __all__ = [
     "Step",
     "StopSignal",
     "Strangeness",
-    "Task",
+    "Training",
     "TrainingBar",
     "Trials",
     "World",

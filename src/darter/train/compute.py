@@ -5,7 +5,6 @@ import itertools
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import torch
 
@@ -16,7 +15,8 @@ from darter.train.loss import Loss
 from darter.train.noisy import train_mode
 from darter.train.plan import Plan, Speed, choose_precision
 from darter.train.recipe import Recipe
-from darter.transfer import Classifier, Strategy
+from darter.train.world import Batches
+from darter.transfer import Strategy, TransferModel
 
 WORTH_MEASURING = 60.0  # seconds of training with PyTorch; tracing a net and trying it take some
 WORTH_IT = 1.1  # times as fast, from which the core is taken
@@ -71,10 +71,10 @@ def settle_compute(
 
 
 def measure_compiled(
-    model: Classifier,
+    model: TransferModel,
     strategy: Strategy,
     loss: Loss,
-    train: Any,
+    train: Batches,
     *,
     precision: str,
     accumulate: int,

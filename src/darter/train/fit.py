@@ -1,32 +1,32 @@
-"""Train a classifier by a recipe."""
+"""Train a model by a recipe."""
 
 import time
 from pathlib import Path
 
 from darter.dataset import PictureCache
-from darter.picture import Augment, Preprocess
+from darter.picture import Preprocess
 from darter.train.checkpoint import load_checkpoint
+from darter.train.classifier import ClassifierTraining
 from darter.train.device import choose_device, computing, move
-from darter.train.examples import Examples
 from darter.train.memory import enough_memory
 from darter.train.noisy import add_noise, refit_norms
 from darter.train.optimizer import settle_recipe, settle_strategy
 from darter.train.recipe import Recipe
-from darter.train.task import Fitted, Task
+from darter.train.training import Fitted, Known, Model, Training, Views
 from darter.train.watch import Keeper, Progress
 from darter.train.world import World
-from darter.transfer import Classifier, Strategy, prepare
+from darter.transfer import Strategy, prepare
 
 
 def fit(
-    model: Classifier,
+    model: Model,
     strategy: Strategy,
     recipe: Recipe,
-    train: Examples,
-    val: Examples,
+    train: Known,
+    val: Known,
     out: Path | None,
     *,
-    augment: Augment,
+    augment: Views,
     preprocess: Preprocess,
     seconds: float | None = None,
     resume: bool = False,
@@ -34,8 +34,8 @@ def fit(
     checkpoint_seconds: float = 20.0,
     cache: PictureCache | None = None,
     world: World | None = None,
-    kind: type[Task] = Task,
-) -> Fitted:
+    kind: type[Training[Model, Known, Views]] = ClassifierTraining,  # type: ignore[assignment]  # mypy has no generic defaults
+) -> Fitted[Model]:
     """Train `model` in place, from the weights and the head that it holds.
 
     val: may be empty; then every planned epoch is trained and the last weights are kept.
@@ -47,6 +47,7 @@ def fit(
     cache: of decoded pictures, to share with other trainings.
     world: other processes that train along; None trains in this one alone.
     kind: what is trained, if it is no classifier: how its pictures are loaded, its loss, its judge.
+        It says of which types model, train, val and augment are.
 
     Raises Interrupted after SIGINT or SIGTERM, with the state saved (only with `out`);
     OptionError if the recipe does not fit the machine or the strategy, training diverges, or needs
@@ -61,7 +62,7 @@ def fit(
         prepare(model, strategy)
         model.dropout.p = strategy.dropout
         notes = add_noise(model, strategy, recipe)
-        task = kind(
+        training = kind(
             model,
             strategy,
             recipe,
@@ -74,15 +75,15 @@ def fit(
             world,
         )
         if strategy.is_probe:
-            return task.fitted(None, started)
+            return training.fitted(None, started)
         if recipe.recompute_norms == "before":
-            refit_norms(model, strategy, recipe, task.loader("none"), device)
+            refit_norms(model, strategy, recipe, training.loader("none"), device)
         saved = load_checkpoint(out / "checkpoints") if out and resume else None
         try:
-            loop = task.resume(saved) if saved else task.begin(seconds, notes)
-            with Keeper(loop, task.about(), out, progress, checkpoint_seconds) as keeper:
+            loop = training.resume(saved) if saved else training.begin(seconds, notes)
+            with Keeper(loop, training.about(), out, progress, checkpoint_seconds) as keeper:
                 loop.run(keeper, seconds=seconds)
         finally:
             if world:
                 world.end()
-        return task.fitted(loop, started)
+        return training.fitted(loop, started)

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from darter.dataset import Loader
 from darter.noise import copy_into, greedy_soup
 from darter.train.noisy import refit_norms, train_mode
 from darter.train.plan import Plan, replan
@@ -20,7 +19,7 @@ from darter.train.recipe import Recipe
 from darter.train.step import Lost, Outcome, Step
 from darter.train.validate import evaluate
 from darter.train.world import Batches
-from darter.transfer import Classifier, Strategy
+from darter.transfer import Strategy, TransferModel
 
 LEAST_PATIENCE = 10  # epochs
 Judge = Callable[[NDArray[np.float32]], tuple[float, float | None]]
@@ -43,13 +42,13 @@ class Loop:
 
     def __init__(
         self,
-        model: Classifier,
+        model: TransferModel,
         strategy: Strategy,
         recipe: Recipe,
         plan: Plan,
         step: Step,
         train: Batches,
-        val: Loader | None,
+        val: Batches | None,
         judge: Judge,
     ) -> None:
         self.model, self.strategy, self.recipe, self.plan = model, strategy, recipe, plan

@@ -45,14 +45,17 @@ def picture_weights(labels: NDArray[np.int64], classes: int) -> NDArray[np.float
 
 
 class Loss(Protocol):
-    """Sum over a batch of the losses of its pictures, and what the batch's targets are."""
+    """Sum over a batch of the losses of its pictures, and what the batch's targets are.
+
+    logits: what the model gives in training; of most models one tensor.
+    """
 
     def targets(self, given: Tensor) -> Tensor:
         """Soft targets (N, classes), which `mix` may blend, of what the loader gives."""
 
-    def __call__(self, logits: Tensor, targets: Tensor) -> Tensor: ...
+    def __call__(self, logits: Any, targets: Tensor, /) -> Tensor: ...
 
-    def rightness(self, logits: Tensor, targets: Tensor) -> float:
+    def rightness(self, logits: Any, targets: Tensor, /) -> float:
         """Sum over the batch of how right each answer is, from 0 to 1."""
 
 

@@ -3,7 +3,8 @@
 import copy
 import itertools
 import time
-from typing import Any
+from collections.abc import Callable
+from functools import partial
 
 import torch
 
@@ -11,16 +12,17 @@ from darter.train.device import casting, place, wait
 from darter.train.loss import Loss
 from darter.train.noisy import train_mode
 from darter.train.plan import Speed
-from darter.transfer import Classifier, Strategy
+from darter.train.world import Batches
+from darter.transfer import Strategy, TransferModel
 
 REPEATS = 2  # timed steps, after one to warm up
 
 
 def measure(
-    model: Classifier,
+    model: TransferModel,
     strategy: Strategy,
     loss: Loss,
-    train: Any,
+    train: Batches,
     val_pictures: int,
     precisions: tuple[str, ...],
     *,
@@ -51,7 +53,7 @@ def measure(
             model(images)
 
     train_mode(model, strategy)
-    steps = {p: accumulate * _seconds(lambda p=p: train_step(p), device) for p in precisions}
+    steps = {p: accumulate * _seconds(partial(train_step, p), device) for p in precisions}
     model.eval()
     fastest = min(steps, key=lambda p: steps[p])
     per_picture = _seconds(lambda: evaluate(fastest), device) / len(images)
@@ -63,7 +65,7 @@ def measure(
     )
 
 
-def _seconds(run: Any, device: torch.device) -> float:
+def _seconds(run: Callable[[], None], device: torch.device) -> float:
     """The best of REPEATS, after one to warm up."""
     run()
     best = float("inf")

@@ -10,7 +10,7 @@ from darter.noise import Average, EqualAverage, Noise, equip, recompute_statisti
 from darter.train.device import place
 from darter.train.recipe import Recipe
 from darter.train.world import Batches
-from darter.transfer import Classifier, Strategy
+from darter.transfer import Strategy, TransferModel
 from darter.transfer import train_mode as transfer_mode
 
 STATISTICS_BATCHES = 64  # of training pictures, for batch norms' statistics
@@ -22,7 +22,7 @@ SOURCES = {
 }
 
 
-def add_noise(model: Classifier, strategy: Strategy, recipe: Recipe) -> tuple[str, ...]:
+def add_noise(model: TransferModel, strategy: Strategy, recipe: Recipe) -> tuple[str, ...]:
     """Insert what the recipe asks for into the head and the blocks that learn.
 
     Returns a sentence for each source that finds no place, so that nothing is ignored silently.
@@ -46,7 +46,7 @@ def add_noise(model: Classifier, strategy: Strategy, recipe: Recipe) -> tuple[st
     )
 
 
-def block_of(model: Classifier, modules: tuple[str, ...]) -> nn.Module:
+def block_of(model: TransferModel, modules: tuple[str, ...]) -> nn.Module:
     """The smallest module of the net that holds all of these."""
     parts = [name.split(".") for name in modules]
     common = []
@@ -57,7 +57,7 @@ def block_of(model: Classifier, modules: tuple[str, ...]) -> nn.Module:
     return model.net.get_submodule(".".join(common))
 
 
-def train_mode(model: Classifier, strategy: Strategy) -> None:
+def train_mode(model: TransferModel, strategy: Strategy) -> None:
     """Learning blocks, head and inserted noise in training mode; the rest keeps still."""
     transfer_mode(model, strategy)
     train_noise(model)
@@ -76,7 +76,7 @@ def counts(recipe: Recipe, number: int, steps: int) -> bool:
 
 
 def refit_norms(
-    model: Classifier, strategy: Strategy, recipe: Recipe, train: Batches, device: torch.device
+    model: TransferModel, strategy: Strategy, recipe: Recipe, train: Batches, device: torch.device
 ) -> int:
     """Take the statistics of the learning blocks' batch norms from training pictures anew."""
     model.eval()

@@ -8,7 +8,7 @@ import torch
 from darter.precision import RoundedAdamW, seed_of
 from darter.train.recipe import Recipe
 from darter.train.schedule import rate_factor
-from darter.transfer import Classifier, Strategy, parameter_groups
+from darter.transfer import Strategy, TransferModel, parameter_groups
 
 ROUNDING = 4  # place of the optimizer's random numbers; see darter.train.step
 
@@ -28,7 +28,7 @@ def settle_recipe(recipe: Recipe, strategy: Strategy) -> Recipe:
 
 
 def make_optimizer(
-    model: Classifier, strategy: Strategy, recipe: Recipe, learning_rate: float
+    model: TransferModel, strategy: Strategy, recipe: Recipe, learning_rate: float
 ) -> torch.optim.Optimizer:
     """AdamW (fused) or SGD over the learning parts; each group remembers its "peak" rate.
 

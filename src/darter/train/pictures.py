@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from darter.dataset import Loader
+from darter.dataset import Divide, Loader, PictureCache
 from darter.picture import Augment, Preprocess, ValueRange
 from darter.train.loss import picture_weights
-from darter.train.recipe import Recipe
+from darter.train.recipe import Recipe, spell_out
 from darter.train.seeds import generator
 from darter.transfer import SMALL_SIDE
 
@@ -40,7 +40,7 @@ def usual_augment(side: int) -> str:
 def make_augment(recipe: Recipe, preprocess: Preprocess, pixels: Any = None) -> Augment:
     """What training pictures go through. pixels: `audit.pixels`, which pca_noise needs."""
     return Augment.from_dict(
-        recipe.augment,  # type: ignore[arg-type]  # spelled out by Recipe
+        spell_out(recipe.augment),
         preprocess.side,
         mean=preprocess.mean,
         std=preprocess.std,
@@ -55,8 +55,8 @@ def training_loader(
     augment: Augment,
     recipe: Recipe,
     balance: str,
-    cache: Any = None,
-    divide: Any = None,
+    cache: PictureCache | None = None,
+    divide: Divide | None = None,
 ) -> Loader:
     """Shuffled (or balanced) full batches; fewer pictures than one batch make one small batch.
 
@@ -78,7 +78,7 @@ def training_loader(
 
 
 def evaluation_loader(
-    examples: "Examples", preprocess: Preprocess, recipe: Recipe, cache: Any = None
+    examples: "Examples", preprocess: Preprocess, recipe: Recipe, cache: PictureCache | None = None
 ) -> Loader:
     """All pictures, once, in their order."""
     return Loader(

@@ -23,7 +23,7 @@ from darter.train.optimizer import make_optimizer, set_rates
 from darter.train.position import learned_state
 from darter.train.recipe import Recipe
 from darter.train.seeds import generator, reseed
-from darter.transfer import Classifier, Strategy
+from darter.transfer import Strategy, TransferModel
 
 MIX, NOISE = 0, 1  # places of the random numbers of a step; see darter.train.seeds
 
@@ -60,7 +60,7 @@ class Step:
 
     def __init__(
         self,
-        model: Classifier,
+        model: TransferModel,
         strategy: Strategy,
         recipe: Recipe,
         loss: Loss,

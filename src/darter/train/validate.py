@@ -7,15 +7,15 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from darter.dataset import Loader
 from darter.model import Task
 from darter.train.device import casting, place
+from darter.train.world import Batches
 
 
 @torch.no_grad()
 def evaluate(
     model: nn.Module,
-    loader: Loader,
+    batches: Batches,
     device: torch.device,
     precision: str,
     channels_last: bool,
@@ -23,7 +23,7 @@ def evaluate(
     """Logits (N, classes) of all pictures in evaluation mode, in their order."""
     model.eval()
     logits = []
-    for batch in loader.epoch(0):
+    for batch in batches.epoch(0):
         with casting(device, precision):
             output = model(place(batch.images, device, channels_last))
         logits.append(output.float().cpu().numpy())

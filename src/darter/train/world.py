@@ -9,7 +9,7 @@ from darter.train.recipe import Recipe
 
 if TYPE_CHECKING:
     from darter.train.step import Step
-    from darter.train.task import Task
+    from darter.train.training import Training
 
 
 class Batches(Protocol):
@@ -35,10 +35,10 @@ class World(Protocol):
     def threads(self, recipe: Recipe) -> int | str:
         """Threads for this process, as the recipe's `threads`."""
 
-    def expected(self, task: "Task", speed: Speed) -> Speed:
+    def expected(self, training: "Training", speed: Speed) -> Speed:
         """What all together need, where this process alone was measured."""
 
-    def begin(self, task: "Task", plan: Plan) -> tuple["Step", Batches]:
+    def begin(self, training: "Training", plan: Plan) -> tuple["Step", Batches]:
         """Have the others join in; what this process steps with, and the batches that it takes."""
 
     def summary(self) -> dict[str, Any]:

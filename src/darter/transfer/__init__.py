@@ -17,7 +17,7 @@ except ImportError as error:
     raise MissingExtraError(f"darter.transfer needs PyTorch: {install_line('train')}") from error
 
 from darter.transfer import strategies, zoo
-from darter.transfer.backbone import Backbone, Block, Classifier
+from darter.transfer.backbone import Backbone, Block, Classifier, TransferModel
 from darter.transfer.binary_net import binary_net
 from darter.transfer.choose import Examined, choose, examine
 from darter.transfer.contest import BackboneChoice, Rival, choose_backbone
@@ -51,6 +51,7 @@ __all__ = [
     "Rival",
     "SizeChoice",
     "Strategy",
+    "TransferModel",
     "Trial",
     "TrialCall",
     "binary_net",

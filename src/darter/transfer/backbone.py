@@ -100,8 +100,26 @@ class Backbone:
         return digest.hexdigest()
 
 
-class Classifier(nn.Module):
+class TransferModel(nn.Module):
+    """A backbone and a head on it: what a strategy prepares and `darter.train` trains.
+
+    backbone: as given.   net: its layers.   head: all that the model has beside them.
+    """
+
+    backbone: Backbone
+    net: nn.Module
+    head: nn.Module
+
+    @property
+    def dropout(self) -> nn.Dropout:
+        """The head's, whose share strategies and recipes set."""
+        raise NotImplementedError
+
+
+class Classifier(TransferModel):
     """A backbone and a head (dropout and one linear layer): pictures in, logits out."""
+
+    head: nn.Sequential
 
     def __init__(
         self, backbone: Backbone, classes: int, *, layers: str = "last", dropout: float = 0.0

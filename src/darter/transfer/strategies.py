@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from darter.errors import OptionError
-from darter.transfer.backbone import Backbone, Block, Classifier
+from darter.transfer.backbone import Backbone, Block, TransferModel
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def get(name: str) -> Strategy:
     return STRATEGIES[name]
 
 
-def prepare(model: Classifier, strategy: Strategy) -> None:
+def prepare(model: TransferModel, strategy: Strategy) -> None:
     """Let the strategy's blocks and the head learn, and nothing else."""
     learning = {n for b in strategy.learning_blocks(model.backbone) for n in b.parameters}
     for name, parameter in model.net.named_parameters():
@@ -157,7 +157,7 @@ def prepare(model: Classifier, strategy: Strategy) -> None:
     model.head.requires_grad_(True)
 
 
-def train_mode(model: Classifier, strategy: Strategy) -> None:
+def train_mode(model: TransferModel, strategy: Strategy) -> None:
     """Put learning blocks and head into training mode; frozen parts keep their statistics."""
     model.eval()
     model.head.train()
@@ -169,7 +169,7 @@ def train_mode(model: Classifier, strategy: Strategy) -> None:
 
 
 def parameter_groups(
-    model: Classifier, strategy: Strategy, learning_rate: float, weight_decay: float
+    model: TransferModel, strategy: Strategy, learning_rate: float, weight_decay: float
 ) -> list[dict]:
     """Groups for a torch optimizer, top first: {"name", "params", "lr", "weight_decay"}.
 

@@ -1,16 +1,17 @@
 """What one call of `fit` works on, and how a run of it begins, resumes and ends."""
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from darter.dataset import Loader, PictureCache
-from darter.picture import Augment, Preprocess
+from darter.dataset import Divide, PictureCache
+from darter.picture import Preprocess
 from darter.precision import as_float32
 from darter.train.checkpoint import check_same
 from darter.train.compute import (
@@ -19,23 +20,35 @@ from darter.train.compute import (
     measure_compiled,
     settle_compute,
 )
-from darter.train.device import candidate_precisions
-from darter.train.examples import Examples
+from darter.train.device import candidate_precisions, move
 from darter.train.loop import Loop
-from darter.train.loss import Loss, make_loss, settle_balance
+from darter.train.loss import Loss
 from darter.train.measure import measure
-from darter.train.pictures import evaluation_loader, training_loader
 from darter.train.plan import Plan, Speed, make_plan
 from darter.train.position import Position
 from darter.train.recipe import Recipe
 from darter.train.step import Step
-from darter.train.validate import evaluate, score
+from darter.train.validate import evaluate
 from darter.train.world import Batches, World
-from darter.transfer import Classifier, Strategy
+from darter.transfer import Strategy, TransferModel
+
+
+class Material(Protocol):
+    """Pictures, or what was made of them, and what is to be learned of each."""
+
+    def __len__(self) -> int: ...
+
+    def digest(self) -> str:
+        """Of all that must be the same for a training to go on."""
+
+
+Model = TypeVar("Model", bound=TransferModel)
+Known = TypeVar("Known", bound=Material)
+Views = TypeVar("Views")
 
 
 @dataclass(frozen=True)
-class Fitted:
+class Fitted(Generic[Model]):
     """A trained model: on the CPU, in evaluation mode, in float32.
 
     plan: what was decided at the start; None for probes, which are not trained further.
@@ -45,7 +58,7 @@ class Fitted:
     ended: "all epochs", "early stopping", "time", or "nothing to train" (probes).
     """
 
-    model: Classifier
+    model: Model
     plan: Plan | None
     history: tuple[dict[str, Any], ...]
     best_epoch: int
@@ -56,25 +69,58 @@ class Fitted:
 
 
 @dataclass(frozen=True)
-class Task:
-    """What one call of `fit` works on; `strategy` with the recipe's overrides."""
+class Training(ABC, Generic[Model, Known, Views]):
+    """What one call of `fit` works on; `strategy` with the recipe's overrides.
 
-    model: Classifier
+    Subclasses say what a kind of model learns from, by which loss, and how it is judged.
+    augment: how training pictures are seen.   preprocess: how all others are.
+    """
+
+    model: Model
     strategy: Strategy
     recipe: Recipe
-    train: Examples
-    val: Examples
-    augment: Augment
+    train: Known
+    val: Known
+    augment: Views
     preprocess: Preprocess
     device: torch.device
     cache: PictureCache
     world: World | None = None
 
+    @property
+    @abstractmethod
+    def task(self) -> str:
+        """What the model is to say of a picture, by its name in model files."""
+
+    @property
+    @abstractmethod
+    def outputs(self) -> int:
+        """What the model tells apart."""
+
+    @abstractmethod
+    def balance(self) -> str:
+        """How classes are balanced: "none", "weights" or "sampling"."""
+
+    @abstractmethod
+    def loader(self, balance: str, divide: Divide | None = None) -> Batches:
+        """Batches of the training pictures. divide: as for `Loader`."""
+
+    @abstractmethod
+    def validation(self) -> Batches:
+        """Batches of the validation pictures, in their order."""
+
+    @abstractmethod
+    def loss(self, balance: str) -> Loss: ...
+
+    @abstractmethod
+    def judge(self, logits: NDArray[np.float32]) -> tuple[float, float | None]:
+        """How right the answers to the validation pictures are, in [0, 1], and their loss."""
+
     def about(self) -> dict[str, Any]:
         """What must be the same for a checkpoint to be continued."""
         return {
             "strategy": self.strategy.name,
-            "task": self.train.task.name,
+            "task": self.task,
             "classes": self.outputs,
             "recipe": self.recipe.to_dict(),
             "pictures": [self.train.digest(), self.val.digest()],
@@ -182,48 +228,18 @@ class Task:
         )
         return step, self.loader(plan.class_balance)
 
-    def loader(self, balance: str, divide: Any = None) -> Loader:
-        return training_loader(
-            self.train, self.augment, self.recipe, balance, self.cache, divide=divide
-        )
-
-    @property
-    def outputs(self) -> int:
-        """What the model tells apart."""
-        return self.model.linear.out_features
-
-    def balance(self) -> str:
-        """How classes are balanced: "none", "weights" or "sampling"."""
-        return settle_balance(self.recipe.class_balance, self.train.targets, self.outputs)
-
-    def validation(self) -> Loader:
-        return evaluation_loader(self.val, self.preprocess, self.recipe, self.cache)
-
-    def judge(self, logits: NDArray[np.float32]) -> tuple[float, float | None]:
-        """How right the answers to the validation pictures are, in [0, 1], and their loss."""
-        return score(self.val.task, logits, self.val.targets)
-
-    def loss(self, balance: str) -> Loss:
-        return make_loss(
-            self.train.task.name,
-            self.train.targets,
-            self.outputs,
-            smoothing=self.recipe.label_smoothing,
-            balance=balance,
-        )
-
-    def fitted(self, loop: Loop | None, started: float) -> Fitted:
+    def fitted(self, loop: Loop | None, started: float) -> Fitted[Model]:
         """The model brought home, with its float32 logits of the validation pictures."""
         as_float32(self.model)
         logits = np.zeros((0, self.outputs), np.float32)
         if len(self.val):
             channels_last = self.recipe.channels_last
             logits = evaluate(self.model, self.validation(), self.device, "float32", channels_last)
-        home = self.model.to("cpu", memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
+        move(self.model, torch.device("cpu"), channels_last=False)
         at = loop.position if loop else Position(ended="nothing to train")
         keeps_best = len(self.val) > 0 and self.recipe.patience != 0
         return Fitted(
-            model=home,
+            model=self.model.eval(),
             plan=loop.plan if loop else None,
             history=tuple(at.history),
             best_epoch=at.best_epoch if keeps_best else at.epoch,
