@@ -178,7 +178,7 @@ def test_an_interrupted_pack_does_not_look_whole(photos, tmp_path, moment, monke
         raise KeyboardInterrupt
 
     if moment == "before the index":
-        monkeypatch.setattr(sys.modules["darter.dataset.pack"], "write_json", stop)
+        monkeypatch.setattr(sys.modules["darter.dataset.pack_index"], "write_json", stop)
     with pytest.raises(KeyboardInterrupt):
         at = {"in a shard": 5, "between shards": 30}.get(moment, 99)
         progress = lambda done, total: stop() if done == at else None  # noqa: E731

@@ -9,7 +9,7 @@ from darter.dataset.check_boxes import check_target, overlaps
 from darter.dataset.cold import forget_file, read_cold
 from darter.dataset.loader import Divide, Loader
 from darter.dataset.own_split import is_run, run_samples
-from darter.dataset.pack import Packed, content_of, pack
+from darter.dataset.pack import Packed, pack
 from darter.dataset.packed import open_pack
 from darter.dataset.sample import Sample, task_of
 from darter.dataset.samples import (
@@ -20,6 +20,7 @@ from darter.dataset.samples import (
     survey_samples,
 )
 from darter.dataset.scan import check_unchanged, scan
+from darter.dataset.shrink import content_of
 from darter.dataset.split import Split, check_audit, check_enough, folds, groups_of, split
 from darter.dataset.statistics import PixelStatistics, pixel_statistics
 from darter.dataset.strangers import UNKNOWN, without_strangers

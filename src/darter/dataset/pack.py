@@ -5,29 +5,27 @@ The tars are WebDataset's: the members of one picture share a key, `00000012-nam
 so that reading them in their order mixes the classes.
 """
 
-import io
-import tarfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from darter.cluster import Workers, in_chunks
+from darter.cluster import Workers
+from darter.dataset.pack_index import Place, Stored, number_of, read_back, write_index
 from darter.dataset.pack_names import Names
 from darter.dataset.sample import Sample
 from darter.dataset.samples import Listing, find_samples
 from darter.dataset.shards import SHARDS, STRANGERS, ShardWriter
+from darter.dataset.shrink import contents
 from darter.errors import DataError, OptionError
-from darter.files import cannot_write, write_json
+from darter.files import cannot_write
 from darter.names import visible
-from darter.picture import INDEX, VERSION, PictureError, decode, read
+from darter.picture import INDEX
 
 SHARD_BYTES = 100_000_000
-QUALITY = 90
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,7 @@ def pack(
         strangers = packing.store(STRANGERS, strange)
     except OSError as error:
         raise cannot_write(out, error) from error
-    total = _write_index(out, listing, pictures, strangers)
+    total = write_index(out, listing, pictures, strangers)
     return Packed(
         out,
         len(pictures.places),
@@ -100,17 +98,6 @@ def pack(
         tuple(packing.left_out),
         len(strangers.places),
     )
-
-
-Place = tuple[str, int, int, int]  # name, shard, offset, size
-
-
-@dataclass(frozen=True)
-class _Stored:
-    """shards: path, pictures.   places: of each picture, by its number."""
-
-    shards: list[tuple[Path, int]]
-    places: dict[int, Place]
 
 
 class _Packing:
@@ -134,15 +121,15 @@ class _Packing:
         self.left_out: list[tuple[str, str]] = []
         self.shrunk = 0
 
-    def store(self, kind: str, numbers: Sequence[int]) -> _Stored:
+    def store(self, kind: str, numbers: Sequence[int]) -> Stored:
         """Pictures of these numbers in shards of their own, read back. No shard without one."""
         samples = self.listing.samples
         paths = [*(sample.path for sample in samples), *self.listing.strangers]
         places: dict[int, Place] = {}
         checksums: dict[int, int] = {}
         with ShardWriter(self.out, self.shard_bytes, kind) as shards:
-            contents = _contents([paths[number] for number in numbers], *self.how)
-            for number, found in zip(numbers, contents, strict=True):
+            every = contents([paths[number] for number in numbers], *self.how)
+            for number, found in zip(numbers, every, strict=True):
                 if isinstance(found, str):
                     self.left_out.append((self.names[number], found))
                 else:
@@ -158,104 +145,12 @@ class _Packing:
                 self.done += 1
                 if self.progress:
                     self.progress(self.done, self.total)
-        _read_back(self.out, shards.written, places, checksums)
-        return _Stored(shards.written, places)
+        read_back(self.out, shards.written, places, checksums)
+        return Stored(shards.written, places)
 
 
 def about_sample(sample: Sample) -> dict[str, Any]:
     return {"label": sample.target, "split": sample.split, "group": sample.group}
-
-
-def number_of(sample: Sample, classes: list[str]) -> int | list[int]:
-    """Of its class, or of several."""
-    numbers = [classes.index(label) for label in sample.labels]
-    return numbers[0] if isinstance(sample.target, str) else numbers
-
-
-Content = tuple[bytes, str | None] | str  # as of `content_of`, or why there is none
-
-
-def _contents(
-    paths: Sequence[Path], max_side: int | None, quality: int | None, workers: Workers | None
-) -> Iterator[Content]:
-    """What is stored of each picture, in their order."""
-    if workers:
-        yield from in_chunks(partial(_storing, max_side, quality), paths, workers, size=16)
-        return
-    for path in paths:
-        try:
-            yield content_of(read(path), max_side, quality)
-        except PictureError as error:
-            yield f"{error.kind}: {error.detail}"
-
-
-def _storing(
-    max_side: int | None, quality: int | None, _threads: int | None
-) -> Callable[[Sequence[Path]], list[Content]]:
-    """What a worker makes of a chunk of pictures."""
-    return lambda paths: list(_contents(paths, max_side, quality, None))
-
-
-def _read_back(
-    out: Path,
-    shards: list[tuple[Path, int]],
-    stored: dict[int, Place],
-    checksums: dict[int, int],
-) -> None:
-    """Read every shard as a tar, and hold what is in it against where pictures were put.
-
-    Raises DataError where a picture is lost, doubled or changed.
-    """
-    places = {(shard, offset): number for number, (_, shard, offset, _) in stored.items()}
-    found = set()
-    for shard, (path, _) in enumerate(shards):
-        with tarfile.open(path) as tar:
-            for member in tar:
-                number = places.get((shard, member.offset_data))
-                content = tar.extractfile(member)
-                if number is None or content is None or stored[number][3] != member.size:
-                    continue
-                if zlib.crc32(content.read()) == checksums[number]:
-                    found.add(number)
-    names = {place[0] for place in stored.values()}
-    if not len(found) == len(names) == len(stored):
-        raise DataError(
-            f"{visible(out)}: of {len(stored)} pictures {len(found)} can be read back from the "
-            f"shards, under {len(names)} names. Pack again, on another disk if it happens again."
-        )
-
-
-def _write_index(out: Path, listing: Listing, pictures: _Stored, strangers: _Stored) -> int:
-    """Write the index, which makes a pack of the folder; returns the bytes of all shards."""
-    entries, others = _shard_list(pictures.shards), _shard_list(strangers.shards)
-    classes, rows = list(listing.classes), []
-    for number, (name, *place) in sorted(pictures.places.items()):
-        sample = listing.samples[number]
-        label = number_of(sample, classes)
-        rows.append([name, label, sample.split, sample.group, *place])
-    ours: dict[str, Any] = {
-        "version": VERSION,
-        "classes": classes,
-        "columns": ["path", "class", "split", "group", "shard", "offset", "size"],
-        "pictures": rows,
-    }
-    if others:  # in shards of their own, so that other readers find no pictures without a class
-        ours["strangers"] = {
-            "shardlist": others,
-            "columns": ["path", "shard", "offset", "size"],
-            "pictures": [list(place) for _, place in sorted(strangers.places.items())],
-        }
-    # wids_version, name, shardlist: the index of the webdataset package
-    index = {"wids_version": 1, "name": out.name, "shardlist": entries, "darter": ours}
-    write_json(out / INDEX, index)
-    return sum(entry["filesize"] for entry in (*entries, *others))
-
-
-def _shard_list(shards: list[tuple[Path, int]]) -> list[dict[str, Any]]:
-    return [
-        {"url": path.name, "nsamples": count, "filesize": path.stat().st_size}
-        for path, count in shards
-    ]
 
 
 def _clear(out: Path) -> None:
@@ -278,36 +173,3 @@ def _clear(out: Path) -> None:
 def _is_leftover(name: str) -> bool:
     shard = name.startswith((f"{SHARDS}-", f"{STRANGERS}-")) and name.endswith((".tar", ".part"))
     return shard or name.startswith(f".{INDEX}.")
-
-
-def content_of(
-    content: bytes, max_side: int | None, quality: int | None
-) -> tuple[bytes, str | None]:
-    """(new content, ".jpg") of a picture that becomes a JPEG, (content, None) of one that stays.
-
-    max_side, quality: as for `pack`. Raises PictureError where it cannot be decoded.
-    """
-    if max_side is None and quality is None:
-        return content, None
-    try:
-        picture = decode(content)
-    except PictureError as error:
-        if error.values:  # a JPEG could not hold its numbers
-            return content, None
-        raise
-    if picture.values:
-        return content, None
-    long_side = max(picture.size)
-    too_long = max_side is not None and long_side > max_side
-    if not too_long and quality is None:
-        return content, None
-    from PIL import Image
-
-    image = Image.fromarray(picture.pixels)
-    if max_side is not None and too_long:
-        width, height = (max(1, round(side * max_side / long_side)) for side in picture.size)
-        image = image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0)
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=quality or QUALITY)
-    smaller = too_long or len(buffer.getvalue()) < len(content)
-    return (buffer.getvalue(), ".jpg") if smaller else (content, None)

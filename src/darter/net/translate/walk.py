@@ -12,7 +12,8 @@ from darter.net.graph import Graph, Node, Shape
 from darter.net.translate.attributes import check_attributes
 from darter.net.translate.boxes import with_masks
 from darter.net.translate.context import Translation
-from darter.net.translate.fold import FOLDS, VIEWS, fold, part_of_shape
+from darter.net.translate.fold import FOLDS, fold
+from darter.net.translate.folds.places import VIEWS, part_of_shape
 from darter.net.translate.lists import check_lists
 from darter.net.translate.merged import counts_numbers, translate_merged
 from darter.net.translate.refusals import MissingError, Refusals
