@@ -11,7 +11,6 @@ from tests.net.random_graphs import random_case
 from tests.references.net import run_graph
 
 FIRST, COUNT = 9000, 300
-SKIPPED = ("no gradient for",)
 
 
 def test_random_graphs_are_computed():

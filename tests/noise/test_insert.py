@@ -44,7 +44,7 @@ X = torch.randn(16, 4, 6, 6, generator=torch.Generator().manual_seed(0))
 def equipped(noise=ALL):
     torch.manual_seed(0)
     model = Net().eval()
-    return model, equip(model, noise, head=model.head, blocks=model.blocks)
+    return model, equip(noise, head=model.head, blocks=model.blocks)
 
 
 def test_every_source_finds_its_places_and_the_plain_net_stays():
@@ -117,7 +117,7 @@ def test_layers_of_other_kinds_stay():
         pass
 
     model = nn.Sequential(Odd(3, 4, 3), nn.Conv2d(4, 4, 1), nn.Flatten(), nn.Linear(4, 2))
-    found = equip(model, Noise(0.5, 0.5), head=model, blocks=[model])
+    found = equip(Noise(0.5, 0.5), head=model, blocks=[model])
     assert found["dropconnect"] == 1 and found["dropconnect_convolutions"] == 1
     assert type(model[0]) is Odd
     assert isinstance(model[1], DropConnectConv2d) and isinstance(model[3], DropConnectLinear)

@@ -12,7 +12,7 @@
 
 import copy
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Generic, TypeVar
@@ -168,7 +168,7 @@ def factorize(
     chosen, made, met = _as_wished(work, wish, path, before)
     after = time(made), score(made)
     return Factorized(
-        made, _changes(work, chosen, candidates), (before[0], after[0]), (before[1], after[1]),
+        made, _changes(work, chosen), (before[0], after[0]), (before[1], after[1]),
         met, tuple(work.log),
     )  # fmt: skip
 
@@ -321,9 +321,7 @@ def _teach(work: Work, made: nn.Module) -> None:
             measure_norms(made, work.batches(FIT))
 
 
-def _changes(
-    work: Work, chosen: Step, candidates: Mapping[str, Sequence[Candidate]]
-) -> tuple[LayerChange, ...]:
+def _changes(work: Work, chosen: Step) -> tuple[LayerChange, ...]:
     rows = []
     for name, original in work.originals.items():
         new = chosen.choice.get(name, original)

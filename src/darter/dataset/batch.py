@@ -1,7 +1,7 @@
 """Batches, and the memory that they are written to again and again."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -142,9 +142,6 @@ class Slots:
 
     def _is_used(self, slot: Slot) -> bool:
         return sys.getrefcount(slot.memory) > self.unused or slot.is_read()
-
-
-Allocate = Callable[[int, np.dtype], NDArray[Any]]
 
 
 def _plain(length: int, dtype: np.dtype) -> NDArray[Any]:

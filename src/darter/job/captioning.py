@@ -167,9 +167,7 @@ def _keep(run: Run, material: _Material, writer: _Kept, retrieval: _Kept) -> _Ke
     else:
         grids = material.grids["val"]
         scores = {
-            each.name: float(
-                ciders(truths, sentences_of(each.model, grids, each.vocabulary)).mean()
-            )
+            each.name: _cider(truths, sentences_of(each.model, grids, each.vocabulary))
             for each in (writer, retrieval)
         }
         better = writer if scores[writer.name] > scores[retrieval.name] else retrieval

@@ -35,10 +35,8 @@ class Noise:
                     self.stochastic_depth))  # fmt: skip
 
 
-def equip(
-    model: nn.Module, noise: Noise, *, head: nn.Module, blocks: Iterable[nn.Module]
-) -> dict[str, int]:
-    """Insert the noise into a model; how many places each source found.
+def equip(noise: Noise, *, head: nn.Module, blocks: Iterable[nn.Module]) -> dict[str, int]:
+    """Insert the noise into the parts of a model; how many places each source found.
 
     head: the module in which linear layers get DropConnect.   blocks: the modules that learn.
     The model's parameters keep their names, and in evaluation mode it computes what it did.

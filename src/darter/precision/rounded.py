@@ -50,7 +50,7 @@ def round_(tensor: Tensor, format: FixedPoint, counter: Counter) -> Tensor:
             flat, format.il, format.fl, rounding=format.rounding,
             seed=counter.seed, stream=counter.stream(), out=flat,
         ),
-        lambda: _with_torch(tensor, format, counter),
+        lambda: _with_torch(tensor, format),
     )  # fmt: skip
 
 
@@ -92,7 +92,7 @@ def _is_channels_last(tensor: Tensor) -> bool:
     return tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
 
 
-def _with_torch(tensor: Tensor, format: FixedPoint, counter: Counter) -> Tensor:
+def _with_torch(tensor: Tensor, format: FixedPoint) -> Tensor:
     """On a GPU: the same formula with PyTorch's random numbers, seeded by `train.seeds`."""
     multiples = tensor.clamp(format.low, format.high) / format.epsilon
     below = multiples.floor()

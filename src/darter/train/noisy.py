@@ -37,7 +37,7 @@ def add_noise(model: TransferModel, strategy: Strategy, recipe: Recipe) -> tuple
         return ()
     model.dropout.p = 0.0 if noise.dropconnect and recipe.dropout == "auto" else model.dropout.p
     blocks = [block_of(model, block.modules) for block in strategy.learning_blocks(model.backbone)]
-    found = equip(model, noise, head=model.head, blocks=blocks)
+    found = equip(noise, head=model.head, blocks=blocks)
     return tuple(
         f"{name} does nothing here: {model.backbone.name} has no {SOURCES[name]} that learn and "
         "that it fits"

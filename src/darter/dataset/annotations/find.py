@@ -132,13 +132,13 @@ def _voc(root: Path, sidecars: list[Path], pictures: Pictures) -> Annotated | No
     if not files:
         return None
     samples = _one_each(files, pictures, voc.read_voc)
-    parts = _image_sets(root, pictures)
+    parts = _image_sets(root)
     if parts:
         samples = {p: replace(s, split=parts.get(p.stem, s.split)) for p, s in samples.items()}
     return _finish("voc", samples, pictures)
 
 
-def _image_sets(root: Path, pictures: Pictures) -> dict[str, str]:
+def _image_sets(root: Path) -> dict[str, str]:
     """{stem: part} of ImageSets/Main/train.txt, val.txt, test.txt."""
     parts: dict[str, str] = {}
     for folder in (root / "ImageSets" / "Main", *root.glob("*/ImageSets/Main")):

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,6 @@ from darter.picture import decode
 
 OVERLAP = 0.5  # of a found box with a true one of its class, to have found it
 CURVE_POINTS = 101
-SEEN = 0.02  # least score of a found box in the records
 
 
 @dataclass(frozen=True)
@@ -181,7 +179,3 @@ def _round(box: Any) -> list[float]:
 
 def _number(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
-
-
-def paths_of(evaluation: DetectionEvaluation, root: Path) -> list[Path]:
-    return [root / record["path"] for record in evaluation.pictures]

@@ -41,7 +41,6 @@ def binary_layers(graph: Graph) -> Graph:
 
 def after_binary(graph: Graph) -> Graph:
     """Scales, a PRelu and shifts that follow a BinaryConv become part of it."""
-    shapes = infer(graph, 1)
     replaced: dict[Node, list[Node]] = {}
     weights: New = {}
     for conv in graph.nodes:
@@ -49,7 +48,7 @@ def after_binary(graph: Graph) -> Graph:
             continue
         last, after = conv, [np.asarray(graph.weights[n], np.float64) for n in conv.inputs[2:6]]
         while (reader := graph.only_consumer(last.output)) is not None:
-            more = _after(graph, reader, after, shapes, residual=len(conv.inputs) > 6)
+            more = _after(graph, reader, after, residual=len(conv.inputs) > 6)
             if more is None:
                 break
             replaced[last], last, after = [], reader, more
@@ -65,9 +64,7 @@ def after_binary(graph: Graph) -> Graph:
 AFTER = ("scale", "bias", "slope", "shift")
 
 
-def _after(
-    graph: Graph, reader: Node, after: list[Any], shapes: Mapping[str, Dims], *, residual: bool
-) -> list[Any] | None:
+def _after(graph: Graph, reader: Node, after: list[Any], *, residual: bool) -> list[Any] | None:
     """Scale, bias, slope and shift with what the next node does; None for any other node."""
     scale, bias, slope, shift = after
     straight = (slope == 1).all() and not shift.any()

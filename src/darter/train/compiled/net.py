@@ -163,7 +163,7 @@ class _Traced:
             while end < len(nodes) and operation_name(nodes[end]) in OPERATIONS:
                 end += 1
             while end > begin:
-                segment = self._segment(nodes[begin:end], nodes, wanted)
+                segment = self._segment(nodes[begin:end], wanted)
                 try:
                     segment.plan(images)
                 except Refused as refused:
@@ -184,7 +184,7 @@ class _Traced:
         while low < high:
             middle = (low + high + 1) // 2
             try:
-                self._segment(nodes[begin:middle], nodes, wanted).plan(images)
+                self._segment(nodes[begin:middle], wanted).plan(images)
                 low = middle
             except Refused as refused:
                 high, why = middle - 1, str(refused)
@@ -193,7 +193,7 @@ class _Traced:
         self._told = nodes[low].name
         return low
 
-    def _segment(self, nodes: list[fx.Node], every: list[fx.Node], wanted: set[str]) -> Segment:
+    def _segment(self, nodes: list[fx.Node], wanted: set[str]) -> Segment:
         own = {node.name for node in nodes}
         outputs = [
             node

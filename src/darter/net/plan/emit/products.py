@@ -120,7 +120,7 @@ def _convolution(
         build.define_channels_first(node.output, target, axis)
     if residual and not added:
         target = build.blocked(node.output, axis, FLOATS)
-        _add(build, node, target, build.blocked(residual[0], axis, FLOATS))
+        _add(build, target, build.blocked(residual[0], axis, FLOATS))
         build.redefine(node.output, target)
 
 
@@ -145,10 +145,10 @@ def _fully_connected(
     )
     build.emit(core, reads, [target], "fully connected", x.shape[0] * prod(build.shapes[names[0]]))
     if residual and not added:
-        _add(build, node, target, build.blocked(residual[0], x.axis, FLOATS))
+        _add(build, target, build.blocked(residual[0], x.axis, FLOATS))
 
 
-def _add(build: Builder, node: Node, target: Value, residual: Value) -> None:
+def _add(build: Builder, target: Value, residual: Value) -> None:
     core = steps.eltwise_step("add", target.array, residual.array, target.array, NO_ACTIVATION)
     build.emit(core, [target, residual], [target], "add")
 

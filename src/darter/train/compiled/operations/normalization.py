@@ -79,13 +79,13 @@ def normalize(
     if z.learns:
         build.back(
             lambda: normalize_back(writer, y, z, residual, vectors, chain.activation, scales,
-                                   learns=learns, frozen=frozen)
+                                   frozen=frozen)
         )  # fmt: skip
 
 
 def normalize_back(
     writer: Writer, y: Value, z: Value, residual: Value | None, vectors: Ref, activation: Activated,
-    scales: tuple[Any, Any], *, learns: bool, frozen: bool,
+    scales: tuple[Any, Any], *, frozen: bool,
 ) -> None:  # fmt: skip
     build, dz = writer.build, z.gradient
     if dz is None:
