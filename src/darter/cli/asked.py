@@ -1,4 +1,4 @@
-"""What `caption` and `detect` share: which pictures are asked for, and how a command ends."""
+"""Which pictures a command line asks for, and how a command that looked at them ends."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -3,7 +3,6 @@
 import csv as csv_module
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,13 +17,8 @@ if TYPE_CHECKING:
 
 def caption(
     model: Annotated[str, typer.Argument(help="A caption model's ONNX file, or a run's folder.")],
-    images: Annotated[
-        list[str] | None,
-        typer.Argument(help="Pictures, folders (searched below), or -.", metavar="IMAGE"),
-    ] = None,
-    list_file: Annotated[
-        Path | None, typer.Option("--list", help="Text file: one picture a line; - for stdin.")
-    ] = None,
+    images: options.Images = None,
+    list_file: options.ListFile = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values.")] = False,
     others: Annotated[bool, typer.Option("--others", help="The runners-up, too.")] = False,

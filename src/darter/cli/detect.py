@@ -21,13 +21,8 @@ COLUMNS = ("path", "label", "score", "x0", "y0", "x1", "y1")
 
 def detect(
     model: Annotated[str, typer.Argument(help="A detector's ONNX file, or a run's folder.")],
-    images: Annotated[
-        list[str] | None,
-        typer.Argument(help="Pictures, folders (searched below), or -.", metavar="IMAGE"),
-    ] = None,
-    list_file: Annotated[
-        Path | None, typer.Option("--list", help="Text file: one picture a line; - for stdin.")
-    ] = None,
+    images: options.Images = None,
+    list_file: options.ListFile = None,
     json: Annotated[
         bool, typer.Option("--json", help="One object as COCO has it, boxes with scores.")
     ] = False,

@@ -19,6 +19,16 @@ ABSENT = "For a model not made by darter"
 ModelPath = Annotated[
     str, typer.Argument(help="An ONNX picture classifier, or a training run's folder.")
 ]
+Images = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Pictures, folders (searched below, packed ones too), or - for one on stdin.",
+        metavar="IMAGE",
+    ),
+]
+ListFile = Annotated[
+    Path | None, typer.Option("--list", help="Text file: one picture a line; - for stdin.")
+]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes that share the work, by Ray.")]
 Cluster = Annotated[
     str | None, typer.Option(help="Ray cluster whose machines share the work: HOST:PORT, or auto.")

@@ -3,28 +3,20 @@
 from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from darter.cli import options
+from darter.cli.asked import end
 from darter.cli.pictures import sources
-from darter.errors import DataError, OptionError
+from darter.errors import OptionError
 
 
 def predict(
     model: options.ModelPath,
-    images: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="Pictures, folders (searched below, packed ones too), or - for one on stdin.",
-            metavar="IMAGE",
-        ),
-    ] = None,
-    list_file: Annotated[
-        Path | None, typer.Option("--list", help="Text file: one picture a line; - for stdin.")
-    ] = None,
+    images: options.Images = None,
+    list_file: options.ListFile = None,
     top: Annotated[int, typer.Option(min=1, help="How many of the likeliest classes.")] = 3,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values.")] = False,
@@ -68,13 +60,7 @@ def predict(
         predictions = session.predict(sources(images or [], list_file), **asked)
     write = answers.json_lines if json else answers.csv_rows if csv else answers.table
     tally = write(predictions, min(top, len(session.info.classes)))
-    if not tally.pictures:
-        raise DataError(f"no pictures in {', '.join(images or [str(list_file)])}")
-    if tally.unreadable:
-        count = f"{tally.unreadable} of {tally.pictures} picture{'s' * (tally.pictures > 1)}"
-        typer.echo(f"darter: {count} could not be read", err=True)
-    if tally.unreadable == tally.pictures:
-        raise SystemExit(2)
+    end(tally.pictures, tally.unreadable, images, list_file)
 
 
 CHUNK = 64  # pictures that a worker gets at a time

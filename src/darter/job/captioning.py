@@ -23,12 +23,12 @@ from darter.caption import (
     settle,
 )
 from darter.dataset import Audit, Captions, Listing, PictureCache, Split, check_unchanged
-from darter.doctor import waiting_sentence
-from darter.errors import DataError
 from darter.job.attention import draw_attention
-from darter.job.look import PARTS, judged, look
+from darter.job.card import card_of
+from darter.job.look import PARTS, check_readable, judged, look
 from darter.job.run import Run
 from darter.job.speed import measure_speed
+from darter.job.training import steps_sentence
 from darter.model import (
     CaptionEvaluation,
     ModelInfo,
@@ -150,9 +150,7 @@ def _train(run: Run, material: _Material, backbone: Backbone) -> tuple[Fitted, _
             cache=PictureCache(),
             kind=CaptionTraining,
         )
-    steps = fitted.history[-1]["step"] if fitted.history else 0
-    text = f"{steps} steps, the best after epoch {fitted.best_epoch} ({fitted.ended}), "
-    run.say("train", text + waiting_sentence(fitted.history))
+    run.say("train", steps_sentence(fitted))
     every = Vocabulary.of(flat, least=1)  # nothing of a retrieved sentence may be unknown
     nearest = make_retrieval(model, known["train"], every, length_of(texts, most=60))
     writer = _Kept(strategy.name, fitted.model, vocabulary, "")
@@ -210,9 +208,7 @@ def _judge(
     with run.stage("evaluate") as progress:
         samples = [material.audit.pictures[k].sample for k in indices]
         found = evaluate_captions(captioner, samples, names=names, progress=progress)
-        if found.unreadable:
-            path, reason = found.unreadable[0]
-            raise DataError(f"{path} was readable when the run began and is not now: {reason}")
+        check_readable(found.unreadable)
         said = sentences_of(retrieval.model, material.grids[part], retrieval.vocabulary)
         baseline = judge_sentences(material.sentences(part), said, names)
         record = found.to_json(split=part)
@@ -234,7 +230,7 @@ def _judge(
         result=result, baseline=nearest, verdict=verdict(kept.name, found, baseline, record)
     )
     folder.record("explain", _gallery(found, material, kept, part, folder.path))
-    write_info(folder.model, replace(info, card=_card(run, fitted)))
+    write_info(folder.model, replace(info, card=card_of(run, fitted, ("result", "baseline"))))
     with folder.stage("speed"):
         folder.record("speed", measure_speed(folder.model, kept.model, captioner.session))
 
@@ -296,18 +292,3 @@ def _gallery(
             )
         shown.append({**entry, "picture": name, "looked": looked})
     return {"captions": shown, "n": found.n}
-
-
-def _card(run: Run, fitted: Fitted) -> dict[str, Any]:
-    known = run.folder.run
-    return {
-        "data": {"name": Path(run.options.data).resolve().name, "counts": known["counts"]},
-        "backbone": known["backbone"],
-        "strategy": known["strategy"]["name"],
-        "epochs": fitted.plan.epochs if fitted.plan else 0,
-        "metrics": {"result": known["result"], "baseline": known["baseline"]},
-        "verdict": known["verdict"],
-        "seed": known["seed"],
-        "versions": known["versions"],
-        "made": known["started"],
-    }

@@ -35,12 +35,13 @@ from darter.detect import (
     settle_overlap,
     truths_of,
 )
-from darter.doctor import waiting_sentence
-from darter.errors import DataError, OptionError
+from darter.errors import OptionError
+from darter.job.card import card_of
 from darter.job.gallery import draw_gallery
-from darter.job.look import judged, look
+from darter.job.look import check_readable, judged, look
 from darter.job.run import Run
 from darter.job.speed import measure_speed
+from darter.job.training import steps_of, steps_sentence
 from darter.model import (
     Calibration,
     DetectionEvaluation,
@@ -164,7 +165,7 @@ def _choose(run: Run, material: _Material) -> tuple[str, str]:
             continue
         with run.folder.stage(f"trial of {name}"):
             fitted = material.fit(run, name, run.folder.path / "trials" / name, seconds)
-        steps = fitted.history[-1]["step"] if fitted.history else 0
+        steps = steps_of(fitted)
         trials[name] = {"ap50": fitted.val_accuracy or 0.0, "steps": steps, "seconds": seconds}
         run.folder.record("detectors", trials)
         run.say("trial", f"{name}: AP50 {fitted.val_accuracy or 0:.1%} after {steps} steps")
@@ -186,9 +187,7 @@ def _shown(
 
 
 def _training_sentence(fitted: Fitted, held: int) -> str:
-    steps = fitted.history[-1]["step"] if fitted.history else 0
-    text = f"{steps} steps, the best after epoch {fitted.best_epoch} ({fitted.ended}), "
-    text += waiting_sentence(fitted.history)
+    text = steps_sentence(fitted)
     if fitted.val_accuracy is None:
         return text
     return f"{text}; AP50 {fitted.val_accuracy:.1%} on {held} validation pictures"
@@ -226,15 +225,13 @@ def _judge(run: Run, audit: Audit, parts: Split, fitted: Fitted, info: ModelInfo
     with run.stage("evaluate") as progress:
         names = [audit.name(k) for k in indices]
         found = evaluate_detector(detector, samples, names=names, progress=progress)
-        if found.unreadable:
-            path, reason = found.unreadable[0]
-            raise DataError(f"{path} was readable when the run began and is not now: {reason}")
+        check_readable(found.unreadable)
         record = found.to_json(split=part)
         folder.record("evaluation", record)
     result = {key: record[key] for key in ("measure", "accuracy", "interval", "ap", "n", "split")}
     folder.save(result=result, baseline=None, verdict=verdict(found, record))
     folder.record("explain", draw_gallery(record, [s.path for s in samples], folder.path))
-    write_info(folder.model, replace(info, card=_card(run, fitted)))
+    write_info(folder.model, replace(info, card=card_of(run, fitted, ("result",))))
     with folder.stage("speed"):
         folder.record("speed", measure_speed(folder.model, fitted.model, detector.session))
 
@@ -255,18 +252,3 @@ def verdict(found: DetectionEvaluation, record: dict[str, Any]) -> str:
             f" {found.n} pictures say little: label more of them, and the interval gets narrower."
         )
     return sentence
-
-
-def _card(run: Run, fitted: Fitted) -> dict[str, Any]:
-    known = run.folder.run
-    return {
-        "data": {"name": Path(run.options.data).resolve().name, "counts": known["counts"]},
-        "backbone": known["backbone"],
-        "strategy": known["strategy"]["name"],
-        "epochs": fitted.plan.epochs if fitted.plan else 0,
-        "metrics": {"result": known["result"]},
-        "verdict": known["verdict"],
-        "seed": known["seed"],
-        "versions": known["versions"],
-        "made": known["started"],
-    }

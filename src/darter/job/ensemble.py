@@ -17,10 +17,10 @@ from darter.errors import OptionError
 from darter.files import user_cache
 from darter.job.material import Chosen, Start, Trained
 from darter.job.run import Run
-from darter.job.training import recipe_for
+from darter.job.training import fit_shown, recipe_for
 from darter.model import Task, mean_logits
 from darter.noise import WorthTable, fit_weights, marginalize, paired_interval, worth_it
-from darter.train import Fitted, Recipe, fit, start_model
+from darter.train import Fitted, Recipe, start_model
 from darter.transfer import Backbone, Features, features, fit_probe, given_as, zoo
 
 Part = tuple[NDArray[np.int64], NDArray[np.int64]]  # what is learned from, what stops it
@@ -144,23 +144,9 @@ def _fit_member(
             seed=seed,
         )
     model = start_model(net, strategy, material.classes, probe, seed)
-    augment, preprocess = start.look(strategy, chosen.mirror_safe)
-    with run.screen.training() as bar:
-        return fit(
-            model,
-            strategy,
-            recipe,
-            examples.subset(learned),
-            examples.subset(held),
-            run.folder.path / "members" / str(number + 1),
-            augment=augment,
-            preprocess=preprocess,
-            seconds=max(1.0, seconds),
-            resume=True,
-            progress=bar,
-            cache=start.cache,
-            world=run.world,
-        )
+    parts = (examples.subset(learned), examples.subset(held))
+    out = run.folder.path / "members" / str(number + 1)
+    return fit_shown(run, start, chosen, model, recipe, parts, out, seconds)
 
 
 def check_backbones(recipe: Recipe) -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from darter.dataset import Scanned
-from darter.errors import DataError
 from darter.files import user_cache
+from darter.job.card import card_of
 from darter.job.leaks import leaks_of
+from darter.job.look import check_readable
 from darter.job.material import Start, Trained, kept_draws
 from darter.job.run import Run
 from darter.job.run_folder import TRAINED
@@ -155,9 +156,7 @@ def _validation(start: Start, trained: Trained) -> Judged:
 
 def _answers(session: Session, sources: list[Scanned], names: list[str], progress: Any) -> Judged:
     found = evaluate_samples(session, [s.sample for s in sources], progress=progress)
-    if found.unreadable:
-        path, reason = found.unreadable[0]
-        raise DataError(f"{path} was readable when the run began and is not now: {reason}")
+    check_readable(found.unreadable)
     named = zip(found.predictions, names, strict=True)
     return replace(found, predictions=tuple({**p, "path": name} for p, name in named))
 
@@ -223,13 +222,9 @@ def _unknown(run: Run) -> dict[str, Any]:
 
 def _card(run: Run, start: Start, trained: Trained) -> dict[str, Any]:
     """The model card that travels in the file."""
-    known, plan = run.folder.run, trained.fitted.plan
     augment: Any = start.recipe_with_changes(trained.chosen.mirror_safe).augment
-    return {
-        "data": {"name": Path(run.options.data).resolve().name, "counts": known["counts"]},
-        "backbone": known["backbone"],
+    own = {
         "strategy": trained.chosen.strategy.name,
-        "epochs": plan.epochs if plan else 0,
         "members": 1 + len(trained.members),
         **_members(trained),
         **_unknown(run),
@@ -237,9 +232,5 @@ def _card(run: Run, start: Start, trained: Trained) -> dict[str, Any]:
         **_arranged(run),
         **_eight_bits(run),
         "augment": dict(augment),
-        "metrics": {key: known[key] for key in ("result", "baseline", "margin")},
-        "verdict": known["verdict"],
-        "seed": known["seed"],
-        "versions": known["versions"],
-        "made": known["started"],
     }
+    return card_of(run, trained.fitted, ("result", "baseline", "margin"), **own)

@@ -1,5 +1,6 @@
 """The first stages of every job: the audit of the pictures, and what each is for."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from darter.dataset import Audit, Listing, Split, check_enough, scan, split
@@ -31,6 +32,16 @@ def look(run: Run, listing: Listing) -> tuple[Audit, Split]:
     run.say("audit", "\n".join(lines))
     run.say("split", ", ".join(f"{count} {name}" for name, count in counts.items()))
     return audit, parts
+
+
+def check_readable(unreadable: Sequence[tuple[Any, str]]) -> None:
+    """Raise DataError where a picture that the audit could read is unreadable now.
+
+    unreadable: path and reason of each.
+    """
+    if unreadable:
+        path, reason = unreadable[0]
+        raise DataError(f"{path} was readable when the run began and is not now: {reason}")
 
 
 def _check_same(run: Run, record: dict[str, Any], content: dict[str, str]) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 from darter.doctor import waiting_sentence
 from darter.job.material import Chosen, Material, Start, Trained
 from darter.job.run import Run
-from darter.train import Fitted, Recipe, fit, settle_recipe, start_model
-from darter.transfer import Probe, fit_probe
+from darter.train import Examples, Fitted, Recipe, fit, settle_recipe, start_model
+from darter.transfer import Classifier, Probe, fit_probe
 
 
 def train(run: Run, start: Start, chosen: Chosen) -> Trained:
@@ -28,14 +28,32 @@ def fit_chosen(run: Run, start: Start, chosen: Chosen, out: Path, seconds: float
     probe = probe_on(start, strategy.layers) if strategy.start == "probe" else None
     net = start.net(strategy, recipe.seed)
     model = start_model(net, strategy, material.classes, probe, recipe.seed)
-    augment, preprocess = start.look(strategy, chosen.mirror_safe)
+    learned = material.examples(material.split.train)
+    held = material.examples(material.split.val)
+    return fit_shown(run, start, chosen, model, recipe, (learned, held), out, seconds)
+
+
+def fit_shown(
+    run: Run,
+    start: Start,
+    chosen: Chosen,
+    model: Classifier,
+    recipe: Recipe,
+    parts: tuple[Examples, Examples],
+    out: Path,
+    seconds: float,
+) -> Fitted[Classifier]:
+    """Train a model of the run by the chosen strategy, with a progress bar.
+
+    parts: what it learns from, and what it is validated on.
+    """
+    augment, preprocess = start.look(chosen.strategy, chosen.mirror_safe)
     with run.screen.training() as bar:
         return fit(
             model,
-            strategy,
+            chosen.strategy,
             recipe,
-            material.examples(material.split.train),
-            material.examples(material.split.val),
+            *parts,
             out,
             augment=augment,
             preprocess=preprocess,
@@ -72,16 +90,25 @@ def probe_on(start: Start, layers: str) -> Probe:
     )
 
 
+def steps_of(fitted: Fitted) -> int:
+    """How many steps were taken."""
+    return fitted.history[-1]["step"] if fitted.history else 0
+
+
+def steps_sentence(fitted: Fitted) -> str:
+    """How many steps were taken, how they ended, and whether they waited for pictures."""
+    text = f"{steps_of(fitted)} steps, the best after epoch {fitted.best_epoch} ({fitted.ended}), "
+    return text + waiting_sentence(fitted.history)
+
+
 def training_sentence(fitted: Fitted, material: Material) -> str:
     """How it went, for the terminal."""
-    steps = fitted.history[-1]["step"] if fitted.history else 0
     if fitted.plan is None:
         text = "the probe is the model"
-    elif steps == 0:
+    elif steps_of(fitted) == 0:
         text = "no time was left to train: the model is what training starts from; give more --time"
     else:
-        text = f"{steps} steps, the best after epoch {fitted.best_epoch} ({fitted.ended}), "
-        text += waiting_sentence(fitted.history)
+        text = steps_sentence(fitted)
     if fitted.val_accuracy is None:
         return text
     many, task = len(material.split.val), material.task

@@ -1,6 +1,5 @@
 """The progress bar of a training run in a terminal."""
 
-from types import TracebackType
 from typing import Any
 
 from rich.console import Console
@@ -63,12 +62,7 @@ class TrainingBar:
         self._bar.start()
         return self
 
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
 

@@ -4,7 +4,6 @@ import shlex
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Protocol
 
 from darter.train.checkpoint import save_checkpoint
@@ -81,11 +80,6 @@ class Keeper:
             self._progress.planned(self._loop.plan, self._loop.position.step)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stop.__exit__(kind, error, trace)
+    def __exit__(self, *raised: object) -> None:
+        self._stop.__exit__(*raised)
         self._recorder.close()

@@ -91,6 +91,22 @@ class Builder:
         """What to do in the backward pass, after the backs of everything that comes later."""
         self._backs.append(step)
 
+    def relay(self, x: Value, y: Value) -> None:
+        """Write y, one of the two plain and the other in blocks, from x; back, x's gradient."""
+        there, home = ("from_blocked", "to_blocked") if y.plain else ("to_blocked", "from_blocked")
+        planes = x.planes if y.plain else y.planes
+        self.emit(there, planes, x.ref, y.ref, False, reads=(x.ref,), writes=(y.ref,))
+
+        def back() -> None:
+            if y.gradient is None:
+                return
+            dx, accumulate = self.wanted(x)
+            reads = (y.gradient, dx) if accumulate else (y.gradient,)
+            self.emit(home, planes, y.gradient, dx, accumulate, reads=reads, writes=(dx,))
+
+        if y.learns:
+            self.back(back)
+
     def finish(self) -> None:
         self._going_back = True
         for step in reversed(self._backs):

@@ -222,24 +222,8 @@ class Writer:
         self._plain_inputs[node.name] = value
 
     def _to_blocked(self, value: Value) -> Value:
-        build = self.build
-        made = build.value(value.channels, value.h, value.w, learns=value.learns)
-        build.emit(
-            "to_blocked", value.planes, value.ref, made.ref, False,
-            reads=(value.ref,), writes=(made.ref,),
-        )  # fmt: skip
-
-        def back() -> None:
-            if made.gradient is None:
-                return
-            to, accumulate = build.wanted(value)
-            build.emit(
-                "from_blocked", value.planes, made.gradient, to, accumulate,
-                reads=(made.gradient, to) if accumulate else (made.gradient,), writes=(to,),
-            )  # fmt: skip
-
-        if value.learns:
-            build.back(back)
+        made = self.build.value(value.channels, value.h, value.w, learns=value.learns)
+        self.build.relay(value, made)
         return made
 
     def _output(self, node: fx.Node) -> None:

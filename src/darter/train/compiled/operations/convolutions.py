@@ -107,17 +107,5 @@ def full_convolution(writer: Writer, node: fx.Node, x: Value) -> None:
     build = writer.build
     z = build.value(y.channels, 1, 1, learns=y.learns)
     y.users += 1
-    build.emit("to_blocked", z.planes, y.ref, z.ref, False, reads=(y.ref,), writes=(z.ref,))
+    build.relay(y, z)
     writer.put(node, z)
-
-    def back() -> None:
-        if z.gradient is None:
-            return
-        dy, accumulate = build.wanted(y)
-        build.emit(
-            "from_blocked", z.planes, z.gradient, dy, accumulate,
-            reads=(z.gradient, dy) if accumulate else (z.gradient,), writes=(dy,),
-        )  # fmt: skip
-
-    if z.learns:
-        build.back(back)

@@ -40,19 +40,7 @@ def to_rows(writer: Writer, x: Value) -> Value:
     build = writer.build
     y = build.value(x.channels * x.h * x.w, 1, 1, plain=True, learns=x.learns)
     x.users += 1
-    build.emit("from_blocked", x.planes, x.ref, y.ref, False, reads=(x.ref,), writes=(y.ref,))
-
-    def back() -> None:
-        if y.gradient is None:
-            return
-        dx, accumulate = build.wanted(x)
-        build.emit(
-            "to_blocked", x.planes, y.gradient, dx, accumulate,
-            reads=(y.gradient, dx) if accumulate else (y.gradient,), writes=(dx,),
-        )  # fmt: skip
-
-    if x.learns:
-        build.back(back)
+    build.relay(x, y)
     return y
 
 
