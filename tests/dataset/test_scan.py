@@ -257,6 +257,6 @@ def test_packed_pictures_are_unchanged_while_their_shard_is(tmp_path, monkeypatc
     write(tmp_path / "in", "bee", 3, 1)
     pack(tmp_path / "in", tmp_path / "out")
     pictures = scan(tmp_path / "out").pictures
-    scanner = sys.modules["darter.dataset.scan"]
-    monkeypatch.setattr(scanner, "_read", lambda *_: pytest.fail("read again"))
+    reading = sys.modules["darter.dataset.reading"]
+    monkeypatch.setattr(reading, "read_picture", lambda *_: pytest.fail("read again"))
     check_unchanged(pictures)

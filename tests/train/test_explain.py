@@ -11,15 +11,8 @@ from PIL import Image
 from torch import nn
 
 from darter.errors import UnsupportedError
-from darter.train.explain import (
-    explain,
-    grad_cam,
-    last_block,
-    overlay,
-    positions,
-    right_answers,
-    worst_mistakes,
-)
+from darter.train.explain import explain, right_answers, worst_mistakes
+from darter.train.heat_maps import grad_cam, last_block, overlay, positions
 
 
 class RedOrGreen(nn.Module):

@@ -11,6 +11,7 @@ from darter.dataset.loader import Divide, Loader
 from darter.dataset.own_split import is_run, run_samples
 from darter.dataset.pack import Packed, pack
 from darter.dataset.packed import open_pack
+from darter.dataset.reading import check_unchanged
 from darter.dataset.sample import Sample, task_of
 from darter.dataset.samples import (
     Listing,
@@ -19,7 +20,7 @@ from darter.dataset.samples import (
     list_samples,
     survey_samples,
 )
-from darter.dataset.scan import check_unchanged, scan
+from darter.dataset.scan import scan
 from darter.dataset.shrink import content_of
 from darter.dataset.split import Split, check_audit, check_enough, folds, groups_of, split
 from darter.dataset.statistics import PixelStatistics, pixel_statistics

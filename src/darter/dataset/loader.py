@@ -1,10 +1,7 @@
 """Batches of pictures, read, decoded and augmented by threads while the model works."""
 
 import functools
-import threading
-import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field
 from numbers import Integral
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from darter.dataset.batch import Batch, Slots
 from darter.dataset.cache import PictureCache, PixelSource
+from darter.dataset.epoch import Epoch
 from darter.dataset.feed import Feed, buffered_order
 from darter.errors import DarterError, DataError, OptionError, ShapeError
-from darter.machine import available_cpus
 from darter.picture import Member, Picture, Pixels, ValueRange, draws, locate
 
 Divide = Callable[[list[NDArray[np.int64]]], list[NDArray[np.int64]]]
@@ -149,7 +146,7 @@ class Loader:
         exception or Ctrl-C in the loop ends the threads.
         """
         batches = self._batches(epoch)[start_batch:]
-        work = _Epoch(self, epoch, self.divide(batches) if self.divide else batches)
+        work = Epoch(self, epoch, self.divide(batches) if self.divide else batches)
         try:
             for number in range(len(work.batches)):
                 yield work.take(number)
@@ -222,122 +219,6 @@ class Loader:
         except Exception as error:
             error.add_note(f"while loading {name}")
             raise
-
-
-@dataclass
-class _Pending:
-    """A batch in the making."""
-
-    batch: Batch
-    missing: int
-    errors: dict[int, BaseException] = field(default_factory=dict)
-
-
-class _Epoch:
-    """The threads of one pass and the batches that they have in hand."""
-
-    def __init__(self, loader: Loader, epoch: int, batches: list[NDArray[np.int64]]) -> None:
-        self.loader, self.epoch, self.batches = loader, epoch, batches
-        self.changed = threading.Condition()
-        self.pending: dict[int, _Pending] = {}
-        self.started = 0  # batches whose pictures are being handed out
-        self.position = 0  # next picture of batch started - 1
-        self.taken = 0  # batches that the consumer has asked for
-        self.closed = False
-        self.failure: BaseException | None = None  # of a thread, apart from its pictures
-        self.threads: list[threading.Thread] = []
-        self.feed = loader._feed(epoch, batches)
-        if batches:
-            for _ in range(loader.threads):
-                self._add_thread()
-
-    def take(self, number: int) -> Batch:
-        """Wait for a batch."""
-        began = time.perf_counter()
-        with self.changed:
-            self.taken = number + 1
-            self.changed.notify_all()
-            ready = number in self.pending and not self.pending[number].missing
-            if not ready and number > 0 and self.loader._adapt:
-                self._grow()
-            while number not in self.pending or self.pending[number].missing:
-                if self.failure is not None:
-                    raise self.failure
-                self.changed.wait()
-            done = self.pending.pop(number)
-        self.loader.waited += time.perf_counter() - began
-        if done.errors:
-            raise done.errors[min(done.errors)]
-        return done.batch
-
-    def close(self) -> None:
-        """Stop and wait for the threads; pictures in hand are finished first."""
-        with self.changed:
-            self.closed = True
-            self.changed.notify_all()
-        if self.feed is not None:
-            self.feed.close()
-        for thread in self.threads:
-            thread.join()
-
-    def _grow(self) -> None:
-        if len(self.threads) < available_cpus():
-            self._add_thread()
-            self.loader.threads = max(self.loader.threads, len(self.threads))
-
-    def _add_thread(self) -> None:
-        # Daemons: an iterator that is still open when the program ends must not keep it alive.
-        thread = threading.Thread(target=self._work, name="darter loader", daemon=True)
-        self.threads.append(thread)
-        thread.start()
-
-    def _work(self) -> None:
-        try:
-            self._fill_batches()
-        except BaseException as caught:  # raised again in the consumer, by `take`
-            with self.changed:
-                self.failure = caught
-                self.changed.notify_all()
-
-    def _fill_batches(self) -> None:
-        while (job := self._next_job()) is not None:
-            pending, position = job
-            error: BaseException | None = None
-            try:
-                index = int(pending.batch.indices[position])
-                slot = pending.batch.images[position]
-                target = pending.batch.targets[position]
-                self.loader._fill(slot, target, self.epoch, index, self.feed)
-            except BaseException as caught:  # raised again in the consumer, by `take`
-                error = caught
-            with self.changed:
-                if error is not None:
-                    pending.errors[position] = error
-                pending.missing -= 1
-                if not pending.missing:
-                    self.changed.notify_all()
-
-    def _next_job(self) -> tuple[_Pending, int] | None:
-        with self.changed:
-            while not self.closed:
-                current = self.started - 1
-                if current >= 0 and self.position < len(self.batches[current]):
-                    self.position += 1
-                    return self.pending[current], self.position - 1
-                if self.started == len(self.batches):
-                    return None
-                if self.started < self.taken + self.loader.prefetch:
-                    self._start_batch()
-                else:
-                    self.changed.wait()
-            return None
-
-    def _start_batch(self) -> None:
-        indices = np.array(self.batches[self.started])
-        batch = self.loader._slots.batch(self.loader.targets[indices], indices)
-        self.pending[self.started] = _Pending(batch, len(indices))
-        self.started += 1
-        self.position = 0
 
 
 def _as_targets(targets: ArrayLike) -> NDArray[Any]:

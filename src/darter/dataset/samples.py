@@ -6,14 +6,15 @@ from pathlib import Path
 from darter.dataset.annotations import annotated, read_coco
 from darter.dataset.annotations.table import read_table
 from darter.dataset.audit import count
+from darter.dataset.class_folders import below_classes, odd_folders, split_folders
 from darter.dataset.csv_list import read_csv
 from darter.dataset.packed import open_pack
 from darter.dataset.sample import SPLIT_NAMES, Sample, task_of
-from darter.dataset.strangers import is_unknown, set_strangers_aside, with_no_strangers
-from darter.dataset.walk import entries_of, files_below, identity
+from darter.dataset.strangers import set_strangers_aside, with_no_strangers
+from darter.dataset.walk import entries_of, files_below
 from darter.errors import DataError
 from darter.files import refuse_url
-from darter.names import encodable, one_form, visible
+from darter.names import visible
 from darter.picture import INDEX, is_pack
 
 LAYOUT = "Expected one folder per class (or train/, val/, test/ above those), or a CSV file"
@@ -127,7 +128,7 @@ def _with_test(listing: Listing, test: Path | str) -> Listing:
             f"left aside: {count(aside, 'file')} of the given test split; test is {test}",
         )
     if inner is not None:
-        found = _below_classes(listing.root / inner, "test")
+        found = below_classes(listing.root / inner, "test")
     else:
         other = Path(test)
         if not other.exists():
@@ -181,12 +182,12 @@ def _list(root: Path, leave_out: str | None) -> Listing:
     if marked is not None:
         return Listing(root, marked.kind, marked.samples, marked.notes, task_of(marked.samples))
     folders = [f for f in folders if f.name != leave_out]
-    splits, notes = _split_folders(folders)
+    splits, notes = split_folders(folders)
     if splits:
         samples = []
         for folder in splits:
             split = SPLIT_NAMES[folder.name.lower()]
-            found = _below_classes(folder, split)
+            found = below_classes(folder, split)
             if not found:
                 number = sum(1 for _ in files_below(folder, set()))
                 notes.append(
@@ -194,8 +195,8 @@ def _list(root: Path, leave_out: str | None) -> Listing:
                 )
             samples += found
     else:
-        samples = _below_classes(root, None, leave_out)
-    notes += _odd_folders(splits or [root], {s.label for s in samples}, leave_out)
+        samples = below_classes(root, None, leave_out)
+    notes += odd_folders(splits or [root], {s.label for s in samples}, leave_out)
     kind = "splits" if splits else "classes"
     if files:
         beside = {"splits": "split", "classes": "class"}[kind]
@@ -205,58 +206,6 @@ def _list(root: Path, leave_out: str | None) -> Listing:
         )
     samples.sort(key=lambda sample: str(sample.path))
     return Listing(root, kind, tuple(samples), tuple(notes))
-
-
-def _split_folders(folders: list[Path]) -> tuple[list[Path], list[str]]:
-    """The folders that are splits, and a note on the others; none where they are classes."""
-    splits = [f for f in folders if f.name.lower() in SPLIT_NAMES]
-    others = [f for f in folders if f not in splits]
-    if not splits:
-        return [], []
-    # A class may be called "train" (locomotives): a split holds class folders, a class pictures.
-    nested = [f for f in splits if any(entries_of(f)[0])]
-    trains = [f for f in splits if SPLIT_NAMES[f.name.lower()] == "train"]
-    if others and not (trains and all(f in nested for f in trains)):
-        return [], []
-    if not nested:
-        return [], []
-    names = ", ".join(f"{visible(f.name)}/" for f in others if not is_unknown(f.name))
-    return splits, [f"left aside, beside the splits: {names}"] if names else []
-
-
-def _odd_folders(parents: list[Path], used: set[str], leave_out: str | None) -> list[str]:
-    """Notes on class folders that hold nothing in any split, and on those that are one class."""
-    names = {f.name for parent in parents for f in entries_of(parent)[0]} - {leave_out}
-    folders: dict[str, list[str]] = {}
-    for name in sorted(names):
-        folders.setdefault(_label(name), []).append(name)
-    empty = sorted(set(folders) - used)
-    notes = []
-    if empty:
-        named = ", ".join(f"{visible(label)}/" for label in empty)
-        notes.append(f"empty class folder{'s' * (len(empty) > 1)}: {named}")
-    for label, same in folders.items():
-        if len(same) > 1 and label in used:
-            spelled = ", ".join(ascii(name) for name in same)
-            notes.append(f"the folders {spelled} are one class, {visible(label)}")
-    return notes
-
-
-def _label(name: str) -> str:
-    """The class that a folder means; letters with accents in one form, whoever wrote them."""
-    return encodable(one_form(name)).strip()
-
-
-def _below_classes(folder: Path, split: str | None, leave_out: str | None = None) -> list[Sample]:
-    above = {identity(parent) for parent in (folder, *folder.absolute().parents)}
-    samples = []
-    for class_folder in entries_of(folder)[0]:
-        if class_folder.name == leave_out:
-            continue
-        label = _label(class_folder.name)
-        files = files_below(class_folder, set(above))
-        samples += [Sample(path, label, split) for path in files]
-    return samples
 
 
 def _nothing_found(root: Path) -> str:

@@ -18,9 +18,11 @@ from darter.train.classifier import ClassifierTraining
 from darter.train.compiled import CompiledNet, compiled
 from darter.train.device import candidate_precisions, choose_device, computing, move, place
 from darter.train.examples import Examples
-from darter.train.explain import explain, last_block, overlay, positions
+from darter.train.explain import explain
 from darter.train.export import Parity, export
+from darter.train.exported import Strangeness
 from darter.train.fit import fit
+from darter.train.heat_maps import last_block, overlay, positions
 from darter.train.loss import CrossEntropy, Loss
 from darter.train.memory import OutOfMemory, enough_memory, out_of_memory
 from darter.train.one_pass import OnePass
@@ -33,7 +35,7 @@ from darter.train.recipe import Recipe, spell_out
 from darter.train.seeds import generator, reseed
 from darter.train.step import Diverged, Lost, Outcome, Step
 from darter.train.stop import Interrupted, StopSignal, sigterm_interrupts
-from darter.train.strange import Strangeness, features_of, measure_strangeness, seen_by
+from darter.train.strange import features_of, measure_strangeness, seen_by
 from darter.train.training import Fitted, Training
 from darter.train.trial import Trials, start_model
 from darter.train.world import Batches, World

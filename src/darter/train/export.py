@@ -15,9 +15,11 @@ from torch import nn
 from darter.errors import ExportError, MissingExtraError
 from darter.files import write_atomic
 from darter.model import ModelInfo, Runtime, get_task, runtime_of, write_info
+from darter.noise import Ensemble
 from darter.train.device import move, place
-from darter.train.strange import Exported, Strangeness
+from darter.train.exported import Exported, Strangeness
 from darter.train.written import LOGITS, to_onnx
+from darter.transfer import Classifier
 
 LIMIT = 1e-3  # largest difference of a probability; float32 rounding gives about 1e-6
 TIE = 1e-5  # probabilities closer than this are equal to float32
@@ -67,7 +69,10 @@ def export(
     """
     path = Path(path)
     path.unlink(missing_ok=True)
-    whole = model if strange is None and not draws else Exported(model, strange, draws)  # type: ignore[arg-type]
+    whole = model
+    if strange is not None or draws:
+        assert isinstance(model, Classifier | Ensemble)
+        whole = Exported(model, strange, draws)
     outputs = whole.outputs if isinstance(whole, Exported) else (LOGITS,)
     proto = to_onnx(whole, info.preprocess.side, outputs)
     write_info(proto, info)

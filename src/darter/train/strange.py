@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from darter.model import runtime_of
-from darter.noise import DISAGREEMENT, DOUBTS, DRAWS, Doubt, Draws, Ensemble, Novelty, fit_novelty
+from darter.noise import DISAGREEMENT, DOUBTS, Doubt, Ensemble, Novelty, fit_novelty
 from darter.picture import Preprocess
 from darter.train.device import choose_device, computing, move
 from darter.train.examples import Examples
+from darter.train.exported import DISTANCE, InARow, Penultimate, Strangeness, members_of
 from darter.train.pictures import evaluation_loader
 from darter.train.recipe import Recipe
 from darter.train.validate import evaluate
@@ -21,72 +22,11 @@ from darter.train.written import to_onnx
 from darter.transfer import Classifier
 
 KEEP = 0.97  # of the model's own pictures are no strangers
-DISTANCE = "feature distance"
 # Pictures of 224 × 224 from which an export of 5 s, after which each takes a fifth of PyTorch's
 # time, is won back (EfficientNet-Lite0, 28 ms of processor time in PyTorch, at 256).
 USUAL_SIDE, WRITING_PAYS_FROM = 224, 300
 RESAMPLES = 1000  # of the bootstrap
 LEAST_KEPT = 0.9  # of them, where strangers are at hand to weigh that against
-
-
-class Exported(nn.Module):
-    """pictures -> what a file holds, as `outputs` names it. The features are computed once.
-
-    novelty: (N, 1), of the features, by `known`, or the answer's own doubt.
-    draws: (N, draws × classes), answers of one model with its head's noise on.
-    """
-
-    def __init__(
-        self, model: Classifier | Ensemble, strange: "Strangeness | None", draws: int = 0
-    ) -> None:
-        super().__init__()
-        self.model, self.draws = model, None
-        self.novelty: Novelty | None = None
-        self.doubt: Doubt | None = None
-        self.outputs = ["logits"] + ["novelty"] * (strange is not None) + [DRAWS] * (draws > 0)
-        if draws:
-            first, _ = _members(model)
-            self.draws = Draws(first.linear, first.dropout.p, draws)
-        if strange is None:
-            return
-        if strange.measure == DISTANCE:
-            self.novelty = Novelty(strange.known)
-        else:
-            shares = model.shares if isinstance(model, Ensemble) else ()
-            self.doubt = Doubt(strange.measure, strange.temperature, shares)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        features, members = _parts(self.model, x)
-        logits = self.model.joined(members) if isinstance(self.model, Ensemble) else members[0]
-        found = [logits]
-        if self.novelty is not None:
-            found.append(self.novelty(features))
-        if self.doubt is not None:
-            found.append(self.doubt(logits, members))
-        if self.draws is not None:
-            found.append(self.draws(features))
-        return tuple(found)
-
-
-class _InARow(nn.Module):
-    """pictures -> features of the (first) model, and logits of every one, side by side."""
-
-    def __init__(self, model: Classifier | Ensemble) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, x: Tensor) -> Tensor:
-        features, members = _parts(self.model, x)
-        return torch.cat([features, *members], dim=1)
-
-
-class _Penultimate(nn.Module):
-    def __init__(self, model: Classifier) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.model.backbone.read(x, self.model.layers)
 
 
 @dataclass(frozen=True)
@@ -103,8 +43,8 @@ def features_of(
     model: Classifier | Ensemble, pictures: Sequence[Any], preprocess: Preprocess, recipe: Recipe
 ) -> NDArray[np.float32]:
     """What the head of the (first) model reads, (N, D). The model is back on the CPU afterwards."""
-    first, _ = _members(model)
-    return _run(_Penultimate(first), pictures, preprocess, recipe)
+    first, _ = members_of(model)
+    return _run(Penultimate(first), pictures, preprocess, recipe)
 
 
 def seen_by(
@@ -115,9 +55,9 @@ def seen_by(
 ) -> list[Seen]:
     """Features and logits of all members, of each group of pictures. The model is back on the CPU
     afterwards."""
-    first, rest = _members(model)
+    first, rest = members_of(model)
     every = [picture for group in groups for picture in group]
-    rows = _run(_InARow(model), every, preprocess, recipe)
+    rows = _run(InARow(model), every, preprocess, recipe)
     width, ends = first.linear.in_features, np.cumsum([len(group) for group in groups])
     logits = rows[:, width:].reshape(len(rows), 1 + len(rest), -1).swapaxes(0, 1)
     shares = model.shares if isinstance(model, Ensemble) else ()
@@ -145,30 +85,6 @@ def _run(
         rows = evaluate(net, loader, device, "float32", recipe.channels_last)
         move(net, torch.device("cpu"), channels_last=False)
     return rows
-
-
-@dataclass(frozen=True)
-class Strangeness:
-    """known: for `Novelty`.   above: the novelty from which a picture is "unknown".
-    kept: share of the model's own held-out pictures that stay below it.
-    refused: share of the strangers that do not, None without strangers.
-    auroc: chance that a stranger looks stranger than an own picture, by measure.
-    measure: what the file gives as novelty, "feature distance" or one of `darter.noise.DOUBTS`;
-    temperature: of that.   why: it was chosen."""
-
-    known: NDArray[np.float32]
-    above: float
-    kept: float
-    refused: float | None = None
-    auroc: dict[str, float] | None = None
-    measure: str = DISTANCE
-    temperature: float = 1.0
-    why: str = "there were no strangers to compare measures on"
-
-    def to_json(self) -> dict[str, Any]:
-        return {"above": self.above, "kept": self.kept, "refused": self.refused,
-                "auroc": self.auroc, "pictures_known": len(self.known),
-                "measure": self.measure, "why": self.why}  # fmt: skip
 
 
 def measure_strangeness(
@@ -270,18 +186,3 @@ def _wins(own: NDArray[np.floating], foreign: NDArray[np.floating]) -> NDArray[n
 @torch.no_grad()
 def _novelty(known: NDArray[np.float32], features: NDArray[np.float32]) -> NDArray[np.float32]:
     return Novelty(known)(torch.from_numpy(np.ascontiguousarray(features)))[:, 0].numpy()
-
-
-def _members(model: Classifier | Ensemble) -> tuple[Classifier, list[nn.Module]]:
-    if isinstance(model, Ensemble):
-        first, *rest = model.members
-        assert isinstance(first, Classifier)
-        return first, rest
-    return model, []
-
-
-def _parts(model: Classifier | Ensemble, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-    """Features that the head of the (first) model reads, and logits of each model."""
-    first, rest = _members(model)
-    features = first.backbone.read(x, first.layers)
-    return features, [first.head(features), *(member(x) for member in rest)]
