@@ -16,7 +16,8 @@ def prune(net: nn.Module, picture: Tensor, share: float) -> nn.Module:
     """Drop that share of the channels of every layer but the last, the smallest weights first.
 
     net: is changed.   picture: a batch (N, C, H, W) to trace it with.   share: in (0, 1).
-    Raises UnsupportedError where nothing could be dropped, or the net no longer runs.
+    Raises UnsupportedError where nothing could be dropped, or the net no longer runs; OptionError
+    for another share; MissingExtraError without torch-pruning.
     """
     if not 0 < share < 1:
         raise OptionError(f"the share of channels to drop must lie between 0 and 1, got {share}")

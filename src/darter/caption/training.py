@@ -210,7 +210,7 @@ def make_retrieval(
 def sentences_of(
     model: torch.nn.Module, grids: NDArray[np.float16], vocabulary: Vocabulary
 ) -> list[str]:
-    """The likeliest sentence for each grid."""
+    """The likeliest sentence for each of N grids (N, L, channels)."""
     model.eval()
     found = []
     for start in range(0, len(grids), EVALUATION_BATCH):

@@ -24,17 +24,32 @@ from darter.conv.winograd import OnTheFly, Winograd
 
 
 class Algorithm(Protocol):
+    """A way to compute a convolution: a frozen value, which knows its limits and its cost."""
+
     @property
     def core(self) -> str:
         """What the compiled core calls it."""
 
-    def refuses(self, spec: ConvSpec) -> str | None: ...
-    def products(self, spec: ConvSpec) -> int: ...
-    def estimate(self, spec: ConvSpec, threads: int) -> float: ...
-    def error(self, spec: ConvSpec) -> float: ...
-    def weight_bytes(self, spec: ConvSpec) -> int: ...
-    def workspace_bytes(self, spec: ConvSpec, threads: int) -> int: ...
-    def explain(self, spec: ConvSpec) -> str: ...
+    def refuses(self, spec: ConvSpec) -> str | None:
+        """Why it cannot compute this one; None where it can."""
+
+    def products(self, spec: ConvSpec) -> int:
+        """Multiplications that it takes, those of its transforms aside."""
+
+    def estimate(self, spec: ConvSpec, threads: int) -> float:
+        """Cycles, about."""
+
+    def error(self, spec: ConvSpec) -> float:
+        """Root mean square error, relative to the result's own."""
+
+    def weight_bytes(self, spec: ConvSpec) -> int:
+        """Of the packed filters."""
+
+    def workspace_bytes(self, spec: ConvSpec, threads: int) -> int:
+        """What a run needs besides images and filters."""
+
+    def explain(self, spec: ConvSpec) -> str:
+        """How it computes this one, in half a sentence."""
 
 
 ALGORITHMS: dict[str, Algorithm] = {

@@ -27,7 +27,8 @@ def choose_gradient(
 
     spec: of the forward layer.   of: "input" or "filter".   algorithm: a key of `GRADIENTS[of]`, or
     "auto": the least estimate within `max_error` (root mean square, relative to the gradient's).
-    Raises UnsupportedError, with the reasons, where nothing is allowed.
+    Raises UnsupportedError, with the reasons, where nothing is allowed; OptionError for a gradient
+    or an algorithm that there is not.
     """
     expect_spec(spec)
     if of not in GRADIENTS:
@@ -161,7 +162,8 @@ def conv_transpose2d(
     Returns float32 (N, C, (H - 1)·stride - top - bottom + (R - 1)·dilation + 1 + output_padding,
     likewise for W).
 
-    Raises ShapeError where the shapes do not belong together.
+    Raises ShapeError where the shapes do not belong together, OptionError where output_padding is
+    too large.
     """
     x, w = as_float32("x", x), as_float32("w", w)
     if x.ndim != 4 or w.ndim != 4 or x.shape[1] != w.shape[0]:

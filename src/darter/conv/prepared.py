@@ -85,6 +85,9 @@ def prepare(
     workspace may take together, or None. An algorithm asked for by name is taken whatever
     max_error and max_memory say: they guide the choice of "auto".
     The active instruction set is fixed here.
+
+    Raises ShapeError where w or bias is not what `spec` says, OptionError for an activation or an
+    algorithm that there is not, UnsupportedError if the algorithm refuses the shape.
     """
     expect_spec(spec)
     w = np.ascontiguousarray(as_float32("w", w))

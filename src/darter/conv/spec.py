@@ -21,7 +21,8 @@ class ConvSpec:
     padding: zeros around the image: one number, (vertical, horizontal) or
     (top, left, bottom, right); kept as four.
 
-    Raises ShapeError if channels disagree or the filter exceeds the padded image.
+    Raises ShapeError if channels disagree or the filter exceeds the padded image; OptionError for
+    a stride, padding, dilation or groups that is no whole number or out of range.
     """
 
     x: tuple[int, int, int, int]

@@ -40,7 +40,7 @@ def split(audit: Audit, *, seed: int, val: float = 0.15, test: float = 0.15) -> 
     is drawn, and every class keeps a picture in train. 0 draws none.
 
     Raises DataError where a class has fewer than two pictures to train on and be measured on, or
-    none to train on.
+    none to train on; OptionError unless val and test are in [0, 1) and sum to less than 1.
     """
     for name, share in (("val", val), ("test", test)):
         if not 0 <= share < 1 or val + test >= 1:

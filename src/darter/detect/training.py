@@ -93,6 +93,7 @@ def candidates_to_rows(
 def settle_overlap(candidates: NDArray[np.float32], truths: Sequence[Truth], classes: int) -> float:
     """The overlap from which two boxes are one thing, with the best AP50 on validation pictures.
 
+    candidates: (N, K, 6), see `candidates_to_rows`.   truths: of the same N pictures.
     Things that touch need another one than things that stand apart. Of equals, the nearest to the
     usual OVERLAP.
     """
@@ -107,7 +108,7 @@ def settle_overlap(candidates: NDArray[np.float32], truths: Sequence[Truth], cla
 
 
 def truths_of(table: NDArray[np.float32]) -> list[Truth]:
-    """The boxes of each picture, from rows of class, corners, spare."""
+    """The boxes of each of N pictures, from a table (N, most, 6) of class, corners, spare."""
     found = []
     for rows in table:
         rows = rows[rows[:, 0] >= 0]

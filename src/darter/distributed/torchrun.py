@@ -21,6 +21,7 @@ from darter.errors import OptionError
 
 
 def is_torchrun() -> bool:
+    """Whether torchrun started this process as one of several."""
     return "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 

@@ -19,7 +19,10 @@ Bits = NDArray[np.uint64]
 
 
 def pack_signs(x: Floats, thresholds: Floats | None = None) -> Bits:
-    """float32 (N, C, H, W) to bits: x >= threshold, per channel; 0 where none are given."""
+    """float32 (N, C, H, W) to bits, uint64 (N, H, W, ceil(C / 64)): x >= threshold.
+
+    thresholds: (C,); 0 where none are given. Raises ShapeError for other shapes.
+    """
     x = as_float32("pack_signs: x", x)
     if x.ndim != 4:
         raise ShapeError(f"pack_signs: expected (N, C, H, W), got {x.shape}")

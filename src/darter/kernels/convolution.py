@@ -38,7 +38,10 @@ def blocked_shape(shape: tuple[int, ...]) -> tuple[int, int, int, int, int]:
 
 
 def to_blocked(x: Floats) -> np.ndarray:
-    """float32 (N, C, H, W) to (N, ceil(C / 16), H, W, 16), zeros in the missing channels."""
+    """float32 (N, C, H, W) to (N, ceil(C / 16), H, W, 16), zeros in the missing channels.
+
+    Raises ShapeError for another number of axes.
+    """
     x = as_float32("to_blocked: x", x)
     if x.ndim != 4:
         raise ShapeError(f"to_blocked: expected (N, C, H, W), got {x.shape}")
@@ -49,7 +52,7 @@ def to_blocked(x: Floats) -> np.ndarray:
 
 
 def from_blocked(x: Floats, channels: int) -> np.ndarray:
-    """The inverse of `to_blocked`; `channels` is C."""
+    """The inverse of `to_blocked`; `channels` is C. ShapeError where x has not so many blocks."""
     x = as_float32("from_blocked: x", x)
     if channels < 1:
         raise ShapeError(f"from_blocked: channels must be positive, got {channels}")

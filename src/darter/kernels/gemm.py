@@ -28,6 +28,8 @@ def gemm(
 
     Accuracy: |error| <= (k + 2)·2⁻²⁴·(|a| |b|) for "blocked", of the rounded a and b.
     Strassen's bound holds only for norms: about (k + 40)·2⁻²⁴·max|a|·max|b|·k for one level.
+    Raises ShapeError where the matrices do not fit together, OptionError for an algorithm or a
+    precision that there is not.
     Source: Huang et al., "Strassen's algorithm reloaded" (SC'16).
     """
     a, b = as_float32("gemm: a", a), as_float32("gemm: b", b)

@@ -142,7 +142,9 @@ def integers_to_blocked(x: Bytes) -> Bytes:
 def add_integers(
     a: Bytes, b: Bytes, *, zeros: tuple[int, int], scales: tuple[float, float], to: Rounding
 ) -> Bytes:
-    """round((a - zeros[0]) * scales[0] + (b - zeros[1]) * scales[1]); scales: in steps of y.
+    """round((a - zeros[0]) * scales[0] + (b - zeros[1]) * scales[1]), uint8 of a's shape.
+
+    a, b: uint8 of one shape, else ShapeError.   scales: in steps of y.
 
     As ONNX Runtime does on CPUs with AVX2, so that ties are the same ties: the zero points come
     first, b next, a last, products are not rounded, and y's zero point is in what is.
@@ -164,7 +166,7 @@ def quantize(x: Floats, step: float, to: Rounding) -> Bytes:
 
 
 def dequantize(q: Bytes, scale: float, zero: int) -> NDArray[np.float32]:
-    """(q - zero) * scale."""
+    """(q - zero) * scale, float32 of q's shape. q: uint8 or int8 of any shape."""
     x = np.full(q.shape, np.nan, np.float32)
     _core.dequantize(np.ascontiguousarray(q), x, scale, float(zero))
     return x

@@ -48,6 +48,7 @@ FLOATS = (Element.float32, Element.bfloat16)
 
 
 def blocks(channels: int) -> int:
+    """Blocks of 16 that so many channels take."""
     return -(-channels // BLOCK)
 
 

@@ -30,6 +30,7 @@ def round_fixed(
     seed, stream: whole numbers from 0 to 2⁶⁴ - 1. Number i of x is rounded by a random number that
         is a function of (seed, stream, i): the same on every instruction set and number of threads.
     out: where to write, which may be x itself; made where it is None.
+    Raises OptionError for bits or a rounding that there is not.
     Source: Gupta et al., arXiv:1502.02551; Salmon et al., SC'11 (Philox 4×32-10).
     """
     if integer_bits < 1 or fraction_bits < 0 or integer_bits + fraction_bits > MOST_BITS:
@@ -51,8 +52,8 @@ def round_bfloat16(
 ) -> NDArray[np.float32]:
     """x rounded at random to one of its two neighbors in bfloat16, so that the mean is x.
 
-    The result is float32 whose lower 16 bits are 0. Infinity and NaN stay; arguments as for
-    `round_fixed`.
+    x: float32 of any shape. The result is float32 of that shape whose lower 16 bits are 0. Infinity
+    and NaN stay; the other arguments as for `round_fixed`.
     """
     numbers, out = _both("round_bfloat16", x, out)
     _core.round_bfloat16(numbers.reshape(-1), out.reshape(-1), seed, stream)

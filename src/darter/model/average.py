@@ -26,6 +26,7 @@ def mean_logits(
 
     weights: one for each sample, any positive scale; none weighs all alike.
     average: "probabilities", or "logits", which is the geometric mean of probabilities.
+    Raises OptionError for another average, or weights that `shares` refuses.
     """
     share = shares(len(logits), weights)
     if average == "logits":
@@ -36,13 +37,13 @@ def mean_logits(
 
 
 def probabilities(task: Task, logits: NDArray[np.floating]) -> NDArray[np.float64]:
-    """As the task has them, for logits with any number of axes before the classes."""
+    """As the task has them, for logits (…, classes)."""
     flat = task.probabilities(logits.reshape(-1, logits.shape[-1]))
     return flat.reshape(logits.shape)
 
 
 def logits_of(task: Task, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What the task turns into these probabilities."""
+    """What the task turns into these probabilities (…, classes)."""
     logs = np.log(np.maximum(probabilities, LEAST))
     if isinstance(task, Multilabel):
         return logs - np.log(np.maximum(1 - probabilities, LEAST))
@@ -50,7 +51,10 @@ def logits_of(task: Task, probabilities: NDArray[np.float64]) -> NDArray[np.floa
 
 
 def shares(count: int, weights: ArrayLike) -> NDArray[np.float64]:
-    """Weights that sum to 1. OptionError unless there is a positive one for each sample."""
+    """Weights (count,) that sum to 1, all alike where none are given.
+
+    Raises OptionError unless there is one from 0 on for each sample, and a positive one among them.
+    """
     given = np.asarray(weights, np.float64)
     if not given.size:
         return np.full(count, 1 / count)

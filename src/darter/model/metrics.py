@@ -78,7 +78,7 @@ class ClassScore:
 
 
 def per_class(confusion: NDArray[np.int64], classes: tuple[str, ...]) -> tuple[ClassScore, ...]:
-    """Precision, recall and F1 of every class, from `confusion_matrix`."""
+    """Precision, recall and F1 of every class, from a `confusion_matrix` (classes, classes)."""
     right, true, called = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
     return tuple(
         ClassScore(
@@ -112,6 +112,7 @@ def majority(confusion: NDArray[np.int64], classes: tuple[str, ...]) -> Majority
 def balanced_accuracy(confusion: NDArray[np.int64]) -> float | None:
     """Mean recall of the classes that have pictures: every class counts alike.
 
+    confusion: from `confusion_matrix`, (classes, classes). None without any picture.
     Source: Brodersen et al., "The balanced accuracy and its posterior distribution", ICPR 2010.
     """
     counts = confusion.sum(axis=1)

@@ -116,6 +116,7 @@ def evaluate_multilabel(
     """Compare logits (n, classes) with targets (n, classes), 1 for each label of a picture.
 
     paths: the pictures' names, for `predictions` (left empty without them).
+    Raises ShapeError where logits, targets and classes do not fit together.
     """
     if logits.shape != targets.shape or logits.shape[1] != len(classes):
         raise ShapeError(

@@ -59,7 +59,8 @@ def load(
 
     Any net that takes one tensor of pictures can `run`; `predict` needs one that gives scores of
     classes. Raises ModelFileError if the file is missing or damaged, or takes anything else;
-    UnsupportedError, with what is missing, if no runtime takes it.
+    UnsupportedError, with what is missing, if no runtime takes it; OptionError for threads, a
+    runtime or a precision that there is not.
     """
     if threads is not None and (not isinstance(threads, Integral) or threads < 1):
         raise OptionError(f"threads must be a whole number from 1 on, got {threads!r}")

@@ -9,6 +9,11 @@ NOTED = "noted"  # used as it is; worth knowing
 
 @dataclass(frozen=True)
 class Kind:
+    """What is done with a picture of which something is found, and what was found.
+
+    action: LEFT_OUT, CONVERTED or NOTED.
+    """
+
     action: str
     meaning: str
 

@@ -96,6 +96,7 @@ def apply(pixels: Pixels, warp: Warp, out: NDArray[Any] | None = None) -> NDArra
         the warp was made for.
     out: (3, height, width) to write to, e.g. a slot of a batch; made if None. Any strides. float32;
         uint16 for the bits of bfloat16; or uint8, which holds colors in 0..255, not normalized.
+    Raises ShapeError for a picture of another size, or arrays of another shape.
     """
     if not isinstance(pixels, Encoded):
         check_pixels(pixels)

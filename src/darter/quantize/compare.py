@@ -76,7 +76,10 @@ def logits_of_files(
 
 
 def score(logits: NDArray[Any], targets: Any | None, info: ModelInfo) -> Score:
-    """How right a net is, as its task measures it."""
+    """How right a net's logits (n, classes) are, as its task measures it.
+
+    targets: as the task has them, or None where nothing is known.
+    """
     if targets is None:
         return Score("agreement", None, (0.0, 1.0))
     nameless = [""] * len(logits)
@@ -116,6 +119,7 @@ def difference(
 def points_lost(
     logits: NDArray[Any], base: NDArray[Any], targets: Any | None, info: ModelInfo
 ) -> float:
-    """Points of rightness that a net loses against another; of agreement where nothing is known."""
+    """Points of rightness that a net's logits (n, classes) lose against another's; of agreement
+    where nothing is known."""
     found = difference(logits, base, targets, info)
     return 100 * (1 - found.agreement) if found.points is None else -found.points

@@ -17,7 +17,10 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 
 def choose_device(name: str) -> torch.device:
-    """The device of that name; "auto" is the first of cuda, mps and cpu that is there."""
+    """The device of that name; "auto" is the first of cuda, mps and cpu that is there.
+
+    Raises OptionError, with those that are, for one that is not.
+    """
     there = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
@@ -32,7 +35,10 @@ def choose_device(name: str) -> torch.device:
 
 
 def candidate_precisions(device: torch.device, precision: str) -> tuple[str, ...]:
-    """What to measure on this device; one entry where there is nothing to choose."""
+    """What to measure on this device; one entry where there is nothing to choose.
+
+    Raises OptionError for float16 on a CPU.
+    """
     if precision == "float16" and device.type == "cpu":
         raise OptionError('precision "float16" needs a GPU; a CPU has "bfloat16" and "float32"')
     if precision != "auto":
@@ -83,7 +89,7 @@ def move(model: nn.Module, device: torch.device, channels_last: bool) -> None:
 
 
 def place(images: NDArray[np.float32], device: torch.device, channels_last: bool) -> Tensor:
-    """A batch of pictures on the device, in that memory order."""
+    """A batch of pictures (N, C, H, W) on the device, in that memory order."""
     order = torch.channels_last if channels_last else torch.contiguous_format
     return torch.from_numpy(images).to(device).clone(memory_format=order)
 

@@ -102,6 +102,7 @@ def measure_strangeness(
     one that lets KEEP of new pictures pass. With them, the measure is the one that tells them apart
     best, if it does better than the feature distance by more than the 95% interval; the threshold
     is the one at which pictures kept and strangers refused are most together.
+    learned: (N, D).   strata: (N,), of the same pictures.   held: (M, D), or what was seen of them.
     temperature: of the answers.   most: pictures that are remembered.
     """
     known = (

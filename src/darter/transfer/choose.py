@@ -73,6 +73,9 @@ def examine(
     budget_seconds: for this and the race.
     progress: called with (what happens now, share of the budget spent).
     past, record: to resume; `record` is called with everything measured so far, `past` takes it.
+
+    Raises ShapeError where features, targets and groups are not equally many; OptionError without
+    a strategy, or with a budget below 0.
     """
     targets, groups = np.asarray(targets), np.asarray(groups, np.int64)
     if not len(features) == len(targets) == len(groups):

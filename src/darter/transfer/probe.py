@@ -64,6 +64,7 @@ def fit_probe(
     mirrored: features of the mirror images, to learn from as well. groups: pictures of one number
     are held out together. Where one class has 3 times the pictures of another, each class weighs
     the same.
+    Raises ShapeError where features and targets are not equally many.
     """
     if features.ndim != 2 or targets.shape[:1] != features.shape[:1]:
         raise ShapeError(
@@ -90,6 +91,7 @@ def find_strength(
 ) -> float:
     """The strongest penalty whose held-out loss is within one standard error of the least.
 
+    features: (N, D), and the other arguments as for `fit_probe`.
     Held out in 3 folds for few pictures, in one part for many. The least loss itself would favor
     weak penalties: they make confident probes, which is not what is wanted.
     """

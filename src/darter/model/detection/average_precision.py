@@ -117,7 +117,10 @@ def match(truths: Sequence[Truth], found: Sequence[Detections], classes: Sequenc
 
 
 def match_arrays(truths: Sequence[Truth], found: Sequence[NDArray[Any]], classes: int) -> Matches:
-    """The same for arrays (D, 6) of class, score and corners."""
+    """The same for arrays (D, 6) of class, score and corners.
+
+    Raises MissingExtraError without pycocotools.
+    """
     try:
         from pycocotools.cocoeval import COCOeval
     except ImportError:

@@ -35,13 +35,14 @@ def mistakes_of(entry: dict[str, Any]) -> dict[str, list[str]]:
 
 
 def wrong_boxes(entry: dict[str, Any]) -> int:
+    """How many boxes of a picture were missed or told wrongly."""
     return sum(map(len, mistakes_of(entry).values()))
 
 
 def draw_boxes(
     pixels: NDArray[np.uint8], marks: Sequence[Mark], path: Path, *, side: int | None = None
 ) -> None:
-    """Write a JPEG (or PNG, by the name) of the picture with its marks, see `drawn`."""
+    """Write a JPEG (or PNG, by the name) of the picture (H, W, 3) with its marks, see `drawn`."""
     kind = "PNG" if path.suffix.lower() == ".png" else "JPEG"
     write_atomic(path, drawn(pixels, marks, side=side, kind=kind))
 
@@ -49,7 +50,7 @@ def draw_boxes(
 def drawn(
     pixels: NDArray[np.uint8], marks: Sequence[Mark], *, side: int | None = None, kind: str = "JPEG"
 ) -> bytes:
-    """The content of a JPEG or PNG of the picture with its marks.
+    """The content of a JPEG or PNG of the picture (H, W, 3) with its marks.
 
     side: the long side is made no longer than so many pixels.
     """
