@@ -23,6 +23,7 @@ from darter.model import END, ModelInfo, Vocabulary, load_captioner
 from darter.picture import Augment, Preprocess
 from darter.train import Interrupted, Recipe, fit
 from darter.transfer import zoo
+from tests.stopping import StopsAfter
 
 SIZE = 64
 
@@ -68,20 +69,6 @@ def train(material, out, *, epochs=4, watch=None):
         progress=watch,
     )
     return fitted, vocabulary
-
-
-class StopsAfter:
-    def __init__(self, step):
-        self.at = step
-
-    def planned(self, plan, step): ...
-    def epoch(self, record): ...
-
-    def step(self, step, *_):
-        if step == self.at:
-            import signal
-
-            signal.raise_signal(signal.SIGINT)
 
 
 def test_learns_resumes_to_the_same_bits_and_exports(material, tmp_path):

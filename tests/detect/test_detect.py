@@ -22,6 +22,7 @@ from darter.detect.points import Points
 from darter.model import ModelInfo, load_detector
 from darter.train import Interrupted, Recipe, fit
 from darter.transfer import zoo
+from tests.stopping import StopsAfter
 
 SIDES = (64, 96)
 
@@ -41,22 +42,6 @@ def run(pictures, kind, out, *, epochs=3, watch=None):
     fitted = fit(model, strategy, recipe, *known, out, augment=views, preprocess=preprocess,
                  kind=DetectorTraining, resume=True, progress=watch)  # fmt: skip
     return fitted, audit, [audit.pictures[k].sample.path for k in parts.test], preprocess
-
-
-class StopsAfter:
-    """A watcher that presses Ctrl-C once."""
-
-    def __init__(self, step):
-        self.at = step
-
-    def planned(self, plan, step): ...
-    def epoch(self, record): ...
-
-    def step(self, step, *_):
-        if step == self.at:
-            import signal
-
-            signal.raise_signal(signal.SIGINT)
 
 
 @pytest.mark.parametrize("kind", DETECTORS.values(), ids=DETECTORS)

@@ -111,7 +111,7 @@ def test_threshold_ignores_wrong_answers_and_copes_with_none_right():
     assert confidence.choose_unknown_threshold([], []) == 0.0
 
 
-def test_coverage():
+def test_coverage_is_of_what_is_known_and_none_without_pictures():
     assert confidence.coverage([0.9, 0.8, 0.3], [True, False, True], 0.5) == (2 / 3, 0.5)
     assert confidence.coverage([0.1], [True], 0.5) == (0.0, None)
     assert confidence.coverage([], [], 0.5) == (None, None)

@@ -58,7 +58,7 @@ def test_without_noise_it_is_the_plain_layer_bit_for_bit(kind, per_example):
 
 @pytest.mark.parametrize("kind", [DropConnectLinear, DropConnectConv2d])
 @pytest.mark.parametrize("options", [{}, {"per_example": True}, {"gaussian": True}], ids=str)
-def test_gradients(kind, options):
+def test_gradients_are_those_of_the_drawn_mask(kind, options):
     noisy, x = layer(kind, 0.4, **options), one_input(kind).expand(2, *one_input(kind).shape[1:])
     x = x.clone().requires_grad_()
 

@@ -148,7 +148,7 @@ def test_files_that_are_no_recipe(tmp_path):
         Recipe.load(tmp_path / "bad.toml")
 
 
-def test_contradiction():
+def test_entries_that_contradict_each_other_are_refused():
     with pytest.raises(OptionError, match="mixup and cutmix are both on"):
         Recipe(mixup=0.2, cutmix=1.0)
     with pytest.raises(OptionError, match='for "sgd" give a number'):
