@@ -35,6 +35,7 @@ def race(records: Records) -> Record:
         "rows": rows,
         "tries": _every_try(candidates),
         "drawn": [row for row in rows if row.get("accuracy") is not None],
+        "judged": sorted({row["pictures"] for row in rows if row.get("accuracy") is not None}),
         "counts": part_counts(records) or {},
         "chance": found.get("chance"),
         "budget": found.get("budget_seconds"),
