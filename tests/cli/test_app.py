@@ -27,6 +27,14 @@ def test_help_lists_every_command():
     assert all(name in done.stdout for name in cli.COMMANDS)
 
 
+def test_help_breaks_lines_where_the_terminal_ends():
+    done = run("evaluate", "--help", env=os.environ | {"COLUMNS": "70", "TERMINAL_WIDTH": "70"})
+    lines = [line.strip() for line in done.stdout.splitlines()]
+    begins = next(n for n, line in enumerate(lines) if line.startswith("Accuracy with"))
+    ends = lines.index("", begins)
+    assert min(map(len, lines[begins : ends - 1])) > 50
+
+
 def test_help_loads_no_room():
     code = (
         "import sys; sys.argv = ['darter', '--help']\n"

@@ -9,6 +9,7 @@ import atexit
 import errno
 import functools
 import gc
+import inspect
 import io
 import os
 import sys
@@ -108,8 +109,14 @@ def _app(arguments: Sequence[str]) -> Any:
     wanted = next((a for a in _words(arguments) if not a.startswith("-")), None)
     for name, (where, about) in COMMANDS.items():
         command = _load(where) if name == wanted else _unused
-        app.command(name, help=None if name == wanted else about)(command)
+        app.command(name, help=_help(command) if name == wanted else about)(command)
     return app
+
+
+def _help(command: Callable[..., None]) -> str:
+    """What a command says of itself, each paragraph on one line, for terminals of any width."""
+    paragraphs = (inspect.getdoc(command) or "").split("\n\n")
+    return "\n\n".join(" ".join(each.split()) for each in paragraphs)
 
 
 def _words(arguments: Sequence[str]) -> Sequence[str]:

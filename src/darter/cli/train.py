@@ -28,7 +28,9 @@ def train(
     ] = None,
     time: Annotated[
         str | None,
-        typer.Option(help="All of it, about: 90s, 10m, 1h30m.", show_default=DEFAULT_TIME),
+        typer.Option(
+            help="Time for the whole run, about: 90s, 10m or 1h30m.", show_default=DEFAULT_TIME
+        ),
     ] = None,
     test: Annotated[
         str | None,
@@ -37,29 +39,29 @@ def train(
     unknown: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of pictures of anything else: no class, they calibrate when the answer is "
-            '"unknown". A folder unknown/ beside two classes or more is found by itself; none: it '
-            "is a class."
+            help='Folder of pictures of anything else, to be answered with "unknown"; they are no '
+            "class. A folder unknown/ beside two classes or more is found by itself; none: it is a "
+            "class."
         ),
     ] = None,
     strategy: Annotated[
         str | None,
         typer.Option(
-            help="Train this one instead of racing them: linear-probe, linear-probe-all-layers, "
+            help="What to train, instead of comparing them: linear-probe, linear-probe-all-layers, "
             "fine-tune-last, fine-tune-first, fine-tune-all, scratch or binary."
         ),
     ] = None,
     backbone: Annotated[
         str | None,
         typer.Option(
-            help="Pretrained net: a timm name, torchvision/NAME, or auto: of those at hand, what "
-            "is worth its cost."
+            help="Pretrained net: a timm name, torchvision/NAME, or auto: the one "
+            "of those on this computer that gains more than it costs."
         ),
     ] = None,
     detector: Annotated[
         str | None,
         typer.Option(
-            help="Of pictures with boxes: one-stage, faster-rcnn, or auto, which measures both."
+            help="For pictures with boxes: one-stage, faster-rcnn, or auto, which measures both."
         ),
     ] = None,
     weights: Annotated[
@@ -74,7 +76,7 @@ def train(
         str | None, typer.Option(help="center cuts the edges off, squash and pad keep them.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Same seed, same result, if time does not cut it.")
+        int | None, typer.Option(help="The same gives the same result, unless time cuts it short.")
     ] = None,
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda, mps or auto.  [default: auto]")
@@ -92,7 +94,7 @@ def train(
         typer.Option(
             min=0,
             max=100,
-            help="Of --precision int8: points of accuracy that it may cost on validation pictures.",
+            help="With --precision int8: points of validation accuracy that it may cost.",
             show_default="0.5",
         ),
     ] = None,
