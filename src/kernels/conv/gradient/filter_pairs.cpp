@@ -56,7 +56,7 @@ public:
 private:
     void add_part(const Part& part, const float* x, const float* dy, float* sum, bool first) const {
         const int64_t numbers = part.pairs() * kPair, out_blocks = blocks_of(spec.k);
-        auto* by = reinterpret_cast<uint16_t*>(scratch(Scratch::gradient, out_blocks * numbers / 2));
+        auto* by = reinterpret_cast<uint16_t*>(scratch(Scratch::caller_a, out_blocks * numbers / 2));
         parallel_for(out_blocks, [&](size_t block) { pair_dy(part, dy, block, by + block * numbers); });
         parallel_for(of_channels_.size(), [&](size_t block) {
             auto* seen = reinterpret_cast<uint16_t*>(scratch(Scratch::worker_a, numbers / 2));

@@ -54,7 +54,7 @@ public:
         const int64_t group = even_piece(grid.size(), group_);
         const int64_t v_position = odd_lines(blocks_of(spec.c) * group * kBlock);
         const int64_t m_position = odd_lines(blocks_of(spec.k) * group * kBlock);
-        float* v = scratch(Scratch::gradient, t_.positions * (v_position + m_position));
+        float* v = scratch(Scratch::caller_a, t_.positions * (v_position + m_position));
         float* m = v + t_.positions * v_position;
         for (int64_t begin = 0; begin < grid.size(); begin += group) {
             const int64_t count = std::min(group, grid.size() - begin);

@@ -59,7 +59,7 @@ void register_gradient(nb::module_& m) {
             }
             parts = std::clamp<int64_t>(parts, 1, s.n);
             // Memory that is kept: new pages may cost more than what is summed into them.
-            float* sums = scratch(Scratch::caller_a, parts * g.sum_floats());
+            float* sums = scratch(Scratch::gradient, parts * g.sum_floats());
             auto add = [&](size_t part) {
                 const int64_t i = static_cast<int64_t>(part);
                 const int64_t from = i * s.n / parts, to = (i + 1) * s.n / parts;
