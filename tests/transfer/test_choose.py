@@ -114,6 +114,13 @@ RECORDED = {
 }
 
 
+@pytest.fixture
+def clock(monkeypatch):
+    """Decisions follow from measured seconds: here every probe takes the same time."""
+    clock = SimpleNamespace(monotonic=itertools.count(0, 0.01).__next__)
+    monkeypatch.setattr("darter.transfer.journal.time", clock)
+
+
 class Recorded(Stub):
     """Photos at 224 pixels on one core: seconds of a picture, and of a training beside them."""
 
@@ -125,7 +132,15 @@ class Recorded(Stub):
         return Trial(trial.correct, seconds, trial.loss, pace)
 
 
-def test_a_strategy_is_not_given_up_for_a_further_round():
+@pytest.mark.parametrize(("budget", "judged"), [(42, 1), (71, 2), (95, 3), (140, 3), (300, 3)])
+def test_as_many_strategies_are_judged_as_the_budget_has_room_for(budget, judged, clock):
+    choice = run(Recorded(), budget, [s for s in RACED.values() if s.start != "random"], n=279)
+    tried = {c.strategy.name for c in choice.candidates if c.rungs and not c.strategy.is_probe}
+    assert len(tried) == judged
+    assert choice.spent_seconds <= budget
+
+
+def test_a_strategy_is_not_given_up_for_a_further_round(clock):
     stub, budget = Recorded(), 95.0
     choice = run(stub, budget, [s for s in RACED.values() if s.start != "random"], n=279)
     tried = [c for c in choice.candidates if c.rungs and not c.strategy.is_probe]
@@ -158,10 +173,7 @@ def test_winner_is_the_cheapest_within_one_standard_error(data):
             assert lag > its_error
 
 
-def test_resumed_race_measures_nothing_twice_and_decides_the_same(monkeypatch):
-    # Decisions follow from measured seconds: here every measurement takes the same time.
-    clock = SimpleNamespace(monotonic=itertools.count(0, 0.01).__next__)
-    monkeypatch.setattr("darter.transfer.journal.time", clock)
+def test_resumed_race_measures_nothing_twice_and_decides_the_same(clock):
     journals = []
     stub = Stub()
     whole = run(stub, record=lambda journal: journals.append(json.loads(json.dumps(journal))))
