@@ -1,15 +1,15 @@
 """The gradients of one convolution: with respect to its input, and to its filters."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from darter.conv.choice import MAX_ERROR, Choice
 from darter.conv.gradient_algorithms import GRADIENTS, gradient_parts
-from darter.conv.spec import ConvSpec, expect_spec
+from darter.conv.spec import ConvSpec, Sizes, expect_spec
 from darter.errors import OptionError, ShapeError, UnsupportedError
 from darter.kernels import (
+    Floats,
     as_float32,
     blocked_shape,
     filter_gradient,
@@ -66,13 +66,13 @@ def choose_gradient(
 
 
 def conv2d_input_gradient(
-    dy: Any,
-    w: Any,
+    dy: Floats,
+    w: Floats,
     x_shape: tuple[int, int, int, int],
     *,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Sizes = 1,
+    padding: Sizes = 0,
+    dilation: Sizes = 1,
     groups: int = 1,
     algorithm: str = "auto",
     max_error: float = MAX_ERROR,
@@ -100,13 +100,13 @@ def conv2d_input_gradient(
 
 
 def conv2d_filter_gradient(
-    x: Any,
-    dy: Any,
+    x: Floats,
+    dy: Floats,
     filter_hw: tuple[int, int],
     *,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Sizes = 1,
+    padding: Sizes = 0,
+    dilation: Sizes = 1,
     groups: int = 1,
     algorithm: str = "auto",
     max_error: float = MAX_ERROR,
@@ -141,14 +141,14 @@ def conv2d_filter_gradient(
 
 
 def conv_transpose2d(
-    x: Any,
-    w: Any,
-    bias: Any = None,
+    x: Floats,
+    w: Floats,
+    bias: Floats | None = None,
     *,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
-    dilation: Any = 1,
+    stride: Sizes = 1,
+    padding: Sizes = 0,
+    output_padding: Sizes = 0,
+    dilation: Sizes = 1,
     groups: int = 1,
     algorithm: str = "auto",
 ) -> np.ndarray:
@@ -204,7 +204,7 @@ def conv_transpose2d(
     return y
 
 
-def _largest(taps: int, dilation: Any) -> int:
+def _largest(taps: int, dilation: Sizes) -> int:
     """An image side that any such filter fits into."""
     return taps * (max(dilation) if isinstance(dilation, tuple | list) else dilation)
 

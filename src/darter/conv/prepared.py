@@ -4,7 +4,7 @@ import numpy as np
 
 from darter.conv.algorithms import ALGORITHMS
 from darter.conv.choice import MAX_ERROR, Choice, check, choose
-from darter.conv.spec import ConvSpec, expect_spec
+from darter.conv.spec import ConvSpec, Sizes, expect_spec
 from darter.errors import OptionError, ShapeError
 from darter.kernels import (
     NO_ACTIVATION,
@@ -18,8 +18,6 @@ from darter.kernels import (
     check_out,
     prepare_convolution,
 )
-
-Sizes = int | tuple[int, ...]  # on both axes, or on each
 
 ACTIVATIONS: dict[str | None, Activated] = {
     None: NO_ACTIVATION,

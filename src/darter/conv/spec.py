@@ -10,6 +10,7 @@ from darter.errors import OptionError, ShapeError
 MOST_STEP = 2**31 - 1  # of stride and dilation
 MOST_PADDING = 4096  # a damaged file must not make us fill memory with zeros
 Pair = int | tuple[int, int]
+Sizes = int | tuple[int, ...]  # on both axes, or on each
 
 
 @dataclass(frozen=True)

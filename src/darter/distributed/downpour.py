@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from operator import methodcaller
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -15,10 +15,14 @@ from darter.cluster import first_line
 from darter.dataset import Batch
 from darter.distributed.feed import Feed
 from darter.distributed.joined import JoinedStep
+from darter.distributed.link import Link
 from darter.distributed.servers import Group, Server, Servers, arrays, divided
 from darter.distributed.shares import every_nth
 from darter.noise import copy_into
-from darter.train import Diverged, Lost, Outcome, Step
+from darter.train import Diverged, Lost, Outcome, Plan, Step, Training
+
+if TYPE_CHECKING:
+    from darter.distributed.team import Team
 
 POLL_SECONDS = 0.01
 LOOK_SECONDS = 3.0  # between looks at the workers while nothing comes
@@ -36,7 +40,9 @@ class DownpourStep(JoinedStep):
     divide = staticmethod(every_nth)
     grouped = False
 
-    def __init__(self, training: Any, plan: Any, link: Any, team: Any = None) -> None:
+    def __init__(
+        self, training: Training, plan: Plan, link: Link, team: "Team | None" = None
+    ) -> None:
         super().__init__(training, plan, link, team)
         weights = {name for name, _ in self.model.named_parameters()}
         self._statistics = [name for name in self.learned if name not in weights]

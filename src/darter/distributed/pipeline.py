@@ -10,7 +10,7 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.distributed as dist
@@ -20,18 +20,24 @@ from darter.dataset import Batch
 from darter.distributed.cut import choose_cut, parts_of
 from darter.distributed.feed import Feed
 from darter.distributed.joined import JoinedStep
+from darter.distributed.link import Link
 from darter.distributed.traced import compute_channels_last, contiguous, uncut
 from darter.noise import Average, copy_into, mix
 from darter.train import (
     Diverged,
     Outcome,
+    Plan,
     Step,
+    Training,
     generator,
     learned_state,
     place,
     reseed,
     set_rates,
 )
+
+if TYPE_CHECKING:
+    from darter.distributed.team import Team
 
 MIX, NOISE = 0, 1
 
@@ -45,7 +51,9 @@ class PipelineStep(JoinedStep):
     divide = staticmethod(lambda _link: lambda batches: batches)
     averages = True  # each process those of its own part
 
-    def __init__(self, training: Any, plan: Any, link: Any, team: Any = None) -> None:
+    def __init__(
+        self, training: Training, plan: Plan, link: Link, team: "Team | None" = None
+    ) -> None:
         super().__init__(training, plan, link, team)
         self._batch = min(int(self.recipe.batch_size), len(training.train))
         self._classes = training.outputs

@@ -7,7 +7,7 @@ step is the one that a single process takes on the whole batch.
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 import torch.distributed as dist
@@ -16,9 +16,13 @@ from torch.nn.parallel import DistributedDataParallel
 
 from darter.dataset import Batch
 from darter.distributed.joined import JoinedStep
+from darter.distributed.link import Link
 from darter.distributed.shares import part_of_each
 from darter.distributed.statistics import StatisticsOfAll
-from darter.train import Outcome
+from darter.train import Outcome, Plan, Training
+
+if TYPE_CHECKING:
+    from darter.distributed.team import Team
 
 
 class SyncStep(JoinedStep):
@@ -31,7 +35,9 @@ class SyncStep(JoinedStep):
     divide = staticmethod(part_of_each)
     compress = False
 
-    def __init__(self, training: Any, plan: Any, link: Any, team: Any = None) -> None:
+    def __init__(
+        self, training: Training, plan: Plan, link: Link, team: "Team | None" = None
+    ) -> None:
         super().__init__(training, plan, link, team)
         self._whole = min(int(self.recipe.batch_size), len(training.train))
         weights = {name for name, _ in self.model.named_parameters()}

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from darter.arrange import Stopwatch, Tuning, distill, divergence, rebuilt, to_file
+from darter.dataset import Sample
 from darter.files import write_atomic
 from darter.job.judging import prove
 from darter.job.material import Start, Trained
@@ -311,7 +312,7 @@ def _merit(row: Tried) -> tuple[bool, float, float, float]:
     return (row.met, 0.0 if row.met else -row.ms, row.score, -row.divergence)
 
 
-def _prepared(look: Preprocess, samples: list[Any]) -> Tensor:
+def _prepared(look: Preprocess, samples: list[Sample]) -> Tensor:
     x = torch.empty((len(samples), *look.shape), dtype=torch.float16)
     for k in range(0, len(samples), 64):
         x[k : k + 64] = torch.from_numpy(look.batch([s.path for s in samples[k : k + 64]]))

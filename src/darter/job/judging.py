@@ -1,5 +1,6 @@
 """The stages of the main job after training: the proven file, and what it is worth."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -154,7 +155,12 @@ def _validation(start: Start, trained: Trained) -> Judged:
     )
 
 
-def _answers(session: Session, sources: list[Scanned], names: list[str], progress: Any) -> Judged:
+def _answers(
+    session: Session,
+    sources: list[Scanned],
+    names: list[str],
+    progress: Callable[[int, int], None],
+) -> Judged:
     found = evaluate_samples(session, [s.sample for s in sources], progress=progress)
     check_readable(found.unreadable)
     named = zip(found.predictions, names, strict=True)

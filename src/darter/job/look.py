@@ -34,7 +34,7 @@ def look(run: Run, listing: Listing) -> tuple[Audit, Split]:
     return audit, parts
 
 
-def check_readable(unreadable: Sequence[tuple[Any, str]]) -> None:
+def check_readable(unreadable: Sequence[tuple[str, str]]) -> None:
     """Raise DataError where a picture that the audit could read is unreadable now.
 
     unreadable: path and reason of each.

@@ -1,9 +1,8 @@
 """What every stage of one run works with."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from darter.job.options import JobOptions
 from darter.job.run_folder import RunFolder
@@ -44,7 +43,7 @@ class Run:
         return self.options.seconds - self.folder.spent - reserve
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[Any]:
+    def stage(self, name: str) -> Iterator[Callable[[int, int], None]]:
         """A timed stage with a bar: gives progress(done, total)."""
         with self.folder.stage(name), self.screen.bar(name) as progress:
             yield progress

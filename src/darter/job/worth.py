@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -97,7 +98,10 @@ class _Way:
 
 
 def _ways(
-    session: Session, looks: tuple[str, ...], paths: list[Any], progress: Any
+    session: Session,
+    looks: tuple[str, ...],
+    paths: list[Path],
+    progress: Callable[[int, int], None],
 ) -> dict[str, _Way]:
     """One look, and the looks of each way to answer, by name."""
     look = averaging(session.info, looks).look
@@ -108,7 +112,7 @@ def _ways(
     }
 
 
-def _drawn(session: Session, start: Start, trained: Trained, paths: list[Any]) -> dict[str, _Way]:
+def _drawn(session: Session, start: Start, trained: Trained, paths: list[Path]) -> dict[str, _Way]:
     """The draws of the head's noise that the file holds, at one look."""
     kept = kept_draws(start, trained)
     if not kept:
@@ -122,7 +126,7 @@ def _drawn(session: Session, start: Start, trained: Trained, paths: list[Any]) -
 def _rows(
     run: Callable[[NDArray], NDArray],
     session: Session,
-    paths: list[Any],
+    paths: list[Path],
     look: Look | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

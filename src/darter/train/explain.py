@@ -8,16 +8,21 @@ import io
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from darter.dataset import Sample
 from darter.errors import DataError
 from darter.files import write_atomic
+from darter.picture import Warp
 from darter.train.heat_maps import grad_cam, overlay, positions
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 THUMBNAIL = 360  # pixels of the long side
 QUALITY = 82  # of the JPEGs
@@ -32,7 +37,7 @@ class View(Protocol):
 
     @property
     def value_range(self) -> tuple[float, float] | None: ...
-    def warp(self, picture: tuple[int, int]) -> Any: ...
+    def warp(self, picture: tuple[int, int]) -> Warp: ...
     def __call__(self, source: Any) -> NDArray[np.float32]: ...
 
 
@@ -40,7 +45,7 @@ def explain(
     model: nn.Module,
     block: nn.Module | None,
     preprocess: View,
-    samples: Sequence[Any],
+    samples: Sequence[Sample],
     predictions: Sequence[Mapping[str, Any]],
     out: Path,
     *,
@@ -80,13 +85,13 @@ def explain(
             views = torch.from_numpy(np.stack([preprocess(pictures[k]) for k in usable]))
             asked = [classes.index(_shown_class(predictions[batch[k][2]])) for k in usable]
             maps = dict(zip(usable, grad_cam(model, block, views, asked), strict=True))
-        for k, (kind, rank, at) in enumerate(batch):
+        for k, ((kind, rank, at), picture) in enumerate(zip(batch, pictures, strict=True)):
             entry = dict(predictions[at])
-            if isinstance(pictures[k], np.ndarray):
+            if isinstance(picture, np.ndarray):
                 name = f"pictures/{prefix}{kind}-{rank:03}"
-                entry |= _save(out, name, pictures[k], preprocess, maps.get(k))
+                entry |= _save(out, name, picture, preprocess, maps.get(k))
             else:
-                entry |= {"picture": None, "heatmap": None, "error": str(pictures[k])}
+                entry |= {"picture": None, "heatmap": None, "error": str(picture)}
             record[kind].append(entry)
         if progress:
             progress(start + len(batch), len(todo))
@@ -140,25 +145,29 @@ def _decode(path: Path, view: View) -> NDArray[np.uint8] | DataError:
 
 
 def _save(
-    out: Path, name: str, pixels: Any, preprocess: View, heat: NDArray[np.float32] | None
+    out: Path,
+    name: str,
+    pixels: NDArray[np.uint8],
+    preprocess: View,
+    heat: NDArray[np.float32] | None,
 ) -> Record:
-    from PIL import Image
+    from PIL.Image import Resampling, fromarray
 
     height, width = pixels.shape[:2]
     shrink = min(1.0, THUMBNAIL / max(width, height))
     size = max(1, round(width * shrink)), max(1, round(height * shrink))
-    small = Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS)
+    small = fromarray(pixels).resize(size, Resampling.LANCZOS)
     files: Record = {"picture": f"{name}.jpg", "heatmap": None}
     write_atomic(out / files["picture"], _jpeg(small))
     if heat is not None:
         seen = positions(size, (width, height), preprocess.warp((width, height)))
         files["heatmap"] = f"{name}-heat.jpg"
         drawn = overlay(np.asarray(small), heat, seen)
-        write_atomic(out / files["heatmap"], _jpeg(Image.fromarray(drawn)))
+        write_atomic(out / files["heatmap"], _jpeg(fromarray(drawn)))
     return files
 
 
-def _jpeg(image: Any) -> bytes:
+def _jpeg(image: "Image") -> bytes:
     file = io.BytesIO()
     image.save(file, "JPEG", quality=QUALITY, optimize=True)
     return file.getvalue()

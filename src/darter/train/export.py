@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from darter.transfer import Classifier
 LIMIT = 1e-3  # largest difference of a probability; float32 rounding gives about 1e-6
 TIE = 1e-5  # probabilities closer than this are equal to float32
 BATCH = 16
+Item = TypeVar("Item")
 MOST_COMPARED = 256  # pictures: PyTorch takes far longer for each than what runs the file
 
 
@@ -89,7 +90,7 @@ def export(
     return parity
 
 
-def spread_out(pictures: Sequence[Any], most: int = MOST_COMPARED) -> list[Any]:
+def spread_out(pictures: Sequence[Item], most: int = MOST_COMPARED) -> list[Item]:
     """All of them, or so many at equal distances: lists are often in the order of their classes."""
     places = np.linspace(0, len(pictures) - 1, min(most, len(pictures))).round().astype(int)
     return [pictures[k] for k in places]

@@ -6,7 +6,6 @@ arXiv:1610.02391.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,11 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from darter.errors import UnsupportedError
+from darter.picture import Warp
+from darter.transfer import Backbone
 
 PALETTE = "inferno"  # perceptually uniform; the report's legend shows the same
 
 
-def last_block(backbone: Any) -> nn.Module | None:
+def last_block(backbone: Backbone) -> nn.Module | None:
     """The module that makes a backbone's last feature map (N, C, h, w) with h·w > 1.
 
     None where there is none, as in transformers, whose tokens Grad-CAM cannot place.
@@ -58,7 +59,7 @@ def grad_cam(
     """
     caught: list[Tensor] = []
 
-    def catch(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
+    def catch(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
         if not isinstance(output, Tensor) or output.dim() != 4:
             shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
             raise UnsupportedError(
@@ -111,7 +112,7 @@ def overlay(
     return np.clip(np.round(drawn), 0, 255).astype(np.uint8)
 
 
-def positions(size: tuple[int, int], picture: tuple[int, int], warp: Any) -> NDArray[np.float64]:
+def positions(size: tuple[int, int], picture: tuple[int, int], warp: Warp) -> NDArray[np.float64]:
     """Where each pixel of a thumbnail lies in the network's view: (H, W, 2) of x and y.
 
     size: of the thumbnail, (width, height).   picture: of the picture that `warp` was made for.

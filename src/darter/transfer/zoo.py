@@ -177,14 +177,14 @@ def _load_timm(name: str, weights: str | Path | None) -> Backbone:
         raise OptionError(_unknown(name))
     if weights is None:
         net = hub.timm_pretrained(name, offline_names)
-        source = f"pretrained weights of timm's {_own_words(net).get('hf_hub_id') or name}"
+        source = f"pretrained weights of timm's {_pretrained_config(net).get('hf_hub_id') or name}"
     else:
         net = _create_timm(name)
         fill(net, read_state(Path(weights)), Path(weights))
         source = f"weights of the file {Path(weights).name}"
     config = timm.data.resolve_data_config({}, model=net)
     size = min(config["input_size"][1:])
-    fixed = bool(_own_words(net).get("fixed_input_size"))
+    fixed = bool(_pretrained_config(net).get("fixed_input_size"))
     return build(
         name,
         net,
@@ -197,8 +197,8 @@ def _load_timm(name: str, weights: str | Path | None) -> Backbone:
     )
 
 
-def _own_words(net: Any) -> dict[str, Any]:
-    """What a net of timm says of its weights."""
+def _pretrained_config(net: Any) -> dict[str, Any]:
+    """What a net of timm says of its pretrained weights."""
     return net.pretrained_cfg
 
 

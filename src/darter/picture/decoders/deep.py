@@ -1,18 +1,23 @@
 """Colors of 16 bits, of which Pillow gives the upper 8: decoded twice, for either half."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from darter.picture.decoders.modes import Colors, to_8_bits
 
-Open = Callable[[], Any]  # the same picture once more, not loaded
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile, _Tile
+
+Open = Callable[[], "ImageFile"]  # the same picture once more, not loaded
 _OTHER_END = {"L": "B", "B": "L", "N": "B"}
 
 
-def colors_of_deep(image: Any, opened: Open, marked: tuple[int, ...] | None = None) -> Colors:
+def colors_of_deep(
+    image: "ImageFile", opened: Open, marked: tuple[int, ...] | None = None
+) -> Colors:
     """marked: the color that is transparent."""
     raw = raw_mode(image)
     return colors_of(_whole_samples(image, opened, raw), raw.split(";")[0], marked)
@@ -41,13 +46,19 @@ def colors_of(
     return Colors(rgb, alpha, ("16-bit",))
 
 
-def raw_mode(image: Any) -> str:
+def raw_mode(image: "ImageFile") -> str:
     """How the bytes of the file are laid out, as Pillow names it."""
     args = image.tile[0].args
+    assert args is not None
     return str(args if isinstance(args, str) else args[0])
 
 
-def _whole_samples(image: Any, opened: Open, raw: str) -> NDArray[np.uint16]:
+def with_raw_mode(tile: "_Tile", raw: str) -> "_Tile":
+    """A part of a file, its bytes laid out as Pillow's raw mode of that name."""
+    return tile._replace(args=(raw, *tile.args[1:]) if isinstance(tile.args, tuple) else raw)
+
+
+def _whole_samples(image: "ImageFile", opened: Open, raw: str) -> NDArray[np.uint16]:
     """uint16 (H, W, channels)."""
     if raw.startswith("LA"):  # as four channels of 8 bits
         _use(image, "RGBA", "RGBA")
@@ -66,9 +77,6 @@ def _whole_samples(image: Any, opened: Open, raw: str) -> NDArray[np.uint16]:
     return found
 
 
-def _use(image: Any, mode: str, raw: str) -> None:
+def _use(image: "ImageFile", mode: str, raw: str) -> None:
     image._mode = mode
-    image.tile = [
-        tile._replace(args=raw if isinstance(tile.args, str) else (raw, *tile.args[1:]))
-        for tile in image.tile
-    ]
+    image.tile = [with_raw_mode(tile, raw) for tile in image.tile]

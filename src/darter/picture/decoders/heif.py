@@ -1,13 +1,16 @@
 """HEIC, which cameras of phones write: with pillow-heif, where it is installed."""
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING
 
 from darter.extras import install_line
 from darter.picture.source import PictureError
 
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
 
-def opened(data: bytes) -> Any:
+
+def opened(data: bytes) -> "ImageFile":
     """A Pillow image, turned upright already. PictureError where pillow-heif is missing."""
     try:
         library = importlib.import_module("pillow_heif")

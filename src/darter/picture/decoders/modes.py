@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from darter.picture.source import PictureError, ValueRange
+
+if TYPE_CHECKING:
+    import PIL.Image
 
 DARK = 8192  # 16-bit values below: an eighth of the range
 
@@ -35,7 +38,7 @@ class Colors:
         return np.array(Image.alpha_composite(white, rgba).convert("RGB"))
 
 
-def to_colors(image: Any) -> Colors:
+def to_colors(image: "PIL.Image.Image") -> Colors:
     """Any mode whose black and white are known."""
     mode = image.mode
     if mode not in _MODES:
@@ -86,22 +89,22 @@ def measured(values: NDArray[Any], value_range: ValueRange | None, inverted: boo
     return Colors(grey(255 - scaled if inverted else scaled), None, (name, *beyond), found)
 
 
-def _rgb(image: Any) -> Colors:
+def _rgb(image: "PIL.Image.Image") -> Colors:
     if "transparency" in image.info:
         return _rgba(image)
     return Colors(np.array(image.convert("RGB")))
 
 
-def _rgba(image: Any) -> Colors:
+def _rgba(image: "PIL.Image.Image") -> Colors:
     rgba = np.array(image.convert("RGBA"))
     return Colors(rgba[:, :, :3], rgba[:, :, 3])
 
 
-def _associated(image: Any) -> Colors:
+def _associated(image: "PIL.Image.Image") -> Colors:
     return _rgba(image.convert({"La": "LA", "RGBa": "RGBA"}[image.mode]))
 
 
-def _lab(image: Any) -> Colors:
+def _lab(image: "PIL.Image.Image") -> Colors:
     """CIE L*a*b* of white D50 to sRGB. Source: IEC 61966-2-1, with Bradford's adaptation."""
     rows = np.asarray(image)  # L 0..255, a and b with their sign in two's complement
     lightness, a, b = (
@@ -126,7 +129,7 @@ _RGB_OF_XYZ_D50 = np.array(
     ],
     np.float32,
 )
-_MODES: dict[str, tuple[str, Callable[[Any], Colors]]] = {
+_MODES: dict[str, tuple[str, Callable[["PIL.Image.Image"], Colors]]] = {
     "1": ("1-bit", _rgb),
     "L": ("", _rgb),
     "P": ("palette", _rgb),

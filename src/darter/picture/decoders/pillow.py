@@ -6,7 +6,7 @@ import io
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,14 @@ from darter.picture.decoders.modes import Colors, deep_grey, measured, to_colors
 from darter.picture.quiet import quiet_pillow
 from darter.picture.source import PictureError, ValueRange, check_size
 
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
+
 FORMATS = (
     *("JPEG", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF", "ICO"),
     *("PCX", "QOI", "SGI", "TGA"),
 )
-Reader = Callable[[Any, Open, bytes, ValueRange | None], Colors]
+Reader = Callable[["ImageFile", Open, bytes, ValueRange | None], Colors]
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ def _prepared(data: bytes) -> bytes:
     return tiff.prepare(data) if data[:2] in (b"II", b"MM") else data
 
 
-def _open(data: bytes, max_pixels: int) -> Any:
+def _open(data: bytes, max_pixels: int) -> "ImageFile":
     from PIL import Image
 
     name = formats.readable_format(data)
@@ -103,7 +106,7 @@ def _formats() -> tuple[str, ...]:
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
-def _usual(image: Any, _: Open, data: bytes, value_range: ValueRange | None) -> Colors:
+def _usual(image: "ImageFile", _: Open, data: bytes, value_range: ValueRange | None) -> Colors:
     image.load()
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
         return deep_grey(np.asarray(image))
@@ -128,13 +131,13 @@ _READERS: dict[str, Reader] = {
 }
 
 
-def _orientation(image: Any) -> int:
+def _orientation(image: "ImageFile") -> int:
     with contextlib.suppress(Exception):  # damaged EXIF: the picture itself may be fine
         return int(image.getexif().get(0x0112, 1))
     return 1
 
 
-def _is_animated(image: Any) -> bool:
+def _is_animated(image: "ImageFile") -> bool:
     if image.format == "MPO":  # a camera's JPEG with a preview or depth map behind it
         return False
     with contextlib.suppress(Exception):  # a later frame may be damaged; the first one is read

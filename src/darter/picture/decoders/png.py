@@ -3,7 +3,7 @@
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from darter.picture.decoders.deep import Open, colors_of_deep
 from darter.picture.decoders.modes import Colors, deep_grey, to_colors
 from darter.picture.source import PictureError, ValueRange
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
 
 _TEXT = (b"tEXt", b"zTXt", b"iTXt")
 _TURNS = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0")  # texts that tell the orientation
@@ -79,7 +82,7 @@ def _transparent(data: bytes) -> tuple[int, ...] | None:
     return None
 
 
-def colors(image: Any, opened: Open, data: bytes, _: ValueRange | None) -> Colors:
+def colors(image: "ImageFile", opened: Open, data: bytes, _: ValueRange | None) -> Colors:
     """data: the file as it was before `prepare`."""
     depth, kind = data[24], data[25]
     marked = _transparent(data)

@@ -1,12 +1,18 @@
 """TIFF: the meaning of its numbers is taken from its own tags."""
 
 import struct
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from darter.picture.decoders.deep import Open, colors_of, colors_of_deep, raw_mode
+from darter.picture.decoders.deep import (
+    Open,
+    colors_of,
+    colors_of_deep,
+    raw_mode,
+    with_raw_mode,
+)
 from darter.picture.decoders.modes import (
     Colors,
     deep_grey,
@@ -14,6 +20,10 @@ from darter.picture.decoders.modes import (
     to_colors,
 )
 from darter.picture.source import PictureError, ValueRange
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
+    from PIL.TiffImagePlugin import TiffImageFile
 
 _BITS, _PHOTOMETRIC, _SAMPLES, _PLANAR, _EXTRA, _FORMAT = 258, 262, 277, 284, 338, 339
 _WHITE_IS_ZERO, _SIGNED = 0, 2
@@ -59,8 +69,11 @@ def _place_of(data: bytes, tag: int) -> int | None:
     return None
 
 
-def colors(image: Any, opened: Open, data: bytes, value_range: ValueRange | None) -> Colors:
+def colors(image: "ImageFile", opened: Open, data: bytes, value_range: ValueRange | None) -> Colors:
     """data: the file as it was before `prepare`."""
+    from PIL.TiffImagePlugin import TiffImageFile
+
+    assert isinstance(image, TiffImageFile)
     tags = image.tag_v2
     bits = max(tags.get(_BITS, (1,)))
     place = _place_of(data, _PHOTOMETRIC)
@@ -94,16 +107,14 @@ def colors(image: Any, opened: Open, data: bytes, value_range: ValueRange | None
     return to_colors(image)
 
 
-def _mend(image: Any) -> Any:
+def _mend(image: "TiffImageFile") -> None:
     """Let Pillow read big-endian numbers that libtiff has turned round already."""
     if image.tile[0].codec_name == "libtiff":
-        raw = image.tile[0].args[0]
-        raw = _NATIVE.get(raw, raw)
-        image.tile = [tile._replace(args=(raw, *tile.args[1:])) for tile in image.tile]
-    return image
+        raw = raw_mode(image)
+        image.tile = [with_raw_mode(tile, _NATIVE.get(raw, raw)) for tile in image.tile]
 
 
-def _planes(image: Any, opened: Open) -> NDArray[np.uint16]:
+def _planes(image: "TiffImageFile", opened: Open) -> NDArray[np.uint16]:
     """uint16 (H, W, channels) of uncompressed planes, which Pillow takes for 8 bits each."""
     count = len(image.mode)
     each = len(image.tile) // image.tag_v2.get(_SAMPLES, count)  # planes may be more than are used
@@ -113,7 +124,7 @@ def _planes(image: Any, opened: Open) -> NDArray[np.uint16]:
         plane = opened()
         plane._mode = "I;16"
         tiles = plane.tile[number * each : (number + 1) * each]
-        plane.tile = [tile._replace(args=(raw, *tile.args[1:])) for tile in tiles]
+        plane.tile = [with_raw_mode(tile, raw) for tile in tiles]
         plane.load()
         planes.append(np.asarray(plane))
     return np.stack(planes, axis=2)
