@@ -37,6 +37,7 @@ from darter.net.plan.storage import (
     Storage,
     Value,
 )
+from darter.net.plan.strides import permuting
 from darter.net.plan.weights import Weights
 
 
@@ -333,22 +334,6 @@ def _moved(shape: Dims, axis: int, to: int) -> Dims:
     sizes = list(shape)
     sizes.insert(to, sizes.pop(axis))
     return tuple(sizes)
-
-
-def strides_of(shape: Dims) -> list[int]:
-    """Floats between neighbors on each axis of a plain array."""
-    strides = [1] * len(shape)
-    for axis in range(len(shape) - 2, -1, -1):
-        strides[axis] = strides[axis + 1] * shape[axis + 1]
-    return strides
-
-
-def permuting(shape: Dims, order: list[int] | tuple[int, ...]) -> steps.Step:
-    """The step that transposes a plain array."""
-    sizes = [shape[i] for i in order]
-    strides = strides_of(shape)
-    part = (0, 0, 0, 0, sizes, [strides[i] for i in order], strides_of(tuple(sizes)))
-    return steps.move_step([part])
 
 
 def named(activation: Activation | None) -> Activated:

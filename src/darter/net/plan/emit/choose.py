@@ -4,16 +4,13 @@ from math import prod
 
 from darter.kernels import PLAIN, steps
 from darter.net.graph import Node
-from darter.net.plan.builder import Builder, strides_of
+from darter.net.plan.builder import Builder
+from darter.net.plan.strides import broadcast_strides
 
 
 def where(build: Builder, node: Node) -> None:
     shape = build.shapes[node.output]
-    strides = []
-    for name in node.inputs:
-        own = (1,) * (len(shape) - len(build.shapes[name])) + build.shapes[name]
-        pairs = zip(own, strides_of(own), strict=True)
-        strides.append([0 if size == 1 else stride for size, stride in pairs])
+    strides = [broadcast_strides(build.shapes[name], shape) for name in node.inputs]
     reads = [build.plain(name) for name in node.inputs]
     build.emit(steps.select_step(list(shape), *strides), reads, [build.new(node.output, PLAIN)])
 

@@ -13,8 +13,9 @@ from darter.kernels import (
     steps,
 )
 from darter.net.graph import Node
-from darter.net.plan.builder import Builder, named, strides_of
+from darter.net.plan.builder import Builder, named
 from darter.net.plan.storage import Value
+from darter.net.plan.strides import broadcast_strides, strides_of
 
 BLOCKED_FUNCTIONS = ("add", "sub", "mul", "div", "min", "max", "prelu")
 
@@ -96,11 +97,7 @@ def _operand(build: Builder, name: str, shape: tuple[int, ...], axis: int) -> Va
 
 def _plain(build: Builder, node: Node, function: str, after: Activated) -> None:
     shape = build.shapes[node.output]
-    strides = []
-    for name in node.inputs:
-        own = (1,) * (len(shape) - len(build.shapes[name])) + build.shapes[name]
-        pairs = zip(own, strides_of(own), strict=True)
-        strides.append([0 if size == 1 else stride for size, stride in pairs])
+    strides = [broadcast_strides(build.shapes[name], shape) for name in node.inputs]
     reads = [build.plain(name) for name in node.inputs]
     a, b = strides
     core = steps.broadcast_step(function, list(shape), a, b, after)

@@ -5,8 +5,9 @@ from math import prod
 
 from darter.kernels import BLOCK, BLOCKED, FLOATS, PLAIN, steps
 from darter.net.graph import Node
-from darter.net.plan.builder import Builder, permuting, strides_of
+from darter.net.plan.builder import Builder
 from darter.net.plan.storage import Value
+from darter.net.plan.strides import broadcast_strides, permuting, strides_of
 
 
 def reshape(build: Builder, node: Node) -> None:
@@ -179,7 +180,5 @@ def depth_to_space(build: Builder, node: Node) -> None:
 
 def expand(build: Builder, node: Node) -> None:
     source, shape = build.plain(node.inputs[0]), build.shapes[node.output]
-    own = (1,) * (len(shape) - len(source.shape)) + source.shape
-    strides = [0 if n == 1 else s for n, s in zip(own, strides_of(own), strict=True)]
-    part = (0, 0, 0, 0, list(shape), strides, strides_of(shape))
+    part = (0, 0, 0, 0, list(shape), broadcast_strides(source.shape, shape), strides_of(shape))
     build.emit(steps.move_step([part]), [source], [build.new(node.output, PLAIN)], "copy")

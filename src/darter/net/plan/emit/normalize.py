@@ -4,8 +4,9 @@ from math import prod
 
 from darter.kernels import BLOCK, BLOCKED, PLAIN, Layout, blocks, steps
 from darter.net.graph import Node
-from darter.net.plan.builder import Builder, strides_of
+from darter.net.plan.builder import Builder
 from darter.net.plan.storage import Value
+from darter.net.plan.strides import strides_of
 
 
 def lrn(build: Builder, node: Node) -> None:

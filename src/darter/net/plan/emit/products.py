@@ -16,8 +16,9 @@ from darter.kernels import (
 )
 from darter.net.graph import Node
 from darter.net.plan.algorithm import border_algorithm, spec_of
-from darter.net.plan.builder import Builder, named, strides_of
+from darter.net.plan.builder import Builder, named
 from darter.net.plan.storage import Value
+from darter.net.plan.strides import broadcast_strides
 from darter.net.shapes import broadcast
 
 
@@ -67,10 +68,9 @@ def recurrent(build: Builder, node: Node) -> None:
 
 def _offsets(outer: tuple[int, ...], shape: tuple[int, ...]) -> list[int]:
     """Where the matrices of an operand begin, for every matrix of the result."""
-    own = (1,) * (len(outer) + 2 - len(shape)) + shape
-    strides = [0 if size == 1 else s for size, s in zip(own, strides_of(own), strict=True)]
+    strides = broadcast_strides(shape, (*outer, *shape[-2:]))[:-2]
     grid = np.indices(outer).reshape(len(outer), prod(outer))
-    return [int(offset) for offset in np.asarray(strides[:-2], np.int64) @ grid]
+    return [int(offset) for offset in np.asarray(strides, np.int64) @ grid]
 
 
 def _convolution(
