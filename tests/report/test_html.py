@@ -101,7 +101,7 @@ def test_the_headline_says_where_the_commonest_class_would_do_as_well(run):
     folder = run("lopsided")
     write_html(folder)
     text = Page(folder / "report.html").text
-    headline = text[text.index("On 153 pictures") : text.index("The baseline is")]
+    headline = text[text.index("On 153 pictures") : text.index("The range in brackets")]
     assert "No clear success: always naming the commonest class (good)" in headline
     assert headline.count("No clear success") == 1
     assert "would be right for 90.2%. With every class counted alike" in text
@@ -208,6 +208,17 @@ def test_pictures_that_chose_are_told_from_those_of_the_result(run):
         candidate["pictures"] = 56
     write_json(folder / "race.json", race)
     assert "had its turn" not in Page(write_html(folder)).text
+
+
+def test_means_over_classes_stand_at_the_top_only_where_they_say_something_else(run):
+    folder = run()
+    record = read_json(folder / "run.json")
+    for balanced, shown in ((record["result"]["accuracy"], False), (0.8, True)):
+        record["result"] |= {"balanced_accuracy": balanced, "macro_f1": balanced}
+        write_json(folder / "run.json", record)
+        text = Page(write_html(folder)).text
+        assert ("counted alike" in text[: text.index("How to use the model")]) is shown
+        assert "(balanced accuracy)" in text[text.index("Hardest class first") :]
 
 
 def test_the_result_is_said_once_and_its_range_again_in_the_limits(run):

@@ -36,4 +36,11 @@ def classes(records: Records) -> Record:
     if not rows:
         return {"missing": not_evaluated(records)}
     rows = sorted(rows, key=lambda r: (r["f1"] is None, r["f1"] or 0, r["label"]))
-    return {"missing": None, "rows": rows, "curves": precision_recall(records)}
+    evaluation = records.evaluation or {}
+    return {
+        "missing": None,
+        "rows": rows,
+        "curves": precision_recall(records),
+        "balanced_accuracy": evaluation.get("balanced_accuracy"),
+        "macro_f1": evaluation.get("macro_f1"),
+    }

@@ -5,6 +5,8 @@ import shlex
 from darter.report.records import Record, Records
 from darter.report.sections.shared import data_name, kept, shown, title
 
+TOLD_APART = 0.01  # balanced accuracy and macro-F1 that are nearer to the accuracy say it again
+
 
 def result(records: Records) -> Record:
     """The head of the page."""
@@ -35,6 +37,7 @@ def result(records: Records) -> Record:
         "alone": "evaluates" in run,  # an evaluation without a run around it
         "unseen": not leaks.get("alike"),
         "majority": majority,
+        "unequal": _unequal(found or {}),
         "caution": caution,  # the verdict begins with it, and the headline says it already
         "verdict": (run.get("verdict") or "").removeprefix(f"{caution}. "),
         "baseline": baseline,
@@ -46,3 +49,10 @@ def result(records: Records) -> Record:
         "seconds": sum((run.get("seconds") or {}).values()) or None,
         "resume": f"darter train --resume {shlex.quote(shown(records.folder))}",
     }
+
+
+def _unequal(found: Record) -> bool:
+    """Whether counting every class alike tells another story than the accuracy."""
+    others = [found.get("balanced_accuracy"), found.get("macro_f1")]
+    return any(other is not None and abs(other - found["accuracy"]) >= TOLD_APART
+               for other in others)  # fmt: skip
