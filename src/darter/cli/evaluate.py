@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from darter.cli import options
+from darter.cli.evaluate_others import captions_on, detector_on
 from darter.cli.progress import progress_bar
 from darter.errors import OptionError
 from darter.files import check_writable, write_atomic
@@ -93,12 +94,12 @@ def evaluate(
     if calibrate and task_of(samples) in ("detect", "caption"):
         raise OptionError("--calibrate: of pictures with boxes or captions, leave it out")
     if task_of(samples) == "detect":
-        _evaluate_detector(model, samples, used, shown, json, csv, html, runtime, threads, tiles)
+        detector_on(model, samples, used, shown, json, csv, html, runtime, threads, tiles)
         return
     if task_of(samples) == "caption":
         if html is not None:
             raise OptionError("--html: of captions there is --csv and --json")
-        _evaluate_captions(model, samples, used, shown, json, csv, runtime, threads)
+        captions_on(model, samples, used, shown, json, csv, runtime, threads)
         return
     session = options.open_model(model, threads, classes, size, mean, std, runtime, precision)
     from darter.cli import scores
@@ -201,64 +202,6 @@ def _answering(given: tuple[Any, ...], asked: dict[str, Any], threads: int | Non
     model, *rest = given
     session = options.open_model(model, threads, *rest)
     return lambda paths: list(answers_of(session, paths, **asked))
-
-
-def _evaluate_detector(
-    model: str,
-    samples: list["Sample"],
-    used: str | None,
-    shown: str,
-    json: bool,
-    csv: Path | None,
-    html: Path | None,
-    runtime: str,
-    threads: int | None,
-    tiles: int,
-) -> None:
-    """Average precision and counts of a detector on pictures with boxes."""
-    from darter.cli import finds
-    from darter.model import evaluate_detector, load_detector
-
-    detector = load_detector(model, runtime=runtime, threads=threads)
-    with progress_bar() as progress:
-        result = evaluate_detector(detector, samples, tiles=tiles, progress=progress)
-    record, title = result.to_json(split=used or "all"), f"{model} on {shown}"
-    if csv is not None:
-        write_atomic(csv, finds.rows_as_csv(result))
-    if html is not None:
-        from darter.report import write_detections
-
-        write_detections(record, html, title=title)
-    if json:
-        print(to_json(record))
-    else:
-        finds.show(result, record, title)
-
-
-def _evaluate_captions(
-    model: str,
-    samples: list["Sample"],
-    used: str | None,
-    shown: str,
-    json: bool,
-    csv: Path | None,
-    runtime: str,
-    threads: int | None,
-) -> None:
-    """BLEU, ROUGE-L and CIDEr of sentences against those that people wrote."""
-    from darter.cli import sentences
-    from darter.model import evaluate_captions, load_captioner
-
-    captioner = load_captioner(model, runtime=runtime, threads=threads)
-    with progress_bar() as progress:
-        result = evaluate_captions(captioner, samples, progress=progress)
-    record = result.to_json(split=used or "all")
-    if csv is not None:
-        write_atomic(csv, sentences.rows_as_csv(result))
-    if json:
-        print(to_json(record))
-    else:
-        sentences.show(result, f"{model} on {shown}")
 
 
 def _pictures(
