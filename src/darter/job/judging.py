@@ -28,7 +28,7 @@ from darter.model import (
     write_info,
 )
 from darter.train import explain as explain_answers
-from darter.train import export, last_block
+from darter.train import export, last_block, spell_out
 from darter.transfer import features
 
 SMALL_TEST = 200  # pictures; smaller tests show validation mistakes, too
@@ -228,7 +228,7 @@ def _unknown(run: Run) -> dict[str, Any]:
 
 def _card(run: Run, start: Start, trained: Trained) -> dict[str, Any]:
     """The model card that travels in the file."""
-    augment: Any = start.recipe_with_changes(trained.chosen.mirror_safe).augment
+    augment = start.recipe_with_changes(trained.chosen.mirror_safe).augment
     own = {
         "strategy": trained.chosen.strategy.name,
         "members": 1 + len(trained.members),
@@ -237,6 +237,6 @@ def _card(run: Run, start: Start, trained: Trained) -> dict[str, Any]:
         **kept_draws(start, trained),
         **_arranged(run),
         **_eight_bits(run),
-        "augment": dict(augment),
+        "augment": spell_out(augment),
     }
     return card_of(run, trained.fitted, ("result", "baseline", "margin"), **own)

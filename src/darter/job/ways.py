@@ -10,7 +10,6 @@ import copy
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -121,12 +120,15 @@ def pictures_and_layers(wanted: Wanted) -> Way | None:
     return None if size is None else _split(wanted, "smaller pictures and layers", size)
 
 
+def _finite(limit: float) -> float | None:
+    return None if limit == math.inf else limit
+
+
 def _split(wanted: Wanted, name: str, size: int) -> Way | None:
     pictures = torch.cat([shown(x.float(), size) for x in wanted.pictures.split(64)])
     layers = sum(isinstance(m, nn.Conv2d | nn.Linear) for m in wanted.net.modules())
     size_limit = FLOAT * wanted.most_weights - PER_SPLIT * layers
-    limits: Any = {"ms": wanted.most_ms, "size": max(1.0, size_limit)}
-    wish = Wish(**{key: value for key, value in limits.items() if value != math.inf})
+    wish = Wish(ms=_finite(wanted.most_ms), size=_finite(max(1.0, size_limit)))
     found = factorize(
         wanted.net,
         pictures,

@@ -80,7 +80,7 @@ def _checked(rows: NDArray, merge: Callable[[NDArray], NDArray]) -> NDArray | st
     return merge(rows)
 
 
-def named_source(source: Picturelike, number: int) -> tuple[str, Any]:
+def named_source(source: Picturelike, number: int) -> tuple[str, object]:
     """What answers call a source, and the picture itself."""
     if isinstance(source, tuple):
         return source
@@ -92,7 +92,7 @@ def named_source(source: Picturelike, number: int) -> tuple[str, Any]:
 Prepared = tuple[NDArray[np.float32] | str, tuple[str, ...]]
 
 
-def _prepare(info: ModelInfo, look: Look, name: str, source: Any) -> Prepared:
+def _prepare(info: ModelInfo, look: Look, name: str, source: object) -> Prepared:
     """The net's input for one picture, or why there is none (one bad picture stops nothing); and
     what is odd about it."""
     try:
@@ -105,7 +105,7 @@ def _prepare(info: ModelInfo, look: Look, name: str, source: Any) -> Prepared:
         return str(error).removeprefix(f"{name}: "), ()
 
 
-def as_pixels(source: Any) -> Any:
+def as_pixels(source: object) -> Path | str | bytes | NDArray[np.uint8]:
     """What `Preprocess` takes, of anything that may be meant as a picture."""
     if isinstance(source, (Path, str)):
         refuse_url(source)

@@ -3,6 +3,9 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from darter import markup
 
 
@@ -99,7 +102,9 @@ def _seen(source: str) -> bytes:
         return b""
 
 
-def ranked(classes: tuple[str, ...], probabilities: Any, top: int) -> tuple[tuple[str, float], ...]:
+def ranked(
+    classes: tuple[str, ...], probabilities: NDArray[np.floating], top: int
+) -> tuple[tuple[str, float], ...]:
     """The `top` likeliest classes with their probabilities, best first."""
     order = (-probabilities).argsort(kind="stable")[:top]
     return tuple((classes[k], float(probabilities[k])) for k in order)

@@ -179,6 +179,6 @@ def _checked(
     return output
 
 
-def _pixels(source: Picturelike) -> NDArray[np.uint8]:
+def _pixels(source: object) -> NDArray[np.uint8]:
     given = as_pixels(source)
     return given if isinstance(given, np.ndarray) else decode(given).pixels
