@@ -98,3 +98,18 @@ def test_the_time_ends_it(nets, monkeypatch):
     choice = nets.choose(["plain", "strong"], seconds=45.0)
     assert "no time was left" in choice.rivals[1].why and choice.name == "plain"
     assert choice.why.startswith("no other net was measured (strong: no time")
+
+
+@pytest.mark.parametrize(
+    ("interval", "words"),
+    [
+        ((-0.02, 0.05), ["no other net pays here: the largest gain is +1.4 points"]),
+        ((0.01, 0.05), ["the largest gain is +1.4 points", "but no time was left"]),
+    ],
+)
+def test_a_net_that_was_left_on_the_way_has_been_measured(interval, words):
+    plain = contest.Rival("plain", 160, status="kept")
+    left = contest.Rival("left", 160, pictures=800, gain=0.014, interval=interval,
+                         status="eliminated", why="no time was left")  # fmt: skip
+    found = contest._sentence(plain, [plain, left])
+    assert all(part in found for part in words) and ("pays" in found) == (interval[0] < 0)

@@ -244,7 +244,7 @@ def _decide(contest: _Contest, rivals: list[Rival], seconds: float) -> BackboneC
         if rival is not kept:
             rival.why = _lost(rival, kept, plain)
     kept.status = "kept"
-    kept.why = _sentence(kept, ended, rivals)
+    kept.why = _sentence(kept, rivals)
     return BackboneChoice(kept.name, kept.size, kept.why, tuple(rivals), round(seconds, 3))
 
 
@@ -254,18 +254,19 @@ def _lost(rival: Rival, kept: Rival, plain: Rival) -> str:
     return f"{_gain(rival)} over {plain.name}, but not clearly better than {kept.name} for its cost"
 
 
-def _sentence(kept: Rival, ended: list[Rival], rivals: list[Rival]) -> str:
+def _sentence(kept: Rival, rivals: list[Rival]) -> str:
     plain, *others = rivals
     if kept is not plain:
         times = (kept.milliseconds or 0.0) / (plain.milliseconds or 1.0)
         return f"{_gain(kept)} over {plain.name}, at {times:.1f} times its cost per picture"
-    if not ended:
+    measured = [rival for rival in others if rival.gain is not None]
+    if not measured:
         return f"no other net was measured ({others[0].name}: {others[0].why})"
-    best = max(ended, key=lambda rival: rival.gain or 0.0)
-    return (
-        f"no other net pays here: the largest gain is {_gain(best)} with {best.name} "
-        f"on {best.pictures} pictures"
-    )
+    best = max(measured, key=lambda rival: rival.gain or 0.0)
+    found = f"{_gain(best)} with {best.name} on {best.pictures} pictures"
+    if best.status == "eliminated" and best.interval is not None and best.interval[0] > 0:
+        return f"the largest gain is {found}, but {best.why}"
+    return f"no other net pays here: the largest gain is {found}"
 
 
 def _gain(rival: Rival) -> str:
