@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from darter.train import OutOfMemory, enough_memory, out_of_memory
-from darter.train import task as task_module
+from darter.train import training as training_module
 from tests.train.tiny import QUICK, tiny_model, tiny_problem, train
 
 MORE_THAN_ADDRESSES = 1 << 50
@@ -41,7 +41,7 @@ class Parted:
 
 
 def test_no_step_of_a_net_that_does_not_fit_is_timed(monkeypatch):
-    monkeypatch.setattr(task_module, "measure", lambda *given, **how: pytest.fail("was timed"))
+    monkeypatch.setattr(training_module, "measure", lambda *given, **how: pytest.fail("was timed"))
     recipe = QUICK.replace(precision="auto")
     fitted = train(tiny_model(), tiny_problem(), recipe, world=Parted(), seconds=600.0)
     assert fitted.plan.precision == "float32"
