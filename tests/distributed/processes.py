@@ -23,10 +23,9 @@ SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["tests.distributed.processes", "tests.train.tiny"])
 
 
-def member(pickled: bytes, number: int, heard: int, port: int) -> None:
+def member(pickled: bytes, number: int, port: int) -> None:
     job: Job = pickle.loads(pickled)
     link = Link(store_at(LOOPBACK, port), number, job.patience, "lo")
-    link.heard(heard)
     follow(job, link, 1)
     link.close()
 
@@ -59,9 +58,7 @@ class Processes:
 
     def hire(self) -> int:
         self.hired += 1
-        process = SERVER.Process(
-            target=member, args=(self.job, self.hired, self.link.said, self.port), daemon=True
-        )
+        process = SERVER.Process(target=member, args=(self.job, self.hired, self.port), daemon=True)
         process.start()
         self.running[self.hired] = process
         return self.hired
@@ -81,7 +78,7 @@ class Processes:
 
     def recruits(self, members) -> list[int]:
         new = [m for m in self.running if m not in members and not self.fate(m)]
-        return [m for m in new if self.store.check([f"ready/{m}"])]
+        return [m for m in new if self.link.is_ready(m)]
 
     def servers(self) -> "LocalServers":
         return self._servers

@@ -53,6 +53,20 @@ def test_a_member_that_comes_when_the_chief_is_gone_ends_soon(monkeypatch):
         link.store_at(LOOPBACK, port)
 
 
+def test_a_member_that_comes_late_hears_what_is_said_from_then_on():
+    master = store()
+    chief = Link(master, 0, 1.0)
+    for _ in range(2 * link.KEPT):  # of which the first are forgotten by now
+        chief.announce("step")
+    member = Link(dist.TCPStore(LOOPBACK, master.port, is_master=False), 1, 1.0)
+    member.ready()
+    assert chief.is_ready(1)
+    chief.announce("regroup", members=[0, 1])
+    assert member.next() == {"do": "regroup", "members": [0, 1]}
+    member.close()
+    chief.close()
+
+
 def test_why_a_member_waits_is_read_once():
     own = Link(store(), 0, 1.0)
     own.wait_to_be_called("a parameter server is lost")

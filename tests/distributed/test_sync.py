@@ -1,9 +1,13 @@
 """Several processes take the steps that one process takes on the joined batch."""
 
+import os
+import signal
+
 import pytest
 import torch
 
 from darter.distributed import Team, WorkerError
+from darter.distributed import team as team_module
 from darter.transfer import STRATEGIES
 from tests.distributed.processes import Processes
 from tests.train.tiny import QUICK, tiny_model, tiny_problem, train
@@ -88,6 +92,46 @@ def test_a_new_worker_joins_at_the_next_epoch():
 
     together = trained(PLAIN, team, progress=Event(3, hire))
     assert team.events == ["1 process joined; 3 processes train now"]
+    for name, value in weights(alone).items():
+        torch.testing.assert_close(weights(together)[name], value, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:.*joined", "ignore:sync")
+def test_a_new_worker_learns_which_scheme_was_chosen(monkeypatch):
+    monkeypatch.setattr(team_module, "choose", lambda *given, **how: ("sync", "sync: as told"))
+    alone, team = trained(PLAIN), Team(Processes(1), "auto")
+
+    def hire():
+        new = team.crew.hire()
+        team.link.store.wait([f"ready/{new}"])
+
+    together = trained(PLAIN, team, progress=Event(3, hire), seconds=600)
+    assert team.events == ["sync: as told", "1 process joined; 3 processes train now"]
+    assert set(team.crew.ended.values()) == {0}
+    for name, value in weights(alone).items():
+        torch.testing.assert_close(weights(together)[name], value, rtol=1e-5, atol=1e-6)
+
+
+class Stopped(Processes):
+    """Whose members never get to work."""
+
+    def hire(self) -> int:
+        number = super().hire()
+        os.kill(self.running[number].pid, signal.SIGSTOP)
+        return number
+
+    def dismiss(self) -> None:
+        for process in self.running.values():
+            process.kill()
+        super().dismiss()
+
+
+@pytest.mark.filterwarnings("ignore:worker 1 on here")
+def test_training_begins_without_a_worker_that_gives_no_sign_of_life(monkeypatch):
+    monkeypatch.setattr(team_module, "PATIENCE", 0.3)
+    alone, team = trained(PLAIN), Team(Stopped(1))
+    together = trained(PLAIN, team)
+    assert len(team.events) == 1 and "has given no sign of life" in team.events[0]
     for name, value in weights(alone).items():
         torch.testing.assert_close(weights(together)[name], value, rtol=1e-5, atol=1e-6)
 

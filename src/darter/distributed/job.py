@@ -50,18 +50,19 @@ def follow(job: Job, link: Link, threads: int | str) -> None:
         move(training.model, device, training.recipe.channels_last)
         prepare(training.model, training.strategy)
         training.model.dropout.p = training.strategy.dropout
-        if job.scheme != AUTO:
-            step, feed = _joining(job, training, link, job.scheme, steps)
+        joined = None if job.scheme == AUTO else _joining(job, training, link, job.scheme, steps)
         belongs = False  # to the group; a new member waits until it is called
-        link.store.set(f"ready/{link.member}", "")
+        link.ready()
         while (command := link.next())["do"] != "end":
             try:
-                match command["do"]:
-                    case "measure":
+                if command["do"] == "measure":
+                    if link.member in command["members"]:
                         link.join(command["generation"], command["members"])
                         measure_link(link)
-                    case "scheme":
-                        step, feed = _joining(job, training, link, command["name"], steps)
+                    continue
+                joined = joined or _joining(job, training, link, link.scheme(), steps)
+                step, feed = joined
+                match command["do"]:
                     case "regroup":
                         if link.member in command["members"]:
                             link.join(command["generation"], command["members"])

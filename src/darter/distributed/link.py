@@ -19,6 +19,7 @@ from darter.distributed.pulse import Pulse
 POLL_SECONDS = 5.0
 CONNECT_SECONDS = 20.0  # to reach the chief, which listens before it starts anybody
 ANSWER_SECONDS = 60.0  # of the store to any call
+KEPT = 64  # commands that can still be heard
 
 
 def store_at(host: str, port: int) -> dist.Store:
@@ -41,7 +42,7 @@ class Link:
         self.store, self.member, self.patience = store, member, patience
         self.rank, self.size, self.generation = 0, 1, 0
         self.members: list[int] = [0]
-        self.said = self._heard = 0  # numbers of the next commands to give and to hear
+        self._said = self._heard = 0  # numbers of the next commands to give and to hear
         if interface:
             os.environ["GLOO_SOCKET_IFNAME"] = interface
         self.pulse = Pulse(store, member)
@@ -50,14 +51,25 @@ class Link:
 
     def announce(self, do: str, **what: Any) -> None:
         """Tell every member, in order, what comes next."""
-        self.store.set(f"said/{self.said}", json.dumps({"do": do, **what}))
-        self.said += 1
-        if self.said > 64:  # long heard: members are never more than a step apart
-            self.store.delete_key(f"said/{self.said - 64}")
+        self.store.set(f"said/{self._said}", json.dumps({"do": do, **what}))
+        self._said = self.store.add("said", 1)
+        if self._said > KEPT:  # long heard: members are never more than a step apart
+            self.store.delete_key(f"said/{self._said - KEPT}")
 
-    def heard(self, number: int) -> None:
-        """Begin to listen at this command, for a member that comes later."""
-        self._heard = number
+    def ready(self) -> None:
+        """Say that this member listens; what was announced before was not for it."""
+        self._heard = self.store.add("said", 0)
+        self.store.set(f"ready/{self.member}", "")
+
+    def is_ready(self, member: int) -> bool:
+        return self.store.check([f"ready/{member}"])
+
+    def choose(self, scheme: str) -> None:
+        """Tell every member, also those that come later, how steps are shared."""
+        self.store.set("scheme", scheme)
+
+    def scheme(self) -> str:
+        return self.store.get("scheme").decode()
 
     def next(self) -> dict[str, Any]:
         """Wait for the next command, however long it takes while the store is there.

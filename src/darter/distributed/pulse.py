@@ -30,6 +30,9 @@ class Pulse:
         if member:
             threading.Thread(target=self._watch, name="darter watch", daemon=True).start()
 
+    def has_begun(self, member: int) -> bool:
+        return self._store.add(f"beat/{member}", 0) > 0
+
     def silence(self, member: int) -> float:
         """Seconds that nothing is heard of a member, between calls of this; 0 until it began."""
         count, now = self._store.add(f"beat/{member}", 0), time.monotonic()

@@ -66,14 +66,12 @@ class Member:
         self,
         job: Job,
         number: int,
-        heard: int,
         store: tuple[str, int],
         own: str,
         threads: int,
     ) -> None:
-        """Follow a job as member `number`, from command `heard` on; own: this machine's address."""
+        """Follow a job as member `number`.   own: this machine's address."""
         link = self._link(number, store, own, job.patience)
-        link.heard(heard)
         try:
             follow(job, link, threads)
         finally:
@@ -216,7 +214,7 @@ class RayCrew:
             del self.hands[number]
         for _ in range(self.wanted - len(self.hands)):
             self._send(self._hire())
-        return [m for m in new if m in self.hands and self._store.check([f"ready/{m}"])]
+        return [m for m in new if m in self.hands and self.link.is_ready(m)]
 
     def servers(self) -> RayServers:
         return self._servers
@@ -253,7 +251,7 @@ class RayCrew:
     def _send(self, number: int) -> None:
         hand = self.hands[number]
         hand.working = hand.actor.train.remote(
-            self.job, number, self.link.said, (self.own, self._store.port), self._address(hand),
+            self.job, number, (self.own, self._store.port), self._address(hand),
             self._cores(number),
         )  # fmt: skip
 

@@ -69,7 +69,7 @@ class Team:
                 if training.recipe.threads == "auto":
                     torch.set_num_threads(available_cpus())
                 return training.alone(plan)
-            self.link.announce("scheme", name=scheme)
+            self.link.choose(scheme)
         self.step = SCHEMES[scheme](training, plan, self.link, self)
         self._close_step = self.step.close
         self.regroup()
@@ -182,17 +182,32 @@ class Team:
         warnings.warn(text, stacklevel=2)
 
     def _wait_ready(self) -> None:
-        """Until every member has the job; without those who do not get there."""
-        keys = {m: f"ready/{m}" for m in self.members}
-        until = time.monotonic() + READY_SECONDS
-        while waiting := [m for m, key in keys.items() if not self.link.store.check([key])]:
+        """Until every member has the job; without those who do not get there, or who give no sign
+        of life: where members may come later, these still may."""
+        coming = set(self.members)
+        started = time.monotonic()
+        until = started + READY_SECONDS
+        while waiting := sorted(m for m in coming if not self.link.is_ready(m)):
             late = time.monotonic() > until
             for member in waiting:
                 silent = self.link.pulse.silence(member) > PATIENCE
                 if silent or late or self.link.complaint(member) or self.crew.fate(member):
                     self._drop(member, "it was not ready in time")
-                    del keys[member]
+                    coming.remove(member)
+                elif self._may_come_later(member, time.monotonic() - started):
+                    self.members.remove(member)
+                    coming.remove(member)
             time.sleep(0.05)
+
+    def _may_come_later(self, member: int, waited: float) -> bool:
+        """Whether to begin without a member, which is not waited for but let in when it comes."""
+        if not self.crew.elastic or waited < PATIENCE or self.link.pulse.has_begun(member):
+            return False
+        self.note(
+            f"worker {member} on {self.crew.place(member)} has given no sign of life for "
+            f"{PATIENCE:.0f} s; training begins without it"
+        )
+        return True
 
     def _drop_lost(self, error: BaseException | None) -> None:
         self._failures += 1
