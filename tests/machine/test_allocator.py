@@ -6,39 +6,47 @@ import pytest
 
 from darter.machine import Memory, allocator, keeping_freed
 
-LARGE = 64 << 20  # bytes: above what glibc ever keeps by itself
+pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="is about glibc")
+
+SMALL, LARGE = 20 << 20, 256 << 20  # bytes: below and above the largest threshold of glibc
 
 
-def pages_of_a_large_buffer():
+def pages_of_a_buffer(size):
     """How many pages the kernel had to give for a buffer that is freed again."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    np.ones(LARGE, np.uint8)
+    np.ones(size, np.uint8)
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 
 @pytest.fixture
-def plenty(monkeypatch):
-    monkeypatch.setattr(allocator, "memory_now", lambda: Memory(2**40, 2**40))
+def available(monkeypatch):
+    def tell(size):
+        monkeypatch.setattr(allocator, "memory_now", lambda: Memory(2**40, size))
+
+    return tell
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="is about glibc")
-def test_a_second_buffer_takes_the_pages_of_the_first(plenty):
-    with keeping_freed() as kept:
-        assert kept
-        pages_of_a_large_buffer()
+def test_a_second_buffer_takes_the_pages_of_the_first(available):
+    available(2**40)
+    with keeping_freed():
+        pages_of_a_buffer(LARGE)
         with keeping_freed():
-            assert pages_of_a_large_buffer() < 8
-        assert pages_of_a_large_buffer() < 8  # the inner block's end gave nothing back
-    assert pages_of_a_large_buffer() > 16
+            assert pages_of_a_buffer(LARGE) < 8
+        assert pages_of_a_buffer(LARGE) < 8  # the inner block's end gave nothing back
+    assert pages_of_a_buffer(LARGE) > 16
 
 
-def test_little_memory_is_not_kept(monkeypatch):
-    monkeypatch.setattr(allocator, "memory_now", lambda: Memory(2**40, 2**30))
-    with keeping_freed() as kept:
-        assert not kept
+def test_where_memory_is_short_only_smaller_buffers_are_kept(available):
+    available(allocator.PLENTY - 1)
+    with keeping_freed():
+        pages_of_a_buffer(SMALL)
+        assert pages_of_a_buffer(SMALL) < 8
+        pages_of_a_buffer(LARGE)
+        assert pages_of_a_buffer(LARGE) > 16
 
 
-def test_another_c_library_is_left_alone(monkeypatch, plenty):
+def test_another_c_library_is_left_alone(monkeypatch):
     monkeypatch.setattr(allocator, "_glibc", lambda: None)
-    with keeping_freed() as kept:
-        assert not kept
+    monkeypatch.setattr(allocator, "_tell", lambda *_: pytest.fail("was told something"))
+    with keeping_freed():
+        pass

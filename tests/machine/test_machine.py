@@ -147,12 +147,13 @@ def test_kernels_begin_with_the_cores_of_the_affinity_mask():
     assert in_a_process(code, lambda: os.sched_setaffinity(0, {0})) == "1 1"
 
 
-def test_addresses_limit_memory():
+@pytest.mark.parametrize("kind", ["RLIMIT_AS", "RLIMIT_DATA"])
+def test_limits_of_a_process_limit_memory(kind):
     import resource
 
     code = "from darter import machine; print(machine.memory_now().total)"
-    limit = 2 * GIB
-    found = in_a_process(code, lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
+    limit, which = 2 * GIB, getattr(resource, kind)
+    found = in_a_process(code, lambda: resource.setrlimit(which, (limit, limit)))
     assert int(found) == min(limit, machine.memory_now().total)
 
 

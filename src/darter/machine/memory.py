@@ -1,5 +1,6 @@
 """How much memory there is for this process, and how much of it could be had now."""
 
+import functools
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,14 +61,18 @@ def _of_group(group: Group) -> Memory | None:
 
 
 def _of_addresses(root: Path) -> Memory | None:
-    """Under `ulimit -v`."""
+    """Under `ulimit -v` (all addresses) and `ulimit -d` (data)."""
     try:
         import resource
 
-        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-        if limit == resource.RLIM_INFINITY:
-            return None
-        pages = int((root / "proc/self/statm").read_text().split()[0])
-        return Memory(limit, max(0, limit - pages * resource.getpagesize()))
+        pages = [int(number) for number in (root / "proc/self/statm").read_text().split()]
+        limits = ((resource.RLIMIT_AS, pages[0]), (resource.RLIMIT_DATA, pages[5]))
+        size = resource.getpagesize()
+        found = [
+            Memory(limit, max(0, limit - taken * size))
+            for limit, taken in ((resource.getrlimit(which)[0], taken) for which, taken in limits)
+            if limit != resource.RLIM_INFINITY
+        ]
     except (ImportError, OSError, ValueError, IndexError):
         return None
+    return functools.reduce(Memory.within, found) if found else None
