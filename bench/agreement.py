@@ -79,8 +79,12 @@ NETS: dict[str, int] = {
     "timm/ese_vovnet19b_slim_dw": 96, "timm/hgnetv2_b0": 96, "timm/hrnet_w18_small": 96,
     "timm/repvgg_a0": 96, "timm/resnest14d": 96, "timm/edgenext_xx_small": 128,
 }  # fmt: skip
-REFUSED = {"timm/efficientvit_m0"}  # by darter's engine, with a sentence
 EXPORTERS = ("torchscript", "dynamo")
+REFUSED = {  # by darter's engine, with a sentence, as this exporter writes them
+    "timm/efficientvit_m0": EXPORTERS,
+    "timm/mobilevit_xxs": ("dynamo",),
+    "timm/swin_tiny_patch4_window7_224": ("dynamo",),
+}
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,9 @@ def process(side: int, batch: int, limit: int) -> None:
     if limit:
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     warnings.simplefilter("ignore")
+    from darter.machine import allocator
+
+    allocator.PLENTY = sys.maxsize  # what is kept for the next step is no need
     from darter.distributed import Team, TorchrunCrew, is_member, is_torchrun, serve
     from darter.errors import DarterError
 
