@@ -91,7 +91,7 @@ def test_exported_nets_run_the_same_elsewhere(name, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in NETS if "torchscript" not in REFUSED.get(name, ())])
+@pytest.mark.parametrize("name", [n for n in NETS if "torchscript" not in REFUSED.get(n, ())])
 def test_every_exported_net_runs_the_same_elsewhere(name, tmp_path):
     # PyTorch's exporter keeps what it has traced: gigabytes after some nets in one process.
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
