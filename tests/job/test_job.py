@@ -289,12 +289,13 @@ def test_thirty_kinds_of_odd_files_are_named_and_the_rest_trains(tmp_path):
 def test_killed_twenty_times_ends_in_the_same_bits(run, tmp_path):
     """SIGKILL at random moments, resumed each time: the weights of a run that was left alone.
 
-    Every fourth kill falls anywhere before the training, the others into it.
+    Every fourth kill falls anywhere before the training, the others into it. The recipe leaves
+    nothing to be chosen by times, which are others in the second run.
     """
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(
         'strategy = "fine-tune-all"\nlearning_rate = 0.0004\nepochs = 60\nsize = 96\n'
-        'precision = "float32"\nbatch_size = 4\npatience = 0\n'
+        'precision = "float32"\ncompute = "pytorch"\nbatch_size = 4\npatience = 0\n'
     )
     first = (run.parent / "stripes", "--recipe", recipe, "--time", "1h", "--out")
     alone, killed = tmp_path / "alone", tmp_path / "killed"
