@@ -105,8 +105,10 @@ class Agreement:
 
     @property
     def holds(self) -> bool:
-        own = self.own.get("bfloat16", 0.0)
-        return self.float32_holds and self.bfloat16 <= max(LIMITS["bfloat16"], TIMES_OWN * own)
+        own, limit = self.own.get("bfloat16", 0.0), LIMITS["bfloat16"]
+        if own > limit:
+            limit = TIMES_OWN * own
+        return self.float32_holds and self.bfloat16 <= limit
 
     @property
     def float32_holds(self) -> bool:

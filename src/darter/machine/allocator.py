@@ -10,9 +10,15 @@ from darter.machine.memory import memory_now
 
 PLENTY = 8 << 30  # bytes that must be there to be had: what is kept has gaps, and takes more
 
-_TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4  # names of <malloc.h>
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -2, -3, -4  # names of <malloc.h>
 _KEEP = {_MMAP_MAX: 0, _TRIM_THRESHOLD: 2**31 - 1, _TOP_PAD: 64 << 20}
-_USUAL = {_MMAP_MAX: 65536, _TRIM_THRESHOLD: 128 << 10, _TOP_PAD: 0}
+# What glibc's thresholds grow to as large buffers are freed; once told anything, they no longer do.
+_USUAL = {
+    _MMAP_MAX: 65536,
+    _MMAP_THRESHOLD: 32 << 20,
+    _TRIM_THRESHOLD: 64 << 20,
+    _TOP_PAD: 128 << 10,
+}
 _depth = 0
 
 
