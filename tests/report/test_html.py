@@ -380,22 +380,6 @@ def test_a_folder_without_a_run_is_an_error(tmp_path):
         write_html(tmp_path)
 
 
-def test_a_damaged_record_is_named(run):
-    folder = run("two")
-    (folder / "race.json").write_text('{"candidates": [')
-    with pytest.raises(DataError, match=r"race\.json"):
-        write_html(folder)
-    assert not (folder / "report.html").exists()
-
-
-def test_half_a_last_line_of_metrics_is_not_an_epoch(run):
-    folder = run("two")
-    assert len(read_records(folder).epochs) == 14
-    (folder / "metrics.jsonl").write_text("{}\n")
-    with pytest.raises(DataError, match=r"metrics\.jsonl, line 1"):
-        read_records(folder)
-
-
 def test_without_jinja_the_error_says_what_to_install(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
     html._environment.cache_clear()
