@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from darter import kernels
-from darter.errors import OptionError
+from darter.errors import OptionError, ShapeError
 
 NUMBERS = st.floats(-300, 300, width=32) | st.floats(-1, 1, width=32)
 FORMATS = st.tuples(st.integers(1, 8), st.integers(0, 16))
@@ -146,3 +146,47 @@ def test_impossible_formats_are_refused(bits):
         kernels.round_fixed(np.zeros(3), *bits)
     with pytest.raises(OptionError, match="stochastic or nearest"):
         kernels.round_fixed(np.zeros(3), 2, 2, rounding="up")
+
+
+def neighbors(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers of bfloat16 next to finite x, toward zero and away from it."""
+    bits = np.ascontiguousarray(x, np.float32).view(np.uint32)
+    below = bits & np.uint32(0xFFFF0000)
+    above = np.where(bits == below, below, below + np.uint32(0x10000))
+    return below.view(np.float32), above.view(np.float32)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 6), st.integers(1, 400), st.integers(0, 2**32 - 1), st.floats(-2, 2))
+def test_rows_in_bfloat16_keep_their_sums(rows, columns, seed, mean):
+    draw = np.random.default_rng(seed)
+    x = (mean + draw.normal(size=(rows, columns)) * 10.0 ** draw.integers(-3, 3)).astype(np.float32)
+    got = kernels.round_rows_bfloat16(x)
+    below, above = neighbors(x)
+    assert ((got == below) | (got == above)).all()
+    nearest = np.where(np.abs(x - below) <= np.abs(above - x), below, above)
+    errors, plain = (np.abs((y.astype(float) - x).sum(1)) for y in (got, nearest))
+    step = np.abs(above.astype(float) - below).max(1)
+    assert (errors <= np.maximum(plain, step) + 1e-12).all()
+    if columns >= 100:  # enough to choose from
+        assert (errors <= step).all()
+
+
+def test_rows_in_bfloat16_are_about_as_near_as_the_nearest():
+    x = np.random.default_rng(0).normal(size=(64, 300)).astype(np.float32)
+    got = kernels.round_rows_bfloat16(x)
+    below, above = neighbors(x)
+    nearest = np.where(np.abs(x - below) <= np.abs(above - x), below, above)
+    assert 0 < (got != nearest).mean() < 0.1
+    assert ((got - x) ** 2).sum() <= 1.01 * ((nearest - x) ** 2).sum()
+
+
+def test_rows_in_bfloat16_with_numbers_beyond_stay():
+    x = np.array([[np.inf, 1.001, 2.003], [np.nan, 1.001, 3.39e38], [0, 0, 1e-40]], np.float32)
+    got = kernels.round_rows_bfloat16(x.reshape(3, 3, 1))
+    assert got.shape == (3, 3, 1)
+    np.testing.assert_array_equal(np.isfinite(got[:, :, 0]), np.isfinite(x))
+    np.testing.assert_allclose(got[:, 1, 0], x[:, 1], rtol=2**-8)
+    assert kernels.round_rows_bfloat16(np.empty((0, 4), np.float32)).shape == (0, 4)
+    with pytest.raises(ShapeError, match="rows"):
+        kernels.round_rows_bfloat16(np.zeros(4, np.float32))

@@ -44,7 +44,13 @@ from darter.kernels.layout import (
     canonical,
 )
 from darter.kernels.peak import Peak, measure_peak
-from darter.kernels.rounding import MOST_BITS, ROUNDINGS, round_bfloat16, round_fixed
+from darter.kernels.rounding import (
+    MOST_BITS,
+    ROUNDINGS,
+    round_bfloat16,
+    round_fixed,
+    round_rows_bfloat16,
+)
 from darter.kernels.runtime import (
     active_isa,
     available_isas,
@@ -119,6 +125,7 @@ __all__ = [
     "reach",
     "round_bfloat16",
     "round_fixed",
+    "round_rows_bfloat16",
     "set_threads",
     "steps",
     "sum_numbers",

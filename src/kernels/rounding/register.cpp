@@ -4,6 +4,7 @@
 
 #include "register.hpp"
 #include "rounding/rounding.hpp"
+#include "rounding/sums.hpp"
 #include "runtime/isa.hpp"
 #include "runtime/thread_pool.hpp"
 
@@ -21,6 +22,8 @@ constexpr int64_t kTask = 256 * kRoundingGroup;  // numbers of one task
 
 using Input = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Output = nb::ndarray<float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Matrix = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using OutputMatrix = nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
 // Calls body(first, count) for parts of an array; each part begins with a group of draws.
 template <typename Body>
@@ -55,6 +58,15 @@ void round_bfloat16(Input from, Output to, uint64_t seed, uint64_t stream) {
     });
 }
 
+void round_rows_bfloat16(Matrix from, OutputMatrix to) {
+    nb::gil_scoped_release release;
+    const auto columns = static_cast<int64_t>(from.shape(1));
+    parallel_for(from.shape(0), [&](size_t row) {
+        const int64_t first = static_cast<int64_t>(row) * columns;
+        round_row_keeping_sum(from.data() + first, to.data() + first, columns);
+    });
+}
+
 }  // namespace
 
 void register_rounding(nb::module_& m) {
@@ -62,6 +74,7 @@ void register_rounding(nb::module_& m) {
           nb::arg("fraction_bits"), nb::arg("stochastic"), nb::arg("seed"), nb::arg("stream"));
     m.def("round_bfloat16", &round_bfloat16, nb::arg("x"), nb::arg("out"), nb::arg("seed"),
           nb::arg("stream"));
+    m.def("round_rows_bfloat16", &round_rows_bfloat16, nb::arg("x"), nb::arg("out"));
 }
 
 }  // namespace darter

@@ -208,3 +208,17 @@ def test_numbers_are_rounded_to_nearest_even():
     bits = x.view(np.uint32).astype(np.uint64)
     expected = ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype(np.uint16)
     assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize("side", [1, 3])
+def test_rounding_the_weights_does_not_shift_what_equal_inputs_give(side):
+    """Each filter's sum is kept: roundings to nearest would add up to ten times as much."""
+    w = np.random.default_rng(0).normal(size=(40, 512, side, side)).astype(np.float32)
+    w -= w.mean((1, 2, 3), keepdims=True)
+    graph = net(
+        node("Conv", "y", ["x", "w", "b"], "y"),
+        shape=(512, side, side), w=w, b=np.zeros(40, np.float32),
+    )  # fmt: skip
+    x = np.ones((1, 512, side, side), np.float32)
+    truth = run_graph(graph, x)[0]
+    assert np.abs(answers(graph, x)[0] - truth).max() < 0.02

@@ -7,7 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darter.conv import ALGORITHMS, ConvSpec
-from darter.kernels import Activated, Precision, RecurrenceKind, prepare_convolution, steps
+from darter.kernels import (
+    Activated,
+    Precision,
+    RecurrenceKind,
+    prepare_convolution,
+    round_rows_bfloat16,
+    steps,
+)
 from darter.locks import Lock
 from darter.net.plan.algorithm import algorithm_for, for_pictures
 from darter.net.plan.options import Options
@@ -21,6 +28,7 @@ Layer = TypeVar(
     steps.BinaryConvolution,
     steps.IntegerConvolution,
 )
+ROUNDED = "direct-bfloat16"  # rounds the filters themselves, no transforms of them
 SEVERAL = 8  # pictures, for which algorithms of all batches above 1 are chosen
 
 
@@ -59,7 +67,10 @@ class Packed:
         def pack() -> steps.Convolution:
             w, b = (np.ascontiguousarray(weight(name), np.float32) for name in names)
             core = ALGORITHMS[algorithm].core if algorithm in ALGORITHMS else algorithm
-            return prepare_convolution(core, spec.numbers(), w.reshape(spec.w), b, activation)
+            w = w.reshape(spec.w)
+            if core == ROUNDED:
+                w = round_rows_bfloat16(w)
+            return prepare_convolution(core, spec.numbers(), w, b, activation)
 
         geometry = (spec.x[1:], spec.stride, spec.padding, spec.dilation, spec.groups)
         return self._make(("conv", names, algorithm, geometry, activation), pack)
@@ -76,6 +87,8 @@ class Packed:
         def pack() -> steps.FullyConnected:
             w, b = (np.ascontiguousarray(weight(name), np.float32) for name in names)
             k, c = w.shape[:2]
+            if precision == Precision.bfloat16:
+                w = round_rows_bfloat16(w)
             return steps.pack_fully_connected(c, k, w.reshape(k, c), b, activation, precision)
 
         return self._make(("fc", names, activation, precision), pack)
