@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from darter.dataset.batch import Batch
 from darter.dataset.boxes import Boxes
 from darter.dataset.cache import PictureCache
 from darter.dataset.feed import Feed
@@ -138,9 +139,9 @@ class BoxLoader(Loader):
             cache=cache,
         )
 
-    def _fill(
-        self, out: NDArray[Any], target: NDArray[Any], epoch: int, index: int, feed: Feed | None
-    ) -> None:
+    def _fill(self, batch: Batch, position: int, epoch: int, feed: Feed | None) -> None:
+        index = int(batch.indices[position])
+        out, target = batch.images[position], batch.targets[position]
         draw = draws(self.seed, epoch, index, stream=_MOSAIC)
         if draw.random() >= self.views.mosaic:
             found = [self._one(out, epoch, index, index)]

@@ -1,18 +1,16 @@
 """One pass over the pictures: the threads that fill batches, and the batches in hand."""
 
 import threading
-import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from darter.dataset.batch import Batch
-from darter.machine import available_cpus
+from darter.dataset.feed import Feed
 
-if TYPE_CHECKING:
-    from darter.dataset.loader import Loader
+Indices = NDArray[np.int64]
 
 
 @dataclass
@@ -25,10 +23,27 @@ class _Pending:
 
 
 class Epoch:
-    """The threads of one pass and the batches that they have in hand."""
+    """The threads of one pass and the batches that they have in hand.
 
-    def __init__(self, loader: "Loader", epoch: int, batches: list[NDArray[np.int64]]) -> None:
-        self.loader, self.epoch, self.batches = loader, epoch, batches
+    batches: the pictures of each.   new_batch: indices -> an empty batch of them.
+    fill: (batch, position) -> writes that picture to its place.   prefetch: batches made ahead.
+    threads: at first; another comes whenever the consumer had to wait, up to `most_threads`.
+    feed: what `fill` may wait for; ends with the epoch.
+    """
+
+    def __init__(
+        self,
+        batches: list[Indices],
+        new_batch: Callable[[Indices], Batch],
+        fill: Callable[[Batch, int], None],
+        *,
+        prefetch: int,
+        threads: int,
+        most_threads: int,
+        feed: Feed | None = None,
+    ) -> None:
+        self.batches, self.new_batch, self.fill = batches, new_batch, fill
+        self.prefetch, self.most_threads, self.feed = prefetch, most_threads, feed
         self.changed = threading.Condition()
         self.pending: dict[int, _Pending] = {}
         self.started = 0  # batches whose pictures are being handed out
@@ -37,26 +52,23 @@ class Epoch:
         self.closed = False
         self.failure: BaseException | None = None  # of a thread, apart from its pictures
         self.threads: list[threading.Thread] = []
-        self.feed = loader._feed(epoch, batches)
         if batches:
-            for _ in range(loader.threads):
+            for _ in range(threads):
                 self._add_thread()
 
     def take(self, number: int) -> Batch:
         """Wait for a batch."""
-        began = time.perf_counter()
         with self.changed:
             self.taken = number + 1
             self.changed.notify_all()
             ready = number in self.pending and not self.pending[number].missing
-            if not ready and number > 0 and self.loader._adapt:
-                self._grow()
+            if not ready and number > 0 and len(self.threads) < self.most_threads:
+                self._add_thread()
             while number not in self.pending or self.pending[number].missing:
                 if self.failure is not None:
                     raise self.failure
                 self.changed.wait()
             done = self.pending.pop(number)
-        self.loader.waited += time.perf_counter() - began
         if done.errors:
             raise done.errors[min(done.errors)]
         return done.batch
@@ -70,11 +82,6 @@ class Epoch:
             self.feed.close()
         for thread in self.threads:
             thread.join()
-
-    def _grow(self) -> None:
-        if len(self.threads) < available_cpus():
-            self._add_thread()
-            self.loader.threads = max(self.loader.threads, len(self.threads))
 
     def _add_thread(self) -> None:
         # Daemons: an iterator that is still open when the program ends must not keep it alive.
@@ -95,10 +102,7 @@ class Epoch:
             pending, position = job
             error: BaseException | None = None
             try:
-                index = int(pending.batch.indices[position])
-                slot = pending.batch.images[position]
-                target = pending.batch.targets[position]
-                self.loader._fill(slot, target, self.epoch, index, self.feed)
+                self.fill(pending.batch, position)
             except BaseException as caught:  # raised again in the consumer, by `take`
                 error = caught
             with self.changed:
@@ -117,7 +121,7 @@ class Epoch:
                     return self.pending[current], self.position - 1
                 if self.started == len(self.batches):
                     return None
-                if self.started < self.taken + self.loader.prefetch:
+                if self.started < self.taken + self.prefetch:
                     self._start_batch()
                 else:
                     self.changed.wait()
@@ -125,7 +129,6 @@ class Epoch:
 
     def _start_batch(self) -> None:
         indices = np.array(self.batches[self.started])
-        batch = self.loader._slots.batch(self.loader.targets[indices], indices)
-        self.pending[self.started] = _Pending(batch, len(indices))
+        self.pending[self.started] = _Pending(self.new_batch(indices), len(indices))
         self.started += 1
         self.position = 0

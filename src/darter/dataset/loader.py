@@ -1,6 +1,7 @@
 """Batches of pictures, read, decoded and augmented by threads while the model works."""
 
 import functools
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from numbers import Integral
 from pathlib import Path
@@ -14,6 +15,7 @@ from darter.dataset.cache import PictureCache, PixelSource
 from darter.dataset.epoch import Epoch
 from darter.dataset.feed import Feed, buffered_order
 from darter.errors import DarterError, DataError, OptionError, ShapeError
+from darter.machine import available_cpus
 from darter.picture import Member, Picture, Pixels, ValueRange, draws, locate
 
 Divide = Callable[[list[NDArray[np.int64]]], list[NDArray[np.int64]]]
@@ -146,10 +148,25 @@ class Loader:
         exception or Ctrl-C in the loop ends the threads.
         """
         batches = self._batches(epoch)[start_batch:]
-        work = Epoch(self, epoch, self.divide(batches) if self.divide else batches)
+        if self.divide:
+            batches = self.divide(batches)
+        feed = self._feed(epoch, batches)
+        work = Epoch(
+            batches,
+            lambda indices: self._slots.batch(self.targets[indices], indices),
+            lambda batch, position: self._fill(batch, position, epoch, feed),
+            prefetch=self.prefetch,
+            threads=self.threads,
+            most_threads=available_cpus() if self._adapt else self.threads,
+            feed=feed,
+        )
         try:
-            for number in range(len(work.batches)):
-                yield work.take(number)
+            for number in range(len(batches)):
+                began = time.perf_counter()
+                batch = work.take(number)
+                self.waited += time.perf_counter() - began
+                self.threads = max(self.threads, len(work.threads))
+                yield batch
         finally:
             work.close()
 
@@ -204,10 +221,9 @@ class Loader:
         min_side = self.transform.min_side
         return self.cache.get(Path(sample), min_side, content, self._value_range)
 
-    def _fill(
-        self, out: NDArray[Any], target: NDArray[Any], epoch: int, index: int, feed: Feed | None
-    ) -> None:
-        """Write the picture of an index to its place in a batch; its target is there."""
+    def _fill(self, batch: Batch, position: int, epoch: int, feed: Feed | None) -> None:
+        """Write a picture to its place in a batch."""
+        index, out = int(batch.indices[position]), batch.images[position]
         sample = self.samples[index]
         name = f"picture {index}" if isinstance(sample, Picture) else str(sample)
         try:
