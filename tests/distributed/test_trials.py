@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from darter.cluster import Asked, Workers
 from darter.distributed import on_workers
 from darter.distributed import trials as shared
+from darter.machine import available_cpus
 from darter.train import Trials
 from darter.transfer import Features
 from tests.train.tiny import ALL, QUICK, tiny_backbone, tiny_pictures, tiny_problem
@@ -29,6 +31,10 @@ def look(problem, _strategy):
 
 @pytest.fixture
 def alone():
+    return trials_of(net)
+
+
+def trials_of(net):
     rows = np.random.default_rng(0).normal(size=(60, 16)).astype(np.float32)
     return Trials(
         net, partial(look, tiny_problem()), Features(rows, {}), tiny_pictures(60), 3,
@@ -39,12 +45,14 @@ def alone():
 class Here:
     """A pool whose work is done when it is asked for, in this process."""
 
+    threads = 1
+
     def __init__(self, make, workers, *, imports, in_hand):
         assert (make, imports, in_hand) == (None, ("darter.train",), 1)
         self.counts = Counter()
 
     def give(self, make):
-        self.work = make(1)
+        self.work = make(self.threads)
         self.counts["told"] += 1
 
     def submit(self, call):
@@ -67,17 +75,36 @@ def test_what_was_announced_runs_on_workers_and_the_rest_here(alone, monkeypatch
     calls = [(ALL, rate, TRAIN, HELD_OUT, 2, 0) for rate in (0.01, 0.001, 0.0001)]
     with on_workers(Workers(2)) as share:
         trial, ahead = share(alone)
-        expected = [alone(*call) for call in calls]
+        expected = [trial(*call).loss for call in calls]
         ahead(calls[:2])
-        found = [trial(*calls[0])]
+        found = [trial(*calls[0]).loss]
         ahead(calls[1:])  # of which one is under way already
-        found.append(trial(*calls[1]))
+        found.append(trial(*calls[1]).loss)
         ahead([])
-        elsewhere = trial(*calls[2])
+        found.append(trial(*calls[2]).loss)
         counts = trial._pool.counts
-    assert [t.loss for t in found] == pytest.approx([t.loss for t in expected[:2]])
-    assert elsewhere.loss == pytest.approx(expected[2].loss)
+    assert found == expected
     assert counts == {"told": 1, "submitted": 3, "done": 2, "forgotten": 1, "closed": 1}
+
+
+@pytest.mark.parametrize("threads", [1, 3, None])
+def test_a_training_has_as_many_threads_here_as_there(threads, monkeypatch):
+    """Sums of floats depend on the number of threads, and so does the time that is measured."""
+    seen = []
+
+    def watched(strategy, seed):
+        seen.append(torch.get_num_threads())
+        return net(strategy, seed)
+
+    monkeypatch.setattr(shared, "Pool", Here)
+    monkeypatch.setattr(Here, "threads", threads)
+    call = (ALL, 0.01, TRAIN, HELD_OUT, 1, 0)
+    with on_workers(Workers(2)) as share:
+        trial, ahead = share(trials_of(watched))
+        trial(*call)
+        ahead([call])
+        trial(*call)
+    assert set(seen) == {threads or available_cpus()}
 
 
 def test_workers_may_start_before_there_is_work(monkeypatch):
@@ -104,14 +131,14 @@ def test_one_process_announces_to_nobody(alone):
 def test_a_training_whose_worker_is_killed_is_done_again(alone):
     pytest.importorskip("ray")
     calls = [(ALL, rate, TRAIN, HELD_OUT, 40, 0) for rate in (0.01, 0.003, 0.001)]
-    expected = [alone(*call) for call in calls]
     with on_workers(Workers(2)) as share:
         trial, ahead = share(alone)
+        expected = [trial(*call).loss for call in calls]
         ahead(calls)
-        first = trial(*calls[0])
+        first = trial(*calls[0]).loss
         os.kill(processes_named("ray::Hand")[0], signal.SIGKILL)
-        found = [first, *(trial(*call) for call in calls[1:])]
-    assert [t.loss for t in found] == pytest.approx([t.loss for t in expected])
+        found = [first, *(trial(*call).loss for call in calls[1:])]
+    assert found == expected
 
 
 def processes_named(start: str) -> list[int]:

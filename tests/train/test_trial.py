@@ -22,16 +22,27 @@ class Rows:
 
 
 @pytest.fixture
-def trials():
+def make_trials():
     problem, examples, backbone = tiny_problem(), tiny_pictures(60), tiny_backbone()
-    return Trials(
-        lambda strategy, seed: backbone,
-        lambda strategy: (problem.augment, problem.preprocess),
-        Rows(backbone, problem, examples),
-        examples,
-        3,
-        QUICK.replace(precision="auto"),
-    )
+    rows = Rows(backbone, problem, examples)
+
+    def make(penalties=None, **entries):
+        return Trials(
+            lambda strategy, seed: backbone,
+            lambda strategy: (problem.augment, problem.preprocess),
+            rows,
+            examples,
+            3,
+            QUICK.replace(**entries),
+            penalties=penalties,
+        )
+
+    return make
+
+
+@pytest.fixture
+def trials(make_trials):
+    return make_trials(precision="auto")
 
 
 TRAIN, HELD_OUT = np.arange(48), np.arange(48, 60)
@@ -51,10 +62,39 @@ def test_trial_scores_every_held_out_picture(trials, name):
 
 def test_trials_do_not_change_the_backbone_and_repeat(trials):
     first = trials(ALL, 0.01, TRAIN, HELD_OUT, 2, 0)
-    assert trials.precision in ("float32", "bfloat16"), "measured once"
+    assert trials.precision == first.precision in ("float32", "bfloat16"), "measured once"
     second = trials(ALL, 0.01, TRAIN, HELD_OUT, 2, 0)
     assert second.loss == first.loss
     assert trials(ALL, 0.01, TRAIN, HELD_OUT, 2, 1).loss != first.loss
+
+
+@pytest.mark.parametrize("penalties", [None, {"last": 3.0}])
+def test_a_trial_does_not_depend_on_those_before_it(make_trials, penalties):
+    call = (ALL, 0.01, TRAIN, HELD_OUT, 1, 0)
+    fresh, used = (make_trials(precision="float32", penalties=penalties) for _ in range(2))
+    used(ALL, 0.001, TRAIN[:16], HELD_OUT[:16], 1, 0)
+    used(STRATEGIES["linear-probe"], 0.01, TRAIN[:24], HELD_OUT, 1, 0)
+    assert used(*call).loss == fresh(*call).loss
+
+
+def test_a_probe_that_is_given_its_penalty_bears_it(make_trials):
+    probe = STRATEGIES["linear-probe"], 0.01, TRAIN, HELD_OUT, 1, 0
+    free, bound = (make_trials(penalties={"last": each})(*probe) for each in (0.1, 1e6))
+    assert bound.loss == pytest.approx(np.log(3), abs=0.01), "it says nothing"
+    assert free.loss < bound.loss
+
+
+def test_every_trial_computes_with_pytorch_unless_another_is_asked_for(make_trials, monkeypatch):
+    computed = []
+
+    def seen(_model, _strategy, recipe, *_arguments, **_options):
+        computed.append(recipe.compute)
+        raise Diverged("enough")
+
+    monkeypatch.setattr("darter.train.trial.fit", seen)
+    for compute in ("auto", "darter"):
+        make_trials(compute=compute)(ALL, 0.01, TRAIN, HELD_OUT, 1, 0)
+    assert computed == ["pytorch", "darter"]
 
 
 def test_diverged_trial_is_all_wrong(trials, monkeypatch):

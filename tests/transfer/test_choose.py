@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from darter.errors import OptionError, ShapeError
 from darter.transfer import STRATEGIES, Features, Trial, choose, examine
+from darter.transfer.journal import Journal
 from darter.transfer.records import cheapest_within_one_standard_error, paired
 
 CLASSES = 3
@@ -185,6 +186,27 @@ def test_resumed_race_measures_nothing_twice_and_decides_the_same(clock):
         assert len(again.calls) == len(stub.calls) - known
         assert resumed.strategy == whole.strategy
         assert resumed.learning_rate == whole.learning_rate
+
+
+def test_a_resumed_race_knows_what_its_trainings_computed_in(clock):
+    class Halves(Stub):
+        def __call__(self, *call):
+            return replace(super().__call__(*call), precision="bfloat16")
+
+    journals = []
+    run(Halves(), record=lambda journal: journals.append(json.loads(json.dumps(journal))))
+    assert Journal({"entries": {}}).precision is None
+    assert Journal(journals[-1]).precision == "bfloat16"
+
+
+def test_penalties_of_measured_probes_are_weaker_the_more_pictures_there_are():
+    found, labels = table()
+    bench = examined(found, labels).bench
+    penalties = bench.penalties()
+    assert set(penalties) == {"last", "all"}
+    for layers, penalty in penalties.items():
+        assert penalty / 30 == pytest.approx(bench.strength(layers, 30))
+        assert penalty / 30 == pytest.approx(2 * bench.strength(layers, 60))
 
 
 def test_one_named_strategy_still_races_its_rates():

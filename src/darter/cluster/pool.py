@@ -41,9 +41,9 @@ class Asked:
 class Pool(Generic[Chunk, Result]):
     """Workers that each call `make(threads)` once, and its result for each chunk they are given.
 
-    threads: that a worker may use; None: all cores. A worker that dies is started again and its
-    chunks are done again. A DarterError that work raises is raised by `result`; where a worker dies
-    again and again, the error says why.
+    threads: that a worker may use; None: all cores of its machine. A worker that dies is started
+    again and its chunks are done again. A DarterError that work raises is raised by `result`; where
+    a worker dies again and again, the error says why.
 
     make: may be given later, by `give`, while workers start.   imports: modules that they need,
     by name.   in_hand: chunks that a worker has at a time; the others wait for who is free first.
@@ -62,7 +62,8 @@ class Pool(Generic[Chunk, Result]):
         self._ray = start_ray(workers.count or 1, workers.address)
         nodes = machines_of(self._ray)
         self.count = workers.count or len(nodes)
-        self._threads = threads_of(-(-self.count // len(nodes)))
+        threads = threads_of(-(-self.count // len(nodes)))
+        self.threads = None if threads == "auto" else threads
         self._hands = [self._hire(nodes[k % len(nodes)][0]) for k in range(self.count)]
         self._in_hand = in_hand
         self._waiting: deque[Asked] = deque()
@@ -75,8 +76,7 @@ class Pool(Generic[Chunk, Result]):
     def give(self, make: Callable[[int | None], Callable[[Chunk], Result]]) -> None:
         """Say what the work is, before the first chunk."""
         # Held here, so that a worker that is started again finds it, however large it is.
-        threads = None if self._threads == "auto" else self._threads
-        self._make = [self._ray.put((make, threads))]
+        self._make = [self._ray.put((make, self.threads))]
 
     def submit(self, chunk: Chunk) -> Asked:
         """Have a chunk done by who is free first."""

@@ -16,7 +16,9 @@ class SharedTrials:
     """`Trials` on workers, as many at a time as there are.
 
     Trainings that are announced run there; others here, as the first one, which measures what all
-    share. A training whose worker dies is done again by another.
+    share. A training whose worker dies is done again by another. Each has as many threads wherever
+    it runs, since sums depend on their number: it gives the same bits, and its time tells what it
+    takes there.
     """
 
     def __init__(self, workers: Workers) -> None:
@@ -24,36 +26,41 @@ class SharedTrials:
         self._pool: Pool[TrialCall, Trial] | None = None
         self._asked: dict[Any, Asked] = {}
         self._told = False
+        self._trials: Trials | None = None  # with the threads of a worker
 
-    def start(self) -> None:
+    def start(self) -> Pool[TrialCall, Trial]:
         """Have the workers start, while other work goes on here."""
         if self._pool is None:
             self._pool = Pool(None, self._workers, imports=("darter.train",), in_hand=1)
+        return self._pool
 
     def take(self, trials: Trials) -> None:
-        self._trials = trials
+        self._given, self._trials = trials, None
 
     def __call__(self, *call: Any) -> Trial:
+        pool = self.start()
         asked = self._asked.pop(_key(call), None)
-        if asked is None or self._pool is None:
-            return self._trials(*call)
-        return self._pool.result(asked)
+        return self._as_there(pool)(*call) if asked is None else pool.result(asked)
 
     def ahead(self, calls: Sequence[TrialCall]) -> None:
         """Begin with these, which are asked for next; earlier ones are wanted no more."""
         if not calls and not self._asked:
             return
-        self.start()
-        assert self._pool
+        pool = self.start()
         if not self._told:  # now: the first training, here, has settled what all share
-            self._pool.give(partial(_trying, self._trials))
+            pool.give(partial(_trying, self._as_there(pool)))
             self._told = True
         wanted = {_key(call): call for call in calls}
         for key in [key for key in self._asked if key not in wanted]:
-            self._pool.forget(self._asked.pop(key))
+            pool.forget(self._asked.pop(key))
         for key, call in wanted.items():
             if key not in self._asked:
-                self._asked[key] = self._pool.submit(call)
+                self._asked[key] = pool.submit(call)
+
+    def _as_there(self, pool: Pool[TrialCall, Trial]) -> Trials:
+        if self._trials is None:
+            self._trials = self._given.with_threads(pool.threads or "auto")
+        return self._trials
 
     def close(self) -> None:
         if self._pool is not None:
@@ -91,17 +98,16 @@ def _key(call: Any) -> tuple[Any, ...]:
     return strategy.name, rate, train.tobytes(), held_out.tobytes(), epochs, seed
 
 
-def _trying(trials: Trials, threads: int | None) -> Callable[[TrialCall], Trial]:
+def _trying(trials: Trials, _threads: int | None) -> Callable[[TrialCall], Trial]:
     """What a worker does for each call."""
-    own = trials.with_threads(threads or "auto")
     warm = False
 
     def run(call: TrialCall) -> Trial:
         nonlocal warm
         if not warm:
             strategy, rate, train, held_out, _, seed = call
-            own(strategy, rate, train[:WARM_UP], held_out[:WARM_UP], 1, seed)
+            trials(strategy, rate, train[:WARM_UP], held_out[:WARM_UP], 1, seed)
             warm = True
-        return own(*call)
+        return trials(*call)
 
     return run

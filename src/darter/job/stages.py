@@ -266,13 +266,15 @@ def _choose(run: Run, start: Start, progress: Callable[[str, float], None], shar
         past=folder.read("journal") if folder.has("journal") else None,
         record=partial(folder.record, "journal"),
     )
+    bench = examined.bench
     trials = Trials(
         start.net,
         partial(start.look, mirror_safe=examined.mirror_safe),
         start.found,
         material.examples(train),
         material.classes,
-        recipe,
+        recipe.replace(precision=bench.journal.precision or recipe.precision),
+        penalties=bench.penalties(),
         cache=start.cache,
     )
     trial, ahead = share(trials)

@@ -2,12 +2,13 @@
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from darter.dataset import PictureCache
 from darter.picture import Augment, Preprocess
@@ -19,7 +20,7 @@ from darter.train.plan import Plan
 from darter.train.recipe import Recipe
 from darter.train.step import Diverged
 from darter.train.validate import evaluate, score
-from darter.transfer import Backbone, Classifier, Probe, Strategy, Trial, find_strength, fit_probe
+from darter.transfer import Backbone, Classifier, Probe, Strategy, Trial, fit_probe
 
 if TYPE_CHECKING:
     from darter.transfer import Features
@@ -75,7 +76,12 @@ class Trials:
     backbone: (strategy, seed) -> the backbone to start from; it is not changed.
     look: strategy -> how it sees pictures in training, and when it is judged.
     features: of all examples, for the probes that heads start from.
-    The precision is measured in the first trial and kept for all; see `precision`.
+    penalties: of these probes by the layers that they read, for one picture (see
+        `Bench.penalties`); where there is none, every trial finds its own.
+
+    The same call gives the same answer whatever was tried before, on any CPU of the same kind with
+    as many threads. The precision is measured in the first trial and kept for all; see
+    `precision`. A recipe that leaves open what computes gets PyTorch, whose steps are timed alike.
     """
 
     def __init__(
@@ -87,12 +93,15 @@ class Trials:
         classes: int,
         recipe: Recipe,
         *,
+        penalties: Mapping[str, float] | None = None,
         cache: PictureCache | None = None,
     ) -> None:
         self._backbone, self._look, self._features = backbone, look, features
         self._examples, self._classes, self._recipe = examples, classes, recipe
+        if recipe.compute == "auto":
+            self._recipe = recipe.replace(compute="pytorch")
+        self._penalties = dict(penalties or {})
         self._cache = PictureCache() if cache is None else cache
-        self._strengths: dict[str, float] = {}
 
     @property
     def precision(self) -> str:
@@ -115,7 +124,10 @@ class Trials:
         seed: int,
     ) -> Trial:
         """Train on some positions, score the others. A training that diverges is all wrong."""
-        with computing(choose_device(self._recipe.device), self._recipe.threads):
+        with (
+            computing(choose_device(self._recipe.device), self._recipe.threads) as threads,
+            threadpool_limits(threads),  # of the probe's linear algebra
+        ):
             return self._run(strategy, learning_rate, train, held_out, epochs, seed)
 
     def _run(
@@ -162,21 +174,25 @@ class Trials:
         task, targets = self._examples.task, self._examples.targets[held_out]
         loss = score(task, logits, targets)[1]
         return Trial(
-            task.rightness(logits, targets), time.monotonic() - started, loss, pace.seconds
+            task.rightness(logits, targets),
+            time.monotonic() - started,
+            loss,
+            pace.seconds,
+            fitted.plan.precision if fitted.plan else None,
         )
 
     def _probe(self, strategy: Strategy, train: NDArray[np.int64]) -> Probe | None:
-        """The probe on the training positions; the strength of its penalty is found once."""
+        """The probe on the training positions, where the strategy starts from one."""
         if strategy.start != "probe":
             return None
-        rows = self._features.read(strategy.layers)[train]
-        targets, task = self._examples.targets[train], self._examples.task
-        if strategy.layers not in self._strengths:
-            self._strengths[strategy.layers] = find_strength(
-                rows, targets, self._classes, task=task
-            )
-        l2 = self._strengths[strategy.layers]
-        return fit_probe(rows, targets, self._classes, task=task, l2=l2)
+        penalty = self._penalties.get(strategy.layers)
+        return fit_probe(
+            self._features.read(strategy.layers)[train],
+            self._examples.targets[train],
+            self._classes,
+            task=self._examples.task,
+            l2=None if penalty is None else penalty / len(train),
+        )
 
     def _logits(
         self, model: Classifier, held_out: Examples, preprocess: Preprocess

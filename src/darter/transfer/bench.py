@@ -67,6 +67,11 @@ class Bench:
         found = self.journal.measure(f"strength {layers}", find)["l2"]
         return found * len(train) / pictures
 
+    def penalties(self) -> dict[str, float]:
+        """What `strength` is for one picture, by the layers of the probes measured so far."""
+        known = [n for n in ("last", "all") if f"strength {n}" in self.journal.entries]
+        return {layers: self.strength(layers, 1) for layers in known}
+
     def _rows(self, layers: str, positions: NDArray) -> NDArray[np.float32]:
         return self.features.take(positions).read(layers)
 

@@ -26,6 +26,12 @@ class Journal:
         self.spent = 0.0
         self._counted: set[str] = set()
 
+    @property
+    def precision(self) -> str | None:
+        """What the first training that was measured computed in, and so all others."""
+        found = (entry.get("precision") for entry in self.entries.values())
+        return next(filter(None, found), None)
+
     def measure(self, key: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """The result noted under this key, else a new one; its seconds count as spent."""
         if key not in self.entries:
@@ -46,11 +52,15 @@ class Journal:
         def compute() -> dict[str, Any]:
             trial = run()
             entry: dict[str, Any] = {"correct": _written(trial.correct), "loss": float(trial.loss)}
-            return entry if timed else entry | {"seconds": float(trial.seconds), "pace": trial.pace}
+            if not timed:
+                entry |= {"seconds": float(trial.seconds), "pace": trial.pace}
+                entry["precision"] = trial.precision
+            return entry
 
         entry = self.measure(key, compute)
         loss = math.inf if entry["loss"] is None else entry["loss"]  # of a training that diverged
-        return Trial(_read(entry["correct"]), entry["seconds"], loss, entry.get("pace"))
+        told = entry.get("pace"), entry.get("precision")
+        return Trial(_read(entry["correct"]), entry["seconds"], loss, *told)
 
 
 def _written(correct: NDArray[np.float64]) -> str | list[float]:

@@ -19,13 +19,14 @@ class Trial:
     correct: float per held-out picture, in the order given: 1 or 0, or between for answers of
     several labels (see `Task.rightness`). loss: mean held-out log loss.
     pace: seconds per picture from the end of its first step to that of its last; None where it
-    had no second step.
+    had no second step.   precision: that it computed in; None where nothing was trained.
     """
 
     correct: NDArray[np.float64]
     seconds: float
     loss: float
     pace: float | None = None
+    precision: str | None = None
 
     @property
     def accuracy(self) -> float:
