@@ -2,6 +2,7 @@
 #include "activation/activation.hpp"
 #include "element.hpp"
 #include "gemm/gemm.hpp"
+#include "integer/integer.hpp"
 #include "net/program.hpp"
 #include "net/recurrent.hpp"
 #include "product/operands.hpp"
@@ -23,6 +24,9 @@ void register_enums(nb::module_& m) {
         .value("uint8", Element::uint8)
         .value("int8", Element::int8)
         .value("bit", Element::bit);
+    nb::enum_<IntegerAlgorithm>(m, "IntegerAlgorithm")
+        .value("direct", IntegerAlgorithm::direct)
+        .value("winograd", IntegerAlgorithm::winograd);
     nb::enum_<GemmAlgorithm>(m, "GemmAlgorithm")
         .value("blocked", GemmAlgorithm::blocked)
         .value("strassen", GemmAlgorithm::strassen)

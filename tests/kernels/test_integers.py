@@ -84,6 +84,77 @@ def test_convolution_equals_whole_numbers(
 
 
 @ISAS
+@given(
+    channels=st.integers(5, 70), filters=st.integers(1, 150), n=st.integers(1, 3),
+    picture=st.tuples(st.integers(1, 14), st.integers(1, 19)),
+    padding=st.tuples(*[st.integers(1, 2)] * 4), seed=st.integers(0, 999),
+    threads=st.integers(1, 3), adds=st.booleans(),
+)  # fmt: skip
+@settings(max_examples=30, deadline=None)
+def test_winograd_equals_whole_numbers(
+    isa, channels, filters, n, picture, padding, seed, threads, adds
+):
+    rng = np.random.default_rng(seed)
+    x = bytes_of(rng, (n, channels, *picture))
+    w = filters_of(rng, (filters, channels, 3, 3))
+    bias = rng.integers(-100_000, 100_000, filters).astype(np.int32)
+    scale = (rng.uniform(0.2, 3, filters) / 200 / np.sqrt(w[0].size)).astype(np.float32)
+    x_zero, zero, *zeros = (int(each) for each in rng.integers(0, 256, 4))
+    to, residual, added = rounding_of(rng, zero), None, None
+    window = {"strides": (1, 1), "pads": padding, "dilations": (1, 1), "group": 1}
+    if adds:
+        own, other = (float(np.float32(each)) for each in rng.uniform(0.1, 2, 2))
+        residual = Residual(own, other, zeros[0], rounding_of(rng, zeros[1]), rng.random() < 0.5)
+        out = integers.convolution(x, w, bias, scale, x_zero, None, window).shape
+        added = bytes_of(rng, out)
+    expected = integers.convolution(x, w, bias, scale, x_zero, to, window, residual, added)
+    with kernels.using_isa(isa), kernels.using_threads(threads):
+        layer = IntegerConv(
+            w, picture, scale=scale, bias=bias, x_zero=x_zero, to=to, residual=residual,
+            padding=padding, algorithm="winograd",
+        )  # fmt: skip
+        assert layer.algorithm == "winograd"
+        np.testing.assert_array_equal(layer(x, added), expected)
+
+
+@ISAS
+def test_winograd_where_sums_wrap_around(isa):
+    """The largest sums that are below 2^25, whose transformed ones are far beyond 2^31."""
+    w = np.full((3, 1024, 3, 3), 14, np.int8)
+    w[1], w[2, ::2], w[2, 1::2] = -14, 127, -128
+    x = np.full((1, 1024, 9, 10), 255, np.uint8)
+    x[:, ::2, ::2, ::3] = 0
+
+    def layer(filters, algorithm):
+        return IntegerConv(
+            w[:filters], (9, 10), scale=np.full(filters, 1e-5, np.float32), x_zero=0,
+            bias=np.arange(-1, filters - 1, dtype=np.int32), to=Rounding(128), algorithm=algorithm,
+        )  # fmt: skip
+
+    with kernels.using_isa(isa):
+        wrapping, exact = layer(2, "winograd"), layer(2, "direct")
+        assert wrapping.algorithm == "winograd"
+        np.testing.assert_array_equal(wrapping(x), exact(x))
+        assert layer(3, "winograd").algorithm == "direct"
+
+
+def test_the_algorithm_is_chosen_by_shape():
+    def chosen(channels, filters, side, picture, **given):
+        w = np.ones((filters, channels, side, side), np.int8)
+        numbers = {"scale": np.ones(filters), "bias": np.zeros(filters, np.int32), "x_zero": 0}
+        return IntegerConv(w, (picture,) * 2, **numbers, **{"to": Rounding(), **given}).algorithm
+
+    assert chosen(64, 64, 3, 58) == "winograd"
+    assert chosen(64, 64, 3, 58, stride=(2, 2)) == "direct"
+    assert chosen(64, 64, 3, 58, to=None) == "direct"
+    assert chosen(64, 64, 1, 56) == "direct"
+    assert chosen(3, 64, 3, 226) == "direct"  # transforms would take longer than products
+    assert chosen(512, 512, 3, 9) == "direct"  # four tiles for 19 MB of filters
+    geometry = [512, 9, 9, 512, 3, 3, 1, 1, 0, 0, 0, 0, 1, 1, 1]
+    assert kernels.steps.integer_algorithm(geometry, 8).name == "winograd"
+
+
+@ISAS
 def test_no_sum_saturates(isa):
     """vpmaddubsw would: 255 * 127 twice is above 2^15."""
     x = np.full((1, 64, 5, 5), 255, np.uint8)

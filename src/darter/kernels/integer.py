@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from darter.errors import ShapeError
 from darter.kernels import _core
+from darter.kernels._core import IntegerAlgorithm, integer_algorithm
 from darter.kernels.arrays import Floats, as_float32
 from darter.kernels.convolution import blocked_shape
 from darter.kernels.layout import BLOCK, blocks
@@ -70,7 +71,9 @@ class IntegerConv:
     w: int8 (K, C / groups, R, S).   picture: (H, W).   bias: int32 (K,), in units of the sums.
     scale: (K,), float32.   to: how it is rounded; None: not at all, results are float32.
     groups: 1, or C = K.   stride, padding (top, left, bottom, right; filled with x_zero), dilation:
-    pixels. Sums are exact; the same bits on every instruction set.
+    pixels. Sums are exact; the same bits on every instruction set and by every algorithm.
+    algorithm: "direct"; "winograd", F(4x4, 3x3), for 3x3 filters of stride 1 whose sums are below
+    2^25, direct elsewhere; None: what is likely faster for one picture. `algorithm` tells which.
     Raises ShapeError where a sum of so many products may not fit 32 bits.
     """
 
@@ -88,6 +91,7 @@ class IntegerConv:
         padding: Sequence[int] = (0, 0, 0, 0),
         dilation: tuple[int, int] = (1, 1),
         groups: int = 1,
+        algorithm: str | None = None,
     ) -> None:
         w = np.ascontiguousarray(w, np.int8)
         if w[0].size > MOST_PRODUCTS:
@@ -107,9 +111,11 @@ class IntegerConv:
             added = residual.numbers(to)
         factors = as_float32("IntegerConv: scale", scale).ravel().tolist()
         sums = np.ascontiguousarray(bias, np.int32)
+        by = IntegerAlgorithm[algorithm] if algorithm else integer_algorithm(numbers, 1)
         self._core = _core.integer_convolution(
-            numbers, w, sums, x_zero, factors, limits, to is None, added
+            numbers, w, sums, x_zero, factors, limits, to is None, added, by
         )
+        self.algorithm = self._core.algorithm.name
 
     def __call__(self, x: Bytes, residual: Bytes | None = None) -> Bytes | NDArray[np.float32]:
         """uint8 (N, K, H', W'), or float32, of uint8 (N, C, H, W); residual: of y's shape."""

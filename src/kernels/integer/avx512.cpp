@@ -25,6 +25,10 @@ struct Widened : WideFinish {
         const __m512i even = _mm512_madd_epi16(x.even, w.even), odd = _mm512_madd_epi16(x.odd, w.odd);
         return _mm512_add_epi32(sums, _mm512_add_epi32(even, odd));
     }
+    using PairWeights = __m512i;
+    static Sums dot_pairs(Sums sums, __m512i v, __m512i w) {
+        return _mm512_add_epi32(sums, _mm512_madd_epi16(v, w));
+    }
     static void store(int32_t* to, Sums sums) { _mm512_storeu_si512(to, sums); }
 };
 

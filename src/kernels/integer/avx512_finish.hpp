@@ -74,6 +74,19 @@ inline void store_pixels(uint8_t* y, int64_t count, __m512i bytes) {
 }
 
 struct WideFinish {
+    typedef int16_t Halves __attribute__((vector_size(64)));
+    static Halves halves(const uint8_t* x, int64_t next_block) {
+        const auto part = [](const uint8_t* x) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(x)); };
+        return Halves(_mm512_cvtepu8_epi16(
+            _mm256_inserti128_si256(_mm256_castsi128_si256(part(x)), part(x + next_block), 1)));
+    }
+    static __m512i pair_weights(const int16_t* w) { return _mm512_loadu_si512(w); }
+    static __m512i pair_values(const int16_t* v) {
+        int32_t two;
+        std::memcpy(&two, v, sizeof two);
+        return _mm512_set1_epi32(two);
+    }
+
     static void finish(const int32_t* sums, const IntegerFinish& f, const float* scale,
                        const uint8_t* residual, void* y, int64_t at) {
         const __m512i total = _mm512_loadu_si512(sums), all[4] = {total, total, total, total};
@@ -85,6 +98,18 @@ struct WideFinish {
         const uint8_t* const added[4] = {residual, residual, residual, residual};
         store_pixels(static_cast<uint8_t*>(y) + at, 1,
                      residual ? four(all, factors, added) : four(all, factors));
+    }
+
+    static void finish_row(const int32_t (&sums)[4][kIntegerBlock], int columns, const IntegerFinish& f,
+                           const uint8_t* residual, uint8_t* y) {
+        const FourPixels four(f);
+        const __m512 scale = _mm512_loadu_ps(f.scale);
+        const __m512i own[4] = {_mm512_load_si512(sums[0]), _mm512_load_si512(sums[1]),
+                                _mm512_load_si512(sums[2]), _mm512_load_si512(sums[3])};
+        if (!residual) return store_pixels(y, columns, four(own, scale));
+        const uint8_t* added[4];
+        for (int j = 0; j < 4; ++j) added[j] = residual + (j < columns ? j : columns - 1) * kIntegerBlock;
+        store_pixels(y, columns, four(own, scale, added));
     }
 
     // Four pixels at a time are narrowed and written at once.

@@ -16,6 +16,10 @@ struct Vnni : WideFinish {
         return _mm512_set1_epi32(four);
     }
     static Sums dot(Sums sums, Values x, Weights w) { return _mm512_dpbusd_epi32(sums, x, w); }
+    using PairWeights = __m512i;
+    static Sums dot_pairs(Sums sums, __m512i v, __m512i w) {
+        return _mm512_dpwssd_epi32(sums, v, w);
+    }
     static void store(int32_t* to, Sums sums) { _mm512_storeu_si512(to, sums); }
 };
 

@@ -29,9 +29,14 @@ const IntegerKernels& integer_kernels() {
     return scalar::integer_kernels;
 }
 
+IntegerAlgorithm integer_algorithm(const IntegerSpec& spec, int64_t n) {
+    return IntegerWinograd::pays(spec, n) ? IntegerAlgorithm::winograd : IntegerAlgorithm::direct;
+}
+
 IntegerConvolution::IntegerConvolution(const IntegerSpec& spec, const int8_t* w, const int32_t* bias,
                                        uint8_t x_zero, IntegerAfter after,
-                                       std::optional<IntegerResidual> residual)
+                                       std::optional<IntegerResidual> residual,
+                                       IntegerAlgorithm algorithm)
     : spec(spec), kernels_(integer_kernels()), few_(!spec.depthwise() && spec.c <= kIntegerGroup),
       blocks_(blocks_of(spec.k)), x_zero_(x_zero), after_(std::move(after)), residual_(residual) {
     bias_.assign(blocks_ * kBlock, 0);
@@ -44,8 +49,16 @@ IntegerConvolution::IntegerConvolution(const IntegerSpec& spec, const int8_t* w,
         bias_[k] = bias[k] - sum * static_cast<int32_t>(x_zero);
     }
     small_ = std::all_of(scale_.begin(), scale_.end(), [](float each) { return each < 1.0f; });
+    if (algorithm == IntegerAlgorithm::winograd && !after_.to_float && IntegerWinograd::computes(spec, w)) {
+        winograd_.emplace(spec, w, kernels_);
+        return;
+    }
     spec.depthwise() ? pack_depthwise(w) : pack(w);
     find_places();
+}
+
+size_t IntegerConvolution::weight_bytes() const {
+    return weights_.size() + 2 * depthwise_.size() + (winograd_ ? winograd_->weight_bytes() : 0);
 }
 
 // Channels past C have weights of 0, so that what lies there does not matter.
@@ -117,31 +130,37 @@ IntegerFinish IntegerConvolution::finish(int64_t first) const {
 void IntegerConvolution::run(const Blocked& x, const uint8_t* from, const Blocked& y, void* to,
                              const uint8_t* residual) const {
     if (spec.depthwise()) return each_alone(x, from, y, to, residual);
-    int64_t x_image = x.image();
-    if (copies()) {
-        x_image = x_blocks() * x_plane();
-        auto* room = reinterpret_cast<uint8_t*>(
-            scratch(Scratch::caller_a, ceil_div(x.n * x_image, int64_t{sizeof(float)})));
-        const int64_t row = in_w() * pixel_bytes(), rows = x.n * x_blocks() * in_h();
-        each_piece(rows, row / 4 + 1, [&](int64_t first, int64_t last) {
-            for (int64_t i = first; i < last; ++i) pad(from + x.at(i / in_h()), i % in_h(), room + i * row);
-        });
-        from = room;
+    if (winograd_) {
+        from = padded(x, from, winograd_->in_h(), winograd_->in_w());
+        return winograd_->run(from, y, static_cast<uint8_t*>(to), residual, finish(0));
     }
-    multiply(from, x_image, y, to, residual);
+    if (copies()) from = padded(x, from, in_h(), in_w());
+    multiply(from, copies() ? x_blocks() * x_plane() : x.image(), y, to, residual);
 }
 
-// Row h of a block of the picture amid pads of its zero point; of few channels, 4 bytes of each pixel.
-void IntegerConvolution::pad(const uint8_t* plane, int64_t h, uint8_t* to) const {
-    const int64_t pixel = pixel_bytes();
+// Pictures of so many rows and columns: pads are the zero point.
+const uint8_t* IntegerConvolution::padded(const Blocked& x, const uint8_t* from, int64_t height,
+                                          int64_t width) const {
+    const int64_t row = width * pixel_bytes(), rows = x.n * x_blocks() * height;
+    auto* room = reinterpret_cast<uint8_t*>(
+        scratch(Scratch::caller_a, ceil_div(rows * row, int64_t{sizeof(float)})));
+    each_piece(rows, row / 4 + 1, [&](int64_t first, int64_t last) {
+        for (int64_t i = first; i < last; ++i) pad(from + x.at(i / height), i % height, width, room + i * row);
+    });
+    return room;
+}
+
+// Row h of a block of the padded picture; of few channels, 4 bytes of each pixel.
+void IntegerConvolution::pad(const uint8_t* plane, int64_t h, int64_t width, uint8_t* to) const {
+    const int64_t pixel = pixel_bytes(), right = width - spec.pad_left - spec.w;
     h -= spec.pad_top;
     if (h < 0 || h >= spec.h) {
-        std::memset(to, x_zero_, in_w() * pixel);
+        std::memset(to, x_zero_, width * pixel);
         return;
     }
     const uint8_t* source = plane + h * spec.w * kBlock;
     std::memset(to, x_zero_, spec.pad_left * pixel);
-    std::memset(to + (spec.pad_left + spec.w) * pixel, x_zero_, spec.pad_right * pixel);
+    std::memset(to + (spec.pad_left + spec.w) * pixel, x_zero_, right * pixel);
     to += spec.pad_left * pixel;
     if (!few_)
         std::memcpy(to, source, spec.w * kBlock);
@@ -207,7 +226,7 @@ void IntegerConvolution::each_alone(const Blocked& x, const uint8_t* from, const
                 auto* room = reinterpret_cast<uint8_t*>(
                     scratch(Scratch::worker_a, ceil_div(rows * row, int64_t{sizeof(float)})));
                 for (int64_t j = 0; j < rows; ++j)
-                    pad(from + x.at(plane), h * spec.stride_h + j, room + j * row);
+                    pad(from + x.at(plane), h * spec.stride_h + j, in_w(), room + j * row);
                 d.x = room;
             }
             d.places = places_.data();

@@ -8,27 +8,14 @@
 #include <vector>
 
 #include "conv/convolution.hpp"
+#include "integer/integer_spec.hpp"
 #include "integer/tile.hpp"
+#include "integer/winograd.hpp"
 #include "net/step.hpp"
 
 namespace darter {
 
 const IntegerKernels& integer_kernels();  // of the active instruction set
-
-// Of one picture. groups: 1, or c where k is c, too (depthwise).
-struct IntegerSpec {
-    int64_t c, h, w, k, r, s;
-    int64_t stride_h, stride_w, pad_top, pad_left, pad_bottom, pad_right, dilation_h, dilation_w;
-    int64_t groups;
-
-    int64_t out_h() const {
-        return (h + pad_top + pad_bottom - (r - 1) * dilation_h - 1) / stride_h + 1;
-    }
-    int64_t out_w() const {
-        return (w + pad_left + pad_right - (s - 1) * dilation_w - 1) / stride_w + 1;
-    }
-    bool depthwise() const { return groups > 1; }
-};
 
 // What follows the sums: see IntegerFinish. scale: per filter. zero, low, high: of y, whole numbers.
 struct IntegerAfter {
@@ -43,27 +30,37 @@ struct IntegerResidual {
     bool own_first;
 };
 
+enum class IntegerAlgorithm { direct, winograd };
+
+// What is likely faster for n pictures.
+IntegerAlgorithm integer_algorithm(const IntegerSpec&, int64_t n);
+
 // One layer for any number of pictures. Fixed to the instruction set that is active when it is made.
 class IntegerConvolution {
 public:
     // w: (K, C / groups, R, S).   bias: (K,), in units of the sums.   x_zero: what pads are, and
-    // what x's numbers are counted from.
+    // what x's numbers are counted from. What winograd does not compute is computed directly.
     IntegerConvolution(const IntegerSpec&, const int8_t* w, const int32_t* bias, uint8_t x_zero,
-                       IntegerAfter, std::optional<IntegerResidual>);
+                       IntegerAfter, std::optional<IntegerResidual>,
+                       IntegerAlgorithm);
 
     void run(const Blocked& x, const uint8_t* from, const Blocked& y, void* to,
              const uint8_t* residual) const;
 
     const IntegerSpec spec;
+    IntegerAlgorithm algorithm() const {
+        return winograd_ ? IntegerAlgorithm::winograd : IntegerAlgorithm::direct;
+    }
     bool to_float() const { return after_.to_float; }
     bool adds() const { return residual_.has_value(); }
-    size_t weight_bytes() const { return weights_.size() + 2 * depthwise_.size(); }
+    size_t weight_bytes() const;
 
 private:
     void pack(const int8_t* w);
     void pack_depthwise(const int8_t* w);
     void find_places();
-    void pad(const uint8_t* plane, int64_t h, uint8_t* to) const;
+    void pad(const uint8_t* plane, int64_t h, int64_t width, uint8_t* to) const;
+    const uint8_t* padded(const Blocked& x, const uint8_t* from, int64_t height, int64_t width) const;
     void multiply(const uint8_t* x, int64_t x_image, const Blocked& y, void* to,
                   const uint8_t* residual) const;
     void each_alone(const Blocked& x, const uint8_t* from, const Blocked& y, void* to,
@@ -83,6 +80,7 @@ private:
     const uint8_t x_zero_;
     const IntegerAfter after_;
     const std::optional<IntegerResidual> residual_;
+    std::optional<IntegerWinograd> winograd_;
     std::vector<int8_t> weights_;     // [block][step][group][16][4]
     std::vector<int16_t> depthwise_;  // [block][tap][16]
     std::vector<int8_t> fours_;       // [block][row][4 columns][16][4]

@@ -8,6 +8,7 @@
 #include <iterator>
 
 #include "integer/tile.hpp"
+#include "integer/winograd_kernel.hpp"
 
 namespace darter {
 namespace {
@@ -146,7 +147,8 @@ void dequantize(const uint8_t* q, float* x, int64_t count, float scale, float ze
 
 template <class V>
 constexpr IntegerKernels integer_kernels_of() {
-    return {V::kPixels, std::size(V::kPixels), tile<V>, depthwise<V>, add, rescale, quantize, dequantize};
+    return {V::kPixels, std::size(V::kPixels), tile<V>, depthwise<V>, winograd_input<V>, winograd_pairs<V>,
+            winograd_output<V>, add, rescale, quantize, dequantize};
 }
 
 // As the compiler vectorizes it.

@@ -22,13 +22,17 @@ void check(size_t got, int64_t expected, const char* message) {
     if (static_cast<int64_t>(got) != expected) throw std::invalid_argument(message);
 }
 
+IntegerSpec spec_of(const std::vector<int64_t>& v) {
+    check(v.size(), 15, "an integer convolution has 15 numbers");
+    return {v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8], v[9], v[10], v[11], v[12], v[13], v[14]};
+}
+
 std::shared_ptr<IntegerConvolution> make(const std::vector<int64_t>& v, In<int8_t> w,
                                          In<int32_t> bias, int x_zero, const Numbers& scale,
                                          const Numbers& limits, bool to_float,
-                                         const std::optional<Numbers>& residual) {
-    check(v.size(), 15, "an integer convolution has 15 numbers");
-    const IntegerSpec spec{v[0], v[1], v[2],  v[3],  v[4],  v[5],  v[6], v[7],
-                           v[8], v[9], v[10], v[11], v[12], v[13], v[14]};
+                                         const std::optional<Numbers>& residual,
+                                         IntegerAlgorithm algorithm) {
+    const IntegerSpec spec = spec_of(v);
     const bool alone = spec.groups == spec.c && spec.k == spec.c;
     if (spec.groups != 1 && !alone) throw std::invalid_argument("groups must be 1, or each channel");
     if (spec.out_h() < 1 || spec.out_w() < 1) throw std::invalid_argument("no window fits");
@@ -44,7 +48,7 @@ std::shared_ptr<IntegerConvolution> make(const std::vector<int64_t>& v, In<int8_
     }
     const IntegerAfter after{scale, limits[0], limits[1], limits[2], to_float};
     return std::make_shared<IntegerConvolution>(spec, w.data(), bias.data(),
-                                                static_cast<uint8_t>(x_zero), after, added);
+                                                static_cast<uint8_t>(x_zero), after, added, algorithm);
 }
 
 template <class T>
@@ -72,10 +76,15 @@ void register_integer(nb::module_& m) {
              nb::arg("n"))
         .def("run_to_float", &run<float>, nb::arg("x"), nb::arg("y"), nb::arg("residual").none(),
              nb::arg("n"))
+        .def_prop_ro("algorithm", &IntegerConvolution::algorithm)
         .def_prop_ro("weight_bytes", &IntegerConvolution::weight_bytes);
+    m.def(
+        "integer_algorithm",
+        [](const std::vector<int64_t>& v, int64_t n) { return integer_algorithm(spec_of(v), n); },
+        nb::arg("spec"), nb::arg("n"));
     m.def("integer_convolution", &make, nb::arg("spec"), nb::arg("w"), nb::arg("bias"),
           nb::arg("x_zero"), nb::arg("scale"), nb::arg("limits"), nb::arg("to_float"),
-          nb::arg("residual").none());
+          nb::arg("residual").none(), nb::arg("algorithm"));
     m.def(
         "add_integers",
         [](In<uint8_t> a, In<uint8_t> b, Out<uint8_t> y, const Numbers& numbers) {

@@ -53,11 +53,45 @@ struct IntegerDepthwise {
     const uint8_t* residual;
 };
 
+// Of the phases of integer/winograd.hpp. Pixels of 6 x 6 places, transformed.
+struct IntegerPatch {
+    const uint8_t* x;
+    int64_t x_row, x_block;  // bytes
+    int64_t blocks;
+    int16_t* v;              // [position][...][channel]
+    int64_t position;        // numbers from one of the 36 positions to the next
+};
+
+// Of each position the products of some tiles and some blocks of filters.
+struct IntegerPairs {
+    const int16_t* v;  // [position][tile][channel]
+    int64_t v_position;
+    const int16_t* w;  // [position][pair of channels][block][16 filters][2]
+    int64_t pairs, tiles;
+    int blocks;
+    int32_t* sums;     // [position][tile][block][16 filters]
+    int64_t sums_position;
+};
+
+// What becomes of the sums of a tile and a block.
+struct IntegerPatchSums {
+    const int32_t* sums;
+    int64_t position;
+    int rows, columns;  // of the 4 x 4 pixels that are in the picture
+    IntegerFinish finish;
+    uint8_t* y;
+    int64_t y_row;
+    const uint8_t* residual;
+};
+
 struct IntegerKernels {
     const int* pixels;   // of a tile of 1, 2, ... blocks, at most
     int64_t blocks;      // of a tile, at most
     void (*tile)(const IntegerTile&);
     void (*depthwise)(const IntegerDepthwise&);
+    void (*winograd_input)(const IntegerPatch&);
+    void (*winograd_pairs)(const IntegerPairs&);
+    void (*winograd_output)(const IntegerPatchSums&);
     // numbers: fixed, a_scale, b_scale, low, high. y = a * a_scale + (b * b_scale + fixed) within
     // [low, high], rounded; products are not.
     void (*add)(const uint8_t* a, const uint8_t* b, uint8_t* y, int64_t count, const float* numbers);

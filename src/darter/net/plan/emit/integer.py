@@ -49,7 +49,8 @@ def integer_conv(build: Builder, node: Node) -> None:
         sources += [_integers(build, name) for name in total.inputs if name != node.output]
         residual = _residual(build, node, total)
     target = build.new_whole((total or node).output, INTEGERS)
-    core = steps.integer_step(_layer(build, node, residual), build.shapes[x][0])
+    n = build.shapes[x][0]
+    core = steps.integer_step(_layer(build, node, residual, n), n)
     _, c, r, s = build.graph.weights[node.inputs[1]].shape
     count = int(np.prod(build.shapes[node.output])) * c * r * s
     build.emit(core, sources, [target], "integers", count)
@@ -127,7 +128,9 @@ def _own(value: Value) -> tuple[int, int, int, int, int, Element]:
     return n, c, h, w, value.own_blocks, element
 
 
-def _layer(build: Builder, node: Node, residual: Residual | None) -> steps.IntegerConvolution:
+def _layer(
+    build: Builder, node: Node, residual: Residual | None, n: int
+) -> steps.IntegerConvolution:
     given, names = build.attributes(node), node.inputs[1:]
     k, _, r, s = build.graph.weights[names[0]].shape
     _, c, h, w = canonical(build.shapes[node.inputs[0]], 1)
@@ -137,6 +140,7 @@ def _layer(build: Builder, node: Node, residual: Residual | None) -> steps.Integ
     own = Rounding(zero, low, high)
     limits = [*own.limits, float(zero)]
     added = None if residual is None else residual.numbers(own)
+    algorithm = steps.integer_algorithm(spec, n)
 
     def pack() -> steps.IntegerConvolution:
         kinds = np.int8, np.int32, np.float32
@@ -145,7 +149,9 @@ def _layer(build: Builder, node: Node, residual: Residual | None) -> steps.Integ
             for name, kind in zip(names, kinds, strict=True)
         )
         zero, factors = given["x_zero"], scale.tolist()
-        return steps.integer_convolution(spec, weights, bias, zero, factors, limits, False, added)
+        return steps.integer_convolution(
+            spec, weights, bias, zero, factors, limits, False, added, algorithm
+        )
 
-    key = names, tuple(spec), given["x_zero"], tuple(limits), residual
+    key = names, tuple(spec), given["x_zero"], tuple(limits), residual, algorithm
     return build.packed.integer(key, pack)
