@@ -54,8 +54,8 @@ void IntegerWinograd::pack(const IntegerSpec& s, const int8_t* w) {
     for (int64_t part = 0; part < parts_; ++part) {
         const int64_t begin = first_of_part(part), width = first_of_part(part + 1) - begin;
         int16_t* own = reinterpret_cast<int16_t*>(weights_.data()) + begin * kBlock * whole::kPositions * channels_;
-        for (int64_t k = begin * kBlock; k < std::min(s.k, (begin + width) * kBlock); ++k)
-            for (int64_t c = 0; c < s.c; ++c) {
+        for (int64_t c = 0; c < s.c; ++c)
+            for (int64_t k = begin * kBlock; k < std::min(s.k, (begin + width) * kBlock); ++k) {
                 const int8_t* g = w + (k * s.c + c) * taps * taps;
                 int half[taps][n], u[n][n];
                 for (int j = 0; j < taps; ++j) {
