@@ -15,10 +15,14 @@ from darter.distributed import on_workers
 from darter.distributed import trials as shared
 from darter.machine import available_cpus
 from darter.train import Trials
-from darter.transfer import Features
+from darter.transfer import Features, TrialCall
 from tests.train.tiny import ALL, QUICK, tiny_backbone, tiny_pictures, tiny_problem
 
 TRAIN, HELD_OUT = np.arange(48), np.arange(48, 60)
+
+
+def call(rate, epochs=1):
+    return TrialCall(ALL, rate, TRAIN, HELD_OUT, epochs, seed=0)
 
 
 def net(_strategy, _seed):
@@ -72,16 +76,16 @@ class Here:
 
 def test_what_was_announced_runs_on_workers_and_the_rest_here(alone, monkeypatch):
     monkeypatch.setattr(shared, "Pool", Here)
-    calls = [(ALL, rate, TRAIN, HELD_OUT, 2, 0) for rate in (0.01, 0.001, 0.0001)]
+    calls = [call(rate, epochs=2) for rate in (0.01, 0.001, 0.0001)]
     with on_workers(Workers(2)) as share:
         trial, ahead = share(alone)
-        expected = [trial(*call).loss for call in calls]
+        expected = [trial(each).loss for each in calls]
         ahead(calls[:2])
-        found = [trial(*calls[0]).loss]
+        found = [trial(calls[0]).loss]
         ahead(calls[1:])  # of which one is under way already
-        found.append(trial(*calls[1]).loss)
+        found.append(trial(calls[1]).loss)
         ahead([])
-        found.append(trial(*calls[2]).loss)
+        found.append(trial(calls[2]).loss)
         counts = trial._pool.counts
     assert found == expected
     assert counts == {"told": 1, "submitted": 3, "done": 2, "forgotten": 1, "closed": 1}
@@ -98,12 +102,11 @@ def test_a_training_has_as_many_threads_here_as_there(threads, monkeypatch):
 
     monkeypatch.setattr(shared, "Pool", Here)
     monkeypatch.setattr(Here, "threads", threads)
-    call = (ALL, 0.01, TRAIN, HELD_OUT, 1, 0)
     with on_workers(Workers(2)) as share:
         trial, ahead = share(trials_of(watched))
-        trial(*call)
-        ahead([call])
-        trial(*call)
+        trial(call(0.01))
+        ahead([call(0.01)])
+        trial(call(0.01))
     assert set(seen) == {threads or available_cpus()}
 
 
@@ -123,21 +126,21 @@ class Idle:
 def test_one_process_announces_to_nobody(alone):
     with on_workers(None) as share:
         trial, ahead = share(alone)
-        ahead([(ALL, 0.01, TRAIN, HELD_OUT, 1, 0)])
+        ahead([call(0.01)])
         assert trial is alone
 
 
 @pytest.mark.slow
 def test_a_training_whose_worker_is_killed_is_done_again(alone):
     pytest.importorskip("ray")
-    calls = [(ALL, rate, TRAIN, HELD_OUT, 40, 0) for rate in (0.01, 0.003, 0.001)]
+    calls = [call(rate, epochs=40) for rate in (0.01, 0.003, 0.001)]
     with on_workers(Workers(2)) as share:
         trial, ahead = share(alone)
-        expected = [trial(*call).loss for call in calls]
+        expected = [trial(each).loss for each in calls]
         ahead(calls)
-        first = trial(*calls[0]).loss
+        first = trial(calls[0]).loss
         os.kill(processes_named("ray::Hand")[0], signal.SIGKILL)
-        found = [first, *(trial(*call).loss for call in calls[1:])]
+        found = [first, *(trial(each).loss for each in calls[1:])]
     assert found == expected
 
 

@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from darter.train import Trials, start_model
 from darter.train.step import Diverged
-from darter.transfer import STRATEGIES
+from darter.transfer import STRATEGIES, TrialCall
 from darter.transfer.probe import fit_probe
 from tests.train.tiny import ALL, QUICK, tiny_backbone, tiny_pictures, tiny_problem
 
@@ -46,11 +48,16 @@ def trials(make_trials):
 
 
 TRAIN, HELD_OUT = np.arange(48), np.arange(48, 60)
+PROBE = STRATEGIES["linear-probe"]
+
+
+def call(strategy=ALL, **other):
+    return replace(TrialCall(strategy, 0.01, TRAIN, HELD_OUT, epochs=1, seed=0), **other)
 
 
 @pytest.mark.parametrize("name", ["linear-probe", "linear-probe-all-layers", "fine-tune-all"])
 def test_trial_scores_every_held_out_picture(trials, name):
-    trial = trials(STRATEGIES[name], 0.01, TRAIN, HELD_OUT, 6, 0)
+    trial = trials(call(STRATEGIES[name], epochs=6))
     assert trial.correct.shape == (12,) and set(trial.correct) <= {0, 1}
     assert trial.accuracy > 0.5
     assert trial.seconds > 0 and np.isfinite(trial.loss)
@@ -61,25 +68,23 @@ def test_trial_scores_every_held_out_picture(trials, name):
 
 
 def test_trials_do_not_change_the_backbone_and_repeat(trials):
-    first = trials(ALL, 0.01, TRAIN, HELD_OUT, 2, 0)
+    first = trials(call(epochs=2))
     assert trials.precision == first.precision in ("float32", "bfloat16"), "measured once"
-    second = trials(ALL, 0.01, TRAIN, HELD_OUT, 2, 0)
+    second = trials(call(epochs=2))
     assert second.loss == first.loss
-    assert trials(ALL, 0.01, TRAIN, HELD_OUT, 2, 1).loss != first.loss
+    assert trials(call(epochs=2, seed=1)).loss != first.loss
 
 
 @pytest.mark.parametrize("penalties", [None, {"last": 3.0}])
 def test_a_trial_does_not_depend_on_those_before_it(make_trials, penalties):
-    call = (ALL, 0.01, TRAIN, HELD_OUT, 1, 0)
     fresh, used = (make_trials(precision="float32", penalties=penalties) for _ in range(2))
-    used(ALL, 0.001, TRAIN[:16], HELD_OUT[:16], 1, 0)
-    used(STRATEGIES["linear-probe"], 0.01, TRAIN[:24], HELD_OUT, 1, 0)
-    assert used(*call).loss == fresh(*call).loss
+    used(call(learning_rate=0.001, train=TRAIN[:16], held_out=HELD_OUT[:16]))
+    used(call(PROBE, train=TRAIN[:24]))
+    assert used(call()).loss == fresh(call()).loss
 
 
 def test_a_probe_that_is_given_its_penalty_bears_it(make_trials):
-    probe = STRATEGIES["linear-probe"], 0.01, TRAIN, HELD_OUT, 1, 0
-    free, bound = (make_trials(penalties={"last": each})(*probe) for each in (0.1, 1e6))
+    free, bound = (make_trials(penalties={"last": each})(call(PROBE)) for each in (0.1, 1e6))
     assert bound.loss == pytest.approx(np.log(3), abs=0.01), "it says nothing"
     assert free.loss < bound.loss
 
@@ -93,7 +98,7 @@ def test_every_trial_computes_with_pytorch_unless_another_is_asked_for(make_tria
 
     monkeypatch.setattr("darter.train.trial.fit", seen)
     for compute in ("auto", "darter"):
-        make_trials(compute=compute)(ALL, 0.01, TRAIN, HELD_OUT, 1, 0)
+        make_trials(compute=compute)(call())
     assert computed == ["pytorch", "darter"]
 
 
@@ -102,7 +107,7 @@ def test_diverged_trial_is_all_wrong(trials, monkeypatch):
         raise Diverged("the loss became nan")
 
     monkeypatch.setattr("darter.train.trial.fit", diverge)
-    trial = trials(ALL, 0.1, TRAIN, HELD_OUT, 3, 0)
+    trial = trials(call(learning_rate=0.1))
     assert not trial.correct.any() and trial.loss == np.inf
 
 

@@ -35,15 +35,17 @@ class Stub:
     def __init__(self, per_picture=1e-3, good=GOOD, seed=0):
         self.per_picture, self.good, self.seed, self.calls = per_picture, good, seed, []
 
-    def __call__(self, strategy, rate, train, held, epochs, seed):
-        assert not set(train) & set(held)
-        work = len(train) * epochs + 0.25 * len(held)
+    def __call__(self, call):
+        assert not set(call.train) & set(call.held_out)
+        strategy, rate, epochs = call.strategy, call.learning_rate, call.epochs
+        train, held = len(call.train), len(call.held_out)
+        work = train * epochs + 0.25 * held
         seconds = self.per_picture * (1 + strategy.cost) * work
-        self.calls.append((strategy.name, rate, len(train), len(held), epochs, seconds))
+        self.calls.append((strategy.name, rate, train, held, epochs, seconds))
         off = abs(np.log(rate / strategy.default_learning_rate))
         chance = max(0.0, self.good[strategy.name] - 0.1 * off)
-        rng = np.random.default_rng([self.seed, len(train), epochs, strategy.cost, int(rate * 1e6)])
-        return Trial(rng.random(len(held)) < chance, seconds, 1 - chance)
+        rng = np.random.default_rng([self.seed, train, epochs, strategy.cost, int(rate * 1e6)])
+        return Trial(rng.random(held) < chance, seconds, 1 - chance)
 
 
 def examined(found, labels, strategies=None, *, groups=None, classes=CLASSES, budget=5):
@@ -125,10 +127,10 @@ def clock(monkeypatch):
 class Recorded(Stub):
     """Photos at 224 pixels on one core: seconds of a picture, and of a training beside them."""
 
-    def __call__(self, strategy, rate, train, held, epochs, seed):
-        trial = super().__call__(strategy, rate, train, held, epochs, seed)
-        pace, once = RECORDED[strategy.name]
-        seconds = once + pace * (len(train) * epochs + 0.25 * len(held))
+    def __call__(self, call):
+        trial = super().__call__(call)
+        pace, once = RECORDED[call.strategy.name]
+        seconds = once + pace * (len(call.train) * call.epochs + 0.25 * len(call.held_out))
         self.calls[-1] = (*self.calls[-1][:-1], seconds)
         return Trial(trial.correct, seconds, trial.loss, pace)
 
@@ -190,8 +192,8 @@ def test_resumed_race_measures_nothing_twice_and_decides_the_same(clock):
 
 def test_a_resumed_race_knows_what_its_trainings_computed_in(clock):
     class Halves(Stub):
-        def __call__(self, *call):
-            return replace(super().__call__(*call), precision="bfloat16")
+        def __call__(self, call):
+            return replace(super().__call__(call), precision="bfloat16")
 
     journals = []
     run(Halves(), record=lambda journal: journals.append(json.loads(json.dumps(journal))))
@@ -245,11 +247,12 @@ def test_no_race_where_the_probe_makes_no_mistake():
 
 
 def test_a_diverged_training_is_ranked_last():
-    def diverges(strategy, rate, train, held, epochs, seed):
-        work = 1e-3 * (len(train) * epochs + len(held))
-        if rate == max(strategy.learning_rates):
-            return Trial(np.zeros(len(held), bool), work, float("nan"))
-        return Trial(np.ones(len(held), bool), work, 0.1)
+    def diverges(call):
+        held = len(call.held_out)
+        work = 1e-3 * (len(call.train) * call.epochs + held)
+        if call.learning_rate == max(call.strategy.learning_rates):
+            return Trial(np.zeros(held, bool), work, float("nan"))
+        return Trial(np.ones(held, bool), work, 0.1)
 
     choice = run(diverges)
     assert choice.learning_rate < max(choice.strategy.learning_rates)
@@ -278,9 +281,9 @@ def test_groups_stay_together():
     found, labels = table(60)
     groups = np.arange(60) // 6
 
-    def trial(strategy, rate, train, held, epochs, seed):
-        assert not set(groups[train]) & set(groups[held])
-        return Trial(np.ones(len(held), bool), 0.01, 0.0)
+    def trial(call):
+        assert not set(groups[call.train]) & set(groups[call.held_out])
+        return Trial(np.ones(len(call.held_out), bool), 0.01, 0.0)
 
     only = [replace(STRATEGIES["fine-tune-all"], epochs=2)]
     choose(examined(found, labels, only, groups=groups, budget=20), trial)

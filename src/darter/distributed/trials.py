@@ -1,13 +1,14 @@
 """The short trainings of the race, side by side on several processes or machines."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from darter.cluster import Asked, Pool, Workers
 from darter.train import Trials
-from darter.transfer import Trial, TrialCall
+from darter.transfer import Ahead, Trial, TrialCall, TrialFunction
 
 WARM_UP = 16  # pictures of a worker's first training, which is not timed
 
@@ -24,7 +25,7 @@ class SharedTrials:
     def __init__(self, workers: Workers) -> None:
         self._workers = workers
         self._pool: Pool[TrialCall, Trial] | None = None
-        self._asked: dict[Any, Asked] = {}
+        self._asked: dict[Hashable, Asked] = {}
         self._told = False
         self._trials: Trials | None = None  # with the threads of a worker
 
@@ -37,10 +38,10 @@ class SharedTrials:
     def take(self, trials: Trials) -> None:
         self._given, self._trials = trials, None
 
-    def __call__(self, *call: Any) -> Trial:
+    def __call__(self, call: TrialCall) -> Trial:
         pool = self.start()
-        asked = self._asked.pop(_key(call), None)
-        return self._as_there(pool)(*call) if asked is None else pool.result(asked)
+        asked = self._asked.pop(call.key, None)
+        return self._as_there(pool)(call) if asked is None else pool.result(asked)
 
     def ahead(self, calls: Sequence[TrialCall]) -> None:
         """Begin with these, which are asked for next; earlier ones are wanted no more."""
@@ -50,7 +51,7 @@ class SharedTrials:
         if not self._told:  # now: the first training, here, has settled what all share
             pool.give(partial(_trying, self._as_there(pool)))
             self._told = True
-        wanted = {_key(call): call for call in calls}
+        wanted = {call.key: call for call in calls}
         for key in [key for key in self._asked if key not in wanted]:
             pool.forget(self._asked.pop(key))
         for key, call in wanted.items():
@@ -67,7 +68,7 @@ class SharedTrials:
             self._pool.close()
 
 
-Share = Callable[[Trials], tuple[Callable[..., Trial], Callable[[Sequence[TrialCall]], None]]]
+Share = Callable[[Trials], tuple[TrialFunction, Ahead]]
 
 
 @contextmanager
@@ -93,11 +94,6 @@ def on_workers(workers: Workers | None, *, at_once: bool = False) -> Iterator[Sh
         shared.close()
 
 
-def _key(call: Any) -> tuple[Any, ...]:
-    strategy, rate, train, held_out, epochs, seed = call
-    return strategy.name, rate, train.tobytes(), held_out.tobytes(), epochs, seed
-
-
 def _trying(trials: Trials, _threads: int | None) -> Callable[[TrialCall], Trial]:
     """What a worker does for each call."""
     warm = False
@@ -105,9 +101,9 @@ def _trying(trials: Trials, _threads: int | None) -> Callable[[TrialCall], Trial
     def run(call: TrialCall) -> Trial:
         nonlocal warm
         if not warm:
-            strategy, rate, train, held_out, _, seed = call
-            trials(strategy, rate, train[:WARM_UP], held_out[:WARM_UP], 1, seed)
+            train, held_out = call.train[:WARM_UP], call.held_out[:WARM_UP]
+            trials(replace(call, train=train, held_out=held_out, epochs=1))
             warm = True
-        return trials(*call)
+        return trials(call)
 
     return run

@@ -20,7 +20,7 @@ from darter.train.plan import Plan
 from darter.train.recipe import Recipe
 from darter.train.step import Diverged
 from darter.train.validate import evaluate, score
-from darter.transfer import Backbone, Classifier, Probe, Strategy, Trial, fit_probe
+from darter.transfer import Backbone, Classifier, Probe, Strategy, Trial, TrialCall, fit_probe
 
 if TYPE_CHECKING:
     from darter.transfer import Features
@@ -114,41 +114,26 @@ class Trials:
             own._recipe = self._recipe.replace(threads=threads)
         return own
 
-    def __call__(
-        self,
-        strategy: Strategy,
-        learning_rate: float,
-        train: NDArray[np.int64],
-        held_out: NDArray[np.int64],
-        epochs: int,
-        seed: int,
-    ) -> Trial:
+    def __call__(self, call: TrialCall) -> Trial:
         """Train on some positions, score the others. A training that diverges is all wrong."""
         with (
             computing(choose_device(self._recipe.device), self._recipe.threads) as threads,
             threadpool_limits(threads),  # of the probe's linear algebra
         ):
-            return self._run(strategy, learning_rate, train, held_out, epochs, seed)
+            return self._run(call)
 
-    def _run(
-        self,
-        strategy: Strategy,
-        learning_rate: float,
-        train: NDArray[np.int64],
-        held_out: NDArray[np.int64],
-        epochs: int,
-        seed: int,
-    ) -> Trial:
+    def _run(self, call: TrialCall) -> Trial:
         started = time.monotonic()
+        strategy, train, held_out = call.strategy, call.train, call.held_out
         recipe = self._recipe.replace(
-            learning_rate=learning_rate, epochs=epochs, seed=seed, patience=0
+            learning_rate=call.learning_rate, epochs=call.epochs, seed=call.seed, patience=0
         )
         model = start_model(
-            self._backbone(strategy, seed),
+            self._backbone(strategy, call.seed),
             strategy,
             self._classes,
             self._probe(strategy, train),
-            seed,
+            call.seed,
         )
         augment, preprocess = self._look(strategy)
         pace = Pace(len(train))

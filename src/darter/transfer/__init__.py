@@ -26,10 +26,12 @@ from darter.transfer.features import Features, features
 from darter.transfer.normalized import given_as
 from darter.transfer.probe import Probe, find_strength, fit_probe
 from darter.transfer.records import (
+    Ahead,
     Candidate,
     Choice,
     Trial,
     TrialCall,
+    TrialFunction,
     cheapest_within_one_standard_error,
 )
 from darter.transfer.sizes import SizeChoice, choose_size
@@ -39,6 +41,7 @@ from darter.transfer.strategies import STRATEGIES, Strategy, parameter_groups, p
 __all__ = [
     "SMALL_SIDE",
     "STRATEGIES",
+    "Ahead",
     "Backbone",
     "BackboneChoice",
     "Block",
@@ -54,6 +57,7 @@ __all__ = [
     "TransferModel",
     "Trial",
     "TrialCall",
+    "TrialFunction",
     "binary_net",
     "cheapest_within_one_standard_error",
     "choose",

@@ -109,8 +109,7 @@ def choose(
 ) -> Choice:
     """Race the strategies that train, in what is left of the budget, which one trial may exceed.
 
-    trial: trains and judges one candidate: trial(strategy, learning_rate, train positions,
-    held-out positions, epochs, seed) -> Trial.
+    trial: trains and judges one candidate.
     picture_side: usual short side in pixels.
     ahead: told of the calls of `trial` that come next, so that they may run side by side. The
     budget counts the seconds of each.

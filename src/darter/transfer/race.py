@@ -13,6 +13,7 @@ from darter.transfer.records import Ahead, Candidate, Trial, TrialCall, TrialFun
 from darter.transfer.strategies import Strategy
 
 Progress = Callable[[str, float], None]
+Part = tuple[NDArray[np.int64], NDArray[np.int64]]  # positions to train on, and held out
 
 # Where the budget is too small for all, what is given up first.
 _GIVEN_UP_FIRST = ("scratch", "fine-tune-first", "fine-tune-last", "fine-tune-all")
@@ -47,7 +48,7 @@ class Race:
         self.progress = progress
         self.costs: dict[str, Cost] = {}
         self.finalists: list[tuple[Candidate, NDArray[np.float64]]] = []
-        self.judged: list[tuple[NDArray, NDArray]] = []  # (train, held out) of the last rung
+        self.judged: list[Part] = []  # (train, held out) of the last rung
 
     @property
     def remaining(self) -> float:
@@ -88,11 +89,12 @@ class Race:
 
     def _step(self, key: str, strategy: Strategy, train: NDArray, held: NDArray) -> Trial:
         self.progress(f"timing {strategy.name}", self._share())
-        run = partial(self.trial, *self._step_call(strategy, train, held))
+        run = partial(self.trial, self._step_call(strategy, train, held))
         return self.bench.journal.trial(key, run)
 
     def _step_call(self, strategy: Strategy, train: NDArray, held: NDArray) -> TrialCall:
-        return strategy, strategy.default_learning_rate, train, held, 1, self.bench.seed
+        rate = strategy.default_learning_rate
+        return TrialCall(strategy, rate, train, held, epochs=1, seed=self.bench.seed)
 
     def _begin(self, calls: Mapping[str, TrialCall]) -> None:
         """Have those of the trials that are not in the journal begin."""
@@ -145,7 +147,7 @@ class Race:
     def _run_rung(self, number: int, rung: Rung) -> dict[Candidate, Trial]:
         """Fold by fold, so that an early end leaves all with the same held-out pictures."""
         trials: dict[Candidate, list[Trial]] = {}
-        judged: list[tuple[NDArray, NDArray]] = []
+        judged: list[Part] = []
         parts = [self.bench.draw(fold, rung.train, rung.held) for fold in range(rung.folds)]
         for fold, (train, held) in enumerate(parts):
             expected = {
@@ -156,15 +158,16 @@ class Race:
             # Those of later folds too, so that nobody waits for the slowest of this one.
             room = 1 + int(self.remaining / max(sum(expected.values()), 1e-9))
             self._begin(dict(
-                self._trial_call(candidate, rung, *parts[each], number, each)
+                self._trial_call(candidate, rung, parts[each], number, each)
                 for each in range(fold, min(rung.folds, fold + room))
                 for candidate in self.alive
             ))  # fmt: skip
             for candidate in self.alive:
                 if self.remaining < 0.5 * expected[candidate]:
                     break
-                trial = self._run_trial(candidate, rung, train, held, number, fold)
-                trials.setdefault(candidate, []).append(trial)
+                self.progress(f"rung {number + 1}: {candidate.label}", self._share())
+                call = self._trial_call(candidate, rung, (train, held), number, fold)
+                trials.setdefault(candidate, []).append(self._run_trial(candidate, *call))
             if not trials:
                 return {}
             judged.append((train, held))
@@ -187,41 +190,24 @@ class Race:
             )
         return complete
 
-    def _run_trial(
-        self,
-        candidate: Candidate,
-        rung: Rung,
-        train: NDArray,
-        held: NDArray,
-        number: int,
-        fold: int,
-    ) -> Trial:
-        strategy = candidate.strategy
-        self.progress(f"rung {number + 1}: {candidate.label}", self._share())
-        key, call = self._trial_call(candidate, rung, train, held, number, fold)
-        trial = self.bench.journal.trial(key, partial(self.trial, *call))
+    def _run_trial(self, candidate: Candidate, key: str, call: TrialCall) -> Trial:
+        trial = self.bench.journal.trial(key, partial(self.trial, call))
         candidate.seconds += trial.seconds
-        trained = len(train) * rung.epochs[strategy.name]
-        self.costs[strategy.name] = _cost(trial, trained, len(held))
+        trained = len(call.train) * call.epochs
+        self.costs[call.strategy.name] = _cost(trial, trained, len(call.held_out))
         return trial
 
     def _trial_call(
-        self,
-        candidate: Candidate,
-        rung: Rung,
-        train: NDArray,
-        held: NDArray,
-        number: int,
-        fold: int,
+        self, candidate: Candidate, rung: Rung, part: Part, number: int, fold: int
     ) -> tuple[str, TrialCall]:
         """Its key in the journal, and what is called."""
-        strategy, rate = candidate.strategy, candidate.learning_rate
+        strategy, rate, (train, held) = candidate.strategy, candidate.learning_rate, part
         epochs = rung.epochs[strategy.name]
         key = (
             f"trial: {strategy.name} rate {rate:g} rung {number} fold {fold} "
             f"epochs {epochs} train {len(train)} held {len(held)}"
         )
-        return key, (strategy, rate, train, held, epochs, self.bench.seed)
+        return key, TrialCall(strategy, rate, train, held, epochs, self.bench.seed)
 
     def _eliminate(self, scores: dict[Candidate, Trial], rung: Rung, last: bool) -> None:
         """Rank by accuracy, then loss (a diverged training is last); keep the better third."""

@@ -1,7 +1,7 @@
 """What the race hands on: trials, candidates, and the choice with its evidence."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,9 +33,25 @@ class Trial:
         return float(self.correct.mean())
 
 
-# (strategy, learning_rate, train, held_out, epochs, seed): positions of pictures
-TrialCall = tuple[Strategy, float, NDArray, NDArray, int, int]
-TrialFunction = Callable[[Strategy, float, NDArray, NDArray, int, int], Trial]
+@dataclass(frozen=True, eq=False)
+class TrialCall:
+    """One short training to do.   train, held_out: positions of pictures, integers (N,)."""
+
+    strategy: Strategy
+    learning_rate: float
+    train: NDArray[np.int64]
+    held_out: NDArray[np.int64]
+    epochs: int
+    seed: int
+
+    @property
+    def key(self) -> tuple[Hashable, ...]:
+        """Equal for calls that give the same trial."""
+        positions = self.train.tobytes(), self.held_out.tobytes()
+        return self.strategy.name, self.learning_rate, *positions, self.epochs, self.seed
+
+
+TrialFunction = Callable[[TrialCall], Trial]
 Ahead = Callable[[Sequence[TrialCall]], None]
 
 
