@@ -248,7 +248,7 @@ def test_times_are_of_a_machine_that_is_as_busy_as_at_first():
 
         slow = 0.5
 
-        def in_turns(self, *graphs, seconds=0.0):
+        def in_turns(self, *graphs, **how):
             self.slow *= 2
             return [self.slow * sum(w.size for w in graph.weights.values()) for graph in graphs]
 

@@ -88,7 +88,8 @@ def test_every_install_line_works_from_the_folder():
 
 def test_the_metadata_page_has_every_key():
     page = (DOCS / "reference" / "metadata.md").read_text()
-    info = ModelInfo(("a", "b"), Preprocess(8, channels=1), Calibration(1.0, 0.1, (0.5, 0.5)))
+    calibration = Calibration(1.0, 0.1, (0.5, 0.5))
+    info = ModelInfo(("a", "b"), Preprocess(8, channels=1), calibration, precision="bfloat16")
     entries = to_json(info)
     names = [*entries, *entries["darter.preprocess"], *entries["darter.calibration"]]
     assert not [name for name in names if f"`{name}`" not in page]

@@ -8,8 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from darter.cli import main
 from darter.files import read_json, write_json
+from darter.job import arranging, engine
+from darter.job.options import JobOptions
 from darter.model import load, read_info
+from darter.train import Recipe
 
 QUICK = ("--strategy", "scratch", "--size", "48", "--epochs", "1", "--time", "40s")
 
@@ -83,11 +87,61 @@ def test_a_resumed_run_ends_in_the_same_answers(run):
     ],
 )
 def test_what_cannot_be_wished_is_said_before_any_work(tmp_path, capsys, arguments, words):
-    from darter.cli import main
-
     data = squares(tmp_path / "data", 12)
     with pytest.raises(SystemExit) as ended:
         main(["train", str(data), "--out", str(tmp_path / "run"), *arguments])
     assert ended.value.code == 2
     assert words in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "run").exists()
+
+
+class HalfTheTime(engine.Engine):
+    """As on a CPU where bfloat16 takes half of the time."""
+
+    def ms(self, net, size, precision):
+        return (size / 48) ** 2 * (0.5 if precision == "bfloat16" else 1.0)
+
+
+def test_the_same_net_in_bfloat16_where_the_cpu_has_it(tmp_path, monkeypatch, capsys):
+    for place in ("model.precision", "job.arranging"):
+        monkeypatch.setattr(f"darter.{place}.has_bfloat16", lambda: True)
+    monkeypatch.setattr(arranging, "Engine", HalfTheTime)
+    data = squares(tmp_path / "data", 60)
+    run = tmp_path / "run"
+    with pytest.raises(SystemExit) as ended:
+        main(["train", str(data), "--out", str(run), "--speed", "60%", *QUICK])
+    assert ended.value.code in (0, None)
+    record = read_json(run / "arranged.json")
+    (kept,) = (row for row in record["tried"] if row["kept"])
+    info, speed = read_info(run / "model.onnx"), read_json(run / "speed.json")
+    assert read_info(run / "trained.onnx").precision == "float32"
+    before, after = record["files"]
+    assert [row["ms"] for row in (before, after)] == [
+        speed[key]["batch_1"]["median"] for key in ("milliseconds_before", "milliseconds")
+    ]
+    assert record["met"] == (after["ms"] <= 0.6 * before["ms"])
+    assert (kept["way"], kept["steps"]) == ("bfloat16", 0), "the same net has nothing to learn"
+    assert kept["precision"] == info.precision == speed["precision"] == after["precision"]
+    assert info.precision == "bfloat16" and info.card["arranged"]["precision"] == "bfloat16"
+    assert (after["size"], after["weights"]) == (before["size"], before["weights"])
+    session = load(run / "model.onnx")
+    assert session.precision == "bfloat16" and before["precision"] == "float32"
+    assert after["score"] == read_json(run / "evaluation.json")["accuracy"]
+    x = np.random.default_rng(0).normal(size=(4, 3, 48, 48)).astype(np.float32)
+    first = load(run / "trained.onnx").logits(x)
+    np.testing.assert_allclose(load(run / "model.onnx", precision="float32").logits(x), first)
+    np.testing.assert_allclose(session.logits(x), first, atol=0.1)
+    assert "<code>darter.precision</code>" in (run / "report.html").read_text()
+    assert "run model.onnx in float32" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("able", [True, False])
+def test_who_names_a_precision_gets_it(monkeypatch, able):
+    monkeypatch.setattr(arranging, "has_bfloat16", lambda: able)
+
+    def may(precision, **more):
+        recipe = Recipe(precision=precision)
+        return arranging.may_be_short(JobOptions("photos", recipe=recipe, **more))
+
+    assert may("auto") == may("bfloat16") == able
+    assert not may("float32") and not may("fixed<2,14>") and not may("auto", int8=True)

@@ -9,7 +9,7 @@ from darter.job import speed
 
 
 class Session:
-    runtime = "darter"
+    runtime, precision = "darter", "bfloat16"
 
     def __init__(self, name, order):
         self.name, self.order = name, order
@@ -36,5 +36,5 @@ def test_the_model_and_the_one_before_are_timed_in_turns(tmp_path, monkeypatch):
         assert set(record[key]) == {"batch_1", "batch_8"}
         assert all(f["min"] <= f["median"] <= f["max"] for f in record[key].values())
     assert (record["weights"], record["multiply_adds"]) == (108, 108 * 36)
-    assert record["file_megabytes"] == 0.01
+    assert record["file_megabytes"] == 0.01 and record["precision"] == "bfloat16"
     assert "milliseconds_before" not in speed.measure_speed(path, net)

@@ -7,7 +7,7 @@ GraphModule(graph)                            a graph with gradients
 
 from darter.arrange.answers import divergence
 from darter.arrange.blocks import Sandwich, convolution, separable, stack
-from darter.arrange.cost import Cost, Stopwatch
+from darter.arrange.cost import Beside, Cost, Stopwatch
 from darter.arrange.effective import effective_fields
 from darter.arrange.factorize import Factorized, LayerChange, Wish, factorize
 from darter.arrange.inception import (
@@ -29,6 +29,7 @@ __all__ = [
     "FAMILY",
     "KINDS",
     "LINEAR_KINDS",
+    "Beside",
     "Cost",
     "Factorized",
     "GraphModule",

@@ -11,6 +11,7 @@ from torch import nn
 from darter.net import Graph, Node, Program
 
 FEWEST, SECONDS = 8, 0.03  # runs, and for how long at least
+Typical = Callable[[Sequence[float]], float]
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,15 @@ class Cost:
 
 
 class Stopwatch:
-    """Times layers on the engine; layers of the same shapes are timed once."""
+    """Times layers on the engine; layers of the same shapes are timed once.
 
-    def __init__(self, batch: int = 1, threads: int | None = None) -> None:
-        self.batch, self.threads = batch, threads
+    precision: that layers are timed in, one of `darter.net.PRECISIONS`.
+    """
+
+    def __init__(
+        self, batch: int = 1, threads: int | None = None, precision: str = "float32"
+    ) -> None:
+        self.batch, self.threads, self.precision = batch, threads, precision
         self._known: dict[Any, float] = {}
         ruler = _graph([nn.Conv2d(64, 64, 3, padding=1)], (64, 28, 28))
         self._by_ruler = self.beside(ruler, SECONDS / 2)
@@ -46,22 +52,31 @@ class Stopwatch:
         was at the first call: each is timed in turns with the same small layer."""
         return self._by_ruler(graph)
 
-    def beside(self, reference: Graph, seconds: float = SECONDS) -> Callable[[Graph], float]:
+    def beside(
+        self, reference: Graph, seconds: float = SECONDS, typical: Typical = min
+    ) -> "Beside":
         """A function that times graphs in turns with the reference, in milliseconds of when that
-        was first timed: what else the machine does changes from one call to the next."""
-        first: list[float] = []
+        was first timed: what else the machine does changes from one call to the next.
 
-        def ms(graph: Graph) -> float:
-            now, found = self.in_turns(reference, graph, seconds=seconds)
-            first.append(now)
-            return found * first[0] / now
+        typical: what stands for several runs, as `min`.
+        """
+        return Beside(self, reference, seconds, typical)
 
-        return ms
-
-    def in_turns(self, *graphs: Graph, seconds: float = SECONDS) -> list[float]:
-        """The fastest run of each, in milliseconds; in turns, so that what else the machine does
-        slows all of them alike. seconds: of each, at least."""
-        programs = [Program(graph, self.batch, threads=self.threads) for graph in graphs]
+    def in_turns(
+        self,
+        *graphs: Graph,
+        seconds: float = SECONDS,
+        typical: Typical = min,
+        precisions: Sequence[str] | None = None,
+    ) -> list[float]:
+        """Milliseconds of each; in turns, so that what else the machine does slows all of them
+        alike. seconds: of each, at least.   typical: what stands for several runs, by default the
+        fastest.   precisions: of each graph, by default the watch's own."""
+        precisions = precisions or [self.precision] * len(graphs)
+        programs = [
+            Program(graph, self.batch, threads=self.threads, precision=precision)
+            for graph, precision in zip(graphs, precisions, strict=True)
+        ]
         rng = np.random.default_rng(0)
         inputs = [[rng.standard_normal(shape, np.float32) for shape in program.inputs.values()]
                   for program in programs]  # fmt: skip
@@ -73,7 +88,28 @@ class Stopwatch:
                 started = time.perf_counter()
                 program.run(*given)
                 taken.append(time.perf_counter() - started)
-        return [1e3 * min(taken) for taken in times]
+        return [1e3 * typical(taken) for taken in times]
+
+
+class Beside:
+    """Times graphs in turns with a reference. Made by `Stopwatch.beside`."""
+
+    def __init__(
+        self, watch: Stopwatch, reference: Graph, seconds: float, typical: Typical
+    ) -> None:
+        self._watch, self._reference = watch, reference
+        self._seconds, self._typical = seconds, typical
+        self._first: float | None = None
+
+    def __call__(self, graph: Graph, precision: str | None = None) -> float:
+        """Milliseconds of the graph, in that precision; the reference runs in the watch's own."""
+        own = self._watch.precision
+        now, found = self._watch.in_turns(
+            self._reference, graph, seconds=self._seconds, typical=self._typical,
+            precisions=(own, precision or own),
+        )  # fmt: skip
+        self._first = self._first or now
+        return found * self._first / now
 
 
 def layers_of(layer: nn.Module) -> list[Any]:

@@ -34,7 +34,7 @@ def analyze(
     ],
     size: Annotated[int | None, typer.Option(min=1, help="Side of the pictures in pixels.")] = None,
     batch: Annotated[int, typer.Option(min=1, help="Pictures that are timed together.")] = 1,
-    precision: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
+    precision: options.Precision = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads.", show_default="all")
     ] = None,

@@ -23,7 +23,7 @@ def caption(
     csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values.")] = False,
     others: Annotated[bool, typer.Option("--others", help="The runners-up, too.")] = False,
     runtime: options.Runtime = "auto",
-    precision: options.Precision = "float32",
+    precision: options.Precision = None,
     threads: options.Threads = None,
 ) -> None:
     """Write a sentence about each picture, with its log probability.

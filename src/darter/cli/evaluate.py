@@ -65,7 +65,7 @@ def evaluate(
         int, typer.Option(min=1, max=64, help="Of a detector: parts of large pictures.")
     ] = 1,
     runtime: options.Runtime = "auto",
-    precision: options.Precision = "float32",
+    precision: options.Precision = None,
     threads: options.Threads = None,
     batch_size: options.BatchSize = 16,
     classes: options.Classes = None,

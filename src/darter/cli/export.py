@@ -45,7 +45,7 @@ def export(
     if out.resolve() == source.resolve():
         raise OptionError(f"{out} is the model itself; name another file to write")
     check_writable(out)
-    session = options.open_model(model, None, classes, size, mean, std)
+    session = options.open_model(model, None, classes, size, mean, std, precision="float32")
     proof = export_with_preprocessing(session, source, out)
     print(f"{out}: takes uint8 (H, W, 3), gives {len(session.info.classes)} probabilities")
     if proof is None:

@@ -39,7 +39,11 @@ Runtime = Annotated[
     typer.Option(help="darter, onnxruntime, or auto: darter's own wherever it can run the model."),
 ]
 Precision = Annotated[
-    str, typer.Option(help="float32, or bfloat16: faster on CPUs that have it, less exact.")
+    str | None,
+    typer.Option(
+        help="float32, or bfloat16: faster on CPUs that have it, less exact.",
+        show_default="what the model asks for, where the CPU has it",
+    ),
 ]
 BatchSize = Annotated[int, typer.Option(min=1, help="Pictures that run through the net together.")]
 UnknownBelow = Annotated[
@@ -89,7 +93,7 @@ def open_model(
     mean: str | None,
     std: str | None,
     runtime: str = "auto",
-    precision: str = "float32",
+    precision: str | None = None,
 ) -> "Session":
     """Load the model; what had to be guessed about it, and any warning, goes to stderr."""
     from darter.model import OTHERS, load, other_task, task_of_file

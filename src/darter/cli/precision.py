@@ -69,7 +69,7 @@ def precision(
         if other is not None and not other.exists():
             raise OptionError(f"{other}: no such file or folder")
     source = pictures_of(model, pictures, command="precision")
-    session = options.open_model(model, threads, classes, size, mean, std, "darter")
+    session = options.open_model(model, threads, classes, size, mean, std, "darter", "float32")
     with progress_bar() as progress:
         record = compare_precisions(
             session, model, source, calibrate=calibrate, others=beside or (),

@@ -23,7 +23,7 @@ def predict(
     unknown_below: options.UnknownBelow = None,
     over: options.Over = None,
     runtime: options.Runtime = "auto",
-    precision: options.Precision = "float32",
+    precision: options.Precision = None,
     threads: options.Threads = None,
     batch_size: options.BatchSize = 16,
     classes: options.Classes = None,

@@ -71,7 +71,7 @@ def quantize(
     if calibration is not None and calibration not in METHODS:
         raise OptionError(f"--calibration must be one of {', '.join(METHODS)}; got {calibration!r}")
     source = pictures_of(model, pictures)
-    session = options.open_model(model, threads, classes, size, mean, std, "darter")
+    session = options.open_model(model, threads, classes, size, mean, std, "darter", "float32")
     names = frozenset(part.strip() for part in (keep or "").split(",") if part.strip())
     wish = Wish(max_drop, calibration, weight_bits, names, calibrate_by, seed)
     record = quantize_file(

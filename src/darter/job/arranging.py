@@ -18,18 +18,29 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from darter.arrange import Stopwatch, Tuning, distill, divergence, rebuilt, to_file
+from darter.arrange import Tuning, distill, divergence, rebuilt
 from darter.dataset import Sample
 from darter.files import write_atomic
+from darter.job.engine import Engine
 from darter.job.judging import prove
 from darter.job.material import Start, Trained
+from darter.job.options import JobOptions
 from darter.job.run import ARRANGE_SHARE, Run
 from darter.job.run_folder import TRAINED
-from darter.job.ways import FLOAT, PER_SPLIT, WAYS, Wanted, Way, shown, weights_of
+from darter.job.ways import (
+    BFLOAT16,
+    FLOAT,
+    FLOAT32,
+    PER_SPLIT,
+    WAYS,
+    Wanted,
+    Way,
+    fewer_bits,
+    shown,
+    weights_of,
+)
 from darter.job.wishes import Target
-from darter.locks import cached_property
-from darter.model import graph_of
-from darter.net import Graph
+from darter.kernels import has_bfloat16
 from darter.picture import Preprocess
 from darter.train import computing
 from darter.transfer import Classifier
@@ -37,14 +48,17 @@ from darter.transfer import Classifier
 MOST_BYTES = 5e8  # of training pictures in memory
 MOST_HELD = 1000  # validation pictures that ways are judged by
 AIM = 0.97  # of the wish: times differ a little from one measurement to the next
-TIMED = 0.3  # seconds of each measurement of a whole net
 MAKING, FIRST = 0.5, 0.5  # of the stage's time: to make nets; of the rest, to teach all of them
 RATE, BATCH = 2e-4, 32
+AT_ONCE = 64  # pictures that are read together
 
 
 @dataclass(frozen=True)
 class Tried:
-    """One way and what came of it. divergence: of its answers from the trained net's, in nats."""
+    """One way and what came of it. divergence: of its answers from the trained net's, in nats.
+
+    ms, score, divergence: as it runs, in `precision`.
+    """
 
     way: str
     what: str
@@ -56,6 +70,7 @@ class Tried:
     steps: int = 0
     met: bool = False
     kept: bool = False
+    precision: str = FLOAT32
 
 
 def arrange(run: Run, start: Start, trained: Trained) -> Trained:
@@ -94,6 +109,12 @@ def sentence(record: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def may_be_short(options: JobOptions) -> bool:
+    """Whether bfloat16 is one of the ways: not where the user has named another precision, nor
+    where this CPU would only imitate it."""
+    return options.recipe.precision in ("auto", BFLOAT16) and not options.int8 and has_bfloat16()
+
+
 class _Arranging:
     """One run of the stage; the net that is kept lies in arranging/ for a resumed run."""
 
@@ -106,9 +127,8 @@ class _Arranging:
         self.look = trained.preprocess(start)
         self.folder = run.folder.path / "arranging"
         threads = None if start.recipe.threads == "auto" else int(start.recipe.threads)
-        self.watch = Stopwatch(threads=threads)
+        self.engine = Engine(self.model, self.look.side, threads)
         self._views: dict[int, Tensor] = {}
-        self._times: dict[int, float] = {}  # side -> ms of the net as it was trained
 
     def go(self) -> None:
         """Make the nets, teach them, keep the best: arranged.json."""
@@ -119,8 +139,10 @@ class _Arranging:
         )
         ends = begun + budget
         size = self.look.side
-        before = Tried("as trained", "", size, self.ms(self.model, size), weights_of(self.model),
-                       self.score(self.model, size), 0.0)  # fmt: skip
+        before = Tried(
+            "as trained", "", size, self.engine.ms(self.model, size, FLOAT32),
+            weights_of(self.model), self.score(self.model, size, FLOAT32), 0.0,
+        )  # fmt: skip
         file = (run.folder.path / TRAINED).stat().st_size
         beside = file - FLOAT * before.weights
         goal = self.wish.words(before.ms)
@@ -129,22 +151,24 @@ class _Arranging:
             run.folder.record("arranged", record)
             return
         wanted = Wanted(
-            self.model, size, self._training_pictures(), self.ms, self.score,
+            self.model, size, self._training_pictures(), self.engine.ms, self.score,
             AIM * self.wish.most_ms(before.ms), (AIM * self.wish.most_bytes - beside) / FLOAT,
-            not self.start.backbone.fixed_size, self.watch,
-            self._tuning(0, 0.0), partial(run.screen.line, "arrange"), begun + MAKING * budget,
+            not self.start.backbone.fixed_size, self.engine.watch,
+            self._tuning(0, 0.0), partial(run.screen.line, "arrange"), may_be_short(run.options),
+            begun + MAKING * budget,
         )  # fmt: skip
         met = partial(self._met, before.ms, beside)
-        made = self._made(wanted, begun + MAKING * budget, met)
-        share = FIRST * (ends - time.monotonic()) / max(1, len(made))
-        tried = [self._taught(wanted, way, row, share, met) for way, row in made]
+        made = self._made(wanted, met)
+        learners = sum(way.net is not self.model for way, _ in made)
+        share = FIRST * (ends - time.monotonic()) / max(1, learners)
+        tried = [self._taught(wanted, way, row, share) for way, row in made]
         if not tried:
             record |= {"met": False, "why": "no layer would be faster, no smaller picture will do"}
             run.folder.record("arranged", record)
             return
         best = max(range(len(tried)), key=lambda k: _merit(tried[k][1]))
         way, row = tried[best]
-        way, row = self._taught(wanted, way, row, ends - time.monotonic(), met)
+        way, row = self._taught(wanted, way, row, ends - time.monotonic())
         self._save(way)
         tried[best] = way, replace(row, kept=True)
         record |= {"tried": [asdict(row) for _, row in tried], "met": row.met}
@@ -158,32 +182,39 @@ class _Arranging:
         more = PER_SPLIT * len(way.splits)
         return self.wish.met(ms, before, FLOAT * weights_of(way.net) + beside + more)
 
-    def _made(
-        self, wanted: Wanted, ends: float, met: Callable[[Way, float], bool]
-    ) -> list[tuple[Way, Tried]]:
-        """Every way that there is time for, and on until one meets the wish. No more once one
-        does and costs nothing that validation pictures show."""
+    def _made(self, wanted: Wanted, met: Callable[[Way, float], bool]) -> list[tuple[Way, Tried]]:
+        """Every way that there is time for, and those that take a moment until one meets the wish.
+        No more once one does and costs nothing that validation pictures show."""
         found: list[tuple[Way, Tried]] = []
-        whole = self.score(self.model, self.look.side)
+        whole = self.score(self.model, self.look.side, FLOAT32)
         for make in WAYS:
             met_by = [row for _, row in found if row.met]
             enough = any(row.score >= whole for row in met_by)
-            if met_by and (enough or time.monotonic() > ends):
+            if enough or (met_by and wanted.late):
                 break
-            way = make(wanted)
-            if way is None:
-                continue
-            row = self._judge(way, met)
-            found.append((way, row))
-            self.run.screen.line("arrange", f"{way.name}: {way.what}, {row.ms:.3g} ms")
+            self._add(found, make(wanted), met)
+        if not any(row.met for _, row in found):
+            self._add(found, fewer_bits(wanted, enough=False), met)
         return found
 
-    def _judge(self, way: Way, met: Callable[[Way, float], bool], steps: int = 0) -> Tried:
-        ms = self.ms(way.net, way.size)
-        logits = self._logits(way.net, way.size)
+    def _add(
+        self,
+        found: list[tuple[Way, Tried]],
+        way: Way | None,
+        met: Callable[[Way, float], bool],
+    ) -> None:
+        if way is None:
+            return
+        row = self._judge(way, met)
+        found.append((way, row))
+        self.run.screen.line("arrange", f"{way.name}: {way.what}, {row.ms:.3g} ms")
+
+    def _judge(self, way: Way, met: Callable[[Way, float], bool]) -> Tried:
+        ms = self.engine.ms(way.net, way.size, way.precision)
+        logits = self._logits(way.net, way.size, way.precision)
         return Tried(
             way.name, way.what, way.size, ms, weights_of(way.net), self._rightness(logits),
-            self._divergence(logits), steps, met(way, ms),
+            self._divergence(logits), met=met(way, ms), precision=way.precision,
         )  # fmt: skip
 
     def _taught(
@@ -192,10 +223,9 @@ class _Arranging:
         way: Way,
         row: Tried,
         seconds: float,
-        met: Callable[[Way, float], bool],
     ) -> tuple[Way, Tried]:
         """The way after some teaching, if it answers better then."""
-        if seconds < 1 or not len(wanted.pictures):
+        if seconds < 1 or not len(wanted.pictures) or way.net is self.model:
             return way, row
         net = rebuilt(self.model, way.splits, way.net.state_dict()).requires_grad_(True)
         steps = distill(
@@ -203,8 +233,11 @@ class _Arranging:
             view=partial(shown, size=way.size),
         )  # fmt: skip
         taught = replace(way, net=net.requires_grad_(False))
-        after = self._judge(taught, met, row.steps + steps)
-        after = replace(after, ms=row.ms, met=row.met)  # the same layers
+        logits = self._logits(taught.net, way.size, way.precision)
+        after = replace(
+            row, score=self._rightness(logits), divergence=self._divergence(logits),
+            steps=row.steps + steps,
+        )  # fmt: skip
         return (taught, after) if _merit(after) >= _merit(row) else (way, row)
 
     def _tuning(self, steps: int, seconds: float, seed: int = 0) -> Tuning:
@@ -217,47 +250,35 @@ class _Arranging:
     def restored(self, name: str) -> Trained:
         """The trained model with the net that was kept, and its answers to validation pictures."""
         saved = torch.load(self._file(name), weights_only=True)
+        precision = saved.get("precision", FLOAT32)
         net = rebuilt(self.model, saved["splits"], saved["state"]).requires_grad_(False)
         look, samples = self._look(saved["size"]), self.material.samples(self.material.split.val)
-        logits = [
-            net(torch.from_numpy(look.batch([s.path for s in samples[k : k + 32]])))
-            .detach()
-            .numpy()
-            for k in range(0, len(samples), 32)
-        ]
+        parts = (samples[k : k + AT_ONCE] for k in range(0, len(samples), AT_ONCE))
+        pictures = (torch.from_numpy(look.batch([s.path for s in part])) for part in parts)
+        logits = [self.engine.logits(net, x, precision) for x in pictures]
         empty = self.trained.val_logits(self.task)[:0]
         fitted = replace(
             self.trained.fitted, model=net, val_logits=np.concatenate([empty, *logits])
         )
-        return replace(self.trained, fitted=fitted, look=look)
+        return replace(self.trained, fitted=fitted, look=look, precision=precision)
 
     def _save(self, way: Way) -> None:
         splits = {name: list(split) for name, split in way.splits.items()}
         self.folder.mkdir(exist_ok=True)
+        saved = {
+            "size": way.size, "precision": way.precision, "splits": splits,
+            "state": way.net.state_dict(),
+        }  # fmt: skip
         with tempfile.TemporaryFile() as file:
-            torch.save({"size": way.size, "splits": splits, "state": way.net.state_dict()}, file)
+            torch.save(saved, file)
             file.seek(0)
             write_atomic(self._file(way.name), file.read())
 
     def _file(self, name: str) -> Path:
         return self.folder / f"{name.replace(' ', '-')}.pt"
 
-    def ms(self, net: nn.Module, size: int) -> float:
-        """Of the net as a file on this machine; measured in turns with the net as it was trained,
-        since a machine that does other things is slow at one time and fast at another."""
-        if net is self.model and size in self._times:
-            return self._times[size]
-        found = self._beside(_graph(net, size))
-        if net is self.model:
-            self._times[size] = found
-        return found
-
-    @cached_property
-    def _beside(self) -> Callable[[Graph], float]:
-        return self.watch.beside(_graph(self.model, self.look.side), TIMED)
-
-    def score(self, net: nn.Module, size: int) -> float:
-        return self._rightness(self._logits(net, size))
+    def score(self, net: nn.Module, size: int, precision: str) -> float:
+        return self._rightness(self._logits(net, size, precision))
 
     def _rightness(self, logits: NDArray[Any]) -> float:
         targets = self.material.targets[list(self._held)]
@@ -265,12 +286,11 @@ class _Arranging:
 
     def _divergence(self, logits: NDArray[Any]) -> float:
         several = self.task.name == "multilabel"
-        wanted = torch.from_numpy(self._logits(self.model, self.look.side))
+        wanted = torch.from_numpy(self._logits(self.model, self.look.side, FLOAT32))
         return float(divergence(torch.from_numpy(logits), wanted, several=several))
 
-    @torch.no_grad()
-    def _logits(self, net: nn.Module, size: int) -> NDArray[np.float32]:
-        return np.concatenate([net(x.float()).numpy() for x in self._view(size).split(32)])
+    def _logits(self, net: nn.Module, size: int, precision: str) -> NDArray[np.float32]:
+        return self.engine.logits(net, self._view(size), precision)
 
     @property
     def _held(self) -> tuple[int, ...]:
@@ -299,14 +319,6 @@ class _Arranging:
         return _prepared(self.look, [samples[int(k)] for k in order])
 
 
-def _graph(net: nn.Module, size: int) -> Graph:
-    """As the engine runs its file."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "net.onnx"
-        to_file(net, size, file)
-        return graph_of(file, size=size, improved=True)
-
-
 def _merit(row: Tried) -> tuple[bool, float, float, float]:
     """The larger, the better: first whether the wish is met, or how nearly."""
     return (row.met, 0.0 if row.met else -row.ms, row.score, -row.divergence)
@@ -314,6 +326,7 @@ def _merit(row: Tried) -> tuple[bool, float, float, float]:
 
 def _prepared(look: Preprocess, samples: list[Sample]) -> Tensor:
     x = torch.empty((len(samples), *look.shape), dtype=torch.float16)
-    for k in range(0, len(samples), 64):
-        x[k : k + 64] = torch.from_numpy(look.batch([s.path for s in samples[k : k + 64]]))
+    for k in range(0, len(samples), AT_ONCE):
+        part = samples[k : k + AT_ONCE]
+        x[k : k + AT_ONCE] = torch.from_numpy(look.batch([s.path for s in part]))
     return x

@@ -1,22 +1,22 @@
 """What a wish has cost: the model as it was trained, and as it was made, on the same pictures."""
 
-from functools import partial
 from typing import Any
-
-import numpy as np
 
 from darter.files import read_json
 from darter.job.material import Start
 from darter.job.run import Run
 from darter.job.run_folder import TRAINED
 from darter.job.verdict import margin
-from darter.model import Session, analyze_file, evaluate_samples, in_turns, load
+from darter.model import analyze_file, evaluate_samples, load
 
-SECONDS, FEWEST = 0.3, 20  # of timing each file, in turns
+BEFORE, NOW = "milliseconds_before", "milliseconds"  # in speed.json
 
 
 def compare_files(run: Run, start: Start) -> None:
-    """Add both files to arranged.json: time, size and score on the held-out pictures."""
+    """Add both files to arranged.json: time, size and score on the held-out pictures.
+
+    Times are those of speed.json, the medians of runs of one picture, in turns.
+    """
     wish, folder = run.options.wish, run.folder
     if wish is None:
         return
@@ -25,13 +25,15 @@ def compare_files(run: Run, start: Start) -> None:
     sessions = [load(path) for path in paths]
     samples = start.material.samples(indices)
     judged = [evaluate_samples(session, samples) for session in sessions]
-    times = milliseconds(sessions)
+    timed = folder.read("speed")
+    times = [timed[which]["batch_1"]["median"] for which in (BEFORE, NOW)]
     record = read_json(folder.path / "arranged.json")
     made = [record["before"], next((t for t in record["tried"] if t["kept"]), record["before"])]
     rows = [
         {
             "file": path.name,
             "size": session.info.preprocess.side,
+            "precision": session.precision,
             "ms": round(ms, 4),
             "bytes": path.stat().st_size,
             "multiply_adds": analyze_file(path, runs=0).multiply_adds,
@@ -55,26 +57,21 @@ def compare_files(run: Run, start: Start) -> None:
 
 
 def words(record: dict[str, Any]) -> str:
-    """A table of both files in three lines."""
+    """A table of both files in a few lines."""
     before, after = record["files"]
     change = record["change"]
     met = "met" if record["met"] else "NOT met"
     lines = [f"{record['wish']}: {met}"]
     lines += [
-        f"{row['file']}: {row['ms']:.3g} ms, {row['bytes'] / 1e6:.3g} MB, {record['measure']} "
-        f"{row['score']:.1%} of {record['n']} {record['part']} pictures"
+        f"{row['file']}: {row['ms']:.3g} ms in {row['precision']}, {row['bytes'] / 1e6:.3g} MB, "
+        f"{record['measure']} {row['score']:.1%} of {record['n']} {record['part']} pictures"
         for row in (before, after)
     ]
     points, error = 100 * change["difference"], 100 * change["standard_error"]
     lines.append(f"it costs {-points:.1f} ± {error:.1f} points" if points else "it costs nothing")
+    if after["precision"] != before["precision"]:
+        lines.append(
+            f"other runtimes, and CPUs without {after['precision']}, run model.onnx in float32, as "
+            "accurate, but the wish may not be met there"
+        )
     return "\n".join(lines)
-
-
-def milliseconds(sessions: list[Session]) -> list[float]:
-    """The fastest of several runs for one picture; the sessions in turns, as machines are busy."""
-    runs = {
-        k: partial(session.logits, np.zeros((1, *session.info.preprocess.shape), np.float32))
-        for k, session in enumerate(sessions)
-    }
-    times = in_turns(runs, seconds=SECONDS, fewest=FEWEST, warm=True)
-    return [min(taken) for taken in times.values()]

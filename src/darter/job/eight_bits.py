@@ -4,6 +4,7 @@ Training pictures calibrate, validation pictures choose; test pictures say in th
 cost. model.onnx is then the file of 8 bits, and float32.onnx beside it the one that it was made of.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def to_int8(run: Run, start: Start) -> None:
     record = folder.read("quantized")
     if record["kept"]:
         write_atomic(folder.model, (folder.path / MADE).read_bytes())
-        write_info(folder.model, read_info(kept))
+        write_info(folder.model, replace(read_info(kept), precision="float32"))
     run.say("quantize", record["why"])
 
 

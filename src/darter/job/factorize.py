@@ -83,7 +83,7 @@ def factorize_file(
     train = _prepared(parts["train"], info, tuning.seed)
     held = _prepared(parts["val"], info, tuning.seed, MOST_HELD)
     say(f"{len(train.x)} training, {len(held.x)} validation, {len(parts['test'])} test pictures")
-    watch = Stopwatch(batch, threads)
+    watch = Stopwatch(batch, threads, session.precision)
     beside = watch.beside(original.graph(), TIMED)
     tuning = _as_pictures_allow(tuning, original, held, info, say)
     start = original if drop is None else _dropped(original, train.x, drop, say)

@@ -38,7 +38,7 @@ MISTAKES_OF_VALIDATION = 12
 def prove(run: Run, start: Start, trained: Trained, file: Path | None = None) -> None:
     """Write model.onnx and prove that it answers as the trained model does: parity.json.
 
-    file: another name for it.
+    Both compute in float32, whatever the file asks for.   file: another name for it.
     """
     folder, material = run.folder, start.material
     file = file or folder.model
@@ -47,7 +47,13 @@ def prove(run: Run, start: Start, trained: Trained, file: Path | None = None) ->
     calibration = material.task.calibrate(trained.val_logits(material.task), validation.targets)
     preprocess = trained.preprocess(start)
     model = trained.model(material.task)
-    info = ModelInfo(material.audit.classes, preprocess, calibration, task=material.task.name)
+    info = ModelInfo(
+        material.audit.classes,
+        preprocess,
+        calibration,
+        task=material.task.name,
+        precision=trained.precision,
+    )
     if start.recipe.keep_draws and not kept_draws(start, trained):
         run.screen.line("export", "keep_draws: its head drops nothing, so none are kept")
     with folder.stage("export"):
@@ -201,7 +207,8 @@ def _arranged(run: Run) -> dict[str, Any]:
     """How the model was made faster or smaller, if it was."""
     tried = run.folder.read("arranged")["tried"] if run.folder.has("arranged") else ()
     kept = [row for row in tried if row["kept"]]
-    return {"arranged": {key: kept[0][key] for key in ("way", "what", "steps")}} if kept else {}
+    told = ("way", "what", "steps", "precision")
+    return {"arranged": {key: kept[0].get(key) for key in told}} if kept else {}
 
 
 def _eight_bits(run: Run) -> dict[str, Any]:

@@ -145,6 +145,7 @@ class Trained:
     members: further models of an ensemble, whose first is `fitted`.   weights: of all of them; none
         weighs all alike.
     look: how it sees pictures, where it was rewritten; as its strategy does otherwise.
+    precision: that its file asks for.
     """
 
     chosen: Chosen
@@ -152,6 +153,7 @@ class Trained:
     members: tuple[Fitted, ...] = ()
     look: Preprocess | None = None
     weights: tuple[float, ...] = ()
+    precision: str = "float32"
 
     @property
     def rewritten(self) -> bool:

@@ -22,6 +22,7 @@ def measure_speed(
 ) -> dict[str, Any]:
     """The record speed.json: milliseconds per batch, threads, file size, weights, multiply-adds.
 
+    precision: that it runs in here.
     milliseconds: of `Session.run`, without decoding, {"batch_1": {"min", "median", "max"}, …}; all
     batch sizes in turns, and in turns with `before` where that is given: the file that this one
     was made of, whose times are recorded as well.
@@ -40,6 +41,7 @@ def measure_speed(
         **figures,
         "threads": available_cpus(),
         "runtime": f"{session.runtime} {version(session.runtime)}",
+        "precision": session.precision,
         "file_megabytes": round(path.stat().st_size / 1e6, 2),
         "weights": sum(p.numel() for p in model.parameters()),
         "multiply_adds": multiply_adds(model, sides),
@@ -52,7 +54,7 @@ def _run(session: Runs, batch: int, sides: tuple[int, int]) -> Callable[[], obje
 
 def _summary(times: list[float]) -> dict[str, float]:
     figures = {"min": min(times), "median": float(np.median(times)), "max": max(times)}
-    return {name: round(value, 3) for name, value in figures.items()}
+    return {name: round(value, 4) for name, value in figures.items()}
 
 
 @torch.no_grad()

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from darter.model.info import ModelInfo, info_from_metadata, metadata, model_file
+from darter.model.precision import FLOAT32, Asked
 from darter.model.signature import Signature, read_signature
 from darter.net import Analysis, Graph, ModelFile, analyze, build, read_model, understood
 from darter.picture import Preprocess
@@ -17,14 +18,14 @@ def analyze_file(
     size: int | tuple[int, int] | None = None,
     batch: int = 1,
     threads: int | None = None,
-    precision: str = "float32",
+    precision: str | None = None,
     runs: int = 5,
 ) -> Analysis:
     """Each layer of an ONNX file: weights, multiply-adds, bytes, receptive field, time here.
 
     path: of the file, or of a training run's folder.   size: of the pictures; by default the
-    file's own, or else 224.   batch: pictures that are timed together.   runs: that are timed; with
-    0 no time is measured.
+    file's own, or else 224.   precision: as for `load`.   batch: pictures that are timed together.
+    runs: that are timed; with 0 no time is measured.
     Raises ModelFileError for a damaged file, UnsupportedError for what the engine cannot run.
     """
     opened = _opened(path, size)
@@ -36,7 +37,7 @@ def analyze_file(
         signature.names,
         batch=batch,
         threads=threads,
-        precision=precision,
+        precision=Asked(precision, opened.precision).taken,
         runs=runs,
         written=signature.batch,
         channels_last=signature.layout == "NHWC",
@@ -72,6 +73,10 @@ class _Opened:
     signature: Signature
     info: ModelInfo | None
     sides: tuple[int, int]
+
+    @property
+    def precision(self) -> str:
+        return FLOAT32 if self.info is None else self.info.precision
 
     @property
     def picture(self) -> tuple[int, int, int]:

@@ -29,6 +29,7 @@ class DarterRuntime:
     """Builds the graph when it is made, and a plan at the first run with so many pictures.
 
     outputs: what is wanted of the graph; the rest is left out of it.
+    precision: see `Options`; tensors between layers are in 16 bits only where the CPU has them.
     size: height and width of the pictures to expect, for a file that takes any; others work too.
     Raises UnsupportedError that lists every node that cannot run.
     """
@@ -46,6 +47,7 @@ class DarterRuntime:
     ) -> None:
         self._model, self._signature, self.outputs = model, signature, outputs
         self._options = Options(threads, precision)
+        self.precision = precision
         self._kept: OrderedDict[Sides, Programs] = OrderedDict()
         self._lock = Lock()
         sides = signature.sides(size, USUAL_SIZE)

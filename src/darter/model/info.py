@@ -11,6 +11,8 @@ It travels in the ONNX file's `metadata_props` as JSON, under keys that any tool
                          answers are averaged over several looks at each picture
     darter.fitted        [{"sources": ["flip"], "calibration": {...}}, …], of other averages that
                          may be asked for
+    darter.precision     "bfloat16": what darter is to compute in on CPUs that have it; elsewhere,
+                         and where it is absent, float32
     darter.card          data, strategy, metrics, seed, versions
 """
 
@@ -24,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from darter.errors import DarterError, ModelFileError, OptionError
 from darter.files import refuse_url, write_atomic
+from darter.model.precision import FLOAT32, check_precision
 from darter.names import to_json as text_of
 from darter.net import read_model, read_whole
 
@@ -99,6 +102,7 @@ class ModelInfo:
 
     over: what answers are averaged over, None where each is of a single look.
     fitted: other averages whose calibration is known, for whoever asks for them.
+    precision: that it is to run in where the CPU can, one of `PRECISIONS`; weights are float32.
     """
 
     classes: tuple[str, ...]
@@ -108,6 +112,7 @@ class ModelInfo:
     task: str = "classify"
     over: Over | None = None
     fitted: tuple[Over, ...] = ()
+    precision: str = "float32"
 
 
 def model_file(path: Path | str) -> Path:
@@ -174,6 +179,8 @@ def to_json(info: ModelInfo) -> dict[str, Any]:
         entries["darter.over"] = asdict(info.over)
     if info.fitted:
         entries["darter.fitted"] = [asdict(over) for over in info.fitted]
+    if info.precision != FLOAT32:
+        entries["darter.precision"] = info.precision
     return entries
 
 
@@ -216,6 +223,7 @@ def info_from_metadata(entries: Mapping[str, str], path: Path | str) -> ModelInf
             shares(len(looks), over.weights)
         fitted = tuple(Over(**each) for each in entry("fitted", list, []))
         check_task(task)
+        precision = check_precision(entry("precision", str, FLOAT32), path)
     except ModelFileError:
         raise
     except (DarterError, ArithmeticError, TypeError, ValueError, KeyError) as error:
@@ -226,7 +234,7 @@ def info_from_metadata(entries: Mapping[str, str], path: Path | str) -> ModelInf
             f"{path}: metadata darter.calibration has {len(calibration.thresholds)} thresholds for "
             f"{len(classes)} classes"
         )
-    return ModelInfo(classes, preprocess, calibration, card, task, over, fitted)
+    return ModelInfo(classes, preprocess, calibration, card, task, over, fitted, precision)
 
 
 def check_classes(names: list, where: str) -> tuple[str, ...]:

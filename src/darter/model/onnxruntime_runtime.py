@@ -17,7 +17,7 @@ FATAL = 4  # log level: errors come as exceptions, and warnings say nothing to a
 class OnnxRuntime:
     """Runs a checked model file. `run` may be called from several threads."""
 
-    name = "onnxruntime"
+    name, precision = "onnxruntime", "float32"
 
     def __init__(
         self, model: ModelFile, signature: Signature, outputs: tuple[str, ...], threads: int

@@ -29,11 +29,12 @@ RUNTIMES = ("auto", "darter", "onnxruntime")
 class Runtime(Protocol):
     """Runs one model file. `run` may be called from several threads.
 
-    batch: the number of pictures per run that it insists on.   outputs: what `run` gives.
-    axes: of the pictures in each output.
+    precision: of its products.   batch: the number of pictures per run that it insists on.
+    outputs: what `run` gives.   axes: of the pictures in each output.
     """
 
     name: str
+    precision: str
     batch: int | None
     outputs: tuple[str, ...]
     axes: tuple[int, ...]
@@ -103,12 +104,18 @@ def runtime_of(
 ) -> Runtime:
     """What runs a net that is in memory, e.g. just exported: pictures in, tensors out.
 
-    Nothing but the graph is asked for: no classes, no preprocessing. Errors call it `name`.
+    Nothing but the graph is asked for: no classes, no preprocessing, and it runs in float32
+    whatever the metadata asks for. Errors call it `name`.
     """
     model = model_in_memory(proto, name)
     signature = read_signature(model)
     return choose_runtime(
-        runtime, model, signature, signature.names, threads=threads or available_cpus()
+        runtime,
+        model,
+        signature,
+        signature.names,
+        threads=threads or available_cpus(),
+        precision="float32",
     )
 
 

@@ -17,6 +17,7 @@ from darter.model.batches import run_in_batches
 from darter.model.guess import guess_info
 from darter.model.info import ModelInfo, info_from_metadata, metadata, model_file
 from darter.model.over import Averaging, averaging, novelty_of
+from darter.model.precision import FLOAT32, Asked
 from darter.model.predict import Picturelike, stream_logits
 from darter.model.prediction import Prediction, Predictions
 from darter.model.runtime import Runtime, choose_runtime
@@ -38,7 +39,7 @@ def load(
     path: Path | str,
     *,
     runtime: str = "auto",
-    precision: str = "float32",
+    precision: str | None = None,
     threads: int | None = None,
     classes: Sequence[str] | None = None,
     size: int | tuple[int, int] | None = None,
@@ -51,7 +52,8 @@ def load(
     runtime: "darter", "onnxruntime", or "auto": darter's own engine where it can run the file, and
         otherwise ONNX Runtime, after a warning that lists what darter cannot run.
     precision: of the products: "float32", or "bfloat16", which is faster on CPUs that have it and
-        a little less exact.
+        a little less exact. None: as the file asks for (`darter.precision`) where this CPU has it,
+        else float32; `Session.why_precision` says what was taken.
     threads: for the net; by default every CPU that this process may use.
     classes, size, mean, std: for a classifier that does not carry them (one not written by
         darter); given, they win over what the file says. size: a side, or (height, width). What
@@ -68,20 +70,21 @@ def load(
     model = read_model(path)
     signature = read_signature(model)
     scores = _scores(model, signature)
+    known = info_from_metadata(metadata(model.proto), path)
+    asked = Asked(precision, FLOAT32 if known is None else known.precision)
     make = partial(
         choose_runtime,
         runtime,
         model,
         signature,
         threads=threads or available_cpus(),
-        precision=precision,
+        precision=FLOAT32 if precision is None and runtime == "onnxruntime" else asked.taken,
         size=signature.sides(size, USUAL_SIZE),
     )
-    known = info_from_metadata(metadata(model.proto), path)
     if known is not None and known.task in OTHERS:
         scores = other_task(path, known.task)
     if isinstance(scores, ModelFileError):
-        return Session(signature, make, make(signature.names), scores, scores)
+        return Session(signature, make, make(signature.names), scores, scores, asked=asked)
     chosen = make((scores.output, *(n for n in signature.names if n == NOVELTY)))
     outputs = scores.classes
     if outputs is None and known is None and classes is None:
@@ -92,9 +95,9 @@ def load(
     if outputs is not None and len(info.classes) != outputs:
         raise ModelFileError(f"{path}: {len(info.classes)} class names for {outputs} outputs")
     _check_size(path, signature, info.preprocess.sides)
-    return Session(
-        signature, make, chosen, scores, info, tuple(f"{path}: {note}" for note in notes)
-    )
+    said = asked.note(chosen.name, chosen.precision)
+    told = tuple(f"{path}: {note}" for note in (*notes, *([said] if said else [])))
+    return Session(signature, make, chosen, scores, info, told, asked)
 
 
 class Session:
@@ -102,7 +105,8 @@ class Session:
 
     info: classes, preprocessing, calibration, card, task; raises ModelFileError where the net
         gives no scores of classes.   signature: what its graph takes and gives.
-    notes: what `load` had to guess.   runtime: what runs the net, "darter" or "onnxruntime".
+    notes: what `load` had to guess, and whether the file's precision is followed.   runtime: what
+        runs the net, "darter" or "onnxruntime".   precision: that it runs in.
     """
 
     def __init__(
@@ -113,8 +117,10 @@ class Session:
         scores: Scores | ModelFileError,
         info: ModelInfo | ModelFileError,
         notes: tuple[str, ...] = (),
+        asked: Asked | None = None,
     ) -> None:
-        self.signature, self.notes, self.runtime = signature, notes, runtime.name
+        self.signature, self.notes, self._asked = signature, notes, asked or Asked()
+        self.runtime, self.precision = runtime.name, runtime.precision
         self._make, self._runtime, self._scores, self._info = make, runtime, scores, info
         self._drawn: Runtime | None = None
         self._lock, self._all = Lock(), runtime if runtime.outputs == signature.names else None
@@ -125,6 +131,11 @@ class Session:
         height, width = self._info.preprocess.sides
         classes = len(self._info.classes)
         return f"<Session: {classes} classes, pictures of {height}×{width}, on {self.runtime}>"
+
+    @property
+    def why_precision(self) -> str:
+        """What it runs in and why, in a sentence."""
+        return self._asked.why(self.runtime, self.precision)
 
     @property
     def info(self) -> ModelInfo:

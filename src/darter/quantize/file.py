@@ -74,7 +74,7 @@ def quantize_file(
     chosen = quantize(net, session.info, pictures, wish, threads=threads, say=say)
     _check(chosen, wish, pictures)
     card = {**session.info.card, "quantized": about(chosen, path.name)}
-    write_info(chosen.model, replace(session.info, card=card))
+    write_info(chosen.model, replace(session.info, card=card, precision="float32"))
     content = chosen.model.SerializeToString(deterministic=True)
     record = {
         "model": str(path),
@@ -123,7 +123,7 @@ def logits_of_model(
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "model.onnx"
         file.write_bytes(model.SerializeToString())
-        session = load(file, runtime="darter", threads=threads)
+        session = load(file, runtime="darter", precision="float32", threads=threads)
         return np.concatenate([session.logits(x[k : k + 8]) for k in range(0, len(x), 8)])
 
 
@@ -195,7 +195,7 @@ def times(files: dict[str, Path], threads: int | None) -> dict[str, dict[str, fl
     for runtime in ("darter", "onnxruntime"):
         try:
             runs = {
-                name: one_picture(load(file, runtime=runtime, threads=threads))
+                name: one_picture(load(file, runtime=runtime, precision="float32", threads=threads))
                 for name, file in files.items()
             }
         except MissingExtraError:

@@ -177,7 +177,8 @@ def _int8(
     chosen: Chosen = quantize(
         read_float_net(path, info), info, pictures, wish, threads=threads, say=say
     )
-    write_info(chosen.model, replace(info, card={**info.card, "quantized": {"from": path.name}}))
+    card = {**info.card, "quantized": {"from": path.name}}
+    write_info(chosen.model, replace(info, card=card, precision="float32"))
     out.write_bytes(chosen.model.SerializeToString(deterministic=True))
     settings = chosen.settings
     return {

@@ -71,7 +71,7 @@ class Captioner:
 
 
 def load_captioner(
-    path: Path | str, *, runtime: str = "auto", precision: str = "float32",
+    path: Path | str, *, runtime: str = "auto", precision: str | None = None,
     threads: int | None = None,
 ) -> Captioner:  # fmt: skip
     """A model file that writes sentences. ModelFileError, with the right command, for others."""

@@ -27,6 +27,9 @@ class Runs(Protocol):
     @property
     def runtime(self) -> str: ...
 
+    @property
+    def precision(self) -> str: ...
+
     def run(self, x: NDArray[np.float32]) -> NDArray[np.float32] | list[NDArray[np.float32]]:
         """(N, K, 6): x0, y0, x1, y1 in pixels of the input, score, class; score 0 fills up."""
 
@@ -118,7 +121,7 @@ class Detector:
 
 
 def load_detector(
-    path: Path | str, *, runtime: str = "auto", precision: str = "float32",
+    path: Path | str, *, runtime: str = "auto", precision: str | None = None,
     threads: int | None = None,
 ) -> Detector:  # fmt: skip
     """A model file that finds things. ModelFileError, with the right command, for any other."""

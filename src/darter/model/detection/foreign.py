@@ -38,6 +38,10 @@ class ForeignSession:
     def runtime(self) -> str:
         return self.session.runtime
 
+    @property
+    def precision(self) -> str:
+        return self.session.precision
+
     def run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         output = self.session.run(x)
         if isinstance(output, list):

@@ -11,4 +11,6 @@ def arranged(records: Records) -> Record:
     if "files" not in found:
         return {"missing": "The model that was wished for has not been compared yet."}
     kept = next((row for row in found["tried"] if row["kept"]), None)
-    return {"missing": None, "kept": kept, **found}
+    after = found["files"][-1].get("precision", "float32")
+    shorter = None if after == "float32" else after
+    return {"missing": None, "kept": kept, "shorter": shorter, **found}
