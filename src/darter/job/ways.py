@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from darter.arrange import Stopwatch, Tuning, Wish, factorize, prune
-from darter.errors import UnsupportedError
+from darter.errors import MissingExtraError, UnsupportedError
 from darter.transfer import Classifier
 
 FLOAT32, BFLOAT16 = "float32", "bfloat16"
@@ -216,7 +216,7 @@ def fewer_channels(wanted: Wanted, precision: str = FLOAT32) -> Way | None:
         share = DROPPED[middle]
         try:
             net = prune(_trainable(wanted.net), wanted.pictures[:2].float(), share)
-        except UnsupportedError as error:
+        except (UnsupportedError, MissingExtraError) as error:
             wanted.say(str(error))
             break
         assert isinstance(net, Classifier)
