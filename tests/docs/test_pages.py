@@ -22,6 +22,7 @@ from tests.tiny_models import picture
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md")])
+QUICK = 'time="60s", strategy="linear-probe", size=64'  # what a test can wait for
 OWN_TESTS = {"predict.md", "extending.md", "convolutions.md", "data.md", "resize.md"}
 WITH_PYTHON = [
     page for page in PAGES
@@ -134,7 +135,7 @@ def test_python_of_pages_runs(page, folder, tmp_path, monkeypatch):
     names: dict = {"__name__": "page"}
     try:
         for block in code(page):
-            shortened = block.replace('time="10m"', 'time="60s", strategy="linear-probe", size=64')
+            shortened = re.sub(r'time="\d+m"', QUICK, block)
             exec(compile(shortened, str(page), "exec"), names)
     finally:
         server = names.get("server")
