@@ -21,6 +21,7 @@ from darter.job.cost import compare_files
 from darter.job.detecting import run_detection
 from darter.job.eight_bits import compare_int8, to_int8
 from darter.job.ensemble import train_members
+from darter.job.lateness import Effort, lateness
 from darter.job.options import JobOptions
 from darter.job.run import Run
 from darter.job.run_folder import RunFolder, new_run_path
@@ -73,12 +74,15 @@ def resume_job(path: Path, screen: Screen, machines: Machines | None = None) -> 
 
 @sigterm_interrupts()
 def _run(run: Run, listing: Listing) -> RunFolder:
-    folder = run.folder
+    folder, effort = run.folder, Effort()
     folder.claim()
     try:
         WORK[listing.task](run, listing)
         folder.save(state="done")
-        _say_if_late(run)
+        cores = None if run.world else effort.cores()
+        late = lateness(run.options.seconds, folder.spent, folder.run["seconds"], cores)
+        if late:
+            run.screen.line("time", late)
         write_html(folder.path)
     except KeyboardInterrupt:
         folder.save(state="interrupted")
@@ -113,15 +117,3 @@ WORK = {
     "detect": run_detection,
     "caption": run_captioning,
 }
-
-
-def _say_if_late(run: Run) -> None:
-    folder, seconds = run.folder, run.options.seconds
-    if folder.spent <= 1.05 * seconds:
-        return
-    longest = max(folder.run["seconds"].items(), key=lambda stage: stage[1])
-    run.screen.line(
-        "time",
-        f"took {folder.spent:.0f} s instead of {seconds:.0f} s; the longest stage was "
-        f"{longest[0]} with {longest[1]:.0f} s. Give more time, or a smaller size.",
-    )
