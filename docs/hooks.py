@@ -5,6 +5,7 @@ than the code.
 """
 
 import inspect
+import re
 from dataclasses import fields
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -18,6 +19,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for name, write in pages.items():
         files.append(File.generated(config, f"reference/{name}.md", content=write()))
     return files
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """No option is broken behind its hyphens."""
+    return re.sub(r"<code>(-[^<]{1,26}</code>)", r'<code class="option">\1', html)
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
