@@ -51,8 +51,8 @@ class ToldServers(LocalServers):
 
     tell: Any = None
 
-    def make(self, parts, recipe, workers):
-        names = super().make(parts, recipe, workers)
+    def make(self, parts, recipe, workers, store):
+        names = super().make(parts, recipe, workers, store)
         for manager in self.managers:
             self.tell(("server", manager.pid))
         return names
@@ -235,11 +235,9 @@ def _blow(scheme: str, kind: str, moment: float, good: Any, steps: int) -> tuple
 
 def _without_chief(run: Running, good: Any) -> tuple[str, float, str]:
     struck = Stopwatch()
-    if left := _outlive(run, "worker", struck):
-        return WRONG, MOST_SECONDS, left
-    run.process.kill()  # one that was stopped has its parameter servers still, as Ray's have theirs
-    if left := _outlive(run, "server", struck):
-        return WRONG, MOST_SECONDS, left
+    for who in ("worker", "server"):
+        if left := _outlive(run, who, struck):
+            return WRONG, MOST_SECONDS, left
     spent = struck.seconds
     run.close()
     again = Running(run.scheme, run.out)

@@ -16,7 +16,7 @@ import torch.distributed as dist
 from darter.cluster import LOOPBACK, listen
 from darter.distributed.job import Job, follow
 from darter.distributed.link import Link, store_at
-from darter.distributed.servers import Server
+from darter.distributed.servers import Server, ServerProcess
 
 os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
 SERVER = multiprocessing.get_context("forkserver")
@@ -119,7 +119,7 @@ def end_with(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-Manager.register("Server", Server)
+Manager.register("Server", ServerProcess)
 
 
 @dataclass
@@ -150,16 +150,16 @@ class LocalServers:
     managers: list[Manager] = field(default_factory=list)
     failing: int = 0
 
-    def make(self, parts, recipe, workers) -> list[str]:
+    def make(self, parts, recipe, workers, store) -> list[str]:
         self.known.clear()
         for manager in self.managers:
             manager.kill()
         self.managers.clear()
-        for part in parts:
+        for number, part in enumerate(parts):
             manager = Manager(address=(LOOPBACK, 0), ctx=SERVER)
             manager.start(end_with, (os.getpid(),))
             self.managers.append(manager)
-            server = manager.Server(part, recipe, workers)
+            server = manager.Server(f"parameters-{number}", store, part, recipe, workers)
             host, port = manager.address
             self.known[f"{host} {port} {server._token.id}"] = server
         return list(self.known)

@@ -1,17 +1,24 @@
 """A process is killed, or stops to answer: what `python -m tests.distributed.kills` does often."""
 
+import os
 import random
+import signal
+import threading
 import time
 from contextlib import closing
 
 import pytest
 import torch.distributed as dist
 
-from darter.cluster import LOOPBACK, listen
-from darter.distributed import link
+from darter.cluster import LOOPBACK, listen, machines_of, start_ray
+from darter.distributed import link, pulse
 from darter.distributed.link import Link
 from darter.distributed.pulse import Pulse
+from darter.distributed.ray_servers import RayServers
+from darter.distributed.servers import Part, ServerProcess
 from tests.distributed import kills
+from tests.distributed.processes import SERVER
+from tests.train.tiny import QUICK
 
 MOMENTS = 2  # of each kind; more by `python -m tests.distributed.kills`
 
@@ -42,6 +49,68 @@ def test_a_member_without_a_chief_hears_the_end():
     del master
     assert own.next() == {"do": "end"}
     own.close()
+
+
+def keep_store(pipe):
+    shared = store()
+    pipe.send(shared.port)
+    pipe.recv()
+
+
+def serve(port, log):
+    """As a Ray actor does, with shorter limits."""
+    os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT), 2)
+    pulse.BEAT_SECONDS, pulse.MOST_UNANSWERED = 0.05, 40
+    ServerProcess("parameters-1", (LOOPBACK, port), Part((), ()), QUICK, 1)
+    threading.Event().wait()
+
+
+@pytest.fixture
+def chief():
+    """(a process that has the store, its port)."""
+    ours, theirs = SERVER.Pipe()
+    process = SERVER.Process(target=keep_store, args=(theirs,))
+    process.start()
+    yield process, ours.recv()
+    process.kill()
+    process.join()
+
+
+@pytest.mark.timeout(120)
+def test_a_parameter_server_ends_when_its_chief_is_stopped(chief, tmp_path):
+    process, port = chief
+    server = SERVER.Process(target=serve, args=(port, tmp_path / "log"))
+    server.start()
+    shared = dist.TCPStore(LOOPBACK, port, is_master=False)
+    while shared.add("beat/parameters-1", 0) < 50:  # more than may go unanswered
+        time.sleep(0.1)
+    assert server.is_alive()
+    os.kill(process.pid, signal.SIGSTOP)
+    server.join()
+    assert server.exitcode == pulse.UNREACHED
+    said = (tmp_path / "log").read_text()
+    assert "parameter server parameters-1 ends: the process that leads the training" in said
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_server_of_ray_ends_though_workers_call_it(chief):
+    ray = pytest.importorskip("ray")
+    process, port = chief
+    start_ray(1, None)
+    try:
+        servers = RayServers([machines_of(ray)[0][0]])
+        (name,) = servers.make([Part((), ())], QUICK, 1, (LOOPBACK, port))
+        server = servers.find(name)
+        assert server.names() == ()
+        os.kill(process.pid, signal.SIGSTOP)
+        watch = kills.Stopwatch()
+        with pytest.raises(ray.exceptions.RayActorError):
+            while watch.seconds < kills.MOST_SECONDS:
+                server.names()
+                time.sleep(kills.SLICE)
+    finally:
+        ray.shutdown()
 
 
 def test_a_member_that_comes_when_the_chief_is_gone_ends_soon(monkeypatch):

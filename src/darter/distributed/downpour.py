@@ -68,7 +68,8 @@ class DownpourStep(JoinedStep):
             {name: value.numel() for name, value in self.learned.items()},
             max(SERVERS, self.team.crew.machines()),
         )
-        self._names = servers.make(parts, self.recipe, len(self.team.members))
+        workers = len(self.team.members)
+        self._names = servers.make(parts, self.recipe, workers, self.link.address)
         self._find(servers, self._names)
         state = self._own_state()
         self._each(lambda server: self._load(server, state))

@@ -23,7 +23,7 @@ KEPT = 64  # commands that can still be heard
 
 
 def store_at(host: str, port: int) -> dist.Store:
-    """The chief's store, for a member. DistNetworkError where the chief is gone already."""
+    """The chief's store, for another process. DistNetworkError where the chief is gone already."""
     limit = timedelta(seconds=CONNECT_SECONDS)
     store = dist.TCPStore(host, port, is_master=False, timeout=limit)
     store.set_timeout(timedelta(seconds=ANSWER_SECONDS))
@@ -46,6 +46,12 @@ class Link:
         if interface:
             os.environ["GLOO_SOCKET_IFNAME"] = interface
         self.pulse = Pulse(store, member)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where the store listens, for `store_at`."""
+        assert isinstance(self.store, dist.TCPStore)
+        return self.store.host, self.store.port
 
     # Commands.
 

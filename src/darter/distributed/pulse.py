@@ -9,19 +9,22 @@ from contextlib import suppress
 import torch.distributed as dist
 
 BEAT_SECONDS = 1.0
-MOST_UNANSWERED = 40  # beats that a member makes without an answer before it ends itself
+MOST_UNANSWERED = 40  # beats that a process makes without an answer before it ends itself
 UNREACHED = 3  # its exit status then
 
 
 class Pulse:
     """The beats of process `member`, and what was heard of others.
 
-    A member whose store does not answer ends itself, and says so: a call to a machine that is out
+    member: 0 is the chief, who has the store; other numbers are workers, names parameter servers.
+
+    A process whose store does not answer ends itself, and says so: a call to a machine that is out
     of reach cannot be interrupted, and the network's own limits of time are a quarter of an hour.
-    Beats are counted, not seconds, so that a machine that was asleep for a while goes on.
+    Beats are counted, not seconds, so that a machine that was asleep for a while goes on. The store
+    answers from a thread of its own: a chief that is busy is not silent, one that was stopped is.
     """
 
-    def __init__(self, store: dist.Store, member: int) -> None:
+    def __init__(self, store: dist.Store, member: int | str) -> None:
         self._store, self._member = store, member
         self._over = threading.Event()
         self._unanswered = 0
@@ -64,8 +67,9 @@ class Pulse:
         while not self._over.wait(BEAT_SECONDS):
             self._unanswered += 1
             if self._unanswered >= MOST_UNANSWERED:
+                kind = "parameter server" if isinstance(self._member, str) else "worker"
                 sys.stderr.write(
-                    f"darter: worker {self._member} ends: the process that leads the training has "
+                    f"darter: {kind} {self._member} ends: the process that leads the training has "
                     f"not answered for {self._unanswered * BEAT_SECONDS:.0f} s\n"
                 )
                 sys.stderr.flush()

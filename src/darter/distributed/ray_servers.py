@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from darter.distributed.servers import Part, Server
+from darter.distributed.servers import Part, Server, ServerProcess
 from darter.train import Recipe
 
 ANSWER_SECONDS = 30.0
@@ -18,7 +18,9 @@ class RayServers:
     actors: dict[str, Any] = field(default_factory=dict)  # of the chief, with which they end
     made: int = 0
 
-    def make(self, parts: Sequence[Part], recipe: Recipe, workers: int) -> list[str]:
+    def make(
+        self, parts: Sequence[Part], recipe: Recipe, workers: int, store: tuple[str, int]
+    ) -> list[str]:
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -27,8 +29,9 @@ class RayServers:
             self.made += 1
             place = NodeAffinitySchedulingStrategy(self.nodes[k % len(self.nodes)], soft=True)
             name = f"parameters-{self.made}"
-            hire = ray.remote(Server).options(name=name, num_cpus=0, scheduling_strategy=place)
-            self.actors[name] = hire.remote(part, recipe, workers)
+            kind = ray.remote(ServerProcess)
+            hire = kind.options(name=name, num_cpus=0, scheduling_strategy=place)
+            self.actors[name] = hire.remote(name, store, part, recipe, workers)
         return list(self.actors)
 
     def find(self, name: str) -> Server:

@@ -17,6 +17,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from darter.distributed.link import store_at
+from darter.distributed.pulse import Pulse
 from darter.noise import Average, copy_into
 from darter.train import Recipe, optimizer_of, set_rates
 
@@ -174,11 +176,27 @@ class Server:
             kept.copy_(given)
 
 
+class ServerProcess(Server):
+    """A server that is all its process does: it ends with its chief, or soon after the chief was
+    stopped or cut off (see `Pulse`).
+
+    store: where the chief's listens.
+    """
+
+    def __init__(
+        self, name: str, store: tuple[str, int], part: Part, recipe: Recipe, workers: int
+    ) -> None:
+        super().__init__(part, recipe, workers)
+        self._pulse = Pulse(store_at(*store), name)
+
+
 class Servers(Protocol):
     """Where servers run. A member finds by name what the chief made."""
 
-    def make(self, parts: Sequence[Part], recipe: Recipe, workers: int) -> list[str]:
-        """Start a server for each part, in place of earlier ones; their names."""
+    def make(
+        self, parts: Sequence[Part], recipe: Recipe, workers: int, store: tuple[str, int]
+    ) -> list[str]:
+        """Start a `ServerProcess` for each part, in place of earlier ones; their names."""
 
     def find(self, name: str) -> Server:
         """What passes calls on to the server of that name."""
