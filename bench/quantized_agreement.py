@@ -2,6 +2,7 @@
 
     python -m bench.quantized_agreement                  all nets in all forms
     python -m bench.quantized_agreement resnet18 --form QDQ-u8s8-channel
+    python -m bench.quantized_agreement --kept rows.jsonl          goes on where it was stopped
 
 Nets of torchvision and timm with random weights and statistics, exported, quantized by
 `onnxruntime.quantization.quantize_static` on blurred patches and noise, and run by both on pictures
@@ -19,10 +20,13 @@ Runtime.
 """
 
 import argparse
+import json
 import logging
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -113,8 +117,34 @@ def operations(path: Path, size: int) -> Counter[str]:
     return Counter(each.op for each in graph.nodes)
 
 
-def compare(name: str, form: str, plain: Path) -> bool:
-    """Print a row; whether the answers agree."""
+@dataclass(frozen=True)
+class Row:
+    """A net in a form. whole, of: products on integers, of all.   steps: see the module."""
+
+    net: str
+    form: str
+    whole: int
+    of: int
+    layers: int
+    layer_steps: int
+    from_definition: int
+    net_steps: float
+    same: float
+    own: float
+
+    @property
+    def agrees(self) -> bool:
+        return max(self.net_steps, self.layer_steps) <= 1.01
+
+    def __str__(self) -> str:
+        return (
+            f"| {self.net} | {self.form} | {self.whole} of {self.of} | {self.layers} "
+            f"| {self.layer_steps} | {self.from_definition} | {self.net_steps:.2f} "
+            f"| {self.same:.1%} | {self.own:.2f} |"
+        )
+
+
+def compare(name: str, form: str, plain: Path) -> Row:
     size = NETS.get(name, 96)
     path = write_quantized(plain, form, size)
     x = pictures(PICTURES + 3, size).numpy()[-3:]
@@ -126,39 +156,49 @@ def compare(name: str, form: str, plain: Path) -> bool:
     own = float(np.abs(plainly - expected).max()) / last_step(path)
     kinds = operations(path, size)
     whole, of_floats = kinds["IntegerConv"], kinds["Conv"] + kinds["Gemm"]
+    steps = layer_by_layer(path, size, x)
     worst, same = float(off.max()), float((off < 0.5).mean())
-    layers, apart, from_definition = layer_by_layer(path, size, x)
-    print(
-        f"| {name} | {form} | {whole} of {whole + of_floats} | {layers} | {apart} "
-        f"| {from_definition} | {worst:.2f} | {same:.1%} | {own:.2f} |",
-        flush=True,
-    )
-    return max(worst, apart) <= 1.01
+    return Row(name, form, whole, whole + of_floats, *steps, worst, same, own)
+
+
+def rows_of(name: str, forms: Iterable[str], kept: dict[tuple[str, str], Row]) -> Iterator[Row]:
+    """A row for each form; the net is made where one is not kept."""
+    with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
+        plain, prepared = Path(folder) / "net.onnx", Path(folder) / "prepared.onnx"
+        for form in forms:
+            if (name, form) not in kept and not prepared.exists():
+                export(make(name), NETS.get(name, 96), plain, "torchscript")
+                quant_pre_process(str(plain), str(prepared), skip_symbolic_shape=True)
+            yield kept.get((name, form)) or compare(name, form, prepared)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("nets", nargs="*", help="names; these 20 by default")
     parser.add_argument("--form", choices=FORMS, action="append")
+    parser.add_argument("--kept", type=Path, help="rows of runs before, and where those of this go")
     options = parser.parse_args()
-    logging.disable(logging.WARNING)
+    logging.getLogger().setLevel(logging.ERROR)
+    lines = options.kept.read_text().splitlines() if options.kept and options.kept.exists() else []
+    kept = {(row.net, row.form): row for row in (Row(**json.loads(line)) for line in lines)}
     print(
         "| net | form | products on integers | layers | a layer's steps | from the definition "
         "| the net's steps | the same | ONNX Runtime's own |"
     )
     print("|---|---|---|---|---|---|---|---|---|")
-    agreed = total = 0
+    rows: list[Row] = []
     for name in options.nets or NAMES:
-        with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
-            size, plain = NETS.get(name, 96), Path(folder) / "net.onnx"
-            export(make(name), size, plain, "torchscript")
-            prepared = plain.with_name("prepared.onnx")
-            quant_pre_process(str(plain), str(prepared), skip_symbolic_shape=True)
-            for form in options.form or FORMS:
-                agreed += compare(name, form, prepared)
-                total += 1
-    print(f"{agreed} of {total} within one step.")
-    sys.exit(agreed < total)
+        for row in rows_of(name, options.form or FORMS, kept):
+            print(row, flush=True)
+            rows.append(row)
+            if options.kept and (row.net, row.form) not in kept:
+                with options.kept.open("a") as file:
+                    file.write(json.dumps(asdict(row)) + "\n")
+    layers, agreed = sum(row.layer_steps <= 1 for row in rows), sum(row.agrees for row in rows)
+    print(
+        f"Within one step: every layer of {layers} of {len(rows)}, and the whole net of {agreed}."
+    )
+    sys.exit(agreed < len(rows))
 
 
 if __name__ == "__main__":

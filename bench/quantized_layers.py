@@ -115,7 +115,7 @@ def _in_numbers(each: NodeProto, values: Arrays, model: ModelProto) -> Iterator[
         sources = [given[i : i + 3] for i in range(2, len(given), 3)]
     elif op in ("Conv", "Gemm"):
         sources = [given[0:3], given[3:6]]
-        bias = (given[8:9] if op == "Conv" else given[6:7] or [""])[0] if len(given) > 6 else ""
+        bias = next(iter(given[8:9] if op == "Conv" else given[6:7]), "")
     else:
         sources = sources[: (y - 1) // 3]
     parts = []
