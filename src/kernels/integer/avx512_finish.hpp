@@ -13,7 +13,9 @@ inline __m512 within(__m512 v, float low, float high) {
     return _mm512_min_ps(_mm512_max_ps(v, _mm512_set1_ps(low)), _mm512_set1_ps(high));
 }
 
-// What follows the sums of 4 pixels of a block of 16 channels, ready in registers.
+// What follows the sums of 4 pixels of a block of 16 channels, ready in registers. plain: scales are below
+// 1, and nothing is added.
+template <bool plain>
 struct FourPixels {
     const IntegerFinish f;
     const __m512i zero, least, most;
@@ -23,15 +25,18 @@ struct FourPixels {
           least(every(f.low + f.zero)), most(every(f.high + f.zero)) {}
 
     // 64 bytes in the order of memory.
-    __m512i operator()(const __m512i (&sums)[4], __m512 scale) const {
+    [[gnu::always_inline]] __m512i operator()(const __m512i (&sums)[4], __m512 scale) const {
         __m512i whole[4];
+#pragma GCC unroll 4
         for (int i = 0; i < 4; ++i) whole[i] = _mm512_cvtps_epi32(scaled(sums[i], scale));
         return joined(whole, zero);
     }
 
     // residual: of each pixel.
-    __m512i operator()(const __m512i (&sums)[4], __m512 scale, const uint8_t* const (&residual)[4]) const {
+    [[gnu::always_inline]] __m512i operator()(const __m512i (&sums)[4], __m512 scale,
+                                              const uint8_t* const (&residual)[4]) const {
         __m512i whole[4];
+#pragma GCC unroll 4
         for (int i = 0; i < 4; ++i) {
             const __m128i r = _mm_loadu_si128(reinterpret_cast<const __m128i*>(residual[i]));
             const __m512 added = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(r));
@@ -51,7 +56,7 @@ private:
 
     __m512 scaled(__m512i sums, __m512 scale) const {
         const __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(sums), scale);
-        return f.small ? v : within(v, f.low, f.high);
+        return plain || f.small ? v : within(v, f.low, f.high);
     }
 
     // Saturates where it must; limits come last.
@@ -60,7 +65,7 @@ private:
                                                 _mm512_adds_epi16(_mm512_packs_epi32(r[2], r[3]), zero));
         const __m512i by_pixel = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
         const __m512i pixels = _mm512_permutexvar_epi32(by_pixel, all);
-        return f.residual ? pixels : _mm512_min_epu8(_mm512_max_epu8(pixels, least), most);
+        return !plain && f.residual ? pixels : _mm512_min_epu8(_mm512_max_epu8(pixels, least), most);
     }
 };
 
@@ -94,7 +99,7 @@ struct WideFinish {
         if (f.to_float)
             return _mm512_storeu_ps(static_cast<float*>(y) + at,
                                     _mm512_mul_ps(_mm512_cvtepi32_ps(total), factors));
-        const FourPixels four(f);
+        const FourPixels<false> four(f);
         const uint8_t* const added[4] = {residual, residual, residual, residual};
         store_pixels(static_cast<uint8_t*>(y) + at, 1,
                      residual ? four(all, factors, added) : four(all, factors));
@@ -102,7 +107,7 @@ struct WideFinish {
 
     static void finish_row(const int32_t (&sums)[4][kIntegerBlock], int columns, const IntegerFinish& f,
                            const uint8_t* residual, uint8_t* y) {
-        const FourPixels four(f);
+        const FourPixels<false> four(f);
         const __m512 scale = _mm512_loadu_ps(f.scale);
         const __m512i own[4] = {_mm512_load_si512(sums[0]), _mm512_load_si512(sums[1]),
                                 _mm512_load_si512(sums[2]), _mm512_load_si512(sums[3])};
@@ -112,29 +117,38 @@ struct WideFinish {
         store_pixels(y, columns, four(own, scale, added));
     }
 
-    // Four pixels at a time are narrowed and written at once.
+    // Four pixels at a time are narrowed and written at once. Usually the loops are unrolled, so that sums
+    // stay in registers; what else there is takes a copy of them.
     template <int P, int B>
-    static void finish_pixels(const __m512i (&sums)[P][B], const IntegerTile& t) {
-        const FourPixels four(t.finish);
-        for (int b = 0; b < B; ++b) {
-            const __m512 scale = _mm512_loadu_ps(t.finish.scale + b * kIntegerBlock);
-            auto* y = static_cast<uint8_t*>(t.y) + b * t.y_block;
-            for (int first = 0; first < P; first += 4) {
-                const auto pixel = [&](int i) { return first + i < P ? first + i : P - 1; };
-                const __m512i own[4] = {sums[pixel(0)][b], sums[pixel(1)][b], sums[pixel(2)][b],
-                                        sums[pixel(3)][b]};
-                __m512i bytes;
-                if (t.residual) {
-                    const uint8_t* residual[4];
-                    for (int i = 0; i < 4; ++i)
-                        residual[i] = t.residual + b * t.residual_block + pixel(i) * kIntegerBlock;
-                    bytes = four(own, scale, residual);
-                } else {
-                    bytes = four(own, scale);
-                }
-                store_pixels(y + first * kIntegerBlock, P - first, bytes);
-            }
+    [[gnu::always_inline]] static void finish_pixels(const __m512i (&sums)[P][B], const IntegerTile& t) {
+        if (t.finish.small && !t.residual) {
+            const FourPixels<true> four(t.finish);
+#pragma GCC unroll 4
+            for (int b = 0; b < B; ++b)
+#pragma GCC unroll 3
+                for (int first = 0; first < P; first += 4) finish_four<P>(four, sums, b, first, t);
+            return;
         }
+        __m512i kept[P][B];
+        std::memcpy(kept, sums, sizeof kept);
+        const FourPixels<false> four(t.finish);
+        for (int b = 0; b < B; ++b)
+            for (int first = 0; first < P; first += 4) finish_four<P>(four, kept, b, first, t);
+    }
+
+private:
+    template <int P, int B, bool plain>
+    [[gnu::always_inline]] static void finish_four(const FourPixels<plain>& four, const __m512i (&sums)[P][B],
+                                                   int b, int first, const IntegerTile& t) {
+        const auto pixel = [&](int i) { return first + i < P ? first + i : P - 1; };
+        const __m512 scale = _mm512_loadu_ps(t.finish.scale + b * kIntegerBlock);
+        const __m512i own[4] = {sums[pixel(0)][b], sums[pixel(1)][b], sums[pixel(2)][b], sums[pixel(3)][b]};
+        auto* y = static_cast<uint8_t*>(t.y) + b * t.y_block + first * kIntegerBlock;
+        if (plain || !t.residual) return store_pixels(y, P - first, four(own, scale));
+        const uint8_t* residual[4];
+        for (int i = 0; i < 4; ++i)
+            residual[i] = t.residual + b * t.residual_block + pixel(i) * kIntegerBlock;
+        store_pixels(y, P - first, four(own, scale, residual));
     }
 };
 

@@ -46,8 +46,9 @@ inline void places_of(const IntegerDepthwise& d, int64_t pixel, int64_t (&places
 }
 
 // 3 rows of taps, one line apart: what is read of a row serves three lines.
+template <bool plain>
 void three_rows(const IntegerDepthwise& d) {
-    const FourPixels four(d.finish);
+    const FourPixels<plain> four(d.finish);
     const __m512i bias = _mm512_loadu_si512(d.finish.bias), w0 = _mm512_loadu_si512(d.fours);
     const __m512i w1 = _mm512_loadu_si512(d.fours + 64), w2 = _mm512_loadu_si512(d.fours + 128);
     const __m512 scale = _mm512_loadu_ps(d.finish.scale);
@@ -76,7 +77,7 @@ void three_rows(const IntegerDepthwise& d) {
 
 // Four taps of a row at a time: the next pixels of each place. What lies past the last tap is not read.
 void any_rows(const IntegerDepthwise& d) {
-    const FourPixels four(d.finish);
+    const FourPixels<false> four(d.finish);
     const __m512i bias = _mm512_loadu_si512(d.finish.bias);
     const __m512 scale = _mm512_loadu_ps(d.finish.scale);
     const int64_t fours = (d.columns + 3) / 4;
@@ -112,7 +113,8 @@ void any_rows(const IntegerDepthwise& d) {
 void depthwise_in_fours(const IntegerDepthwise& d) {
     if (!d.neighbors || d.finish.to_float) return depthwise<Vnni>(d);
     const bool shared = d.rows == 3 && d.columns <= 4 && d.offsets[d.columns] - d.offsets[0] == d.x_line;
-    shared && !d.residual ? three_rows(d) : any_rows(d);
+    if (!shared || d.residual) return any_rows(d);
+    d.finish.small ? three_rows<true>(d) : three_rows<false>(d);
 }
 
 constexpr IntegerKernels with_fours() {

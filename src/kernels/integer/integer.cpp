@@ -58,14 +58,14 @@ IntegerConvolution::IntegerConvolution(const IntegerSpec& spec, const int8_t* w,
 }
 
 size_t IntegerConvolution::weight_bytes() const {
-    return weights_.size() + 2 * depthwise_.size() + (winograd_ ? winograd_->weight_bytes() : 0);
+    return weights_.bytes() + depthwise_.bytes() + (winograd_ ? winograd_->weight_bytes() : 0);
 }
 
 // Channels past C have weights of 0, so that what lies there does not matter.
 void IntegerConvolution::pack(const int8_t* w) {
     const int64_t taps = spec.r * spec.s, in = few_ ? kIntegerGroup : blocks_of(spec.c) * kBlock;
     const int64_t block_bytes = taps * in * kBlock;
-    weights_.assign(blocks_ * block_bytes, 0);
+    weights_ = Packed<int8_t>(blocks_ * block_bytes);
     for (int64_t k = 0; k < spec.k; ++k)
         for (int64_t c = 0; c < spec.c; ++c)
             for (int64_t tap = 0; tap < taps; ++tap) {
@@ -78,8 +78,8 @@ void IntegerConvolution::pack(const int8_t* w) {
 
 void IntegerConvolution::pack_depthwise(const int8_t* w) {
     const int64_t taps = spec.r * spec.s;
-    depthwise_.assign(blocks_ * taps * kBlock, 0);
-    fours_.assign(blocks_ * four_bytes(), 0);
+    depthwise_ = Packed<int16_t>(blocks_ * taps * kBlock);
+    fours_ = Packed<int8_t>(blocks_ * four_bytes());
     for (int64_t k = 0; k < spec.k; ++k)
         for (int64_t r = 0; r < spec.r; ++r)
             for (int64_t s = 0; s < spec.s; ++s) {
@@ -172,10 +172,10 @@ void IntegerConvolution::pad(const uint8_t* plane, int64_t h, int64_t width, uin
 void IntegerConvolution::multiply(const uint8_t* x, int64_t x_image, const Blocked& y, void* to,
                                   const uint8_t* residual) const {
     const int64_t pixels = y.pixels(), parts = ceil_div(blocks_, kernels_.blocks);
-    const int64_t w_block = static_cast<int64_t>(weights_.size()) / blocks_;
+    const int64_t w_block = weights_.size() / blocks_;
     // Threads share what is larger, the pictures or the weights.
     const int64_t wanted = threads() == 1 ? 1 : 4 * threads();
-    const bool heavy = static_cast<int64_t>(weights_.size()) > y.n * x_image;
+    const bool heavy = weights_.size() > y.n * x_image;
     const int64_t most = y.n * ceil_div(pixels, int64_t{kernels_.pixels[0]});
     const int64_t filters = std::min(parts, heavy ? wanted : std::max<int64_t>(1, wanted / most));
     const int64_t bands = std::min(most, ceil_div(wanted, filters));

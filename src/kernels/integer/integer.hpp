@@ -9,6 +9,7 @@
 
 #include "conv/convolution.hpp"
 #include "integer/integer_spec.hpp"
+#include "integer/packed.hpp"
 #include "integer/tile.hpp"
 #include "integer/winograd.hpp"
 #include "net/step.hpp"
@@ -81,9 +82,9 @@ private:
     const IntegerAfter after_;
     const std::optional<IntegerResidual> residual_;
     std::optional<IntegerWinograd> winograd_;
-    std::vector<int8_t> weights_;     // [block][step][group][16][4]
-    std::vector<int16_t> depthwise_;  // [block][tap][16]
-    std::vector<int8_t> fours_;       // [block][row][4 columns][16][4]
+    Packed<int8_t> weights_;          // [block][step][group][16][4]
+    Packed<int16_t> depthwise_;       // [block][tap][16]
+    Packed<int8_t> fours_;            // [block][row][4 columns][16][4]
     std::vector<int32_t> bias_;       // of all blocks' filters
     std::vector<float> scale_;
     std::vector<int64_t> places_, offsets_;

@@ -51,7 +51,9 @@ template <class V, int P, int B>
 void tile_of(const IntegerTile& t) {
     constexpr int kParts = kIntegerBlock / V::kLanes, kWidth = B * kParts;
     typename V::Sums sums[P][kWidth];
+#pragma GCC unroll 12
     for (int p = 0; p < P; ++p)
+#pragma GCC unroll 8
         for (int i = 0; i < kWidth; ++i) sums[p][i] = V::sums(t.finish.bias + i * V::kLanes);
     const int8_t* w = t.w;
     const int64_t groups = t.groups;
@@ -59,10 +61,13 @@ void tile_of(const IntegerTile& t) {
         const uint8_t* x = t.x + t.offsets[step];
         for (int64_t group = 0; group < groups; ++group, x += kIntegerGroup, w += 64) {
             typename V::Weights weights[kWidth];
+#pragma GCC unroll 8
             for (int i = 0; i < kWidth; ++i)
                 weights[i] = V::weights(w + i / kParts * t.w_block + i % kParts * V::kLanes * 4);
+#pragma GCC unroll 12
             for (int p = 0; p < P; ++p) {
                 const typename V::Values values = V::values(x + t.places[p]);
+#pragma GCC unroll 8
                 for (int i = 0; i < kWidth; ++i) sums[p][i] = V::dot(sums[p][i], values, weights[i]);
             }
         }

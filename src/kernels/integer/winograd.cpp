@@ -49,11 +49,10 @@ IntegerWinograd::IntegerWinograd(const IntegerSpec& s, const int8_t* w, const In
 // Channels past C have weights of 0, so that what lies there does not matter.
 void IntegerWinograd::pack(const IntegerSpec& s, const int8_t* w) {
     constexpr int n = whole::kInputs, taps = whole::kTaps;
-    weights_ = Buffer(blocks_ * kBlock * whole::kPositions * channels_ / 2);
-    std::fill_n(weights_.data(), weights_.size(), 0.0f);
+    weights_ = Packed<int16_t>(blocks_ * kBlock * whole::kPositions * channels_);
     for (int64_t part = 0; part < parts_; ++part) {
         const int64_t begin = first_of_part(part), width = first_of_part(part + 1) - begin;
-        int16_t* own = reinterpret_cast<int16_t*>(weights_.data()) + begin * kBlock * whole::kPositions * channels_;
+        int16_t* own = weights_.data() + begin * kBlock * whole::kPositions * channels_;
         for (int64_t c = 0; c < s.c; ++c)
             for (int64_t k = begin * kBlock; k < std::min(s.k, (begin + width) * kBlock); ++k) {
                 const int8_t* g = w + (k * s.c + c) * taps * taps;
@@ -108,7 +107,7 @@ void IntegerWinograd::some_tiles(const uint8_t* x, int64_t first, int64_t last, 
         const int64_t begin = first_of_part(part), width = first_of_part(part + 1) - begin;
         const int64_t position = count * width * kBlock + kLine / sizeof(int32_t);
         auto* sums = reinterpret_cast<int32_t*>(scratch(Scratch::worker_b, whole::kPositions * position));
-        const int16_t* w = weights() + begin * kBlock * whole::kPositions * channels_;
+        const int16_t* w = weights_.data() + begin * kBlock * whole::kPositions * channels_;
         kernels_.winograd_pairs({v, v_position, w, channels_ / 2, count, static_cast<int>(width), sums, position});
         for (int64_t i = 0; i < count * width; ++i) {
             const Place at = place(first + i / width);

@@ -4,9 +4,9 @@
 #include <cstdint>
 
 #include "integer/integer_spec.hpp"
+#include "integer/packed.hpp"
 #include "integer/tile.hpp"
 #include "net/step.hpp"
-#include "runtime/memory.hpp"
 
 namespace darter {
 
@@ -27,7 +27,7 @@ public:
     void run(const uint8_t* x, const Blocked& y, uint8_t* to, const uint8_t* residual,
              const IntegerFinish& finish) const;
 
-    size_t weight_bytes() const { return weights_.size() * sizeof(float); }
+    size_t weight_bytes() const { return weights_.bytes(); }
 
 private:
     void pack(const IntegerSpec&, const int8_t* w);
@@ -38,8 +38,7 @@ private:
     const IntegerKernels& kernels_;
     const int64_t channels_, blocks_, parts_;  // channels: of whole blocks.   parts: of filters
     const int64_t tiles_h_, tiles_w_;
-    const int16_t* weights() const { return reinterpret_cast<const int16_t*>(weights_.data()); }
-    Buffer weights_;  // int16 [part][position][pair of channels][block][16][2]
+    Packed<int16_t> weights_;  // [part][position][pair of channels][block][16][2]
 };
 
 }  // namespace darter
