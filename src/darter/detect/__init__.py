@@ -16,7 +16,7 @@ from darter.detect.training import (
     input_sides,
     make_preprocess,
     settle,
-    settle_overlap,
+    settle_overlaps,
     truths_of,
 )
 from darter.detect.twostage import FasterRCNN
@@ -40,6 +40,6 @@ __all__ = [
     "input_sides",
     "make_preprocess",
     "settle",
-    "settle_overlap",
+    "settle_overlaps",
     "truths_of",
 ]

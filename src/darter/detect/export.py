@@ -2,7 +2,7 @@
 
 import copy
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,9 +20,10 @@ from darter.picture import Picture
 from darter.train import move
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
+    from onnx import GraphProto, ModelProto
 
 OPSET = 18
+FLOAT = 1  # ONNX's number of the type
 MOST = 100  # boxes that the file gives of a picture
 PIXELS, SCORE = 0.5, 1e-4  # largest differences from the trained model
 SURE = 0.05  # boxes that the proof looks at: below, single bits decide what is among the MOST
@@ -54,20 +55,20 @@ def export(
     info: ModelInfo,
     pictures: Iterable[Path | Picture],
     *,
-    overlap: float = OVERLAP,
+    overlaps: float | Sequence[float] = OVERLAP,
 ) -> DetectorParity:
     """Write `path`: input "images" float32 (N, 3, H, W), normalized; output "detections"
     (N, MOST, 6): x0, y0, x1, y1 in pixels of the input, score, class, surest first, then zeros.
 
-    overlap: of two boxes of a class from which only the surer one stays. The file appears under its
-    name only when it is whole and proven on the pictures.
+    overlaps: of two boxes of a class from which only the surer one stays, of all or of each class.
+    The file appears under its name only when it is whole and proven on the pictures.
     Raises ExportError with the figures where boxes differ.
     """
     path = Path(path)
     path.unlink(missing_ok=True)
-    proto = to_onnx(model, overlap)
+    proto = to_onnx(model, overlaps)
     write_info(proto, info)
-    parity = compare(model, proto, info, pictures, overlap)
+    parity = compare(model, proto, info, pictures, overlaps)
     if not parity.passed:
         raise ExportError(
             f"{path.name} was not written: it finds other boxes than the trained model. On "
@@ -79,7 +80,7 @@ def export(
     return parity
 
 
-def to_onnx(model: DetectorNet, overlap: float = OVERLAP) -> "ModelProto":
+def to_onnx(model: DetectorNet, overlaps: float | Sequence[float] = OVERLAP) -> "ModelProto":
     """The model as ONNX with its weights inside and a batch of any size."""
     model = copy.deepcopy(model)
     move(model, torch.device("cpu"), channels_last=False)
@@ -97,11 +98,13 @@ def to_onnx(model: DetectorNet, overlap: float = OVERLAP) -> "ModelProto":
     )
     assert program is not None
     proto = program.model_proto
-    append_suppression(proto, reach=2.0 * max(height, width), overlap=overlap)
+    append_suppression(proto, reach=2.0 * max(height, width), overlaps=overlaps)
     return proto
 
 
-def append_suppression(proto: "ModelProto", *, reach: float, overlap: float = OVERLAP) -> None:
+def append_suppression(
+    proto: "ModelProto", *, reach: float, overlaps: float | Sequence[float] = OVERLAP
+) -> None:
     """From "candidates" (N, K, 6), best first, to "detections" (N, MOST, 6), without doubles.
 
     Boxes of each class are shifted beyond the others' reach, so that ONNX's NonMaxSuppression sees
@@ -117,7 +120,6 @@ def append_suppression(proto: "ModelProto", *, reach: float, overlap: float = OV
         "det.reach": np.float32(reach),
         "det.most": np.array([MOST], np.int64),
         "det.all": np.array([1 << 30], np.int64),
-        "det.overlap": np.array([overlap], np.float32),
         "det.least": np.array([0.0], np.float32),
         "det.ones": np.array([1.0], np.float32),
         "det.six_wide": np.array([1, 1, 6], np.int64),
@@ -136,14 +138,10 @@ def append_suppression(proto: "ModelProto", *, reach: float, overlap: float = OV
         node("Mul", ["det.classes", "det.reach"], ["det.shift"]),
         node("Add", ["det.boxes", "det.shift"], ["det.apart"]),
         node("Transpose", ["det.scores"], ["det.scores_row"], perm=[0, 2, 1]),  # (N, 1, K)
-        node("NonMaxSuppression", ["det.apart", "det.scores_row", "det.all", "det.overlap",
-                                   "det.least"], ["det.kept"]),
-        node("Mul", ["det.scores_row", "det.least"], ["det.none"]),
-        node("Shape", ["det.kept"], ["det.kept_shape"], start=0, end=1),
-        node("Expand", ["det.ones", "det.kept_shape"], ["det.kept_ones"]),
-        node("ScatterND", ["det.none", "det.kept", "det.kept_ones"], ["det.mask"]),
-        node("Mul", ["det.scores_row", "det.mask"], ["det.left"]),
-        node("Squeeze", ["det.left", "det.middle"], ["det.left_row"]),  # (N, K)
+    ])  # fmt: skip
+    left = _append_masks(graph, overlaps)
+    graph.node.extend([
+        node("Squeeze", [left, "det.middle"], ["det.left_row"]),  # (N, K)
         node("TopK", ["det.left_row", "det.most"], ["det.best", "det.places"], axis=1),
         node("Unsqueeze", ["det.places", "det.last"], ["det.place"]),
         node("Unsqueeze", ["det.best", "det.last"], ["det.score"]),  # (N, MOST, 1)
@@ -158,13 +156,58 @@ def append_suppression(proto: "ModelProto", *, reach: float, overlap: float = OV
     graph.output.append(helper.make_tensor_value_info("detections", TensorProto.FLOAT, shape))
 
 
+def _append_masks(graph: "GraphProto", overlaps: float | Sequence[float]) -> str:
+    """The scores (N, 1, K) of the boxes that stay, 0 of the others.
+
+    NonMaxSuppression knows one overlap for all classes: it runs once for each overlap that is
+    used, on the scores of its classes.
+    """
+    from onnx import helper, numpy_helper
+
+    node = helper.make_node
+    each = np.atleast_1d(np.asarray(overlaps, np.float32))
+    limits = sorted(set(each.tolist()))
+    left = []
+    for number, limit in enumerate(limits):
+        at = f"det.{number}"
+        scores = "det.scores_row"
+        constants = {f"{at}.overlap": np.array([limit], np.float32)}
+        if len(limits) > 1:
+            scores = f"{at}.scores"
+            constants[f"{at}.classes"] = np.flatnonzero(each == limit).astype(np.float32)[
+                None, None
+            ]
+            graph.node.extend([
+                node("Equal", ["det.classes", f"{at}.classes"], [f"{at}.is"]),  # (N, K, classes)
+                node("Cast", [f"{at}.is"], [f"{at}.is_one"], to=FLOAT),
+                node("ReduceMax", [f"{at}.is_one", "det.last"], [f"{at}.its"], keepdims=1),
+                node("Mul", ["det.scores", f"{at}.its"], [f"{at}.its_scores"]),
+                node("Transpose", [f"{at}.its_scores"], [scores], perm=[0, 2, 1]),
+            ])  # fmt: skip
+        graph.initializer.extend(numpy_helper.from_array(v, n) for n, v in constants.items())
+        graph.node.extend([
+            node("NonMaxSuppression", ["det.apart", scores, "det.all", f"{at}.overlap",
+                                       "det.least"], [f"{at}.kept"]),
+            node("Mul", [scores, "det.least"], [f"{at}.none"]),
+            node("Shape", [f"{at}.kept"], [f"{at}.kept_shape"], start=0, end=1),
+            node("Expand", ["det.ones", f"{at}.kept_shape"], [f"{at}.kept_ones"]),
+            node("ScatterND", [f"{at}.none", f"{at}.kept", f"{at}.kept_ones"], [f"{at}.mask"]),
+            node("Mul", [scores, f"{at}.mask"], [f"{at}.left"]),
+        ])  # fmt: skip
+        left.append(f"{at}.left")
+    if len(left) == 1:
+        return left[0]
+    graph.node.append(node("Sum", left, ["det.left"]))
+    return "det.left"
+
+
 @torch.no_grad()
 def compare(
     model: DetectorNet,
     proto: "ModelProto",
     info: ModelInfo,
     pictures: Iterable[Path | Picture],
-    overlap: float = OVERLAP,
+    overlaps: float | Sequence[float] = OVERLAP,
 ) -> DetectorParity:
     """Run the model and its file on the same pictures, on all that runs the file here.
 
@@ -176,7 +219,7 @@ def compare(
     waiting = iter(pictures)
     while batch := list(itertools.islice(waiting, BATCH)):
         images = info.preprocess.batch(batch)
-        trained = [_kept(rows, overlap) for rows in model(torch.from_numpy(images)).numpy()]
+        trained = [_kept(rows, overlaps) for rows in model(torch.from_numpy(images)).numpy()]
         if not all(np.isfinite(rows).all() for rows in trained):
             raise ExportError(
                 "the trained model's boxes are no numbers (NaN): its training has diverged; train "
@@ -196,10 +239,12 @@ def compare(
     return DetectorParity(count, boxes, pixels, scores, missing, passed, names)
 
 
-def _kept(candidates: NDArray[np.float32], overlap: float) -> NDArray[np.float32]:
+def _kept(
+    candidates: NDArray[np.float32], overlaps: float | Sequence[float]
+) -> NDArray[np.float32]:
     """What the file should give of a picture's candidates: (D, 6), corners, score, class."""
     boxes, scores, labels = candidates[:, 2:], candidates[:, 0], candidates[:, 1]
-    kept = suppress(boxes, scores, labels, overlap=overlap, most=MOST)
+    kept = suppress(boxes, scores, labels, overlap=overlaps, most=MOST)
     return candidates[kept][:, [2, 3, 4, 5, 0, 1]]
 
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from darter.detect.agreement import agreed
 from darter.detect.detector_net import DetectorHead, DetectorNet
 from darter.detect.loss import DetectionLoss
 from darter.detect.points import STRIDES, Points
@@ -102,9 +103,12 @@ class OneStage(DetectorNet):
     def candidates(self, raw: Tensor) -> Tensor:
         logits, reach = raw[..., : self.classes], raw[..., self.classes :]
         boxes = Points(self.places, self.strides).boxes(reach)
-        scores, labels = logits.max(dim=2)  # a point tells one thing
-        count = min(CANDIDATES, scores.shape[1])
-        best, point = scores.topk(count, dim=1)
-        best, label = best.sigmoid(), labels.gather(1, point)
+        likely, labels = logits.max(dim=2)  # a point tells one thing
+        count = min(CANDIDATES, likely.shape[1])
+        best, point = likely.topk(count, dim=1)
+        label = labels.gather(1, point)
         corners = self.clipped(boxes.gather(1, point[..., None].expand(-1, -1, 4)))
-        return torch.cat((best[..., None], label[..., None].to(best.dtype), corners), dim=-1)
+        scores = agreed(best, label, corners)
+        rows = torch.cat((scores[..., None], label[..., None].to(scores.dtype), corners), dim=-1)
+        order = scores.topk(count, dim=1)[1]
+        return rows.gather(1, order[..., None].expand(-1, -1, 6))

@@ -19,8 +19,8 @@ from darter.transfer import Backbone, Strategy
 STRIDE = 32  # sides of the input are multiples of it
 USUAL_SIDE = 416  # pixels of the longer side of the input
 EVALUATION_BATCH = 8
-LEAST_SCORE = 0.01  # of a box that is worth a look when precision is measured
-OVERLAPS_TRIED = (0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
+LEAST_SCORE = 0.001  # of a box that is worth a look when precision is measured
+OVERLAPS_TRIED = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
 SPARE = 5  # column of a table of boxes
 
 AUGMENT: dict[str, dict[str, Any]] = {
@@ -78,10 +78,11 @@ def make_preprocess(backbone: Backbone, sides: tuple[int, int]) -> Preprocess:
 
 
 def candidates_to_rows(
-    candidates: NDArray[np.float32], overlap: float = OVERLAP
+    candidates: NDArray[np.float32], overlap: float | Sequence[float] = OVERLAP
 ) -> list[NDArray[np.float32]]:
     """(N, K, 6) of score, class, corners -> per picture (D, 6) of class, score, corners, without
-    doubles (boxes of a class that overlap by more) and without what is hardly anything."""
+    doubles (boxes of a class that overlap by more, than of all or of each class) and without what
+    is hardly anything."""
     rows = []
     for each in candidates:
         likely = each[each[:, 0] >= LEAST_SCORE]
@@ -90,21 +91,25 @@ def candidates_to_rows(
     return rows
 
 
-def settle_overlap(candidates: NDArray[np.float32], truths: Sequence[Truth], classes: int) -> float:
-    """The overlap from which two boxes are one thing, with the best AP50 on validation pictures.
+def settle_overlaps(
+    candidates: NDArray[np.float32], truths: Sequence[Truth], classes: int
+) -> tuple[float, ...]:
+    """For each class the overlap from which two boxes are one thing: that of the best AP50 on
+    validation pictures.
 
     candidates: (N, K, 6), see `candidates_to_rows`.   truths: of the same N pictures.
-    Things that touch need another one than things that stand apart. Of equals, the nearest to the
-    usual OVERLAP.
+    Things that touch need another one than things that stand apart. Of gains below a thousandth,
+    the nearest to the usual OVERLAP.
     """
     if not len(candidates):
-        return OVERLAP
-
-    def worth(overlap: float) -> tuple[float, float]:
-        found = match_arrays(truths, candidates_to_rows(candidates, overlap), classes)
-        return round(found.ap50, 4), -abs(overlap - OVERLAP)
-
-    return max(OVERLAPS_TRIED, key=worth)
+        return (OVERLAP,) * classes
+    tried = sorted(OVERLAPS_TRIED, key=lambda overlap: abs(overlap - OVERLAP))
+    tables = [
+        match_arrays(truths, candidates_to_rows(candidates, overlap), classes).table()[:, 0]
+        for overlap in tried
+    ]
+    worth = np.nan_to_num(np.stack(tables)).round(3)  # (tried, classes)
+    return tuple(tried[k] for k in worth.argmax(axis=0))
 
 
 def truths_of(table: NDArray[np.float32]) -> list[Truth]:

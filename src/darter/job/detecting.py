@@ -32,7 +32,7 @@ from darter.detect import (
     input_sides,
     make_preprocess,
     settle,
-    settle_overlap,
+    settle_overlaps,
     truths_of,
 )
 from darter.errors import OptionError
@@ -65,8 +65,8 @@ def run_detection(run: Run, listing: Listing) -> None:
     """Train, prove and judge a detector; the run folder then holds all but the page."""
     backbone = zoo.load(run.recipe.backbone, run.recipe.weights or None)
     audit, parts = look(run, listing)
-    fitted, info, overlap = _train(run, audit, parts, backbone)
-    _prove(run, audit, parts, fitted, info, overlap)
+    fitted, info, overlaps = _train(run, audit, parts, backbone)
+    _prove(run, audit, parts, fitted, info, overlaps)
     _judge(run, audit, parts, fitted, info)
 
 
@@ -116,10 +116,10 @@ class _Material:
 
 def _train(
     run: Run, audit: Audit, parts: Split, backbone: Backbone
-) -> tuple[Fitted[DetectorNet], ModelInfo, float]:
+) -> tuple[Fitted[DetectorNet], ModelInfo, tuple[float, ...]]:
     """Train on the training pictures: recipe.toml, checkpoints, metrics.
 
-    Returns also the overlap from which two boxes are one thing.
+    Returns also the overlaps from which two boxes of each class are one thing.
     """
     pictures, held = ([audit.pictures[k] for k in part] for part in (parts.train, parts.val))
     check_unchanged([*pictures, *held])
@@ -138,12 +138,12 @@ def _train(
         seconds = run.time_left(4 * len(judged(parts)[1]))
         fitted = material.fit(run, name, run.folder.path, seconds)
     truths = truths_of(_shown(held, audit.classes, preprocess))
-    overlap = settle_overlap(fitted.val_logits, truths, len(audit.classes))
-    rows = candidates_to_rows(fitted.val_logits, overlap)
+    overlaps = settle_overlaps(fitted.val_logits, truths, len(audit.classes))
+    rows = candidates_to_rows(fitted.val_logits, overlaps)
     thresholds = best_thresholds(match_arrays(truths, rows, len(audit.classes)))
     info = ModelInfo(audit.classes, preprocess, Calibration(1.0, 0.0, thresholds), task="detect")
     run.say("train", _training_sentence(fitted, len(held)))
-    return fitted, info, overlap
+    return fitted, info, overlaps
 
 
 def _choose(run: Run, material: _Material) -> tuple[str, str]:
@@ -199,13 +199,13 @@ def _prove(
     parts: Split,
     fitted: Fitted[DetectorNet],
     info: ModelInfo,
-    overlap: float,
+    overlaps: tuple[float, ...],
 ) -> None:
     """Write model.onnx and prove that it finds what the trained model finds: parity.json."""
     part, indices = judged(parts)
     paths = [audit.pictures[k].sample.path for k in indices]
     with run.folder.stage("export"):
-        parity = export(fitted.model, run.folder.model, info, paths, overlap=overlap)
+        parity = export(fitted.model, run.folder.model, info, paths, overlaps=overlaps)
         run.folder.record("parity", parity.to_json())
     text = (
         f"{run.folder.model}: finds the same {parity.boxes} boxes as the trained network on "
