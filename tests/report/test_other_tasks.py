@@ -13,7 +13,9 @@ AUDIT = {"root": "cells", "classes": ["cell"], "pictures": 12, "objects": {"cell
 DETECTED = {
     "n": 2, "ap": 0.4, "ap50": 0.7, "intervals": {"ap50": [0.5, 0.9], "ap": [0.3, 0.6]},
     "per_class": [{"label": "<cell>", "things": 5, "found": 6, "ap50": 0.7, "ap": None,
-                   "threshold": 0.4, "precision": 0.8, "recall": None, "count_error": 0.2}],
+                   "threshold": 0.4, "precision": 0.8, "recall": None, "count_error": 0.2,
+                   "unmarked": 3, "count_error_if_there": 0.125}],
+    "unmarked": [["<2>.jpg", 2], ["3.jpg", 1]],
     "curves": [{"label": "<cell>", "recall": [0.2, 0.8], "precision": [1.0, 0.6],
                 "score": [0.9, 0.3]}],
 }  # fmt: skip
@@ -45,6 +47,8 @@ def test_a_detector(tmp_path):
     assert "12 usable pictures with 30 boxes in 1 class" in text
     assert "&lt;cell&gt;" in text and "<cell>" not in text
     assert "missed: 2 &lt;cell&gt;" in text
+    assert "In 2 pictures the model is sure of things that nobody marked (3 &lt;cell&gt;)" in text
+    assert "&lt;2&gt;.jpg</code> (2)" in text and "off by: &lt;cell&gt; 12.5%" in text
     assert "darter detect" in text and "darter predict" not in text
 
 

@@ -34,8 +34,26 @@ def show(result: "DetectionEvaluation", record: dict[str, Any], title: str) -> N
         cells = ["–" if row[key] is None else f"{row[key]:.1%}" for key in figures]
         table.add_row(Text(visible(row["label"])), str(row["things"]), str(row["found"]), *cells)
     console.print(table)
+    for line in unmarked_lines(record):
+        console.print(Text(line), soft_wrap=True)
     for path, reason in result.unreadable[:20]:
         console.print(Text(f"not judged: {visible(path)}: {visible(reason)}", "red"))
+
+
+def unmarked_lines(record: dict[str, Any]) -> list[str]:
+    """What the model is sure of and nobody marked, where, and what it means for the counts."""
+    if not record["unmarked"]:
+        return []
+    rows = [row for row in record["per_class"] if row["unmarked"]]
+    things = ", ".join(f"{row['unmarked']} {visible(row['label'])}" for row in rows)
+    errors = ", ".join(f"{visible(row['label'])} {row['count_error_if_there']:.1%}" for row in rows)
+    worst = ", ".join(f"{visible(path)} ({count})" for path, count in record["unmarked"][:5])
+    return [
+        f"In {len(record['unmarked'])} pictures the model is sure of things that nobody marked "
+        f"({things}): look whether boxes are missing there.",
+        f"Most: {worst}.",
+        f"If all of them are there, the counts are off by: {errors}.",
+    ]
 
 
 def rows_as_csv(result: "DetectionEvaluation") -> str:

@@ -247,6 +247,11 @@ def verdict(found: DetectionEvaluation, record: dict[str, Any]) -> str:
     counts = ", ".join(f"{row['label']} {row['count_error']:.0%}" for row in rows[:4])
     if counts:
         sentence += f" Its counts are off by, of what is there: {counts}."
+    if record["unmarked"]:
+        sentence += (
+            f" In {len(record['unmarked'])} pictures it is sure of things that nobody marked; look "
+            "whether boxes are missing there."
+        )
     if found.n < FEW:
         sentence += (
             f" {found.n} pictures say little: label more of them, and the interval gets narrower."

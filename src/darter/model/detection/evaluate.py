@@ -12,6 +12,7 @@ from darter.errors import DarterError, DataError
 from darter.model.detection.average_precision import ClassMatches, Matches, Truth, match_arrays
 from darter.model.detection.counting import counts_at, precision_recall_at
 from darter.model.detection.detector import Detector
+from darter.model.detection.unmarked import unmarked_counts, with_unmarked
 from darter.picture import decode
 
 OVERLAP = 0.5  # of a found box with a true one of its class, to have found it
@@ -40,19 +41,30 @@ class DetectionEvaluation:
     def per_class(self) -> list[dict[str, Any]]:
         table = self.matches.table()
         found, there = counts_at(self.matches, self.thresholds)
+        forgotten = unmarked_counts(self.pictures, self.classes)
         rows = []
         for k, label in enumerate(self.classes):
             each, least = self.matches.per_class[k], self.thresholds[k]
             precision, recall = precision_recall_at(each, least)
             things = int(there[:, k].sum())
             off = np.abs(found[:, k] - there[:, k]).sum()
+            more = int(forgotten[:, k].sum())
+            off_if = np.abs(found[:, k] - there[:, k] - forgotten[:, k]).sum()
             rows.append({
                 "label": label, "things": things, "found": int(found[:, k].sum()),
                 "ap50": _number(table[k, 0]), "ap": _number(table[k].mean()),
                 "threshold": round(least, 4), "precision": precision, "recall": recall,
-                "count_error": float(off / things) if things else None,
+                "count_error": float(off / things) if things else None, "unmarked": more,
+                "count_error_if_there": float(off_if / (things + more)) if things else None,
             })  # fmt: skip
         return rows
+
+    def unmarked(self) -> list[tuple[str, int]]:
+        """(path, number) of pictures in which the detector is sure of things that nobody marked,
+        those with the most first; see `with_unmarked`."""
+        counts = unmarked_counts(self.pictures, self.classes).sum(axis=1)
+        order = np.argsort(-counts, kind="stable")[: int((counts > 0).sum())]
+        return [(self.pictures[k]["path"], int(counts[k])) for k in order]
 
     def to_json(self, *, split: str = "test") -> dict[str, Any]:
         intervals = self.matches.intervals()
@@ -65,6 +77,7 @@ class DetectionEvaluation:
             "curves": [_curve(label, each) for label, each
                        in zip(self.classes, self.matches.per_class, strict=True)],
             "predictions": list(self.pictures),
+            "unmarked": [list(pair) for pair in self.unmarked()],
             "unreadable": [list(pair) for pair in self.unreadable],
         }  # fmt: skip
 
@@ -109,7 +122,7 @@ def evaluate_detector(
         )
     matches = match_arrays(truths, rows, len(classes))
     return DetectionEvaluation(
-        classes, detector.thresholds, matches, tuple(records), tuple(unreadable)
+        classes, detector.thresholds, matches, with_unmarked(records), tuple(unreadable)
     )
 
 

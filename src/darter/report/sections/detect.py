@@ -34,6 +34,8 @@ def detect_classes(records: Records) -> Record:
         "ap": found["ap"],
         "ap_interval": found["intervals"]["ap"],
         "series": series,
+        "unmarked": found.get("unmarked", []),
+        "forgotten": [row for row in ordered if row.get("unmarked")],
     }
 
 
