@@ -41,20 +41,24 @@ def detect(
     ] = 1,
     format: Annotated[
         str | None,
-        typer.Option(help="yolo: the boxes of a model not made by darter.", metavar="NAME"),
+        typer.Option(
+            help="yolo or ssd: the outputs of a model not made by darter.", metavar="NAME"
+        ),
     ] = None,
     runtime: options.Runtime = "auto",
     precision: options.Precision = None,
     threads: options.Threads = None,
     classes: options.Classes = None,
     size: options.Size = None,
+    mean: options.Mean = None,
+    std: options.Std = None,
 ) -> None:
     """Find things in pictures: counts of each class, boxes, scores.
 
     A picture that cannot be read is a row with the reason; if none can, the exit status is 2.
     """
     given = asked(images, list_file, json, csv)
-    detector = _open(model, format, runtime, precision, threads, classes, size)
+    detector = _open(model, format, runtime, precision, threads, classes, size, mean, std)
     found = _watched(_drawn(detector, given, least, tiles, draw))
     if json:
         from darter.model import coco_results
@@ -77,17 +81,27 @@ def _open(
     threads: int | None,
     classes: Path | None,
     size: int | None,
+    mean: str | None,
+    std: str | None,
 ) -> "Detector":
     from darter.model import foreign_detector, load_detector
 
     if format is None:
-        for name, value in (("--classes", classes), ("--size", size)):
+        given = {"--classes": classes, "--size": size, "--mean": mean, "--std": std}
+        for name, value in given.items():
             if value is not None:
-                raise OptionError(f"{name} is for models not made by darter, with --format yolo")
+                raise OptionError(f"{name} is for models not made by darter, with --format")
         return load_detector(model, runtime=runtime, precision=precision, threads=threads)
     names = None if classes is None else options.read_lines(classes, "--classes")
     return foreign_detector(
-        model, format, classes=names, size=size, runtime=runtime, threads=threads
+        model,
+        format,
+        classes=names,
+        size=size,
+        mean=options.numbers("--mean", mean),
+        std=options.numbers("--std", std),
+        runtime=runtime,
+        threads=threads,
     )
 
 

@@ -110,8 +110,8 @@ def open_model(
             threads=threads,
             classes=None if classes is None else read_lines(classes, "--classes"),
             size=size,
-            mean=_numbers("--mean", mean),
-            std=_numbers("--std", std),
+            mean=numbers("--mean", mean),
+            std=numbers("--std", std),
         )
     for note in (*(str(each.message) for each in caught), *session.notes):
         typer.echo(f"note: {visible(note)}", err=True)
@@ -148,7 +148,8 @@ def read_lines(path: Path, option: str) -> list[str]:
     return [line.strip() for line in lines if line.strip()]
 
 
-def _numbers(option: str, text: str | None) -> list[float] | None:
+def numbers(option: str, text: str | None) -> list[float] | None:
+    """What stands between commas; None where the option is not given."""
     if text is None:
         return None
     try:

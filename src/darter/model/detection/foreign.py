@@ -3,6 +3,7 @@
 yolo    (N, 4 + classes, P): x, y, width, height of boxes, then scores (YOLOv8 and later); or
         (N, P, 5 + classes) with an objectness before the scores (YOLOv5 to v7); or
         (N, K, 6): corners, score, class, without doubles (end to end)
+ssd     boxes and scores, or boxes, labels and scores: see `ssd.py`
 """
 
 import ast
@@ -16,13 +17,14 @@ from numpy.typing import NDArray
 
 from darter.errors import ModelFileError, OptionError
 from darter.model.detection.detector import Detector
+from darter.model.detection.ssd import SsdOutputs
 from darter.model.detection.suppress import suppress
 from darter.model.info import ModelInfo, check_classes, metadata, model_file
 from darter.model.session import Session, load
 from darter.net import read_model
 from darter.picture import Preprocess
 
-FORMATS = ("yolo",)
+FORMATS = ("yolo", "ssd")
 USUAL_SIZE = 640
 LEAST_SCORE = 0.01
 MOST = 300
@@ -33,6 +35,7 @@ class ForeignSession:
     """Runs a foreign file; `run` gives (N, K, 6) as darter's own detectors do."""
 
     session: Session
+    format: str = "yolo"
 
     @property
     def runtime(self) -> str:
@@ -43,10 +46,30 @@ class ForeignSession:
         return self.session.precision
 
     def run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        outputs = self.outputs(x)
+        if self.format == "ssd":
+            sides = (x.shape[2], x.shape[3])
+            return padded(SsdOutputs.of(outputs).rows(sides, LEAST_SCORE, MOST))
+        return padded([yolo_rows(each) for each in _tables(outputs[0])])
+
+    def outputs(self, x: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         output = self.session.run(x)
-        if isinstance(output, list):
-            output = output[0]
-        return padded([yolo_rows(each) for each in _tables(output)])
+        return output if isinstance(output, list) else [output]
+
+    def classes(self, sides: tuple[int, int]) -> list[str]:
+        """Names for classes that nobody named, as many as the outputs for an empty picture say.
+
+        Raises OptionError where they do not say it.
+        """
+        outputs = self.outputs(np.zeros((1, 3, *sides), np.float32))
+        count: int | None
+        if self.format == "ssd":
+            count = SsdOutputs.of(outputs).classes
+        else:
+            count = _tables(outputs[0])[0].shape[1] - 4
+        if count is None:
+            raise OptionError("the file does not say how many classes it has: name them, --classes")
+        return [f"class {k}" for k in range(count)]
 
 
 def yolo_rows(table: NDArray[Any]) -> NDArray[np.float64]:
@@ -97,13 +120,16 @@ def foreign_detector(
     *,
     classes: Sequence[str] | None = None,
     size: int | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
     runtime: str = "auto",
     threads: int | None = None,
 ) -> Detector:
     """A detector's file that is not darter's. Pictures are fitted into its input, black beside
-    them, with colors in [0, 1].
+    them, with colors in [0, 1] less the mean, divided by std.
 
-    classes: names; by default those in the file's own metadata, or class 0, class 1, …
+    classes: names, without the background; by default those in the file's own metadata, or
+        class 0, class 1, …
     size: side of its input, where the file takes any.
     Raises OptionError for an unknown format; ModelFileError for another output.
     """
@@ -111,13 +137,11 @@ def foreign_detector(
         raise OptionError(f"--format {format}: expected one of {', '.join(FORMATS)}")
     session = load(path, runtime=runtime, threads=threads, size=size)
     sides = session.signature.sides(size, USUAL_SIZE)
-    preprocess = Preprocess(sides, None, "pad", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-    foreign = ForeignSession(session)
+    preprocess = Preprocess(sides, None, "pad", tuple(mean or (0.0,) * 3), tuple(std or (1.0,) * 3))
+    foreign = ForeignSession(session, format)
     names = list(classes) if classes is not None else _names(model_file(path))
     if names is None:
-        output = session.run(np.zeros((1, 3, *sides), np.float32))
-        table = _tables(output[0] if isinstance(output, list) else output)[0]
-        names = [f"class {k}" for k in range(table.shape[1] - 4)]
+        names = foreign.classes(sides)
     info = ModelInfo(check_classes(names, str(path)), preprocess, task="detect")
     return Detector(foreign, info)
 
