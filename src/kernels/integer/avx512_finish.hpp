@@ -13,9 +13,17 @@ inline __m512 within(__m512 v, float low, float high) {
     return _mm512_min_ps(_mm512_max_ps(v, _mm512_set1_ps(low)), _mm512_set1_ps(high));
 }
 
-// What follows the sums of 4 pixels of a block of 16 channels, ready in registers. plain: scales are below
-// 1, and nothing is added.
-template <bool plain>
+// How much is left out of what follows the sums.   plain: scales are below 1, and no residual is added.
+// bare: the zero point is 0, too, and limits are those of bytes.
+enum class After { anything, plain, bare };
+
+inline After after(const IntegerFinish& f, bool adds) {
+    if (!f.small || adds) return After::anything;
+    return f.zero == 0 && f.low == 0 && f.high == 255 ? After::bare : After::plain;
+}
+
+// What follows the sums of 4 pixels of a block of 16 channels, ready in registers.
+template <After kind>
 struct FourPixels {
     const IntegerFinish f;
     const __m512i zero, least, most;
@@ -56,16 +64,18 @@ private:
 
     __m512 scaled(__m512i sums, __m512 scale) const {
         const __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(sums), scale);
-        return plain || f.small ? v : within(v, f.low, f.high);
+        return kind != After::anything || f.small ? v : within(v, f.low, f.high);
     }
 
     // Saturates where it must; limits come last.
     __m512i joined(const __m512i (&r)[4], __m512i zero) const {
-        const __m512i all = _mm512_packus_epi16(_mm512_adds_epi16(_mm512_packs_epi32(r[0], r[1]), zero),
-                                                _mm512_adds_epi16(_mm512_packs_epi32(r[2], r[3]), zero));
+        __m512i pair = _mm512_packs_epi32(r[0], r[1]), next = _mm512_packs_epi32(r[2], r[3]);
+        if (kind != After::bare) pair = _mm512_adds_epi16(pair, zero), next = _mm512_adds_epi16(next, zero);
+        const __m512i all = _mm512_packus_epi16(pair, next);
         const __m512i by_pixel = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
         const __m512i pixels = _mm512_permutexvar_epi32(by_pixel, all);
-        return !plain && f.residual ? pixels : _mm512_min_epu8(_mm512_max_epu8(pixels, least), most);
+        if (kind == After::bare || (kind == After::anything && f.residual)) return pixels;
+        return _mm512_min_epu8(_mm512_max_epu8(pixels, least), most);
     }
 };
 
@@ -99,7 +109,7 @@ struct WideFinish {
         if (f.to_float)
             return _mm512_storeu_ps(static_cast<float*>(y) + at,
                                     _mm512_mul_ps(_mm512_cvtepi32_ps(total), factors));
-        const FourPixels<false> four(f);
+        const FourPixels<After::anything> four(f);
         const uint8_t* const added[4] = {residual, residual, residual, residual};
         store_pixels(static_cast<uint8_t*>(y) + at, 1,
                      residual ? four(all, factors, added) : four(all, factors));
@@ -107,7 +117,7 @@ struct WideFinish {
 
     static void finish_row(const int32_t (&sums)[4][kIntegerBlock], int columns, const IntegerFinish& f,
                            const uint8_t* residual, uint8_t* y) {
-        const FourPixels<false> four(f);
+        const FourPixels<After::anything> four(f);
         const __m512 scale = _mm512_loadu_ps(f.scale);
         const __m512i own[4] = {_mm512_load_si512(sums[0]), _mm512_load_si512(sums[1]),
                                 _mm512_load_si512(sums[2]), _mm512_load_si512(sums[3])};
@@ -117,38 +127,50 @@ struct WideFinish {
         store_pixels(y, columns, four(own, scale, added));
     }
 
-    // Four pixels at a time are narrowed and written at once. Usually the loops are unrolled, so that sums
-    // stay in registers; what else there is takes a copy of them.
+    // Four pixels at a time are narrowed and written at once. Usually straight from registers: whether it was.
     template <int P, int B>
-    [[gnu::always_inline]] static void finish_pixels(const __m512i (&sums)[P][B], const IntegerTile& t) {
-        if (t.finish.small && !t.residual) {
-            const FourPixels<true> four(t.finish);
-#pragma GCC unroll 4
-            for (int b = 0; b < B; ++b)
-#pragma GCC unroll 3
-                for (int first = 0; first < P; first += 4) finish_four<P>(four, sums, b, first, t);
-            return;
-        }
-        __m512i kept[P][B];
-        std::memcpy(kept, sums, sizeof kept);
-        const FourPixels<false> four(t.finish);
-        for (int b = 0; b < B; ++b)
-            for (int first = 0; first < P; first += 4) finish_four<P>(four, kept, b, first, t);
+    [[gnu::always_inline]] static bool finish_registers(const __m512i (&sums)[P][B], const IntegerTile& t) {
+        if (t.finish.to_float) return false;
+        const After kind = after(t.finish, t.residual);
+        if (kind == After::bare) finish_unrolled<After::bare>(sums, t);
+        if (kind == After::plain) finish_unrolled<After::plain>(sums, t);
+        return kind != After::anything;
+    }
+
+    // all: [pixel][block][16 filters].
+    static void finish_stored(const int32_t* all, int pixels, int blocks, const IntegerTile& t) {
+        const FourPixels<After::anything> four(t.finish);
+        for (int b = 0; b < blocks; ++b)
+            for (int first = 0; first < pixels; first += 4) {
+                __m512i sums[4];
+                const uint8_t* residual[4];
+                for (int i = 0; i < 4; ++i) {
+                    const int pixel = first + i < pixels ? first + i : pixels - 1;
+                    sums[i] = _mm512_loadu_si512(all + (pixel * blocks + b) * kIntegerBlock);
+                    if (t.residual) residual[i] = t.residual + b * t.residual_block + pixel * kIntegerBlock;
+                }
+                const __m512 scale = _mm512_loadu_ps(t.finish.scale + b * kIntegerBlock);
+                store_pixels(static_cast<uint8_t*>(t.y) + b * t.y_block + first * kIntegerBlock, pixels - first,
+                             t.residual ? four(sums, scale, residual) : four(sums, scale));
+            }
     }
 
 private:
-    template <int P, int B, bool plain>
-    [[gnu::always_inline]] static void finish_four(const FourPixels<plain>& four, const __m512i (&sums)[P][B],
-                                                   int b, int first, const IntegerTile& t) {
-        const auto pixel = [&](int i) { return first + i < P ? first + i : P - 1; };
-        const __m512 scale = _mm512_loadu_ps(t.finish.scale + b * kIntegerBlock);
-        const __m512i own[4] = {sums[pixel(0)][b], sums[pixel(1)][b], sums[pixel(2)][b], sums[pixel(3)][b]};
-        auto* y = static_cast<uint8_t*>(t.y) + b * t.y_block + first * kIntegerBlock;
-        if (plain || !t.residual) return store_pixels(y, P - first, four(own, scale));
-        const uint8_t* residual[4];
-        for (int i = 0; i < 4; ++i)
-            residual[i] = t.residual + b * t.residual_block + pixel(i) * kIntegerBlock;
-        store_pixels(y, P - first, four(own, scale, residual));
+    template <After kind, int P, int B>
+    [[gnu::always_inline]] static void finish_unrolled(const __m512i (&sums)[P][B], const IntegerTile& t) {
+        const FourPixels<kind> four(t.finish);
+#pragma GCC unroll 4
+        for (int b = 0; b < B; ++b) {
+            const __m512 scale = _mm512_loadu_ps(t.finish.scale + b * kIntegerBlock);
+            auto* y = static_cast<uint8_t*>(t.y) + b * t.y_block;
+#pragma GCC unroll 3
+            for (int first = 0; first < P; first += 4) {
+                const __m512i own[4] = {sums[first][b], sums[first + 1 < P ? first + 1 : P - 1][b],
+                                        sums[first + 2 < P ? first + 2 : P - 1][b],
+                                        sums[first + 3 < P ? first + 3 : P - 1][b]};
+                store_pixels(y + first * kIntegerBlock, P - first, four(own, scale));
+            }
+        }
     }
 };
 

@@ -46,9 +46,9 @@ inline void places_of(const IntegerDepthwise& d, int64_t pixel, int64_t (&places
 }
 
 // 3 rows of taps, one line apart: what is read of a row serves three lines.
-template <bool plain>
+template <After kind>
 void three_rows(const IntegerDepthwise& d) {
-    const FourPixels<plain> four(d.finish);
+    const FourPixels<kind> four(d.finish);
     const __m512i bias = _mm512_loadu_si512(d.finish.bias), w0 = _mm512_loadu_si512(d.fours);
     const __m512i w1 = _mm512_loadu_si512(d.fours + 64), w2 = _mm512_loadu_si512(d.fours + 128);
     const __m512 scale = _mm512_loadu_ps(d.finish.scale);
@@ -75,9 +75,43 @@ void three_rows(const IntegerDepthwise& d) {
     }
 }
 
+// 3 rows of taps, half a line apart: every second row serves two lines.
+template <After kind>
+void three_rows_by_two(const IntegerDepthwise& d) {
+    const FourPixels<kind> four(d.finish);
+    const __m512i bias = _mm512_loadu_si512(d.finish.bias), w0 = _mm512_loadu_si512(d.fours);
+    const __m512i w1 = _mm512_loadu_si512(d.fours + 64), w2 = _mm512_loadu_si512(d.fours + 128);
+    const __m512 scale = _mm512_loadu_ps(d.finish.scale);
+    const __mmask8 read = pixels_mask(d.columns);
+    const int64_t row = d.x_line / 2;
+    for (int64_t p = 0; p < d.pixels; p += 4) {
+        int64_t places[4];
+        places_of(d, p, places);
+        const uint8_t* x = d.x + d.offsets[0];
+        auto* y = static_cast<uint8_t*>(d.y) + p * kIntegerBlock;
+        __m512i taps[4], sums[4], next[4] = {bias, bias, bias, bias};
+        taps_of(x, places, read, taps);
+        add_taps(next, taps, w0);
+        for (int64_t line = 0; line < d.lines; ++line, y += d.pixels * kIntegerBlock) {
+            for (int i = 0; i < 4; ++i) sums[i] = next[i], next[i] = bias;
+            taps_of(x += row, places, read, taps);
+            add_taps(sums, taps, w1);
+            taps_of(x += row, places, read, taps);
+            add_taps(sums, taps, w2);
+            add_taps(next, taps, w0);
+            store_pixels(y, d.pixels - p, four(sums, scale));
+        }
+    }
+}
+
+template <After kind>
+void shared_rows(const IntegerDepthwise& d, int64_t row) {
+    row == d.x_line ? three_rows<kind>(d) : three_rows_by_two<kind>(d);
+}
+
 // Four taps of a row at a time: the next pixels of each place. What lies past the last tap is not read.
 void any_rows(const IntegerDepthwise& d) {
-    const FourPixels<false> four(d.finish);
+    const FourPixels<After::anything> four(d.finish);
     const __m512i bias = _mm512_loadu_si512(d.finish.bias);
     const __m512 scale = _mm512_loadu_ps(d.finish.scale);
     const int64_t fours = (d.columns + 3) / 4;
@@ -112,9 +146,13 @@ void any_rows(const IntegerDepthwise& d) {
 
 void depthwise_in_fours(const IntegerDepthwise& d) {
     if (!d.neighbors || d.finish.to_float) return depthwise<Vnni>(d);
-    const bool shared = d.rows == 3 && d.columns <= 4 && d.offsets[d.columns] - d.offsets[0] == d.x_line;
-    if (!shared || d.residual) return any_rows(d);
-    d.finish.small ? three_rows<true>(d) : three_rows<false>(d);
+    const int64_t row = d.rows == 3 && d.columns <= 4 ? d.offsets[d.columns] - d.offsets[0] : 0;
+    if (d.residual || (row != d.x_line && 2 * row != d.x_line)) return any_rows(d);
+    switch (after(d.finish, false)) {
+        case After::bare: return shared_rows<After::bare>(d, row);
+        case After::plain: return shared_rows<After::plain>(d, row);
+        case After::anything: return shared_rows<After::anything>(d, row);
+    }
 }
 
 constexpr IntegerKernels with_fours() {

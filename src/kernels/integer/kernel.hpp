@@ -72,14 +72,21 @@ void tile_of(const IntegerTile& t) {
             }
         }
     }
-    if constexpr (requires { V::template finish_pixels<P, B>(sums, t); })
-        if (!t.finish.to_float) return V::template finish_pixels<P, B>(sums, t);
+    // Whatever takes sums by a place that is not known here would keep all of them in memory.
+    if constexpr (requires { V::template finish_registers<P, B>(sums, t); })
+        if (V::template finish_registers<P, B>(sums, t)) return;
+    alignas(64) int32_t all[P * B * kIntegerBlock];
+#pragma GCC unroll 12
+    for (int p = 0; p < P; ++p)
+#pragma GCC unroll 8
+        for (int i = 0; i < kWidth; ++i)
+            V::store(all + p * B * kIntegerBlock + i * V::kLanes, sums[p][i]);
+    if constexpr (requires { V::finish_stored(all, P, B, t); })
+        if (!t.finish.to_float) return V::finish_stored(all, P, B, t);
     for (int p = 0; p < P; ++p)
         for (int b = 0; b < B; ++b) {
-            alignas(64) int32_t own[kIntegerBlock];
-            for (int i = 0; i < kParts; ++i) V::store(own + i * V::kLanes, sums[p][b * kParts + i]);
             const int64_t pixel = p * kIntegerBlock;
-            V::finish(own, t.finish, t.finish.scale + b * kIntegerBlock,
+            V::finish(all + (p * B + b) * kIntegerBlock, t.finish, t.finish.scale + b * kIntegerBlock,
                       t.finish.residual ? t.residual + b * t.residual_block + pixel : nullptr, t.y,
                       b * t.y_block + pixel);
         }

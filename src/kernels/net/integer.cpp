@@ -63,9 +63,12 @@ public:
 private:
     using Rows = uint8_t[kBlock][kRow];
     static void few(const Rows& rows, uint8_t* to, int64_t count) {
+        uint32_t pixels[kRow];
+        for (int64_t p = 0; p < count; ++p)
+            pixels[p] = rows[0][p] | uint32_t{rows[1][p]} << 8 | uint32_t{rows[2][p]} << 16 |
+                        uint32_t{rows[3][p]} << 24;
         for (int64_t p = 0; p < count; ++p, to += kBlock) {
-            const uint64_t halves[2] = {rows[0][p] | uint64_t{rows[1][p]} << 8 | uint64_t{rows[2][p]} << 16 |
-                                        uint64_t{rows[3][p]} << 24};
+            const uint64_t halves[2] = {pixels[p], 0};
             std::memcpy(to, halves, kBlock);
         }
     }
