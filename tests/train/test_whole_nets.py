@@ -7,8 +7,8 @@ from tests.train.whole_nets import NETS, measure
 QUICK = ("resnet18", "mobilenetv3_small_100", "efficientnet_b0", "dla34")
 LIMIT = 1e-4
 SHORT_LIMIT = 3e-2
-# Of two, these amplify roundings: PyTorch's float32 is 6e-3 and 4e-5 off.
-IMAGES = {"rexnet_100": 4, "mobilenetv4_conv_small_050": 4}
+# Of two, these amplify roundings: PyTorch's float32 is 6e-3, 4e-5 and 0.1 off.
+IMAGES = {"rexnet_100": 4, "mobilenetv4_conv_small_050": 4, "skresnet18": 4}
 
 
 @pytest.mark.parametrize("name", QUICK)

@@ -8,7 +8,7 @@ kept. The model as it was trained stays beside it as trained.onnx.
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from darter.job.material import Start, Trained
 from darter.job.options import JobOptions
 from darter.job.run import ARRANGE_SHARE, Run
 from darter.job.run_folder import TRAINED
+from darter.job.tried import Made, Tried, best
 from darter.job.ways import (
     BFLOAT16,
     FLOAT,
@@ -51,26 +52,6 @@ AIM = 0.97  # of the wish: times differ a little from one measurement to the nex
 MAKING, FIRST = 0.5, 0.5  # of the stage's time: to make nets; of the rest, to teach all of them
 RATE, BATCH = 2e-4, 32
 AT_ONCE = 64  # pictures that are read together
-
-
-@dataclass(frozen=True)
-class Tried:
-    """One way and what came of it. divergence: of its answers from the trained net's, in nats.
-
-    ms, score, divergence: as it runs, in `precision`.
-    """
-
-    way: str
-    what: str
-    size: int
-    ms: float
-    weights: int
-    score: float
-    divergence: float
-    steps: int = 0
-    met: bool = False
-    kept: bool = False
-    precision: str = FLOAT32
 
 
 def arrange(run: Run, start: Start, trained: Trained) -> Trained:
@@ -159,19 +140,18 @@ class _Arranging:
         )  # fmt: skip
         met = partial(self._met, before.ms, beside)
         made = self._made(wanted, met)
-        learners = sum(way.net is not self.model for way, _ in made)
+        learners = sum(each.way.net is not self.model for each in made)
         share = FIRST * (ends - time.monotonic()) / max(1, learners)
-        tried = [self._taught(wanted, way, row, share) for way, row in made]
+        tried = [self._taught(wanted, each, share) for each in made]
         if not tried:
             record |= {"met": False, "why": "no layer would be faster, no smaller picture will do"}
             run.folder.record("arranged", record)
             return
-        best = max(range(len(tried)), key=lambda k: _merit(tried[k][1]))
-        way, row = tried[best]
-        way, row = self._taught(wanted, way, row, ends - time.monotonic())
-        self._save(way)
-        tried[best] = way, replace(row, kept=True)
-        record |= {"tried": [asdict(row) for _, row in tried], "met": row.met}
+        chosen = best(tried)
+        kept = self._taught(wanted, chosen, ends - time.monotonic())
+        self._save(kept.way)
+        rows = [replace(kept.row, kept=True) if each is chosen else each.row for each in tried]
+        record |= {"tried": [asdict(row) for row in rows], "met": kept.row.met}
         run.folder.record("arranged", record)
 
     @property
@@ -182,63 +162,56 @@ class _Arranging:
         more = PER_SPLIT * len(way.splits)
         return self.wish.met(ms, before, FLOAT * weights_of(way.net) + beside + more)
 
-    def _made(self, wanted: Wanted, met: Callable[[Way, float], bool]) -> list[tuple[Way, Tried]]:
+    def _made(self, wanted: Wanted, met: Callable[[Way, float], bool]) -> list[Made]:
         """Every way that there is time for, and those that take a moment until one meets the wish.
         No more once one does and costs nothing that validation pictures show."""
-        found: list[tuple[Way, Tried]] = []
+        found: list[Made] = []
         whole = self.score(self.model, self.look.side, FLOAT32)
         for make in WAYS:
-            met_by = [row for _, row in found if row.met]
+            met_by = [each.row for each in found if each.row.met]
             enough = any(row.score >= whole for row in met_by)
             if enough or (met_by and wanted.late):
                 break
             self._add(found, make(wanted), met)
-        if not any(row.met for _, row in found):
+        if not any(each.row.met for each in found):
             self._add(found, fewer_bits(wanted, enough=False), met)
         return found
 
-    def _add(
-        self,
-        found: list[tuple[Way, Tried]],
-        way: Way | None,
-        met: Callable[[Way, float], bool],
-    ) -> None:
+    def _add(self, found: list[Made], way: Way | None, met: Callable[[Way, float], bool]) -> None:
         if way is None:
             return
-        row = self._judge(way, met)
-        found.append((way, row))
-        self.run.screen.line("arrange", f"{way.name}: {way.what}, {row.ms:.3g} ms")
+        made = self._judge(way, met)
+        found.append(made)
+        self.run.screen.line("arrange", f"{way.name}: {way.what}, {made.row.ms:.3g} ms")
 
-    def _judge(self, way: Way, met: Callable[[Way, float], bool]) -> Tried:
+    def _judge(self, way: Way, met: Callable[[Way, float], bool]) -> Made:
         ms = self.engine.ms(way.net, way.size, way.precision)
-        logits = self._logits(way.net, way.size, way.precision)
-        return Tried(
-            way.name, way.what, way.size, ms, weights_of(way.net), self._rightness(logits),
-            self._divergence(logits), met=met(way, ms), precision=way.precision,
+        row = Tried(
+            way.name, way.what, way.size, ms, weights_of(way.net), 0.0, 0.0,
+            met=met(way, ms), precision=way.precision,
         )  # fmt: skip
+        return self._answered(way, row)
 
-    def _taught(
-        self,
-        wanted: Wanted,
-        way: Way,
-        row: Tried,
-        seconds: float,
-    ) -> tuple[Way, Tried]:
+    def _answered(self, way: Way, row: Tried) -> Made:
+        """With what it answers to the validation pictures."""
+        logits = self._logits(way.net, way.size, way.precision)
+        right = self._right(logits)
+        row = replace(row, score=float(right.mean()), divergence=self._divergence(logits))
+        return Made(way, row, right)
+
+    def _taught(self, wanted: Wanted, made: Made, seconds: float) -> Made:
         """The way after some teaching, if it answers better then."""
+        way, row = made.way, made.row
         if seconds < 1 or not len(wanted.pictures) or way.net is self.model:
-            return way, row
+            return made
         net = rebuilt(self.model, way.splits, way.net.state_dict()).requires_grad_(True)
         steps = distill(
             net, self.model, wanted.pictures, self._tuning(100_000, seconds, row.steps),
             view=partial(shown, size=way.size),
         )  # fmt: skip
         taught = replace(way, net=net.requires_grad_(False))
-        logits = self._logits(taught.net, way.size, way.precision)
-        after = replace(
-            row, score=self._rightness(logits), divergence=self._divergence(logits),
-            steps=row.steps + steps,
-        )  # fmt: skip
-        return (taught, after) if _merit(after) >= _merit(row) else (way, row)
+        after = self._answered(taught, replace(row, steps=row.steps + steps))
+        return best([after, made])
 
     def _tuning(self, steps: int, seconds: float, seed: int = 0) -> Tuning:
         return Tuning(
@@ -278,11 +251,11 @@ class _Arranging:
         return self.folder / f"{name.replace(' ', '-')}.pt"
 
     def score(self, net: nn.Module, size: int, precision: str) -> float:
-        return self._rightness(self._logits(net, size, precision))
+        return float(self._right(self._logits(net, size, precision)).mean())
 
-    def _rightness(self, logits: NDArray[Any]) -> float:
+    def _right(self, logits: NDArray[Any]) -> NDArray[np.float64]:
         targets = self.material.targets[list(self._held)]
-        return float(self.task.rightness(logits, targets).mean())
+        return np.asarray(self.task.rightness(logits, targets), np.float64)
 
     def _divergence(self, logits: NDArray[Any]) -> float:
         several = self.task.name == "multilabel"
@@ -317,11 +290,6 @@ class _Arranging:
         most = int(MOST_BYTES / (2 * np.prod(self.look.shape)))
         order = np.random.default_rng(self.start.recipe.seed).permutation(len(samples))[:most]
         return _prepared(self.look, [samples[int(k)] for k in order])
-
-
-def _merit(row: Tried) -> tuple[bool, float, float, float]:
-    """The larger, the better: first whether the wish is met, or how nearly."""
-    return (row.met, 0.0 if row.met else -row.ms, row.score, -row.divergence)
 
 
 def _prepared(look: Preprocess, samples: list[Sample]) -> Tensor:
