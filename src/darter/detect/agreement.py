@@ -19,7 +19,10 @@ def agreed(logits: Tensor, labels: Tensor, boxes: Tensor) -> Tensor:
     since a limit would let single bits decide who votes.
     """
     same = (labels[:, :, None] == labels[:, None, :]).to(boxes.dtype)
-    weights = _overlaps(boxes).square().square() * same
+    weights = _overlaps(boxes)
+    for _ in range(2):
+        weights = weights * weights
+    weights = weights * same
     doubt = torch.matmul(weights, softplus(logits)[..., None]).squeeze(2)  # -log(1 - s) is softplus
     return 1 - torch.exp(-doubt / WITNESSES)
 

@@ -1,4 +1,5 @@
 // Steps on plain arrays of any rank: what blocked channels have no form for. Rare, so simple.
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -50,21 +51,44 @@ private:
     const std::vector<Part> parts_;
 };
 
-using Binary = float (*)(float, float);
+// y[j] = f(a[j * a_step], b[j * b_step]) for j < count.
+using Line = void (*)(const float* a, int64_t a_step, const float* b, int64_t b_step, float* y,
+                      int64_t count);
 
-Binary scalar_function(const std::string& name) {
-    const std::pair<const char*, Binary> known[] = {
-        {"add", [](float a, float b) { return a + b; }},
-        {"sub", [](float a, float b) { return a - b; }},
-        {"mul", [](float a, float b) { return a * b; }},
-        {"div", [](float a, float b) { return a / b; }},
-        {"min", [](float a, float b) { return b < a ? b : a; }},
-        {"max", [](float a, float b) { return b > a ? b : a; }},
-        {"pow", [](float a, float b) { return std::pow(a, b); }},
-        {"less", [](float a, float b) { return a < b ? 1.0f : 0.0f; }},
-        {"less_equal", [](float a, float b) { return a <= b ? 1.0f : 0.0f; }},
-        {"equal", [](float a, float b) { return a == b ? 1.0f : 0.0f; }},
-        {"prelu", [](float x, float slope) { return x < 0 ? x * slope : x; }}};
+// With steps that the compiler knows, so that it takes several values at once.
+template <typename Function>
+void on_line(const float* a, int64_t a_step, const float* b, int64_t b_step, float* __restrict y,
+             int64_t count) {
+    const Function f{};
+    if (a_step == 1 && b_step == 1) {
+        for (int64_t j = 0; j < count; ++j) y[j] = f(a[j], b[j]);
+    } else if (a_step == 0 && b_step == 1) {
+        for (int64_t j = 0; j < count; ++j) y[j] = f(*a, b[j]);
+    } else if (a_step == 1 && b_step == 0) {
+        for (int64_t j = 0; j < count; ++j) y[j] = f(a[j], *b);
+    } else {
+        for (int64_t j = 0; j < count; ++j) y[j] = f(a[j * a_step], b[j * b_step]);
+    }
+}
+
+template <typename Function>
+Line line_of(Function) {
+    return &on_line<Function>;
+}
+
+Line line_function(const std::string& name) {
+    const std::pair<const char*, Line> known[] = {
+        {"add", line_of([](float a, float b) { return a + b; })},
+        {"sub", line_of([](float a, float b) { return a - b; })},
+        {"mul", line_of([](float a, float b) { return a * b; })},
+        {"div", line_of([](float a, float b) { return a / b; })},
+        {"min", line_of([](float a, float b) { return b < a ? b : a; })},
+        {"max", line_of([](float a, float b) { return b > a ? b : a; })},
+        {"pow", line_of([](float a, float b) { return std::pow(a, b); })},
+        {"less", line_of([](float a, float b) { return a < b ? 1.0f : 0.0f; })},
+        {"less_equal", line_of([](float a, float b) { return a <= b ? 1.0f : 0.0f; })},
+        {"equal", line_of([](float a, float b) { return a == b ? 1.0f : 0.0f; })},
+        {"prelu", line_of([](float x, float slope) { return x < 0 ? x * slope : x; })}};
     for (const auto& [each, function] : known)
         if (name == each) return function;
     throw std::invalid_argument("no function " + name);
@@ -72,23 +96,48 @@ Binary scalar_function(const std::string& name) {
 
 class Broadcast final : public Step {
 public:
-    Broadcast(const std::string& function, Numbers sizes, Numbers a_strides, Numbers b_strides,
-              const Activation& activation)
-        : function_(scalar_function(function)), sizes_(std::move(sizes)),
-          a_(std::move(a_strides)), b_(std::move(b_strides)), activation_(activation),
-          activate_(activation_kernel()) {}
+    Broadcast(const std::string& function, const Numbers& sizes, const Numbers& a_strides,
+              const Numbers& b_strides, const Activation& activation)
+        : function_(line_function(function)), activation_(activation),
+          activate_(activation_kernel()) {
+        for (size_t axis = 0; axis < sizes.size(); ++axis)
+            if (sizes[axis] != 1) append(sizes[axis], a_strides[axis], b_strides[axis]);
+        line_ = sizes_.back();
+        a_step_ = a_.back();
+        b_step_ = b_.back();
+        for (Numbers* each : {&sizes_, &a_, &b_}) each->pop_back();  // what is left counts lines
+    }
 
     void run(const Reads& x, const Writes& y) const override {
-        each_piece(product_of(sizes_), 8, [&](int64_t first, int64_t last) {
-            for (int64_t i = first; i < last; ++i)
-                y[0][i] = function_(x[0][offset_of(i, sizes_, a_)], x[1][offset_of(i, sizes_, b_)]);
+        each_piece(product_of(sizes_) * line_, 8, [&](int64_t first, int64_t last) {
+            for (int64_t i = first, count; i < last; i += count) {
+                int64_t row = i / line_, column = i % line_;
+                count = std::min(line_ - column, last - i);
+                function_(x[0] + offset_of(row, sizes_, a_) + column * a_step_, a_step_,
+                          x[1] + offset_of(row, sizes_, b_) + column * b_step_, b_step_, y[0] + i,
+                          count);
+            }
             activate_(activation_, y[0] + first, last - first);
         });
     }
 
 private:
-    const Binary function_;
-    const Numbers sizes_, a_, b_;
+    // One more axis inside the others; one axis with the last where both operands go on evenly.
+    void append(int64_t size, int64_t a, int64_t b) {
+        if (!sizes_.empty() && a_.back() == a * size && b_.back() == b * size) {
+            sizes_.back() *= size;
+            a_.back() = a;
+            b_.back() = b;
+        } else {
+            sizes_.push_back(size);
+            a_.push_back(a);
+            b_.push_back(b);
+        }
+    }
+
+    const Line function_;
+    Numbers sizes_{1}, a_{0}, b_{0};  // of the lines
+    int64_t line_ = 1, a_step_ = 0, b_step_ = 0;
     const Activation activation_;
     const ActivationKernel activate_;
 };
@@ -168,8 +217,7 @@ private:
 StepPointer move_step(std::vector<Part> parts) { return std::make_shared<Move>(std::move(parts)); }
 StepPointer broadcast_step(const std::string& function, Numbers sizes, Numbers a_strides,
                            Numbers b_strides, const Activation& activation) {
-    return std::make_shared<Broadcast>(function, std::move(sizes), std::move(a_strides),
-                                       std::move(b_strides), activation);
+    return std::make_shared<Broadcast>(function, sizes, a_strides, b_strides, activation);
 }
 StepPointer reduce_step(const std::string& function, Numbers kept_sizes, Numbers kept_strides,
                         Numbers sizes, Numbers strides) {
