@@ -35,9 +35,9 @@ bool IntegerWinograd::computes(const IntegerSpec& s, const int8_t* w) {
 bool IntegerWinograd::pays(const IntegerSpec& s, int64_t n) {
     const int64_t c = blocks_of(s.c) * kBlock, k = blocks_of(s.k) * kBlock;
     const int64_t direct = n * s.out_h() * s.out_w() * s.r * s.s * c * k / 115;
-    const int64_t each = whole::kPositions * c * k / 54 + 23 * k + 5 * c;
-    const int64_t filters = whole::kPositions * c * k * int64_t{sizeof(int16_t)} / 20;
-    return is_window(s) && (n * tiles(s.out_h()) * tiles(s.out_w()) * each + filters) * 21 / 20 < direct;
+    const int64_t each = whole::kPositions * c * k / 62 + 8 * k + 4 * c;
+    const int64_t filters = whole::kPositions * c * k * int64_t{sizeof(int16_t)} / 32;
+    return is_window(s) && (n * tiles(s.out_h()) * tiles(s.out_w()) * each + filters) * 11 / 10 < direct;
 }
 
 IntegerWinograd::IntegerWinograd(const IntegerSpec& s, const int8_t* w, const IntegerKernels& kernels)

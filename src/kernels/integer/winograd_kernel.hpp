@@ -50,21 +50,23 @@ void winograd_input(const IntegerPatch& p) {
 template <class V, int P, int B>
 void pairs_of(const IntegerPairs& q, const int16_t* v, const int16_t* w, int32_t* to) {
     constexpr int kParts = kIntegerBlock / V::kLanes, kWidth = B * kParts;
-    constexpr int kUnrolled = 4;  // of the 8 pairs of a block
+    int64_t tiles[P];
+    for (int p = 0; p < P; ++p) tiles[p] = p * 2 * q.pairs;
     typename V::Sums sums[P][kWidth] = {};
-    const int16_t* tiles[P];
-    for (int p = 0; p < P; ++p) tiles[p] = v + p * 2 * q.pairs;
-    for (int64_t pair = 0; pair < q.pairs; pair += kUnrolled)
+    for (int64_t pair = 0; pair < q.pairs; ++pair, v += 2, w += 2 * B * kIntegerBlock) {
+        typename V::PairWeights weights[kWidth];
 #pragma GCC unroll 8
-        for (int i = 0; i < kUnrolled; ++i, w += 2 * B * kIntegerBlock) {
-            typename V::PairWeights weights[kWidth];
-            for (int k = 0; k < kWidth; ++k) weights[k] = V::pair_weights(w + k * V::kLanes * 2);
-            for (int p = 0; p < P; ++p) {
-                const auto values = V::pair_values(tiles[p] + 2 * (pair + i));
-                for (int k = 0; k < kWidth; ++k) sums[p][k] = V::dot_pairs(sums[p][k], values, weights[k]);
-            }
+        for (int i = 0; i < kWidth; ++i) weights[i] = V::pair_weights(w + i * V::kLanes * 2);
+#pragma GCC unroll 12
+        for (int p = 0; p < P; ++p) {
+            const auto values = V::pair_values(v + tiles[p]);
+#pragma GCC unroll 8
+            for (int i = 0; i < kWidth; ++i) sums[p][i] = V::dot_pairs(sums[p][i], values, weights[i]);
         }
+    }
+#pragma GCC unroll 12
     for (int p = 0; p < P; ++p)
+#pragma GCC unroll 8
         for (int i = 0; i < kWidth; ++i) V::store(to + p * B * kIntegerBlock + i * V::kLanes, sums[p][i]);
 }
 
