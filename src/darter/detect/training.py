@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darter.dataset import Boxes, BoxLoader, BoxViews, Divide, Scanned, as_table
+from darter.detect.calming import CalmAtLast
 from darter.detect.detector_net import DetectorNet
 from darter.model import OVERLAP, Truth, match_arrays, suppress
 from darter.picture import Preprocess
-from darter.train import Loss, Recipe, Training
+from darter.train import Loop, Loss, Plan, Recipe, Training
 from darter.transfer import Backbone, Strategy
 
 STRIDE = 32  # sides of the input are multiples of it
@@ -134,13 +135,23 @@ class DetectorTraining(Training[DetectorNet, BoxExamples, BoxViews]):
     def balance(self) -> str:
         return "none"
 
+    def loop(self, plan: Plan) -> Loop:
+        loop = super().loop(plan)
+        if self.augment.mosaic and self.world is None:
+            calm = self._batches(replace(self.augment, mosaic=0.0))
+            loop.train = CalmAtLast(loop.train, calm, lambda: loop.plan.epochs)
+        return loop
+
     def loader(self, balance: str, divide: Divide | None = None) -> BoxLoader:
+        return self._batches(self.augment)
+
+    def _batches(self, views: BoxViews) -> BoxLoader:
         size = int(self.recipe.batch_size)
         return BoxLoader(
             self.train.pictures,
             self.train.targets,
             self.train.sizes,
-            self.augment,
+            views,
             size,
             seed=self.recipe.seed,
             drop_last=len(self.train) >= size,

@@ -23,6 +23,7 @@ from darter.train.export import Parity, export
 from darter.train.exported import Strangeness
 from darter.train.fit import fit
 from darter.train.heat_maps import last_block, overlay, positions
+from darter.train.loop import Loop
 from darter.train.loss import CrossEntropy, Loss
 from darter.train.memory import OutOfMemory, enough_memory, out_of_memory
 from darter.train.one_pass import OnePass
@@ -49,6 +50,7 @@ __all__ = [
     "Examples",
     "Fitted",
     "Interrupted",
+    "Loop",
     "Loss",
     "Lost",
     "OnePass",
