@@ -22,8 +22,13 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """No option is broken behind its hyphens."""
-    return re.sub(r"<code>(-[^<]{1,26}</code>)", r'<code class="option">\1', html)
+    """No option, short name or number is broken behind its hyphens."""
+    html = re.sub(
+        r"<code>(-[^<]{1,26}|[^<\s]{1,16})</code>", r'<code class="whole">\1</code>', html
+    )
+    return re.sub(
+        r"<td([^>]*)>(-?[\d.]+e-\d+)</td>", r'<td\1><span class="whole">\2</span></td>', html
+    )
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
