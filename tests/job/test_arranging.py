@@ -12,6 +12,7 @@ from darter.cli import main
 from darter.files import read_json, write_json
 from darter.job import arranging, engine
 from darter.job.options import JobOptions
+from darter.job.wishes import Target
 from darter.model import load, read_info
 from darter.train import Recipe
 
@@ -133,6 +134,16 @@ def test_the_same_net_in_bfloat16_where_the_cpu_has_it(tmp_path, monkeypatch, ca
     np.testing.assert_allclose(session.logits(x), first, atol=0.1)
     assert "<code>darter.precision</code>" in (run / "report.html").read_text()
     assert "run model.onnx in float32" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("met", "ms", "kept"), [(False, 9.0, False), (False, 7.0, True), (True, 9.0, True)]
+)
+def test_the_nearest_is_not_slower_than_what_was_trained(met, ms, kept):
+    stage = arranging._Arranging.__new__(arranging._Arranging)
+    stage.wish = Target(share=0.5)
+    row = arranging.Tried("fewer channels", "", 48, ms, 10, 0.5, 0.1, met=met)
+    assert stage._nearer(row, 8.0) == kept
 
 
 @pytest.mark.parametrize("able", [True, False])

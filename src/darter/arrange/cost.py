@@ -1,7 +1,7 @@
 """Milliseconds, weights and multiply-adds of a few layers, as the engine runs them."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,6 @@ from torch import nn
 from darter.net import Graph, Node, Program
 
 FEWEST, SECONDS = 8, 0.03  # runs, and for how long at least
-Typical = Callable[[Sequence[float]], float]
 
 
 @dataclass(frozen=True)
@@ -52,26 +51,20 @@ class Stopwatch:
         was at the first call: each is timed in turns with the same small layer."""
         return self._by_ruler(graph)
 
-    def beside(
-        self, reference: Graph, seconds: float = SECONDS, typical: Typical = min
-    ) -> "Beside":
+    def beside(self, reference: Graph, seconds: float = SECONDS) -> "Beside":
         """A function that times graphs in turns with the reference, in milliseconds of when that
-        was first timed: what else the machine does changes from one call to the next.
-
-        typical: what stands for several runs, as `min`.
-        """
-        return Beside(self, reference, seconds, typical)
+        was first timed: what else the machine does changes from one call to the next."""
+        return Beside(self, reference, seconds)
 
     def in_turns(
         self,
         *graphs: Graph,
         seconds: float = SECONDS,
-        typical: Typical = min,
         precisions: Sequence[str] | None = None,
     ) -> list[float]:
-        """Milliseconds of each; in turns, so that what else the machine does slows all of them
-        alike. seconds: of each, at least.   typical: what stands for several runs, by default the
-        fastest.   precisions: of each graph, by default the watch's own."""
+        """The fastest run of each, in milliseconds; in turns, so that what else the machine does
+        slows all of them alike. seconds: of each, at least.   precisions: of each graph, by
+        default the watch's own."""
         precisions = precisions or [self.precision] * len(graphs)
         programs = [
             Program(graph, self.batch, threads=self.threads, precision=precision)
@@ -88,26 +81,22 @@ class Stopwatch:
                 started = time.perf_counter()
                 program.run(*given)
                 taken.append(time.perf_counter() - started)
-        return [1e3 * typical(taken) for taken in times]
+        return [1e3 * min(taken) for taken in times]
 
 
 class Beside:
     """Times graphs in turns with a reference. Made by `Stopwatch.beside`."""
 
-    def __init__(
-        self, watch: Stopwatch, reference: Graph, seconds: float, typical: Typical
-    ) -> None:
-        self._watch, self._reference = watch, reference
-        self._seconds, self._typical = seconds, typical
+    def __init__(self, watch: Stopwatch, reference: Graph, seconds: float) -> None:
+        self._watch, self._reference, self._seconds = watch, reference, seconds
         self._first: float | None = None
 
     def __call__(self, graph: Graph, precision: str | None = None) -> float:
         """Milliseconds of the graph, in that precision; the reference runs in the watch's own."""
         own = self._watch.precision
         now, found = self._watch.in_turns(
-            self._reference, graph, seconds=self._seconds, typical=self._typical,
-            precisions=(own, precision or own),
-        )  # fmt: skip
+            self._reference, graph, seconds=self._seconds, precisions=(own, precision or own)
+        )
         self._first = self._first or now
         return found * self._first / now
 

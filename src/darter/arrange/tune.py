@@ -14,6 +14,7 @@ from darter.arrange.answers import divergence
 TEMPERATURE = 2.0  # of the answers that are compared
 WARM = 0.05  # share of the steps in which the rate rises
 Progress = Callable[[int, int], None]
+Answers = Callable[[Tensor], Tensor]  # pictures (N, C, H, W) -> logits (N, classes)
 
 
 @dataclass(frozen=True)
@@ -36,16 +37,19 @@ class Tuning:
 
 def distill(
     net: nn.Module,
-    teacher: nn.Module,
+    teacher: Answers,
     pictures: Sequence[Tensor] | Tensor,
     tuning: Tuning,
     progress: Progress = lambda done, total: None,
     *,
     view: Callable[[Tensor], Tensor] = lambda x: x,
+    forward: Answers | None = None,
 ) -> int:
     """Train the net to answer as its teacher; returns the number of steps taken.
 
     pictures: as the teacher sees them.   view: of a batch, what the net sees of it.
+    forward: gives the net's answers, with gradients of its parameters, where the net itself would
+    take longer (`darter.train.compiled`).
     The loss is the KL divergence of answers at temperature 2 (Hinton et al., arXiv:1503.02531).
     Batch norms keep their statistics; see `measure_norms`.
     """
@@ -53,7 +57,9 @@ def distill(
     optimizer = torch.optim.AdamW(parameters, tuning.rate, weight_decay=1e-4)
     started, done = time.monotonic(), 0
     net.eval()
-    teacher.eval()
+    if isinstance(teacher, nn.Module):
+        teacher.eval()
+    forward = forward or net
     for x in _batches(pictures, tuning):
         passed = (time.monotonic() - started) / tuning.seconds
         share = max(done / tuning.steps, passed)
@@ -64,7 +70,7 @@ def distill(
             group["lr"] = tuning.rate * warm * (1 + math.cos(math.pi * share)) / 2
         with torch.no_grad():
             wanted = teacher(x)
-        answers = net(view(x))
+        answers = forward(view(x))
         far = divergence(answers, wanted, several=tuning.several, temperature=TEMPERATURE)
         loss = TEMPERATURE**2 * far
         optimizer.zero_grad()

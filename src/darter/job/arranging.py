@@ -23,6 +23,7 @@ from darter.dataset import Sample
 from darter.files import write_atomic
 from darter.job.engine import Engine
 from darter.job.judging import prove
+from darter.job.learning import forward_of
 from darter.job.material import Start, Trained
 from darter.job.options import JobOptions
 from darter.job.run import ARRANGE_SHARE, Run
@@ -42,6 +43,7 @@ from darter.job.ways import (
 )
 from darter.job.wishes import Target
 from darter.kernels import has_bfloat16
+from darter.locks import cached_property
 from darter.picture import Preprocess
 from darter.train import computing
 from darter.transfer import Classifier
@@ -143,11 +145,16 @@ class _Arranging:
         learners = sum(each.way.net is not self.model for each in made)
         share = FIRST * (ends - time.monotonic()) / max(1, learners)
         tried = [self._taught(wanted, each, share) for each in made]
-        if not tried:
-            record |= {"met": False, "why": "no layer would be faster, no smaller picture will do"}
+        able = [each for each in tried if self._nearer(each.row, before.ms)]
+        if not able:
+            rows, why = (
+                [each.row for each in tried],
+                "no layer would be faster, no smaller picture will do",
+            )
+            record |= {"tried": [asdict(row) for row in rows], "met": False, "why": why}
             run.folder.record("arranged", record)
             return
-        chosen = best(tried)
+        chosen = best(able)
         kept = self._taught(wanted, chosen, ends - time.monotonic())
         self._save(kept.way)
         rows = [replace(kept.row, kept=True) if each is chosen else each.row for each in tried]
@@ -161,6 +168,10 @@ class _Arranging:
     def _met(self, before: float, beside: float, way: Way, ms: float) -> bool:
         more = PER_SPLIT * len(way.splits)
         return self.wish.met(ms, before, FLOAT * weights_of(way.net) + beside + more)
+
+    def _nearer(self, row: Tried, before: float) -> bool:
+        """Whether it is as wished, or at least faster where a speed is wished for."""
+        return row.met or not self.wish.of_speed or row.ms < before
 
     def _made(self, wanted: Wanted, met: Callable[[Way, float], bool]) -> list[Made]:
         """Every way that there is time for, and those that take a moment until one meets the wish.
@@ -205,13 +216,20 @@ class _Arranging:
         if seconds < 1 or not len(wanted.pictures) or way.net is self.model:
             return made
         net = rebuilt(self.model, way.splits, way.net.state_dict()).requires_grad_(True)
+        view = partial(shown, size=way.size)
+        example = view(wanted.pictures[:BATCH].float())
+        forward, seconds = forward_of(net, example, seconds, self.start.recipe.compute)
         steps = distill(
-            net, self.model, wanted.pictures, self._tuning(100_000, seconds, row.steps),
-            view=partial(shown, size=way.size),
+            net, self._teacher, wanted.pictures, self._tuning(100_000, seconds, row.steps),
+            view=view, forward=forward,
         )  # fmt: skip
         taught = replace(way, net=net.requires_grad_(False))
         after = self._answered(taught, replace(row, steps=row.steps + steps))
         return best([after, made])
+
+    @cached_property
+    def _teacher(self) -> Callable[[Tensor], Tensor]:
+        return self.engine.opened(self.model, self.look.side, FLOAT32)
 
     def _tuning(self, steps: int, seconds: float, seed: int = 0) -> Tuning:
         return Tuning(

@@ -2,10 +2,11 @@
 
 import tempfile
 import weakref
+from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -37,7 +38,7 @@ class Engine:
         return self._watches[precision]
 
     def ms(self, net: nn.Module, size: int, precision: str) -> float:
-        """Of one picture: the median of runs in turns with the net as it was trained in float32,
+        """Of one picture: the fastest of runs in turns with the net as it was trained in float32,
         since a machine that does other things is slow at one time and fast at another."""
         key = size, precision
         if net is self._trained and key in self._times:
@@ -49,15 +50,19 @@ class Engine:
 
     def logits(self, net: nn.Module, pictures: Tensor, precision: str) -> NDArray[np.float32]:
         """Answers to prepared pictures (N, 3, size, size), in that precision: (N, classes)."""
-        graph = self._graph(net, pictures.shape[-1])
+        answers = self.opened(net, pictures.shape[-1], precision)
+        return np.concatenate([answers(part.float()).numpy() for part in pictures.split(BATCH)])
+
+    def opened(self, net: nn.Module, size: int, precision: str) -> Callable[[Tensor], Tensor]:
+        """What answers batches of pictures, float32 (N, 3, size, size): logits (N, classes)."""
+        graph = self._graph(net, size)
         programs = Programs(lambda: graph, threads=self._threads, precision=precision)
-        rows = [programs.run(part.float().numpy()) for part in pictures.split(BATCH)]
-        return np.concatenate([np.asarray(part) for part in rows])
+        return lambda x: torch.from_numpy(np.asarray(programs.run(x.numpy())))
 
     @cached_property
     def _beside(self) -> Beside:
         graph = self._graph(self._trained, self._size)
-        return self.watch("float32").beside(graph, TIMED, median)
+        return self.watch("float32").beside(graph, TIMED)
 
     def _graph(self, net: nn.Module, size: int) -> Graph:
         """As the engine runs its file; kept while the same net is asked about."""
