@@ -1,6 +1,7 @@
 """What computes a net's answers while it is taught."""
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -42,6 +43,14 @@ def test_the_core_computes_what_the_net_in_use_computes(net):
     assert not any(module.training for module in net.modules())
     for name, value in net.state_dict().items():
         torch.testing.assert_close(value, before[name], rtol=0, atol=0)
+
+
+def test_a_trace_that_takes_all_the_time_leaves_no_step(net, monkeypatch):
+    clock = iter((0.0, 500.0))
+    monkeypatch.setattr(learning, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(learning, "compiled", lambda net, example: SimpleNamespace(segments=[]))
+    _, left = forward_of(net, torch.rand(2, 3, 32, 32), 100.0)
+    assert 0 < left < 0.01
 
 
 @pytest.mark.parametrize("how", [{"compute": "pytorch"}, {"seconds": 5.0}])

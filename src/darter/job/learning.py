@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from darter.errors import DarterError
 from darter.train import compiled
 
+NO_TIME = 1e-3  # seconds: no step is taken
 LEAST_SECONDS = 20.0  # of teaching: for less, PyTorch's trace of the net is not worth its time
 
 
@@ -28,4 +29,4 @@ def forward_of(
         forward: Callable[[Tensor], Tensor] = core if core.segments else net
     except DarterError:  # PyTorch cannot trace it
         forward = net
-    return forward, seconds - (time.monotonic() - started)
+    return forward, max(NO_TIME, seconds - (time.monotonic() - started))
