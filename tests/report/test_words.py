@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from darter.report.words import (
     count,
     duration,
+    heading,
     interval,
     large,
     percent,
@@ -62,6 +63,12 @@ def test_large(number, shown):
 )  # fmt: skip
 def test_significant(number, shown):
     assert significant(number) == shown
+
+
+def test_heading():
+    assert heading("mean average precision") == "Mean average precision"
+    assert heading("mAP, of boxes") == "MAP, of boxes"
+    assert heading("") == ""
 
 
 def test_sentence():

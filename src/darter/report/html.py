@@ -163,7 +163,10 @@ def _environment() -> "Environment":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in ("percent", "interval", "count", "duration", "large", "significant", "sentence"):
+    for name in (
+        *("percent", "interval", "count", "duration", "large", "significant"),
+        *("sentence", "heading"),
+    ):
         environment.filters[name] = getattr(words, name)
     environment.globals["chart"] = _chart
     environment.globals["bar"] = lambda *args: _markup(charts.bar(*args))

@@ -74,8 +74,10 @@ def significant(number: float | None, digits: int = 3) -> str:
 
 def sentence(text: str) -> str:
     """The text with a capital first letter and a full stop, whichever way it was recorded."""
-    text = text.strip()
-    if not text:
-        return text
-    text = text[0].upper() + text[1:]
-    return text if text.endswith((".", "!", "?", ":")) else text + "."
+    text = heading(text.strip())
+    return text if not text or text.endswith((".", "!", "?", ":")) else text + "."
+
+
+def heading(text: str) -> str:
+    """The text with a capital first letter, for the head of a column or the begin of a sentence."""
+    return text[:1].upper() + text[1:]
