@@ -6,12 +6,14 @@
 
 A small net is trained from scratch through darter's own parameter server, which is given gradients
 of weights that are exactly so many updates old, as where so many other workers push in between.
-Staleness 0 is synchronous training. Prints a table and draws a picture.
+Staleness 0 is synchronous training. Prints a table and draws a picture. Every training has a line
+in --out as soon as it has ended; the same command goes on where it was stopped.
 """
 
 import argparse
 import json
 from collections import deque
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -157,22 +159,53 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=1 << 30, help="of each split, at most")
     parser.add_argument("--net", choices=list(NETS), default="small")
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--out", type=Path, default=Path("bench/results/staleness"))
+    parser.add_argument("--out", type=Path, default=Path("bench/results/staleness.jsonl"))
     given = parser.parse_args()
-    cache, rows = PictureCache(), []
+    cache = PictureCache()
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    print(f"{'staleness':>9}  accuracy  (± standard error of its pictures)", flush=True)
-    for staleness in STALENESS:
-        found = [
-            accuracy(given.data, staleness, given.epochs, given.pictures, seed, cache, given.net)
-            for seed in range(given.seeds)
-        ]
-        share, pictures = float(np.mean([a for a, _ in found])), found[0][1]
-        error = float(np.sqrt(share * (1 - share) / pictures / given.seeds))
-        rows.append({"staleness": staleness, "accuracy": share, "standard_error": error})
-        print(f"{staleness:9}  {100 * share:7.1f}%  (± {100 * error:.1f})", flush=True)
-    given.out.with_suffix(".jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    how = {"net": given.net, "epochs": given.epochs, "pictures": given.pictures}
+    runs = [run for run in kept(given.out) if how.items() <= run.items()]
+    done = {(run["seed"], run["staleness"]): run for run in runs}
+    for seed, staleness in product(range(given.seeds), STALENESS):
+        if (seed, staleness) not in done:
+            share, judged = accuracy(
+                given.data, staleness, given.epochs, given.pictures, seed, cache, given.net
+            )
+            run = {**how, "seed": seed, "staleness": staleness, "accuracy": share, "test": judged}
+            done[seed, staleness] = run
+            with given.out.open("a") as file:
+                file.write(json.dumps(run) + "\n")
+        share = done[seed, staleness]["accuracy"]
+        print(f"seed {seed}, staleness {staleness}: {share:.1%}", flush=True)
+    rows = table([done[key] for key in product(range(given.seeds), STALENESS)])
+    print("\nstaleness  accuracy  (± standard error of its pictures)  against 0, in points")
+    for row in rows:
+        share, error = 100 * row["accuracy"], 100 * row["standard_error"]
+        lost, its_error = 100 * row["difference"], 100 * row["difference_error"]
+        against = f"{lost:+.1f} ± {its_error:.1f}" if row["staleness"] else ""
+        print(f"{row['staleness']:9}  {share:7.1f}%  (± {error:.1f}){'':27}{against}".rstrip())
     draw(rows, given.out.with_suffix(".png"))
+
+
+def kept(file: Path) -> list[dict[str, Any]]:
+    """Trainings that have ended."""
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def table(runs: list[dict[str, Any]]) -> list[dict[str, float]]:
+    """A row for each staleness, over the seeds; differences are from staleness 0."""
+    rows: list[dict[str, float]] = []
+    for staleness in STALENESS:
+        of_it = [run for run in runs if run["staleness"] == staleness]
+        share = float(np.mean([run["accuracy"] for run in of_it]))
+        error = (share * (1 - share) / sum(run["test"] for run in of_it)) ** 0.5
+        first = rows[0] if rows else {"accuracy": share, "standard_error": error}
+        rows.append({
+            "staleness": staleness, "accuracy": share, "standard_error": error,
+            "difference": share - first["accuracy"],
+            "difference_error": float(np.hypot(error, first["standard_error"])),
+        })  # fmt: skip
+    return rows
 
 
 def draw(rows: list[dict[str, float]], path: Path) -> None:
