@@ -2,7 +2,7 @@
 
     sudo python bench/links.py --rates 1000 100        # Mbit/s; Linux, needs ip and tc (iproute2)
     sudo python bench/links.py --rates 100 --delay 20  # ms, one way
-    sudo python bench/links.py --rates 100 --cut sync --moments 5  # the link is cut, five times
+    sudo python bench/links.py --rates 100 --cut sync --moments 5  # cut, five times
 
 Prints pictures per second of each scheme beside the forecast from the measured link, and what
 "auto" took. Each process is held to one core, with its loader, so that they are in nobody's way; a
@@ -16,6 +16,7 @@ import os
 import random
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from pathlib import Path
@@ -25,6 +26,7 @@ SPACES = ("darter-a", "darter-b")
 ADDRESSES = ("10.77.0.1", "10.77.0.2")
 PICTURES, SIDE, BATCH, EPOCHS = 320, 64, 16, 3
 MOST_BEFORE = 20.0  # seconds from a scheme's begin to the cut
+MOST_AFTER = 60.0  # from there to the end of both processes
 
 
 def ip(*words: str) -> None:
@@ -172,20 +174,23 @@ def main() -> None:
     if given.process is not None:
         process(given.process)
         return
-    moments = random.Random(given.seed)
+    moments, hung = random.Random(given.seed), 0
     for mbit in given.rates:
         for _ in range(given.moments if given.cut else 1):
             disconnect()
             relay = connect(mbit, given.delay)
             try:
                 if given.cut:
-                    cut(given.cut, moments.uniform(0, MOST_BEFORE))
+                    hung += not cut(given.cut, moments.uniform(0, MOST_BEFORE))
                 else:
                     run(mbit, given.schemes)
             finally:
                 disconnect()
                 if relay:
                     relay.kill()
+    if given.cut:
+        print(f"{hung} of {len(given.rates) * given.moments} did not end within {MOST_AFTER:.0f} s")
+    sys.exit(hung > 0)
 
 
 def run(mbit: int, schemes: list[str]) -> None:
@@ -194,28 +199,41 @@ def run(mbit: int, schemes: list[str]) -> None:
         assert processes[0].stdout
         table(mbit, [json.loads(line) for line in processes[0].stdout])
     finally:
-        for one in processes:
-            one.kill()
+        kill(processes)
 
 
-def cut(scheme: list[str], moment: float) -> None:
-    """Cut the link so many seconds after `scheme` began, and print how it ends."""
+def cut(scheme: list[str], moment: float) -> bool:
+    """Cut the link so many seconds after `scheme` began, and print how it ends.
+
+    Returns whether both processes ended by themselves in time.
+    """
     processes = [start(rank, scheme) for rank in (0, 1)]
     try:
         assert processes[0].stdout
         print(f"alone: {processes[0].stdout.readline().strip()}", flush=True)
         time.sleep(moment)
         ip("netns", "exec", SPACES[1], "ip", "link", "set", "darter0", "down")
-        started = time.monotonic()
         print(f"the link is cut {moment:.1f} s after {scheme[0]} began", flush=True)
+        started = time.monotonic()
+        late = threading.Timer(MOST_AFTER, kill, (processes,))
+        late.start()
         for line in processes[0].stdout:
             print(f"after {time.monotonic() - started:.0f} s: {json.loads(line)}", flush=True)
-        for rank, one in enumerate(processes):
-            one.wait(60)
-            print(f"process {rank} ended after {time.monotonic() - started:.0f} s", flush=True)
-    finally:
         for one in processes:
-            one.kill()
+            one.wait()
+        late.cancel()
+    finally:
+        kill(processes)
+    seconds = time.monotonic() - started
+    in_time = seconds < MOST_AFTER
+    how = "both processes have ended" if in_time else "STILL THERE, killed"
+    print(f"after {seconds:.0f} s: {how}", flush=True)
+    return in_time
+
+
+def kill(processes: list[subprocess.Popen[str]]) -> None:
+    for one in processes:
+        one.kill()
 
 
 if __name__ == "__main__":
