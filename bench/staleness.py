@@ -21,6 +21,7 @@ import numpy as np
 import torch
 
 from darter.distributed.servers import Group, Part, Server, arrays
+from darter.errors import DarterError
 from darter.train import Step
 
 STALENESS = (0, 1, 2, 4, 8, 16)
@@ -168,9 +169,12 @@ def main() -> None:
     done = {(run["seed"], run["staleness"]): run for run in runs}
     for seed, staleness in product(range(given.seeds), STALENESS):
         if (seed, staleness) not in done:
-            share, judged = accuracy(
-                given.data, staleness, given.epochs, given.pictures, seed, cache, given.net
-            )
+            try:
+                share, judged = accuracy(
+                    given.data, staleness, given.epochs, given.pictures, seed, cache, given.net
+                )
+            except DarterError as error:
+                parser.error(str(error))
             run = {**how, "seed": seed, "staleness": staleness, "accuracy": share, "test": judged}
             done[seed, staleness] = run
             with given.out.open("a") as file:
