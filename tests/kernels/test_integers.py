@@ -69,6 +69,8 @@ def test_convolution_equals_whole_numbers(
     residual = None
     if kind == "sum":
         own, other = (float(np.float32(each)) for each in rng.uniform(0.1, 2, 2))
+        if rng.random() < 0.2:
+            other *= 2.0**40  # sums beyond 32 bits, if not clipped
         zeros = rng.integers(0, 256, 2).tolist()
         residual = Residual(own, other, zeros[0], rounding_of(rng, zeros[1]), rng.random() < 0.5)
     window = {"strides": stride, "pads": padding, "dilations": dilation, "group": groups}

@@ -14,11 +14,18 @@ inline __m512 within(__m512 v, float low, float high) {
 }
 
 // How much is left out of what follows the sums.   plain: scales are below 1, and no residual is added.
-// bare: the zero point is 0, too, and limits are those of bytes.
-enum class After { anything, plain, bare };
+// bare: the zero point is 0, too, and limits are those of bytes.   sum, swapped: scales are below 1, and
+// with a residual everything fits 32 bits; the sum's own product is added last, or first.
+enum class After { anything, plain, bare, sum, swapped };
 
-inline After after(const IntegerFinish& f, bool adds) {
-    if (!f.small || adds) return After::anything;
+constexpr bool adds(After kind) { return kind == After::sum || kind == After::swapped; }
+
+inline After after(const IntegerFinish& f, bool residual) {
+    constexpr float kMost = 1 << 20;
+    const auto fits = [](float factor) { return factor < kMost && factor > -kMost; };
+    if (!f.small) return After::anything;
+    if (residual && !(fits(f.own) && fits(f.other) && fits(f.fixed))) return After::anything;
+    if (residual) return f.own_first ? After::sum : After::swapped;
     return f.zero == 0 && f.low == 0 && f.high == 255 ? After::bare : After::plain;
 }
 
@@ -30,7 +37,8 @@ struct FourPixels {
 
     explicit FourPixels(const IntegerFinish& f)
         : f(f), zero(_mm512_set1_epi16(static_cast<int16_t>(f.zero))),
-          least(every(f.low + f.zero)), most(every(f.high + f.zero)) {}
+          least(every(adds(kind) ? f.sum_low : f.low + f.zero)),
+          most(every(adds(kind) ? f.sum_high : f.high + f.zero)) {}
 
     // 64 bytes in the order of memory.
     [[gnu::always_inline]] __m512i operator()(const __m512i (&sums)[4], __m512 scale) const {
@@ -52,9 +60,10 @@ struct FourPixels {
             const __m512 q = _mm512_add_ps(v, _mm512_set1_ps(f.zero));
             const __m512 own = _mm512_set1_ps(f.own), other = _mm512_set1_ps(f.other);
             const __m512 fixed = _mm512_set1_ps(f.fixed);
-            const __m512 sum = f.own_first ? _mm512_fmadd_ps(q, own, _mm512_fmadd_ps(added, other, fixed))
-                                           : _mm512_fmadd_ps(added, other, _mm512_fmadd_ps(q, own, fixed));
-            whole[i] = _mm512_cvtps_epi32(within(sum, f.sum_low, f.sum_high));
+            const bool own_last = kind == After::sum || (kind == After::anything && f.own_first);
+            const __m512 sum = own_last ? _mm512_fmadd_ps(q, own, _mm512_fmadd_ps(added, other, fixed))
+                                        : _mm512_fmadd_ps(added, other, _mm512_fmadd_ps(q, own, fixed));
+            whole[i] = _mm512_cvtps_epi32(adds(kind) ? sum : within(sum, f.sum_low, f.sum_high));
         }
         return joined(whole, _mm512_setzero_si512());
     }
@@ -70,7 +79,8 @@ private:
     // Saturates where it must; limits come last.
     __m512i joined(const __m512i (&r)[4], __m512i zero) const {
         __m512i pair = _mm512_packs_epi32(r[0], r[1]), next = _mm512_packs_epi32(r[2], r[3]);
-        if (kind != After::bare) pair = _mm512_adds_epi16(pair, zero), next = _mm512_adds_epi16(next, zero);
+        if (kind == After::anything || kind == After::plain)
+            pair = _mm512_adds_epi16(pair, zero), next = _mm512_adds_epi16(next, zero);
         const __m512i all = _mm512_packus_epi16(pair, next);
         const __m512i by_pixel = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
         const __m512i pixels = _mm512_permutexvar_epi32(by_pixel, all);
@@ -131,10 +141,14 @@ struct WideFinish {
     template <int P, int B>
     [[gnu::always_inline]] static bool finish_registers(const __m512i (&sums)[P][B], const IntegerTile& t) {
         if (t.finish.to_float) return false;
-        const After kind = after(t.finish, t.residual);
-        if (kind == After::bare) finish_unrolled<After::bare>(sums, t);
-        if (kind == After::plain) finish_unrolled<After::plain>(sums, t);
-        return kind != After::anything;
+        switch (after(t.finish, t.residual)) {
+            case After::bare: finish_unrolled<After::bare>(sums, t); return true;
+            case After::plain: finish_unrolled<After::plain>(sums, t); return true;
+            case After::sum: finish_unrolled<After::sum>(sums, t); return true;
+            case After::swapped: finish_unrolled<After::swapped>(sums, t); return true;
+            case After::anything: return false;
+        }
+        return false;
     }
 
     // all: [pixel][block][16 filters].
@@ -163,12 +177,16 @@ private:
         for (int b = 0; b < B; ++b) {
             const __m512 scale = _mm512_loadu_ps(t.finish.scale + b * kIntegerBlock);
             auto* y = static_cast<uint8_t*>(t.y) + b * t.y_block;
+            const uint8_t* residual = adds(kind) ? t.residual + b * t.residual_block : y;
 #pragma GCC unroll 3
             for (int first = 0; first < P; first += 4) {
-                const __m512i own[4] = {sums[first][b], sums[first + 1 < P ? first + 1 : P - 1][b],
-                                        sums[first + 2 < P ? first + 2 : P - 1][b],
-                                        sums[first + 3 < P ? first + 3 : P - 1][b]};
-                store_pixels(y + first * kIntegerBlock, P - first, four(own, scale));
+                const int at[4] = {first, first + 1 < P ? first + 1 : P - 1, first + 2 < P ? first + 2 : P - 1,
+                                   first + 3 < P ? first + 3 : P - 1};
+                const __m512i own[4] = {sums[at[0]][b], sums[at[1]][b], sums[at[2]][b], sums[at[3]][b]};
+                const uint8_t* const added[4] = {residual + at[0] * kIntegerBlock, residual + at[1] * kIntegerBlock,
+                                                 residual + at[2] * kIntegerBlock, residual + at[3] * kIntegerBlock};
+                store_pixels(y + first * kIntegerBlock, P - first,
+                             adds(kind) ? four(own, scale, added) : four(own, scale));
             }
         }
     }

@@ -151,7 +151,7 @@ void depthwise_in_fours(const IntegerDepthwise& d) {
     switch (after(d.finish, false)) {
         case After::bare: return shared_rows<After::bare>(d, row);
         case After::plain: return shared_rows<After::plain>(d, row);
-        case After::anything: return shared_rows<After::anything>(d, row);
+        default: return shared_rows<After::anything>(d, row);
     }
 }
 

@@ -64,16 +64,19 @@ size_t IntegerConvolution::weight_bytes() const {
 // Channels past C have weights of 0, so that what lies there does not matter.
 void IntegerConvolution::pack(const int8_t* w) {
     const int64_t taps = spec.r * spec.s, in = few_ ? kIntegerGroup : blocks_of(spec.c) * kBlock;
-    const int64_t block_bytes = taps * in * kBlock;
-    weights_ = Packed<int8_t>(blocks_ * block_bytes);
-    for (int64_t k = 0; k < spec.k; ++k)
-        for (int64_t c = 0; c < spec.c; ++c)
-            for (int64_t tap = 0; tap < taps; ++tap) {
-                const int64_t channel = c % kBlock, block = c / kBlock;
-                const int64_t group = few_ ? tap : (block * taps + tap) * 4 + channel / kIntegerGroup;
-                weights_[k / kBlock * block_bytes + (group * kBlock + k % kBlock) * kIntegerGroup +
-                         channel % kIntegerGroup] = w[(k * spec.c + c) * taps + tap];
-            }
+    weights_ = Packed<int8_t>(blocks_ * taps * in * kBlock);
+    for (int64_t part = 0; part < parts(); ++part) {
+        const int64_t begin = first_of_part(part) * kBlock, width = first_of_part(part + 1) * kBlock - begin;
+        int8_t* own = weights_.data() + begin * taps * in;
+        for (int64_t k = begin; k < std::min(spec.k, begin + width); ++k)
+            for (int64_t c = 0; c < spec.c; ++c)
+                for (int64_t tap = 0; tap < taps; ++tap) {
+                    const int64_t channel = c % kBlock, block = c / kBlock;
+                    const int64_t group = few_ ? tap : (block * taps + tap) * 4 + channel / kIntegerGroup;
+                    own[(group * width + k - begin) * kIntegerGroup + channel % kIntegerGroup] =
+                        w[(k * spec.c + c) * taps + tap];
+                }
+    }
 }
 
 void IntegerConvolution::pack_depthwise(const int8_t* w) {
@@ -171,38 +174,37 @@ void IntegerConvolution::pad(const uint8_t* plane, int64_t h, int64_t width, uin
 
 void IntegerConvolution::multiply(const uint8_t* x, int64_t x_image, const Blocked& y, void* to,
                                   const uint8_t* residual) const {
-    const int64_t pixels = y.pixels(), parts = ceil_div(blocks_, kernels_.blocks);
-    const int64_t w_block = weights_.size() / blocks_;
+    const int64_t pixels = y.pixels();
     // Threads share what is larger, the pictures or the weights.
     const int64_t wanted = threads() == 1 ? 1 : 4 * threads();
     const bool heavy = weights_.size() > y.n * x_image;
     const int64_t most = y.n * ceil_div(pixels, int64_t{kernels_.pixels[0]});
-    const int64_t filters = std::min(parts, heavy ? wanted : std::max<int64_t>(1, wanted / most));
-    const int64_t bands = std::min(most, ceil_div(wanted, filters));
+    const int64_t filters = std::min(parts(), heavy ? wanted : std::max<int64_t>(1, wanted / most));
+    const int64_t bands = std::min(most, ceil_div(wanted, filters)), all = y.n * pixels;
     parallel_for(bands * filters, [&](size_t task) {
         const int64_t band = static_cast<int64_t>(task) / filters, share = static_cast<int64_t>(task) % filters;
-        for (int64_t part = share * parts / filters; part < (share + 1) * parts / filters; ++part) {
-            const int64_t block = part * blocks_ / parts, end = (part + 1) * blocks_ / parts;
+        const int64_t begin = band * all / bands, end = (band + 1) * all / bands;
+        for (int64_t part = share * parts() / filters; part < (share + 1) * parts() / filters; ++part) {
+            const int64_t block = first_of_part(part);
             IntegerTile t{};
             t.offsets = offsets_.data();
             t.steps = static_cast<int64_t>(offsets_.size());
             t.groups = groups_;
-            t.w = weights_.data() + block * w_block;
-            t.w_block = w_block;
-            t.blocks = static_cast<int>(end - block);
+            t.w = weights_.data() + block * (weights_.size() / blocks_);
+            t.blocks = static_cast<int>(first_of_part(part + 1) - block);
             t.finish = finish(block * kBlock);
             t.y_block = y.plane();
             t.residual_block = y.plane();
-            const int64_t tiles = ceil_div(pixels, int64_t{kernels_.pixels[t.blocks - 1]}), all = y.n * tiles;
-            for (int64_t tile = band * all / bands; tile < (band + 1) * all / bands; ++tile) {
-                const int64_t image = tile / tiles, first = tile % tiles * pixels / tiles;
+            for (int64_t next, i = begin; i < end; i = next) {
+                const int64_t image = i / pixels, first = i % pixels;
+                next = std::min(end, (image + 1) * pixels);
                 const int64_t at = y.at(image * y.blocks() + block) + first * kBlock;
                 t.x = x + image * x_image;
                 t.places = places_.data() + first;
-                t.pixels = static_cast<int>((tile % tiles + 1) * pixels / tiles - first);
+                t.pixels = next - i;
                 t.y = static_cast<uint8_t*>(to) + at * (after_.to_float ? 4 : 1);
                 t.residual = residual ? residual + at : nullptr;
-                kernels_.tile(t);
+                kernels_.tiles(t);
             }
         }
     });

@@ -66,6 +66,8 @@ private:
                   const uint8_t* residual) const;
     void each_alone(const Blocked& x, const uint8_t* from, const Blocked& y, void* to,
                     const uint8_t* residual) const;
+    int64_t parts() const { return ceil_div(blocks_, kernels_.blocks); }  // of filters: a tile's
+    int64_t first_of_part(int64_t part) const { return part * blocks_ / parts(); }
     int64_t in_h() const { return spec.h + spec.pad_top + spec.pad_bottom; }
     int64_t in_w() const { return spec.w + spec.pad_left + spec.pad_right; }
     int64_t pixel_bytes() const { return few_ ? kIntegerGroup : kIntegerBlock; }
@@ -82,7 +84,7 @@ private:
     const IntegerAfter after_;
     const std::optional<IntegerResidual> residual_;
     std::optional<IntegerWinograd> winograd_;
-    Packed<int8_t> weights_;          // [block][step][group][16][4]
+    Packed<int8_t> weights_;          // [part][step][group][block][16][4]
     Packed<int16_t> depthwise_;       // [block][tap][16]
     Packed<int8_t> fours_;            // [block][row][4 columns][16][4]
     std::vector<int32_t> bias_;       // of all blocks' filters

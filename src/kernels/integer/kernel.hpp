@@ -59,11 +59,10 @@ void tile_of(const IntegerTile& t) {
     const int64_t groups = t.groups;
     for (int64_t step = 0; step < t.steps; ++step) {
         const uint8_t* x = t.x + t.offsets[step];
-        for (int64_t group = 0; group < groups; ++group, x += kIntegerGroup, w += 64) {
+        for (int64_t group = 0; group < groups; ++group, x += kIntegerGroup, w += 64 * B) {
             typename V::Weights weights[kWidth];
 #pragma GCC unroll 8
-            for (int i = 0; i < kWidth; ++i)
-                weights[i] = V::weights(w + i / kParts * t.w_block + i % kParts * V::kLanes * 4);
+            for (int i = 0; i < kWidth; ++i) weights[i] = V::weights(w + i * V::kLanes * 4);
 #pragma GCC unroll 12
             for (int p = 0; p < P; ++p) {
                 const typename V::Values values = V::values(x + t.places[p]);
@@ -92,18 +91,29 @@ void tile_of(const IntegerTile& t) {
         }
 }
 
+// So many tiles of `pixels`, which is at most P; the pixels behind them are next.
 template <class V, int B, int P = V::kPixels[B - 1]>
-void tile_of_pixels(const IntegerTile& t) {
+void tiles_of(IntegerTile& t, int64_t count, int64_t pixels) {
     if constexpr (P > 1)
-        if (t.pixels < P) return tile_of_pixels<V, B, P - 1>(t);
-    tile_of<V, P, B>(t);
+        if (pixels < P) return tiles_of<V, B, P - 1>(t, count, pixels);
+    for (int64_t i = 0; i < count; ++i) {
+        tile_of<V, P, B>(t);
+        t.places += P;
+        t.y = static_cast<uint8_t*>(t.y) + P * kIntegerBlock * (t.finish.to_float ? sizeof(float) : 1);
+        if (t.residual) t.residual += P * kIntegerBlock;
+    }
 }
 
+// Of sizes that differ by a pixel at most.
 template <class V, int B = std::size(V::kPixels)>
-void tile(const IntegerTile& t) {
+void tiles(const IntegerTile& all) {
     if constexpr (B > 1)
-        if (t.blocks < B) return tile<V, B - 1>(t);
-    tile_of_pixels<V, B>(t);
+        if (all.blocks < B) return tiles<V, B - 1>(all);
+    constexpr int64_t most = V::kPixels[B - 1];
+    const int64_t count = (all.pixels + most - 1) / most, pixels = all.pixels / count, larger = all.pixels % count;
+    IntegerTile t = all;
+    if (larger) tiles_of<V, B>(t, larger, pixels + 1);
+    tiles_of<V, B>(t, count - larger, pixels);
 }
 
 template <class V>
@@ -159,7 +169,7 @@ void dequantize(const uint8_t* q, float* x, int64_t count, float scale, float ze
 
 template <class V>
 constexpr IntegerKernels integer_kernels_of() {
-    return {V::kPixels, std::size(V::kPixels), tile<V>, depthwise<V>, winograd_input<V>, winograd_pairs<V>,
+    return {V::kPixels, std::size(V::kPixels), tiles<V>, depthwise<V>, winograd_input<V>, winograd_pairs<V>,
             winograd_output<V>, add, rescale, quantize, dequantize};
 }
 

@@ -21,16 +21,16 @@ struct IntegerFinish {
     bool small;                           // scales are below 1, so that every v fits 32 bits
 };
 
-// Some output pixels and some blocks of 16 filters.
+// Some output pixels, of one tile after the other, and the blocks of 16 filters of a tile.
 struct IntegerTile {
     const uint8_t* x;
     const int64_t* places;   // bytes from x to the first tap of each pixel
     const int64_t* offsets;  // bytes from a pixel's first tap to each run of taps
     int64_t steps;           // runs
     int64_t groups;          // dot products in a run, 4 bytes apart
-    const int8_t* w;         // [block][step][group][16 filters][4]
-    int64_t w_block;         // bytes from one block of filters to the next
-    int pixels, blocks;
+    const int8_t* w;         // [step][group][block][16 filters][4]
+    int64_t pixels;
+    int blocks;
     IntegerFinish finish;
     void* y;                 // [block][pixel][16]
     int64_t y_block;         // numbers from one block of filters to the next
@@ -87,7 +87,7 @@ struct IntegerPatchSums {
 struct IntegerKernels {
     const int* pixels;   // of a tile of 1, 2, ... blocks, at most
     int64_t blocks;      // of a tile, at most
-    void (*tile)(const IntegerTile&);
+    void (*tiles)(const IntegerTile&);
     void (*depthwise)(const IntegerDepthwise&);
     void (*winograd_input)(const IntegerPatch&);
     void (*winograd_pairs)(const IntegerPairs&);
