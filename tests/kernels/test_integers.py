@@ -87,6 +87,38 @@ def test_convolution_equals_whole_numbers(
 
 @ISAS
 @given(
+    channels=st.integers(1, 70), filters=st.integers(1, 150), n=st.integers(1, 30),
+    picture=st.tuples(SIDES, SIDES), padded=st.booleans(), seed=st.integers(0, 999),
+    threads=st.integers(1, 3), kind=st.sampled_from(["bytes", "sum", "floats"]),
+)  # fmt: skip
+@settings(max_examples=30, deadline=None)
+def test_one_pixel_of_each_picture(isa, channels, filters, n, picture, padded, seed, threads, kind):
+    """As fully connected layers give them: filters are read once for all pictures."""
+    rng = np.random.default_rng(seed)
+    padding = (padded, 0, 0, padded)
+    side = picture[0] + padded, picture[1] + padded
+    x, w = bytes_of(rng, (n, channels, *picture)), filters_of(rng, (filters, channels, *side))
+    bias = rng.integers(-100_000, 100_000, filters).astype(np.int32)
+    scale = (rng.uniform(0.2, 3, filters) / 200 / np.sqrt(w[0].size)).astype(np.float32)
+    x_zero, zero, *zeros = (int(each) for each in rng.integers(0, 256, 4))
+    to = None if kind == "floats" else rounding_of(rng, zero)
+    residual, added = None, None
+    if kind == "sum":
+        own, other = (float(np.float32(each)) for each in rng.uniform(0.1, 2, 2))
+        residual = Residual(own, other, zeros[0], rounding_of(rng, zeros[1]), rng.random() < 0.5)
+        added = bytes_of(rng, (n, filters, 1, 1))
+    window = {"strides": (1, 1), "pads": padding, "dilations": (1, 1), "group": 1}
+    expected = integers.convolution(x, w, bias, scale, x_zero, to, window, residual, added)
+    with kernels.using_isa(isa), kernels.using_threads(threads):
+        layer = IntegerConv(
+            w, picture, scale=scale, bias=bias, x_zero=x_zero, to=to, residual=residual,
+            padding=padding, algorithm="direct",
+        )  # fmt: skip
+        np.testing.assert_array_equal(layer(x, added), expected)
+
+
+@ISAS
+@given(
     channels=st.integers(5, 70), filters=st.integers(1, 150), n=st.integers(1, 3),
     picture=st.tuples(st.integers(1, 14), st.integers(1, 19)),
     padding=st.tuples(*[st.integers(1, 2)] * 4), seed=st.integers(0, 999),

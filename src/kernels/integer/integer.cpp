@@ -29,6 +29,20 @@ const IntegerKernels& integer_kernels() {
     return scalar::integer_kernels;
 }
 
+namespace {
+
+// Blocks of filters of a tile. Where results are one pixel, those of all pictures are its pixels: few blocks,
+// so that many pictures are one tile, and filters are read once for them.
+int64_t tile_blocks(const IntegerSpec& spec, const IntegerKernels& kernels) {
+    constexpr int kPictures = 8;
+    if (spec.out_h() * spec.out_w() == 1)
+        for (int64_t blocks = kernels.blocks; blocks > 0; --blocks)
+            if (kernels.pixels[blocks - 1] >= kPictures) return blocks;
+    return kernels.blocks;
+}
+
+}  // namespace
+
 IntegerAlgorithm integer_algorithm(const IntegerSpec& spec, int64_t n) {
     return IntegerWinograd::pays(spec, n) ? IntegerAlgorithm::winograd : IntegerAlgorithm::direct;
 }
@@ -38,7 +52,8 @@ IntegerConvolution::IntegerConvolution(const IntegerSpec& spec, const int8_t* w,
                                        std::optional<IntegerResidual> residual,
                                        IntegerAlgorithm algorithm)
     : spec(spec), kernels_(integer_kernels()), few_(!spec.depthwise() && spec.c <= kIntegerGroup),
-      blocks_(blocks_of(spec.k)), x_zero_(x_zero), after_(std::move(after)), residual_(residual) {
+      blocks_(blocks_of(spec.k)), parts_(ceil_div(blocks_, tile_blocks(spec, kernels_))), x_zero_(x_zero),
+      after_(std::move(after)), residual_(residual) {
     bias_.assign(blocks_ * kBlock, 0);
     scale_.assign(blocks_ * kBlock, 0.0f);
     std::copy_n(after_.scale.begin(), spec.k, scale_.begin());
@@ -65,7 +80,7 @@ size_t IntegerConvolution::weight_bytes() const {
 void IntegerConvolution::pack(const int8_t* w) {
     const int64_t taps = spec.r * spec.s, in = few_ ? kIntegerGroup : blocks_of(spec.c) * kBlock;
     weights_ = Packed<int8_t>(blocks_ * taps * in * kBlock);
-    for (int64_t part = 0; part < parts(); ++part) {
+    for (int64_t part = 0; part < parts_; ++part) {
         const int64_t begin = first_of_part(part) * kBlock, width = first_of_part(part + 1) * kBlock - begin;
         int8_t* own = weights_.data() + begin * taps * in;
         for (int64_t k = begin; k < std::min(spec.k, begin + width); ++k)
@@ -138,7 +153,8 @@ void IntegerConvolution::run(const Blocked& x, const uint8_t* from, const Blocke
         return winograd_->run(from, y, static_cast<uint8_t*>(to), residual, finish(0));
     }
     if (copies()) from = padded(x, from, in_h(), in_w());
-    multiply(from, copies() ? x_blocks() * x_plane() : x.image(), y, to, residual);
+    const Pictures pictures{from, copies() ? x_blocks() * x_plane() : x.image(), places_.data()};
+    y.n > 1 && y.pixels() == 1 ? multiply_rows(pictures, y, to, residual) : multiply(pictures, y, to, residual);
 }
 
 // Pictures of so many rows and columns: pads are the zero point.
@@ -172,19 +188,35 @@ void IntegerConvolution::pad(const uint8_t* plane, int64_t h, int64_t width, uin
             std::memcpy(to + w * kIntegerGroup, source + w * kBlock, kIntegerGroup);
 }
 
-void IntegerConvolution::multiply(const uint8_t* x, int64_t x_image, const Blocked& y, void* to,
-                                  const uint8_t* residual) const {
+// Results of one pixel: those of all pictures are pixels of one, as filters are larger than they.
+void IntegerConvolution::multiply_rows(const Pictures& x, const Blocked& y, void* to,
+                                       const uint8_t* residual) const {
+    const Blocked rows{1, y.channels, 1, y.n, blocks_, y.element};
+    std::vector<int64_t> places(y.n);
+    for (int64_t i = 0; i < y.n; ++i) places[i] = i * x.image + x.places[0];
+    const int64_t block = kBlock * (after_.to_float ? sizeof(float) : 1), all = y.n * blocks_;
+    auto* room = reinterpret_cast<uint8_t*>(scratch(Scratch::caller_b, all * (block + kBlock) / sizeof(float)));
+    uint8_t* added = residual ? room + all * block : nullptr;
+    for (int64_t i = 0; residual && i < all; ++i)
+        std::memcpy(added + (i % blocks_ * y.n + i / blocks_) * kBlock, residual + y.at(i), kBlock);
+    multiply({x.x, 0, places.data()}, rows, room, added);
+    for (int64_t i = 0; i < all; ++i)
+        std::memcpy(static_cast<uint8_t*>(to) + y.at(i) / kBlock * block,
+                    room + (i % blocks_ * y.n + i / blocks_) * block, block);
+}
+
+void IntegerConvolution::multiply(const Pictures& x, const Blocked& y, void* to, const uint8_t* residual) const {
     const int64_t pixels = y.pixels();
     // Threads share what is larger, the pictures or the weights.
     const int64_t wanted = threads() == 1 ? 1 : 4 * threads();
-    const bool heavy = weights_.size() > y.n * x_image;
+    const bool heavy = weights_.size() > y.n * x.image;
     const int64_t most = y.n * ceil_div(pixels, int64_t{kernels_.pixels[0]});
-    const int64_t filters = std::min(parts(), heavy ? wanted : std::max<int64_t>(1, wanted / most));
+    const int64_t filters = std::min(parts_, heavy ? wanted : std::max<int64_t>(1, wanted / most));
     const int64_t bands = std::min(most, ceil_div(wanted, filters)), all = y.n * pixels;
     parallel_for(bands * filters, [&](size_t task) {
         const int64_t band = static_cast<int64_t>(task) / filters, share = static_cast<int64_t>(task) % filters;
         const int64_t begin = band * all / bands, end = (band + 1) * all / bands;
-        for (int64_t part = share * parts() / filters; part < (share + 1) * parts() / filters; ++part) {
+        for (int64_t part = share * parts_ / filters; part < (share + 1) * parts_ / filters; ++part) {
             const int64_t block = first_of_part(part);
             IntegerTile t{};
             t.offsets = offsets_.data();
@@ -199,8 +231,8 @@ void IntegerConvolution::multiply(const uint8_t* x, int64_t x_image, const Block
                 const int64_t image = i / pixels, first = i % pixels;
                 next = std::min(end, (image + 1) * pixels);
                 const int64_t at = y.at(image * y.blocks() + block) + first * kBlock;
-                t.x = x + image * x_image;
-                t.places = places_.data() + first;
+                t.x = x.x + image * x.image;
+                t.places = x.places + first;
                 t.pixels = next - i;
                 t.y = static_cast<uint8_t*>(to) + at * (after_.to_float ? 4 : 1);
                 t.residual = residual ? residual + at : nullptr;

@@ -62,12 +62,16 @@ private:
     void find_places();
     void pad(const uint8_t* plane, int64_t h, int64_t width, uint8_t* to) const;
     const uint8_t* padded(const Blocked& x, const uint8_t* from, int64_t height, int64_t width) const;
-    void multiply(const uint8_t* x, int64_t x_image, const Blocked& y, void* to,
-                  const uint8_t* residual) const;
+    struct Pictures {
+        const uint8_t* x;
+        int64_t image;          // bytes
+        const int64_t* places;  // of the pixels of each
+    };
+    void multiply(const Pictures&, const Blocked& y, void* to, const uint8_t* residual) const;
+    void multiply_rows(const Pictures&, const Blocked& y, void* to, const uint8_t* residual) const;
     void each_alone(const Blocked& x, const uint8_t* from, const Blocked& y, void* to,
                     const uint8_t* residual) const;
-    int64_t parts() const { return ceil_div(blocks_, kernels_.blocks); }  // of filters: a tile's
-    int64_t first_of_part(int64_t part) const { return part * blocks_ / parts(); }
+    int64_t first_of_part(int64_t part) const { return part * blocks_ / parts_; }
     int64_t in_h() const { return spec.h + spec.pad_top + spec.pad_bottom; }
     int64_t in_w() const { return spec.w + spec.pad_left + spec.pad_right; }
     int64_t pixel_bytes() const { return few_ ? kIntegerGroup : kIntegerBlock; }
@@ -79,7 +83,7 @@ private:
 
     const IntegerKernels& kernels_;
     const bool few_;  // so few channels that a pixel's lie in one group
-    const int64_t blocks_;
+    const int64_t blocks_, parts_;  // of filters; a part is a tile's
     const uint8_t x_zero_;
     const IntegerAfter after_;
     const std::optional<IntegerResidual> residual_;
