@@ -53,7 +53,8 @@ IntegerConvolution::IntegerConvolution(const IntegerSpec& spec, const int8_t* w,
                                        IntegerAlgorithm algorithm)
     : spec(spec), kernels_(integer_kernels()), few_(!spec.depthwise() && spec.c <= kIntegerGroup),
       blocks_(blocks_of(spec.k)), parts_(ceil_div(blocks_, tile_blocks(spec, kernels_))), x_zero_(x_zero),
-      after_(std::move(after)), residual_(residual) {
+      after_(std::move(after)), residual_(residual),
+      groups_(ceil_div((side_by_side() ? spec.s : 1) * pixel_bytes(), int64_t{kIntegerGroup})) {
     bias_.assign(blocks_ * kBlock, 0);
     scale_.assign(blocks_ * kBlock, 0.0f);
     std::copy_n(after_.scale.begin(), spec.k, scale_.begin());
@@ -68,29 +69,38 @@ IntegerConvolution::IntegerConvolution(const IntegerSpec& spec, const int8_t* w,
         winograd_.emplace(spec, w, kernels_);
         return;
     }
-    spec.depthwise() ? pack_depthwise(w) : pack(w);
     find_places();
+    spec.depthwise() ? pack_depthwise(w) : pack(w);
 }
 
 size_t IntegerConvolution::weight_bytes() const {
     return weights_.bytes() + depthwise_.bytes() + (winograd_ ? winograd_->weight_bytes() : 0);
 }
 
-// Channels past C have weights of 0, so that what lies there does not matter.
+// Of a weight: its group of 4, and its place there.
+std::pair<int64_t, int64_t> IntegerConvolution::place(int64_t c, int64_t r, int64_t s) const {
+    const int64_t tap = r * spec.s + s, byte = s * spec.c + c;
+    if (side_by_side()) return {r * groups_ + byte / kIntegerGroup, byte % kIntegerGroup};
+    if (few_) return {tap, c};
+    const int64_t four = c % kBlock / kIntegerGroup;
+    return {(c / kBlock * spec.r * spec.s + tap) * groups_ + four, c % kIntegerGroup};
+}
+
+// What a group has beyond the channels has weights of 0, so that what lies there does not matter.
 void IntegerConvolution::pack(const int8_t* w) {
-    const int64_t taps = spec.r * spec.s, in = few_ ? kIntegerGroup : blocks_of(spec.c) * kBlock;
-    weights_ = Packed<int8_t>(blocks_ * taps * in * kBlock);
+    const int64_t each = static_cast<int64_t>(offsets_.size()) * groups_ * kIntegerGroup;
+    weights_ = Packed<int8_t>(blocks_ * kBlock * each);
     for (int64_t part = 0; part < parts_; ++part) {
         const int64_t begin = first_of_part(part) * kBlock, width = first_of_part(part + 1) * kBlock - begin;
-        int8_t* own = weights_.data() + begin * taps * in;
+        int8_t* own = weights_.data() + begin * each;
         for (int64_t k = begin; k < std::min(spec.k, begin + width); ++k)
             for (int64_t c = 0; c < spec.c; ++c)
-                for (int64_t tap = 0; tap < taps; ++tap) {
-                    const int64_t channel = c % kBlock, block = c / kBlock;
-                    const int64_t group = few_ ? tap : (block * taps + tap) * 4 + channel / kIntegerGroup;
-                    own[(group * width + k - begin) * kIntegerGroup + channel % kIntegerGroup] =
-                        w[(k * spec.c + c) * taps + tap];
-                }
+                for (int64_t r = 0; r < spec.r; ++r)
+                    for (int64_t s = 0; s < spec.s; ++s) {
+                        const auto [group, byte] = place(c, r, s);
+                        own[(group * width + k - begin) * kIntegerGroup + byte] =
+                            w[((k * spec.c + c) * spec.r + r) * spec.s + s];
+                    }
     }
 }
 
@@ -113,13 +123,10 @@ void IntegerConvolution::find_places() {
     for (int64_t h = 0; h < spec.out_h(); ++h)
         for (int64_t i = 0; i < spec.out_w(); ++i)
             places_.push_back(h * spec.stride_h * row + i * spec.stride_w * pixel);
-    // The taps of a row are one run where they are neighbors of one group each.
-    const bool runs = few_ && spec.dilation_w == 1;
-    groups_ = runs ? spec.s : pixel / kIntegerGroup;
     const int64_t blocks = spec.depthwise() ? 1 : x_blocks();
     for (int64_t block = 0; block < blocks; ++block)
         for (int64_t r = 0; r < spec.r; ++r)
-            for (int64_t s = 0; s < (runs ? 1 : spec.s); ++s)
+            for (int64_t s = 0; s < (side_by_side() ? 1 : spec.s); ++s)
                 offsets_.push_back(block * x_plane() + r * spec.dilation_h * row +
                                    s * spec.dilation_w * pixel);
 }
@@ -157,19 +164,50 @@ void IntegerConvolution::run(const Blocked& x, const uint8_t* from, const Blocke
     y.n > 1 && y.pixels() == 1 ? multiply_rows(pictures, y, to, residual) : multiply(pictures, y, to, residual);
 }
 
+void IntegerConvolution::run_rounded(int64_t n, const float* from, const IntegerRounding& to_x,
+                                     const Blocked& y, void* to, const uint8_t* residual) const {
+    const Pictures pictures{rounded(n, from, to_x), x_plane(), places_.data()};
+    multiply(pictures, y, to, residual);
+}
+
+// So many bytes, and what the last group reads past them.
+uint8_t* IntegerConvolution::room(int64_t bytes) const {
+    return reinterpret_cast<uint8_t*>(scratch(Scratch::caller_a, bytes / sizeof(float) + 2));
+}
+
+const uint8_t* IntegerConvolution::rounded(int64_t n, const float* from, const IntegerRounding& to) const {
+    const int64_t pixel = pixel_bytes(), row = in_w() * pixel, rows = n * in_h(), plane = spec.h * spec.w;
+    uint8_t* all = room(rows * row);
+    each_piece(rows, row, [&](int64_t first, int64_t last) {
+        for (int64_t i = first; i < last; ++i) {
+            const int64_t h = i % in_h() - spec.pad_top;
+            uint8_t* line = all + i * row;
+            if (h < 0 || h >= spec.h) {
+                std::memset(line, x_zero_, row);
+                continue;
+            }
+            std::memset(line, x_zero_, spec.pad_left * pixel);
+            std::memset(line + (spec.pad_left + spec.w) * pixel, x_zero_, spec.pad_right * pixel);
+            kernels_.quantize_line({from + i / in_h() * spec.c * plane + h * spec.w, plane,
+                                    static_cast<int>(spec.c), line + spec.pad_left * pixel, pixel, spec.w,
+                                    to.step, to.low, to.high, to.zero});
+        }
+    });
+    return all;
+}
+
 // Pictures of so many rows and columns: pads are the zero point.
 const uint8_t* IntegerConvolution::padded(const Blocked& x, const uint8_t* from, int64_t height,
                                           int64_t width) const {
     const int64_t row = width * pixel_bytes(), rows = x.n * x_blocks() * height;
-    auto* room = reinterpret_cast<uint8_t*>(
-        scratch(Scratch::caller_a, ceil_div(rows * row, int64_t{sizeof(float)})));
+    uint8_t* all = room(rows * row);
     each_piece(rows, row / 4 + 1, [&](int64_t first, int64_t last) {
-        for (int64_t i = first; i < last; ++i) pad(from + x.at(i / height), i % height, width, room + i * row);
+        for (int64_t i = first; i < last; ++i) pad(from + x.at(i / height), i % height, width, all + i * row);
     });
-    return room;
+    return all;
 }
 
-// Row h of a block of the padded picture; of few channels, 4 bytes of each pixel.
+// Row h of a block of the padded picture; of few channels, the bytes of each pixel that there are.
 void IntegerConvolution::pad(const uint8_t* plane, int64_t h, int64_t width, uint8_t* to) const {
     const int64_t pixel = pixel_bytes(), right = width - spec.pad_left - spec.w;
     h -= spec.pad_top;
@@ -185,7 +223,7 @@ void IntegerConvolution::pad(const uint8_t* plane, int64_t h, int64_t width, uin
         std::memcpy(to, source, spec.w * kBlock);
     else
         for (int64_t w = 0; w < spec.w; ++w)
-            std::memcpy(to + w * kIntegerGroup, source + w * kBlock, kIntegerGroup);
+            std::copy_n(source + w * kBlock, spec.c, to + w * pixel);
 }
 
 // Results of one pixel: those of all pictures are pixels of one, as filters are larger than they.

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "conv/convolution.hpp"
@@ -31,6 +32,11 @@ struct IntegerResidual {
     bool own_first;
 };
 
+// x / step within [low, high], rounded, plus zero.
+struct IntegerRounding {
+    float step, low, high, zero;
+};
+
 enum class IntegerAlgorithm { direct, winograd };
 
 // What is likely faster for n pictures.
@@ -48,6 +54,11 @@ public:
     void run(const Blocked& x, const uint8_t* from, const Blocked& y, void* to,
              const uint8_t* residual) const;
 
+    // Of n pictures of numbers (N, C, H, W), that are rounded first: where `rounds`.
+    void run_rounded(int64_t n, const float* from, const IntegerRounding&, const Blocked& y, void* to,
+                     const uint8_t* residual) const;
+    bool rounds() const { return few_; }
+
     const IntegerSpec spec;
     IntegerAlgorithm algorithm() const {
         return winograd_ ? IntegerAlgorithm::winograd : IntegerAlgorithm::direct;
@@ -58,10 +69,13 @@ public:
 
 private:
     void pack(const int8_t* w);
+    std::pair<int64_t, int64_t> place(int64_t c, int64_t r, int64_t s) const;
     void pack_depthwise(const int8_t* w);
     void find_places();
     void pad(const uint8_t* plane, int64_t h, int64_t width, uint8_t* to) const;
     const uint8_t* padded(const Blocked& x, const uint8_t* from, int64_t height, int64_t width) const;
+    const uint8_t* rounded(int64_t n, const float* from, const IntegerRounding&) const;
+    uint8_t* room(int64_t bytes) const;
     struct Pictures {
         const uint8_t* x;
         int64_t image;          // bytes
@@ -74,7 +88,9 @@ private:
     int64_t first_of_part(int64_t part) const { return part * blocks_ / parts_; }
     int64_t in_h() const { return spec.h + spec.pad_top + spec.pad_bottom; }
     int64_t in_w() const { return spec.w + spec.pad_left + spec.pad_right; }
-    int64_t pixel_bytes() const { return few_ ? kIntegerGroup : kIntegerBlock; }
+    // Of few channels, the taps of a row lie side by side, where they are those of neighbors.
+    bool side_by_side() const { return few_ && spec.dilation_w == 1; }
+    int64_t pixel_bytes() const { return side_by_side() ? spec.c : few_ ? kIntegerGroup : kIntegerBlock; }
     int64_t x_blocks() const { return few_ ? 1 : blocks_of(spec.c); }
     int64_t x_plane() const { return in_h() * in_w() * pixel_bytes(); }
     int64_t four_bytes() const { return spec.r * ceil_div(spec.s, int64_t{4}) * 4 * kIntegerBlock; }
@@ -94,7 +110,7 @@ private:
     std::vector<int32_t> bias_;       // of all blocks' filters
     std::vector<float> scale_;
     std::vector<int64_t> places_, offsets_;
-    int64_t groups_ = 0;  // of a run of taps
+    const int64_t groups_;  // of a run of taps
     bool small_ = false;  // see IntegerFinish
 };
 

@@ -151,6 +151,8 @@ void rescale(const uint8_t* x, uint8_t* y, int64_t count, const float* numbers) 
     }
 }
 
+constexpr int kLinePart = 512;  // pixels whose bytes wait in the first cache
+
 // A number that is none becomes the least.
 void quantize(const float* x, uint8_t* q, int64_t count, float step, float low, float high,
               float zero) {
@@ -162,6 +164,34 @@ void quantize(const float* x, uint8_t* q, int64_t count, float step, float low, 
     }
 }
 
+template <int channels, int pixel>
+void side_by_side(const uint8_t (&rows)[kIntegerGroup][kLinePart], uint8_t* __restrict y, int64_t count) {
+    for (int64_t i = 0; i < count; ++i)
+        for (int c = 0; c < channels; ++c) y[i * pixel + c] = rows[c][i];
+}
+
+template <int channels>
+void quantize_channels(const IntegerLine& line) {
+    uint8_t rows[kIntegerGroup][kLinePart];
+    for (int64_t first = 0; first < line.pixels; first += kLinePart) {
+        const int64_t count = line.pixels - first < kLinePart ? line.pixels - first : kLinePart;
+        for (int c = 0; c < channels; ++c)
+            quantize(line.x + c * line.plane + first, rows[c], count, line.step, line.low, line.high, line.zero);
+        uint8_t* y = line.y + first * line.pixel;
+        if (line.pixel == channels) side_by_side<channels, channels>(rows, y, count);
+        else side_by_side<channels, kIntegerGroup>(rows, y, count);
+    }
+}
+
+void quantize_line(const IntegerLine& line) {
+    switch (line.channels) {
+        case 1: return quantize_channels<1>(line);
+        case 2: return quantize_channels<2>(line);
+        case 3: return quantize_channels<3>(line);
+        default: return quantize_channels<kIntegerGroup>(line);
+    }
+}
+
 void dequantize(const uint8_t* q, float* x, int64_t count, float scale, float zero) {
     for (int64_t i = 0; i < count; ++i)
         x[i] = (static_cast<float>(static_cast<int32_t>(q[i])) - zero) * scale;
@@ -170,7 +200,7 @@ void dequantize(const uint8_t* q, float* x, int64_t count, float scale, float ze
 template <class V>
 constexpr IntegerKernels integer_kernels_of() {
     return {V::kPixels, std::size(V::kPixels), tiles<V>, depthwise<V>, winograd_input<V>, winograd_pairs<V>,
-            winograd_output<V>, add, rescale, quantize, dequantize};
+            winograd_output<V>, add, rescale, quantize, quantize_line, dequantize};
 }
 
 // As the compiler vectorizes it.

@@ -38,6 +38,17 @@ struct IntegerTile {
     int64_t residual_block;
 };
 
+// A line of pixels, each of whose channels lies apart, and how its numbers are rounded.
+struct IntegerLine {
+    const float* x;
+    int64_t plane;     // numbers from one channel to the next
+    int channels;      // 1 to 4
+    uint8_t* y;
+    int64_t pixel;     // bytes from one pixel to the next
+    int64_t pixels;
+    float step, low, high, zero;
+};
+
 // Some lines of output pixels of one block of 16 channels, each filtered on its own.
 struct IntegerDepthwise {
     const uint8_t* x;
@@ -100,6 +111,8 @@ struct IntegerKernels {
     // q = x / step within [low, high], rounded, plus zero
     void (*quantize)(const float* x, uint8_t* q, int64_t count, float step, float low, float high,
                      float zero);
+    // The channels of each pixel side by side.
+    void (*quantize_line)(const IntegerLine&);
     void (*dequantize)(const uint8_t* q, float* x, int64_t count, float scale, float zero);
 };
 

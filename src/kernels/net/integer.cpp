@@ -261,6 +261,25 @@ private:
     const int64_t n_;
 };
 
+class RoundedIntegerStep final : public Step {
+public:
+    RoundedIntegerStep(std::shared_ptr<const IntegerConvolution> layer, int64_t n,
+                       const IntegerRounding& first)
+        : layer_(std::move(layer)), n_(n), first_(first) {}
+    void run(const Reads& x, const Writes& y) const override {
+        const IntegerSpec& s = layer_->spec;
+        const Blocked out{n_, s.k, s.out_h(), s.out_w(), blocks_of(s.k), Element::uint8};
+        layer_->run_rounded(n_, x[0], first_, out, y.as<uint8_t>(0),
+                            layer_->adds() ? x.as<uint8_t>(1) : nullptr);
+    }
+    size_t weight_bytes() const override { return layer_->weight_bytes(); }
+
+private:
+    const std::shared_ptr<const IntegerConvolution> layer_;
+    const int64_t n_;
+    const IntegerRounding first_;
+};
+
 }  // namespace
 
 StepPointer quantize_step(const Blocked& x, const IntegerRounding& to) {
@@ -296,6 +315,11 @@ StepPointer integer_rows_step(const Blocked& x) { return std::make_shared<Intege
 
 StepPointer integer_step(std::shared_ptr<const IntegerConvolution> layer, int64_t n) {
     return std::make_shared<IntegerStep>(std::move(layer), n);
+}
+
+StepPointer rounded_integer_step(std::shared_ptr<const IntegerConvolution> layer, int64_t n,
+                                 const IntegerRounding& first) {
+    return std::make_shared<RoundedIntegerStep>(std::move(layer), n, first);
 }
 
 }  // namespace darter

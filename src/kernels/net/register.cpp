@@ -182,6 +182,14 @@ void register_integer_steps(nb::module_& m) {
               return integer_step(std::move(layer), n);
           },
           nb::arg("layer"), nb::arg("n"));
+    m.def("rounded_integer_step",
+          [](std::shared_ptr<const IntegerConvolution> layer, int64_t n, float step, float low, float high,
+             float zero) {
+              if (layer->to_float() || !layer->rounds())
+                  throw std::invalid_argument("a step that rounds first takes few channels and gives integers");
+              return rounded_integer_step(std::move(layer), n, {step, low, high, zero});
+          },
+          nb::arg("layer"), nb::arg("n"), nb::arg("step"), nb::arg("low"), nb::arg("high"), nb::arg("zero"));
 }
 
 void register_recurrent_steps(nb::module_& m) {

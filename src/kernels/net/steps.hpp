@@ -39,9 +39,7 @@ StepPointer binary_step(std::shared_ptr<const BinaryConvolution> layer, int64_t 
                         int64_t y_blocks);
 
 // float32 <-> uint8, blocked and whole alike: round(x / step within [low, high]) + zero, and back
-struct IntegerRounding {
-    float step, low, high, zero;
-};
+struct IntegerRounding;
 StepPointer quantize_step(const Blocked& x, const IntegerRounding& to);
 StepPointer quantize_plain_step(const Blocked& y, const IntegerRounding& to);
 StepPointer dequantize_step(const Blocked& x, float scale, float zero);
@@ -59,9 +57,12 @@ StepPointer integer_pool_step(const Blocked& x, const Blocked& y, const PoolShap
 // pictures, blocked -> rows (N, C * H * W, 1, 1), blocked, channel by channel
 StepPointer integer_rows_step(const Blocked& x);
 
-// uint8 -> uint8, blocked, whole (see integer/integer.hpp); the layer adds no residual
+// uint8, residual (where the layer adds one) -> uint8, blocked, whole (see integer/integer.hpp)
 class IntegerConvolution;
 StepPointer integer_step(std::shared_ptr<const IntegerConvolution> layer, int64_t n);
+// float32, plain, ... -> uint8: pictures that are rounded first
+StepPointer rounded_integer_step(std::shared_ptr<const IntegerConvolution> layer, int64_t n,
+                                 const IntegerRounding& first);
 
 struct PoolShape {
     int64_t kernel_h, kernel_w, stride_h, stride_w, pad_top, pad_left, pad_bottom, pad_right;

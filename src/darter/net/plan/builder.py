@@ -101,6 +101,10 @@ class Builder:
         """Whether a step gives this tensor."""
         return name in self._forms
 
+    def last_use(self, name: str) -> int:
+        """The last node that reads a tensor; the number of nodes where it is an output."""
+        return self._last_use.get(name, -1)
+
     def axis(self, name: str) -> int | None:
         """The channel axis of the blocked form that a tensor has; None where it is only plain."""
         axes = (layout.axis for layout in self._forms.get(name, {}))

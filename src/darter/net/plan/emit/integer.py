@@ -17,20 +17,36 @@ from darter.net.plan.storage import Value
 
 INTEGERS = Layout(1, Element.uint8)
 LARGEST = 1e30  # of a scale, of any file
+FEW = 4  # channels, of which a convolution takes numbers and rounds them on their way
 
 
 def quantize(build: Builder, node: Node) -> None:
-    given, x = build.attributes(node), node.inputs[0]
-    zero = given["zero"]
-    limits = float(-zero), float(255 - zero), float(zero)
+    x, rounding = node.inputs[0], _rounding(build, node)
+    plain = build.axis(x) is None and len(build.shapes[x]) == 4
+    if plain and _rounds_itself(build, build.graph.only_consumer(node.output)):
+        build.plain(x).storage.holds(x, build.last_use(node.output))
+        return
     target = build.new_whole(node.output, INTEGERS)
-    if build.axis(x) is None and len(build.shapes[x]) == 4:
-        source = build.plain(x)
-        core = steps.quantize_plain_step(target.array, given["step"], *limits)
+    if plain:
+        source, core = build.plain(x), steps.quantize_plain_step(target.array, *rounding)
     else:
         source = build.whole(build.blocked(x))
-        core = steps.quantize_step(_own(source), given["step"], *limits)
+        core = steps.quantize_step(_own(source), *rounding)
     build.emit(core, [source], [target], "to integers")
+
+
+def _rounding(build: Builder, node: Node) -> tuple[float, float, float, float]:
+    """Of a Quantize: its step, the limits before the zero point is added, the zero point."""
+    given = build.attributes(node)
+    zero = given["zero"]
+    return given["step"], float(-zero), float(255 - zero), float(zero)
+
+
+def _rounds_itself(build: Builder, reader: Node | None) -> bool:
+    """Whether a convolution takes numbers: of few channels, as the first one of a net."""
+    if reader is None or reader.op != "IntegerConv" or build.attributes(reader)["group"] != 1:
+        return False
+    return build.shapes[reader.inputs[0]][1] <= FEW
 
 
 def dequantize(build: Builder, node: Node) -> None:
@@ -43,14 +59,17 @@ def dequantize(build: Builder, node: Node) -> None:
 def integer_conv(build: Builder, node: Node) -> None:
     """With the sum that follows, where what is added is there already."""
     x, total = node.inputs[0], _sum_after(build, node)
-    sources = [_integers(build, x)]
+    first = None if build.is_there(x) else build.graph.producer(x)  # that left it to us
+    sources = [_integers(build, x) if first is None else build.plain(first.inputs[0])]
     residual = None
     if total is not None:
         sources += [_integers(build, name) for name in total.inputs if name != node.output]
         residual = _residual(build, node, total)
     target = build.new_whole((total or node).output, INTEGERS)
     n = build.shapes[x][0]
-    core = steps.integer_step(_layer(build, node, residual, n), n)
+    layer = _layer(build, node, residual, n)
+    core = (steps.integer_step(layer, n) if first is None
+            else steps.rounded_integer_step(layer, n, *_rounding(build, first)))  # fmt: skip
     _, c, r, s = build.graph.weights[node.inputs[1]].shape
     count = int(np.prod(build.shapes[node.output])) * c * r * s
     build.emit(core, sources, [target], "integers", count)
