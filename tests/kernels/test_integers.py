@@ -119,6 +119,37 @@ def test_one_pixel_of_each_picture(isa, channels, filters, n, picture, padded, s
 
 @ISAS
 @given(
+    side=st.sampled_from([(3, 1), (3, 3), (3, 4), (5, 4), (5, 5), (5, 6)]),
+    stride=st.integers(1, 3), picture=st.tuples(st.integers(5, 14), st.integers(6, 19)),
+    channels=st.integers(1, 40), padding=st.integers(0, 2), n=st.integers(1, 2),
+    threads=st.integers(1, 3), seed=st.integers(0, 999),
+    to=st.sampled_from([Rounding(), Rounding(128), Rounding(0, 3, 200)]), adds=st.booleans(),
+)  # fmt: skip
+@settings(max_examples=40, deadline=None)
+def test_rows_that_lines_share_equal_whole_numbers(
+    isa, channels, side, stride, picture, padding, n, seed, threads, to, adds
+):
+    rng = np.random.default_rng(seed)
+    x, w = bytes_of(rng, (n, channels, *picture)), filters_of(rng, (channels, 1, *side))
+    bias = rng.integers(-100_000, 100_000, channels).astype(np.int32)
+    scale = (rng.uniform(0.2, 3, channels) / 200 / np.sqrt(w[0].size)).astype(np.float32)
+    pads = (padding,) * 4
+    window = {"strides": (stride, stride), "pads": pads, "dilations": (1, 1), "group": channels}
+    residual, added = None, None
+    if adds:
+        residual = Residual(0.5, 0.75, 7, rounding_of(rng, 3), True)
+        added = bytes_of(rng, integers.convolution(x, w, bias, scale, 9, None, window).shape)
+    expected = integers.convolution(x, w, bias, scale, 9, to, window, residual, added)
+    with kernels.using_isa(isa), kernels.using_threads(threads):
+        layer = IntegerConv(
+            w, picture, scale=scale, bias=bias, x_zero=9, to=to, residual=residual,
+            stride=(stride, stride), padding=pads, groups=channels,
+        )  # fmt: skip
+        np.testing.assert_array_equal(layer(x, added), expected)
+
+
+@ISAS
+@given(
     channels=st.integers(5, 70), filters=st.integers(1, 150), n=st.integers(1, 3),
     picture=st.tuples(st.integers(1, 14), st.integers(1, 19)),
     padding=st.tuples(*[st.integers(1, 2)] * 4), seed=st.integers(0, 999),

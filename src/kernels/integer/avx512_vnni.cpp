@@ -45,68 +45,64 @@ inline void places_of(const IntegerDepthwise& d, int64_t pixel, int64_t (&places
     for (int64_t i = 0; i < 4; ++i) places[i] = d.places[pixel + i < d.pixels ? pixel + i : d.pixels - 1];
 }
 
-// 3 rows of taps, one line apart: what is read of a row serves three lines.
-template <After kind>
-void three_rows(const IntegerDepthwise& d) {
-    const FourPixels<kind> four(d.finish);
-    const __m512i bias = _mm512_loadu_si512(d.finish.bias), w0 = _mm512_loadu_si512(d.fours);
-    const __m512i w1 = _mm512_loadu_si512(d.fours + 64), w2 = _mm512_loadu_si512(d.fours + 128);
-    const __m512 scale = _mm512_loadu_ps(d.finish.scale);
-    const __mmask8 read = pixels_mask(d.columns);
-    for (int64_t p = 0; p < d.pixels; p += 4) {
-        int64_t places[4];
-        places_of(d, p, places);
-        const uint8_t* x = d.x + d.offsets[0];
-        auto* y = static_cast<uint8_t*>(d.y) + p * kIntegerBlock;
-        __m512i taps[4], last[4], middle[4] = {bias, bias, bias, bias}, first[4] = {bias, bias, bias, bias};
-        taps_of(x, places, read, taps);
-        add_taps(middle, taps, w0);
-        taps_of(x += d.x_line, places, read, taps);
-        add_taps(middle, taps, w1);
-        add_taps(first, taps, w0);
-        for (int64_t line = 0; line < d.lines; ++line, y += d.pixels * kIntegerBlock) {
-            taps_of(x += d.x_line, places, read, taps);
-            for (int i = 0; i < 4; ++i) last[i] = middle[i], middle[i] = first[i], first[i] = bias;
-            add_taps(last, taps, w2);
-            add_taps(middle, taps, w1);
-            add_taps(first, taps, w0);
-            store_pixels(y, d.pixels - p, four(last, scale));
-        }
+// Adds a row of taps, number `row` of the oldest of the lines that are begun: R rows are one line, S of
+// them lie between lines. Rows of 5 taps have one more than the four that are multiplied at once.
+template <int R, int S, int L>
+[[gnu::always_inline]] inline void add_row(__m512i (&sums)[L][4], int row, const uint8_t* x,
+                                           const int64_t (&places)[4], __mmask8 read, const int8_t* fours) {
+    constexpr bool fifth = R == 5;
+    __m512i taps[4], last[4];
+    taps_of(x, places, read, taps);
+    if (fifth)
+        for (int i = 0; i < 4; ++i)
+            last[i] = _mm512_cvtepu8_epi32(_mm_loadu_si128(
+                reinterpret_cast<const __m128i*>(x + places[i] + 4 * kIntegerBlock)));
+#pragma GCC unroll 5
+    for (int line = 0; line < L; ++line) {
+        const int tap = row - line * S;
+        if (tap < 0 || tap >= R) continue;
+        const int8_t* w = fours + tap * (fifth ? 128 : 64);
+        add_taps(sums[line], taps, _mm512_loadu_si512(w));
+        if (fifth) add_taps(sums[line], last, _mm512_loadu_si512(w + 64));
     }
 }
 
-// 3 rows of taps, half a line apart: every second row serves two lines.
-template <After kind>
-void three_rows_by_two(const IntegerDepthwise& d) {
+// What is read of a row serves every line that it is a part of.
+template <After kind, int R, int S>
+void shared_rows(const IntegerDepthwise& d) {
+    constexpr int kLines = (R + S - 1) / S;  // that are begun at a time
     const FourPixels<kind> four(d.finish);
-    const __m512i bias = _mm512_loadu_si512(d.finish.bias), w0 = _mm512_loadu_si512(d.fours);
-    const __m512i w1 = _mm512_loadu_si512(d.fours + 64), w2 = _mm512_loadu_si512(d.fours + 128);
+    const __m512i bias = _mm512_loadu_si512(d.finish.bias);
     const __m512 scale = _mm512_loadu_ps(d.finish.scale);
     const __mmask8 read = pixels_mask(d.columns);
-    const int64_t row = d.x_line / 2;
+    const int64_t row = d.x_line / S;
     for (int64_t p = 0; p < d.pixels; p += 4) {
         int64_t places[4];
         places_of(d, p, places);
         const uint8_t* x = d.x + d.offsets[0];
         auto* y = static_cast<uint8_t*>(d.y) + p * kIntegerBlock;
-        __m512i taps[4], sums[4], next[4] = {bias, bias, bias, bias};
-        taps_of(x, places, read, taps);
-        add_taps(next, taps, w0);
+        __m512i sums[kLines][4];
+#pragma GCC unroll 5
+        for (auto& line : sums)
+            for (__m512i& each : line) each = bias;
+#pragma GCC unroll 5
+        for (int i = 0; i < R - S; ++i, x += row) add_row<R, S>(sums, i, x, places, read, d.fours);
         for (int64_t line = 0; line < d.lines; ++line, y += d.pixels * kIntegerBlock) {
-            for (int i = 0; i < 4; ++i) sums[i] = next[i], next[i] = bias;
-            taps_of(x += row, places, read, taps);
-            add_taps(sums, taps, w1);
-            taps_of(x += row, places, read, taps);
-            add_taps(sums, taps, w2);
-            add_taps(next, taps, w0);
-            store_pixels(y, d.pixels - p, four(sums, scale));
+#pragma GCC unroll 5
+            for (int i = R - S; i < R; ++i, x += row) add_row<R, S>(sums, i, x, places, read, d.fours);
+            store_pixels(y, d.pixels - p, four(sums[0], scale));
+#pragma GCC unroll 5
+            for (int next = 1; next < kLines; ++next)
+                for (int i = 0; i < 4; ++i) sums[next - 1][i] = sums[next][i];
+            for (__m512i& each : sums[kLines - 1]) each = bias;
         }
     }
 }
 
 template <After kind>
 void shared_rows(const IntegerDepthwise& d, int64_t row) {
-    row == d.x_line ? three_rows<kind>(d) : three_rows_by_two<kind>(d);
+    if (d.rows == 5) return row == d.x_line ? shared_rows<kind, 5, 1>(d) : shared_rows<kind, 5, 2>(d);
+    return row == d.x_line ? shared_rows<kind, 3, 1>(d) : shared_rows<kind, 3, 2>(d);
 }
 
 // Four taps of a row at a time: the next pixels of each place. What lies past the last tap is not read.
@@ -146,7 +142,8 @@ void any_rows(const IntegerDepthwise& d) {
 
 void depthwise_in_fours(const IntegerDepthwise& d) {
     if (!d.neighbors || d.finish.to_float) return depthwise<Vnni>(d);
-    const int64_t row = d.rows == 3 && d.columns <= 4 ? d.offsets[d.columns] - d.offsets[0] : 0;
+    const bool shared = (d.rows == 3 && d.columns <= 4) || (d.rows == 5 && d.columns == 5);
+    const int64_t row = shared ? d.offsets[d.columns] - d.offsets[0] : 0;
     if (d.residual || (row != d.x_line && 2 * row != d.x_line)) return any_rows(d);
     switch (after(d.finish, false)) {
         case After::bare: return shared_rows<After::bare>(d, row);
