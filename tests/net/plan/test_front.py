@@ -6,6 +6,7 @@ import pytest
 from darter.net.graph import Graph, needed, node
 from darter.net.ops import Activation
 from darter.net.plan import Options, Packed, Program
+from darter.net.plan.algorithm import integer_weight_bytes
 from darter.net.plan.front import crossing, front
 from tests.references.net import run_graph
 
@@ -41,6 +42,14 @@ def test_the_cut_lies_where_weights_outgrow_tensors():
     assert [n.name for n in graph.nodes[:cut]] == ["a", "b"]
     assert crossing(graph, cut) == ["b"]
     assert front(graph, 1, Options(2), Packed()) == 0
+
+
+@pytest.mark.parametrize(("side", "packed"), [(1, 1), (3, 8)])
+def test_filters_of_integers_count_as_they_are_packed(side, packed):
+    pads = (side // 2,) * 4
+    layer = node("IntegerConv", "y", ["x", "w", "b", "s"], "y", x_zero=0, zero=0, pads=pads)
+    shapes = {"x": (1, 64, 56, 56), "w": (64, 64, side, side)}
+    assert integer_weight_bytes(layer, shapes, 1) == packed * 64 * 64 * side * side
 
 
 @pytest.mark.parametrize("threads", [1, 2, 4])

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
+from math import prod
 from typing import Any
 
 from darter.conv import ALGORITHMS, ConvSpec, admitted, autotune, choose, recall
-from darter.kernels import threads
+from darter.kernels import canonical, steps, threads
 from darter.net.graph import Node
 from darter.net.ops import attributes
 from darter.net.plan.options import Options
@@ -38,6 +39,21 @@ def _spec(x: Any, w: Any, *rest: Any) -> ConvSpec:
 def for_pictures(spec: ConvSpec, pictures: int) -> ConvSpec:
     """The same for another number of pictures."""
     return replace(spec, x=(pictures, *spec.x[1:]))
+
+
+def integer_geometry(node: Node, shapes: Mapping[str, Dims]) -> list[int]:
+    """An IntegerConv node's, as the core takes it."""
+    given = attributes(node.op, node.attributes)
+    _, c, h, w = canonical(shapes[node.inputs[0]], 1)
+    k, _, r, s = shapes[node.inputs[1]]
+    window = [number for key in ("strides", "pads", "dilations") for number in given[key]]
+    return [c, h, w, k, r, s, *window, given["group"]]
+
+
+def integer_weight_bytes(node: Node, shapes: Mapping[str, Dims], pictures: int) -> int:
+    """Of an IntegerConv's filters as they are packed: for Winograd 9 become 36 of 2 bytes."""
+    algorithm = steps.integer_algorithm(integer_geometry(node, shapes), pictures)
+    return prod(shapes[node.inputs[1]]) * (8 if algorithm.name == "winograd" else 1)
 
 
 def algorithm_for(spec: ConvSpec, options: Options) -> str:

@@ -11,7 +11,7 @@ from math import prod
 from darter.conv import ALGORITHMS
 from darter.net.graph import Graph, Node
 from darter.net.infer import infer
-from darter.net.plan.algorithm import spec_of
+from darter.net.plan.algorithm import integer_weight_bytes, spec_of
 from darter.net.plan.options import Options
 from darter.net.plan.packed import Packed
 
@@ -110,5 +110,5 @@ def _weight_bytes(node: Node, shapes: Mapping[str, Dims], options: Options, pack
         spec = spec_of(node, shapes)
         return ALGORITHMS[packed.algorithm(spec, options)].weight_bytes(spec)
     if node.op == "IntegerConv":
-        return prod(shapes[node.inputs[1]])
+        return integer_weight_bytes(node, shapes, 1)
     return 4 * prod(shapes[node.inputs[1]]) if node.op == "Gemm" else 0

@@ -7,11 +7,11 @@ from darter.kernels import (
     Layout,
     Residual,
     Rounding,
-    canonical,
     steps,
     sum_numbers,
 )
 from darter.net.graph import Node
+from darter.net.plan.algorithm import integer_geometry
 from darter.net.plan.builder import Builder
 from darter.net.plan.storage import Value
 
@@ -151,10 +151,7 @@ def _layer(
     build: Builder, node: Node, residual: Residual | None, n: int
 ) -> steps.IntegerConvolution:
     given, names = build.attributes(node), node.inputs[1:]
-    k, _, r, s = build.graph.weights[names[0]].shape
-    _, c, h, w = canonical(build.shapes[node.inputs[0]], 1)
-    window = [number for key in ("strides", "pads", "dilations") for number in given[key]]
-    spec = [c, h, w, k, r, s, *window, given["group"]]
+    spec = integer_geometry(node, build.shapes)
     zero, low, high = (given[key] for key in ("zero", "low", "high"))
     own = Rounding(zero, low, high)
     limits = [*own.limits, float(zero)]
