@@ -152,16 +152,19 @@ def test_rows_that_lines_share_equal_whole_numbers(
 @given(
     channels=st.integers(5, 70), filters=st.integers(1, 150), n=st.integers(1, 3),
     picture=st.tuples(st.integers(1, 14), st.integers(1, 19)),
+    side=st.one_of(st.just((3, 3)), st.tuples(st.integers(1, 6), st.integers(1, 6))),
     padding=st.tuples(*[st.integers(1, 2)] * 4), seed=st.integers(0, 999),
     threads=st.integers(1, 3), adds=st.booleans(),
 )  # fmt: skip
 @settings(max_examples=30, deadline=None)
 def test_winograd_equals_whole_numbers(
-    isa, channels, filters, n, picture, padding, seed, threads, adds
+    isa, channels, filters, n, picture, side, padding, seed, threads, adds
 ):
+    if any(p + a + b < s for p, a, b, s in zip(picture, padding, padding[2:], side, strict=False)):
+        return
     rng = np.random.default_rng(seed)
     x = bytes_of(rng, (n, channels, *picture))
-    w = filters_of(rng, (filters, channels, 3, 3))
+    w = filters_of(rng, (filters, channels, *side))
     bias = rng.integers(-100_000, 100_000, filters).astype(np.int32)
     scale = (rng.uniform(0.2, 3, filters) / 200 / np.sqrt(w[0].size)).astype(np.float32)
     x_zero, zero, *zeros = (int(each) for each in rng.integers(0, 256, 4))
@@ -213,6 +216,8 @@ def test_the_algorithm_is_chosen_by_shape():
     assert chosen(64, 64, 3, 58, stride=(2, 2)) == "direct"
     assert chosen(64, 64, 3, 58, to=None) == "direct"
     assert chosen(64, 64, 1, 56) == "direct"
+    assert chosen(64, 192, 5, 31) == "winograd"
+    assert chosen(64, 192, 7, 33) == "direct"
     assert chosen(3, 64, 3, 226) == "direct"  # transforms would take longer than products
     assert chosen(512, 512, 3, 9) == "direct"  # four tiles for 19 MB of filters
     geometry = [512, 9, 9, 512, 3, 3, 1, 1, 0, 0, 0, 0, 1, 1, 1]

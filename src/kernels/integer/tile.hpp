@@ -77,8 +77,9 @@ struct IntegerPatch {
 struct IntegerPairs {
     const int16_t* v;  // [position][tile][channel]
     int64_t v_position;
-    const int16_t* w;  // [position][pair of channels][block][16 filters][2]
-    int64_t pairs, tiles;
+    const int16_t* w;  // [position][its pairs of channels][block][16 filters][2]
+    const int64_t *first, *pairs;  // of each position
+    int64_t channels, tiles;
     int blocks;
     int32_t* sums;     // [position][tile][block][16 filters]
     int64_t sums_position;

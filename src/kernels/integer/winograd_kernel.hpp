@@ -47,13 +47,14 @@ void winograd_input(const IntegerPatch& p) {
                                             p.v + block * kIntegerBlock, p.position);
 }
 
+// channels: of v.
 template <class V, int P, int B>
-void pairs_of(const IntegerPairs& q, const int16_t* v, const int16_t* w, int32_t* to) {
+void pairs_of(int64_t pairs, int64_t channels, const int16_t* v, const int16_t* w, int32_t* to) {
     constexpr int kParts = kIntegerBlock / V::kLanes, kWidth = B * kParts;
     int64_t tiles[P];
-    for (int p = 0; p < P; ++p) tiles[p] = p * 2 * q.pairs;
+    for (int p = 0; p < P; ++p) tiles[p] = p * channels;
     typename V::Sums sums[P][kWidth] = {};
-    for (int64_t pair = 0; pair < q.pairs; ++pair, v += 2, w += 2 * B * kIntegerBlock) {
+    for (int64_t pair = 0; pair < pairs; ++pair, v += 2, w += 2 * B * kIntegerBlock) {
         typename V::PairWeights weights[kWidth];
 #pragma GCC unroll 8
         for (int i = 0; i < kWidth; ++i) weights[i] = V::pair_weights(w + i * V::kLanes * 2);
@@ -71,10 +72,11 @@ void pairs_of(const IntegerPairs& q, const int16_t* v, const int16_t* w, int32_t
 }
 
 template <class V, int B, int P = V::kPixels[B - 1]>
-void pairs_of_tiles(const IntegerPairs& q, int tiles, const int16_t* v, const int16_t* w, int32_t* to) {
+void pairs_of_tiles(int64_t tiles, int64_t pairs, int64_t channels, const int16_t* v, const int16_t* w,
+                    int32_t* to) {
     if constexpr (P > 1)
-        if (tiles < P) return pairs_of_tiles<V, B, P - 1>(q, tiles, v, w, to);
-    pairs_of<V, P, B>(q, v, w, to);
+        if (tiles < P) return pairs_of_tiles<V, B, P - 1>(tiles, pairs, channels, v, w, to);
+    pairs_of<V, P, B>(pairs, channels, v, w, to);
 }
 
 template <class V, int B = std::size(V::kPixels)>
@@ -82,14 +84,16 @@ void winograd_pairs(const IntegerPairs& q) {
     if constexpr (B > 1)
         if (q.blocks < B) return winograd_pairs<V, B - 1>(q);
     const int64_t groups = (q.tiles + V::kPixels[B - 1] - 1) / V::kPixels[B - 1];
-    for (int64_t position = 0; position < whole::kPositions; ++position)
+    const int16_t* w = q.w;
+    for (int64_t position = 0; position < whole::kPositions; ++position) {
+        const int16_t* v = q.v + position * q.v_position + 2 * q.first[position];
         for (int64_t group = 0; group < groups; ++group) {
             const int64_t first = group * q.tiles / groups, end = (group + 1) * q.tiles / groups;
-            pairs_of_tiles<V, B>(q, static_cast<int>(end - first),
-                                 q.v + position * q.v_position + first * 2 * q.pairs,
-                                 q.w + position * q.pairs * 2 * B * kIntegerBlock,
+            pairs_of_tiles<V, B>(end - first, q.pairs[position], q.channels, v + first * q.channels, w,
                                  q.sums + position * q.sums_position + first * B * kIntegerBlock);
         }
+        w += q.pairs[position] * 2 * B * kIntegerBlock;
+    }
 }
 
 // Words wrap around.
