@@ -105,6 +105,14 @@ def test_the_same_net_in_16_bits_where_that_is_enough(wanted):
     assert smaller_pictures(asked).precision == "float32"
 
 
+def test_the_same_net_need_only_be_as_fast_as_wished(wanted):
+    asked = replace(wanted(0.6, bfloat16=True, shorter=0.59), aim=0.97)
+    assert fewer_bits(asked).net is asked.net
+    assert smaller_pictures(asked, BFLOAT16) is None, "no pixel is given up"
+    made = smaller_pictures(asked)
+    assert ms(made.net, made.size) <= 0.97 * asked.most_ms, "a net that is changed is made faster"
+
+
 def test_16_bits_are_combined_where_they_are_not_enough(wanted):
     asked = wanted(0.5, bfloat16=True)
     assert fewer_bits(asked) is None

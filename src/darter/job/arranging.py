@@ -50,7 +50,7 @@ from darter.transfer import Classifier
 
 MOST_BYTES = 5e8  # of training pictures in memory
 MOST_HELD = 1000  # validation pictures that ways are judged by
-AIM = 0.97  # of the wish: times differ a little from one measurement to the next
+AIM = 0.97  # of the wish, for nets that are changed: times differ a little by measurement
 MAKING, FIRST = 0.5, 0.5  # of the stage's time: to make nets; of the rest, to teach all of them
 RATE, BATCH = 2e-4, 32
 AT_ONCE = 64  # pictures that are read together
@@ -135,10 +135,10 @@ class _Arranging:
             return
         wanted = Wanted(
             self.model, size, self._training_pictures(), self.engine.ms, self.score,
-            AIM * self.wish.most_ms(before.ms), (AIM * self.wish.most_bytes - beside) / FLOAT,
+            self.wish.most_ms(before.ms), (AIM * self.wish.most_bytes - beside) / FLOAT,
             not self.start.backbone.fixed_size, self.engine.watch,
             self._tuning(0, 0.0), partial(run.screen.line, "arrange"), may_be_short(run.options),
-            begun + MAKING * budget,
+            begun + MAKING * budget, AIM,
         )  # fmt: skip
         met = partial(self._met, before.ms, beside)
         made = self._made(wanted, met)
