@@ -10,8 +10,6 @@ import torch
 from darter.arrange import Stopwatch, Tuning
 from darter.arrange.cost import Cost
 from darter.job.ways import (
-    BFLOAT16,
-    FLOAT32,
     WAYS,
     Wanted,
     fewer_bits,
@@ -22,6 +20,7 @@ from darter.job.ways import (
     smaller_pictures,
     weights_of,
 )
+from darter.kernels import BFLOAT16, FLOAT32
 from darter.transfer import Classifier, small_net
 
 

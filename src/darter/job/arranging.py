@@ -30,9 +30,7 @@ from darter.job.run import ARRANGE_SHARE, Run
 from darter.job.run_folder import TRAINED
 from darter.job.tried import Made, Tried, best
 from darter.job.ways import (
-    BFLOAT16,
     FLOAT,
-    FLOAT32,
     PER_SPLIT,
     WAYS,
     Wanted,
@@ -42,7 +40,7 @@ from darter.job.ways import (
     weights_of,
 )
 from darter.job.wishes import Target
-from darter.kernels import has_bfloat16
+from darter.kernels import BFLOAT16, FLOAT32, has_bfloat16
 from darter.locks import cached_property
 from darter.picture import Preprocess
 from darter.train import computing

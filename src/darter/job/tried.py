@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from darter.job.ways import FLOAT32, Way
+from darter.job.ways import Way
+from darter.kernels import FLOAT32
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ from torch.nn.functional import interpolate
 
 from darter.arrange import Stopwatch, Tuning, Wish, factorize, prune
 from darter.errors import MissingExtraError, UnsupportedError
+from darter.kernels import BFLOAT16, FLOAT32
 from darter.transfer import Classifier
 
-FLOAT32, BFLOAT16 = "float32", "bfloat16"
 FLOAT = 4  # bytes, of weights in the file
 PER_SPLIT = 2048  # bytes that a file needs to describe the further layers, at most
 LEAST = 0.4  # of the sides: smaller pictures show too little

@@ -11,7 +11,9 @@ from darter.kernels.convolution import (
     to_blocked,
 )
 from darter.kernels.enums import (
+    BFLOAT16,
     BORDERS,
+    FLOAT32,
     GEMM_ALGORITHMS,
     NO_ACTIVATION,
     PRECISIONS,
@@ -70,9 +72,11 @@ from darter.kernels.update import UpdateRule, update_all
 from darter.kernels.warp import mean_rgb, reach, warp
 
 __all__ = [
+    "BFLOAT16",
     "BLOCK",
     "BLOCKED",
     "BORDERS",
+    "FLOAT32",
     "FLOATS",
     "GEMM_ALGORITHMS",
     "MOST_BITS",

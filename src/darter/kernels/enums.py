@@ -11,14 +11,17 @@ from darter.kernels._core import (
 )
 
 BORDERS = tuple(border.name for border in Border)
-PRECISIONS = tuple(precision.name for precision in Precision)
+FLOAT32, BFLOAT16 = Precision.float32.name, Precision.bfloat16.name
+PRECISIONS = FLOAT32, BFLOAT16
 GEMM_ALGORITHMS = {each.name.replace("_", "-"): each for each in GemmAlgorithm}
 
 Activated = tuple[ActivationKind, float, float]  # and the parameters of `darter.net.ops.Activation`
 NO_ACTIVATION: Activated = (ActivationKind.none, 0.0, 0.0)
 
 __all__ = [
+    "BFLOAT16",
     "BORDERS",
+    "FLOAT32",
     "GEMM_ALGORITHMS",
     "NO_ACTIVATION",
     "PRECISIONS",

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from darter.kernels import FLOAT32
 from darter.model.info import ModelInfo, info_from_metadata, metadata, model_file
-from darter.model.precision import FLOAT32, Asked
+from darter.model.precision import Asked
 from darter.model.signature import Signature, read_signature
 from darter.net import Analysis, Graph, ModelFile, analyze, build, read_model, understood
 from darter.picture import Preprocess

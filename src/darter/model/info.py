@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING, Any
 
 from darter.errors import DarterError, ModelFileError, OptionError
 from darter.files import refuse_url, write_atomic
-from darter.model.precision import FLOAT32, check_precision
+from darter.kernels import FLOAT32
+from darter.model.precision import check_precision
 from darter.names import to_json as text_of
 from darter.net import read_model, read_whole
 

@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 
 from darter.errors import ModelFileError
-from darter.kernels import PRECISIONS, has_bfloat16
-
-FLOAT32, BFLOAT16 = "float32", "bfloat16"
+from darter.kernels import BFLOAT16, FLOAT32, PRECISIONS, has_bfloat16
 
 
 @dataclass(frozen=True)

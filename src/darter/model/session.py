@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darter.errors import ModelFileError, OptionError, ShapeError, UnsupportedError
+from darter.kernels import FLOAT32
 from darter.locks import Lock
 from darter.machine import available_cpus
 from darter.model.batches import run_in_batches
 from darter.model.guess import guess_info
 from darter.model.info import ModelInfo, info_from_metadata, metadata, model_file
 from darter.model.over import Averaging, averaging, novelty_of
-from darter.model.precision import FLOAT32, Asked
+from darter.model.precision import Asked
 from darter.model.predict import Picturelike, stream_logits
 from darter.model.prediction import Prediction, Predictions
 from darter.model.runtime import Runtime, choose_runtime

@@ -10,8 +10,13 @@ struct Bfloat16 {
     using Element = uint16_t;
 
     static Vector load(const uint16_t* from) {
+        // One instruction instead of two (widen, shift): each number into the upper half of a lane.
+        constexpr __mmask32 kUpper = 0xaaaaaaaa;
+        const __m512i twice = _mm512_set_epi16(15, 15, 14, 14, 13, 13, 12, 12, 11, 11, 10, 10, 9, 9,
+                                               8, 8, 7, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0, 0);
         const __m256i numbers = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
-        return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(numbers), 16))};
+        return {_mm512_castsi512_ps(_mm512_maskz_permutexvar_epi16(
+            kUpper, twice, _mm512_castsi256_si512(numbers)))};
     }
     static void store(Vector x, uint16_t* to) {
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), (__m256i)_mm512_cvtneps_pbh(x.v));
