@@ -9,6 +9,7 @@ conv2d_filter_gradient(x, dy, (3, 3))  conv_transpose2d(x, w) is the first, as a
 
 from darter.conv.algorithms import ALGORITHMS, Algorithm, candidates
 from darter.conv.choice import MAX_ERROR, Choice, admitted, choose
+from darter.conv.direct import Direct
 from darter.conv.gradient_algorithms import GRADIENTS, gradient_parts
 from darter.conv.gradients import (
     choose_gradient,
@@ -30,6 +31,7 @@ __all__ = [
     "Algorithm",
     "Choice",
     "ConvSpec",
+    "Direct",
     "PreparedConv",
     "Timing",
     "admitted",

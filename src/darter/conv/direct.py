@@ -39,14 +39,20 @@ class Direct:
         return None
 
     def estimate(self, spec: ConvSpec, threads: int) -> float:
-        cycles = 1.05 * self.products(spec) / FMAS_PER_CYCLE
+        cycles = self.arithmetic(spec)
         if self.precision == "bfloat16":
             n, c, h, w = spec.x
             few = self._in_pairs(spec)
-            cycles *= pairs_cost() if few else bfloat16_cost()
             copied = PAIRING_CYCLES * c if few else ROUNDING_CYCLES * whole_blocks(c)
             cycles += copied * n * h * w
         return with_weights(cycles / threads, self.weight_bytes(spec))
+
+    def arithmetic(self, spec: ConvSpec) -> float:
+        """Cycles of one thread, for pictures that are laid out as the products take them."""
+        cycles = 1.05 * self.products(spec) / FMAS_PER_CYCLE
+        if self.precision == "float32":
+            return cycles
+        return cycles * (pairs_cost() if self._in_pairs(spec) else bfloat16_cost())
 
     def products(self, spec: ConvSpec) -> int:
         n, _, h, w = spec.y

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from darter.kernels import Element, available_isas, has_bfloat16, steps, using_isa
+from darter.conv import ConvSpec
+from darter.kernels import Element, active_isa, available_isas, has_bfloat16, steps, using_isa
 from darter.net.graph import Graph, Node, needed, node
 from darter.net.ops import Activation
-from darter.net.plan import Program
+from darter.net.plan import Options, Program
+from darter.net.plan.algorithm import algorithm_for
 from tests.references.net import run_graph
 
 ROUNDING = 2.0**-8  # of one number
@@ -222,3 +224,14 @@ def test_rounding_the_weights_does_not_shift_what_equal_inputs_give(side):
     x = np.ones((1, 512, side, side), np.float32)
     truth = run_graph(graph, x)[0]
     assert np.abs(answers(graph, x)[0] - truth).max() < 0.02
+
+
+@pytest.mark.parametrize("cpu, expected", [("AMD", "direct-bfloat16"), ("Intel Xeon", "direct")])
+def test_few_filters_are_multiplied_as_the_tensors_are_kept(cpu, expected, monkeypatch):
+    """Rounding what is read would cost more than the few products save, but it is rounded."""
+    if active_isa() != "avx512" or not has_bfloat16():
+        pytest.skip("no pairs of bfloat16 are multiplied")
+    monkeypatch.setattr("darter.conv.costs.cpu_name", lambda: cpu)
+    few = ConvSpec((1, 32, 128, 128), (16, 32, 1, 1))
+    assert algorithm_for(few, Options(2, "bfloat16")) == expected
+    assert algorithm_for(few, Options(2, "float32")) == "direct"

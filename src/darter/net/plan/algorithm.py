@@ -6,8 +6,8 @@ from functools import lru_cache
 from math import prod
 from typing import Any
 
-from darter.conv import ALGORITHMS, ConvSpec, admitted, autotune, choose, recall
-from darter.kernels import canonical, steps, threads
+from darter.conv import ALGORITHMS, ConvSpec, Direct, admitted, autotune, choose, recall
+from darter.kernels import Element, canonical, steps, threads
 from darter.net.graph import Node
 from darter.net.ops import attributes
 from darter.net.plan.options import Options
@@ -64,7 +64,15 @@ def algorithm_for(spec: ConvSpec, options: Options) -> str:
         return min(blocked, key=lambda name: _bytes(name, spec))
     if options.tune and not recall(spec):
         autotune(spec, seconds=TUNING_SECONDS, max_error=options.max_error)
-    return choose(spec, max_error=options.max_error).algorithm
+    name = choose(spec, max_error=options.max_error).algorithm
+    return _direct_in_16_bits(spec, name) if options.kept == Element.bfloat16 else name
+
+
+def _direct_in_16_bits(spec: ConvSpec, chosen: str) -> str:
+    """The choice among tensors that are rounded already: what rounding costs does not count."""
+    if chosen != "direct":
+        return chosen
+    return min(Direct(), Direct("bfloat16"), key=lambda each: each.arithmetic(spec)).core
 
 
 def _bytes(name: str, spec: ConvSpec) -> int:
