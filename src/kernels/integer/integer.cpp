@@ -251,16 +251,18 @@ void IntegerConvolution::multiply(const Pictures& x, const Blocked& y, void* to,
     const int64_t most = y.n * ceil_div(pixels, int64_t{kernels_.pixels[0]});
     const int64_t filters = std::min(parts_, heavy ? wanted : std::max<int64_t>(1, wanted / most));
     const int64_t bands = std::min(most, ceil_div(wanted, filters)), all = y.n * pixels;
+    const int64_t w_block = weights_.size() / blocks_;
     parallel_for(bands * filters, [&](size_t task) {
         const int64_t band = static_cast<int64_t>(task) / filters, share = static_cast<int64_t>(task) % filters;
         const int64_t begin = band * all / bands, end = (band + 1) * all / bands;
-        for (int64_t part = share * parts_ / filters; part < (share + 1) * parts_ / filters; ++part) {
+        const int64_t last = (share + 1) * parts_ / filters;
+        for (int64_t part = share * parts_ / filters; part < last; ++part) {
             const int64_t block = first_of_part(part);
             IntegerTile t{};
             t.offsets = offsets_.data();
             t.steps = static_cast<int64_t>(offsets_.size());
             t.groups = groups_;
-            t.w = weights_.data() + block * (weights_.size() / blocks_);
+            t.w = weights_.data() + block * w_block;
             t.blocks = static_cast<int>(first_of_part(part + 1) - block);
             t.finish = finish(block * kBlock);
             t.y_block = y.plane();
@@ -274,6 +276,9 @@ void IntegerConvolution::multiply(const Pictures& x, const Blocked& y, void* to,
                 t.pixels = next - i;
                 t.y = static_cast<uint8_t*>(to) + at * (after_.to_float ? 4 : 1);
                 t.residual = residual ? residual + at : nullptr;
+                const bool more = part + 1 < last && i == begin;
+                t.next = more ? weights_.data() + first_of_part(part + 1) * w_block : nullptr;
+                t.next_end = weights_.data() + first_of_part(part + 2) * w_block;
                 kernels_.tiles(t);
             }
         }

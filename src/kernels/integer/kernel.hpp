@@ -55,11 +55,12 @@ void tile_of(const IntegerTile& t) {
     for (int p = 0; p < P; ++p)
 #pragma GCC unroll 8
         for (int i = 0; i < kWidth; ++i) sums[p][i] = V::sums(t.finish.bias + i * V::kLanes);
-    const int8_t* w = t.w;
-    const int64_t groups = t.groups;
+    const int8_t *w = t.w, *next = t.next ? t.next : w;
+    const int64_t groups = t.groups, next_line = t.next ? 64 : 0;
     for (int64_t step = 0; step < t.steps; ++step) {
         const uint8_t* x = t.x + t.offsets[step];
-        for (int64_t group = 0; group < groups; ++group, x += kIntegerGroup, w += 64 * B) {
+        for (int64_t group = 0; group < groups; ++group, x += kIntegerGroup, w += 64 * B, next += next_line) {
+            __builtin_prefetch(next, 0, 2);
             typename V::Weights weights[kWidth];
 #pragma GCC unroll 8
             for (int i = 0; i < kWidth; ++i) weights[i] = V::weights(w + i * V::kLanes * 4);
@@ -101,6 +102,7 @@ void tiles_of(IntegerTile& t, int64_t count, int64_t pixels) {
         t.places += P;
         t.y = static_cast<uint8_t*>(t.y) + P * kIntegerBlock * (t.finish.to_float ? sizeof(float) : 1);
         if (t.residual) t.residual += P * kIntegerBlock;
+        if (t.next && (t.next += t.steps * t.groups * 64) >= t.next_end) t.next = nullptr;
     }
 }
 

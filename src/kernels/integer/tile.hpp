@@ -29,6 +29,7 @@ struct IntegerTile {
     int64_t steps;           // runs
     int64_t groups;          // dot products in a run, 4 bytes apart
     const int8_t* w;         // [step][group][block][16 filters][4]
+    const int8_t *next, *next_end;  // filters that are read after these: fetched meanwhile; or none
     int64_t pixels;
     int blocks;
     IntegerFinish finish;

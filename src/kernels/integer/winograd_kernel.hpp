@@ -47,14 +47,16 @@ void winograd_input(const IntegerPatch& p) {
                                             p.v + block * kIntegerBlock, p.position);
 }
 
-// channels: of v.
+// channels: of v.   next: filters that are read later, of which each pair of channels fetches so many lines.
 template <class V, int P, int B>
-void pairs_of(int64_t pairs, int64_t channels, const int16_t* v, const int16_t* w, int32_t* to) {
+void pairs_of(int64_t pairs, int64_t channels, const int16_t* v, const int16_t* w, int32_t* to,
+              const char* next, int lines) {
     constexpr int kParts = kIntegerBlock / V::kLanes, kWidth = B * kParts;
     int64_t tiles[P];
     for (int p = 0; p < P; ++p) tiles[p] = p * channels;
     typename V::Sums sums[P][kWidth] = {};
     for (int64_t pair = 0; pair < pairs; ++pair, v += 2, w += 2 * B * kIntegerBlock) {
+        for (int i = 0; i < lines; ++i, next += 64) __builtin_prefetch(next, 0, 2);
         typename V::PairWeights weights[kWidth];
 #pragma GCC unroll 8
         for (int i = 0; i < kWidth; ++i) weights[i] = V::pair_weights(w + i * V::kLanes * 2);
@@ -73,10 +75,10 @@ void pairs_of(int64_t pairs, int64_t channels, const int16_t* v, const int16_t* 
 
 template <class V, int B, int P = V::kPixels[B - 1]>
 void pairs_of_tiles(int64_t tiles, int64_t pairs, int64_t channels, const int16_t* v, const int16_t* w,
-                    int32_t* to) {
+                    int32_t* to, const char* next, int lines) {
     if constexpr (P > 1)
-        if (tiles < P) return pairs_of_tiles<V, B, P - 1>(tiles, pairs, channels, v, w, to);
-    pairs_of<V, P, B>(pairs, channels, v, w, to);
+        if (tiles < P) return pairs_of_tiles<V, B, P - 1>(tiles, pairs, channels, v, w, to, next, lines);
+    pairs_of<V, P, B>(pairs, channels, v, w, to, next, lines);
 }
 
 template <class V, int B = std::size(V::kPixels)>
@@ -84,15 +86,20 @@ void winograd_pairs(const IntegerPairs& q) {
     if constexpr (B > 1)
         if (q.blocks < B) return winograd_pairs<V, B - 1>(q);
     const int64_t groups = (q.tiles + V::kPixels[B - 1] - 1) / V::kPixels[B - 1];
+    // Groups of tiles share the lines of the next position's filters: B for each pair.
+    const int lines = static_cast<int>((B + groups - 1) / groups);
     const int16_t* w = q.w;
     for (int64_t position = 0; position < whole::kPositions; ++position) {
         const int16_t* v = q.v + position * q.v_position + 2 * q.first[position];
+        const int16_t* after = w + q.pairs[position] * 2 * B * kIntegerBlock;
         for (int64_t group = 0; group < groups; ++group) {
             const int64_t first = group * q.tiles / groups, end = (group + 1) * q.tiles / groups;
+            const char* next = reinterpret_cast<const char*>(after) + group * q.pairs[position] * lines * 64;
             pairs_of_tiles<V, B>(end - first, q.pairs[position], q.channels, v + first * q.channels, w,
-                                 q.sums + position * q.sums_position + first * B * kIntegerBlock);
+                                 q.sums + position * q.sums_position + first * B * kIntegerBlock, next,
+                                 group * lines < B ? lines : 0);
         }
-        w += q.pairs[position] * 2 * B * kIntegerBlock;
+        w = after;
     }
 }
 
