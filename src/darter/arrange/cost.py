@@ -91,11 +91,17 @@ class Beside:
         self._watch, self._reference, self._seconds = watch, reference, seconds
         self._first: float | None = None
 
-    def __call__(self, graph: Graph, precision: str | None = None) -> float:
-        """Milliseconds of the graph, in that precision; the reference runs in the watch's own."""
+    def __call__(
+        self, graph: Graph, precision: str | None = None, seconds: float | None = None
+    ) -> float:
+        """Milliseconds of the graph, in that precision; the reference runs in the watch's own.
+        seconds: of each, at least, if not the usual."""
         own = self._watch.precision
         now, found = self._watch.in_turns(
-            self._reference, graph, seconds=self._seconds, precisions=(own, precision or own)
+            self._reference,
+            graph,
+            seconds=seconds or self._seconds,
+            precisions=(own, precision or own),
         )
         self._first = self._first or now
         return found * self._first / now

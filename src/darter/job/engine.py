@@ -16,6 +16,7 @@ from darter.model import graph_of
 from darter.net import Graph, Programs
 
 TIMED = 0.3  # seconds of each measurement of a whole net
+DECIDES = 2.0  # of the net as it was trained: whether its bits are enough depends on a few per cent
 BATCH = 16  # as `darter.model.evaluate_samples` runs pictures
 
 
@@ -43,7 +44,8 @@ class Engine:
         key = size, precision
         if net is self._trained and key in self._times:
             return self._times[key]
-        found = self._beside(self._graph(net, size), precision)
+        seconds = DECIDES if net is self._trained and size == self._size else TIMED
+        found = self._beside(self._graph(net, size), precision, seconds)
         if net is self._trained:
             self._times[key] = found
         return found
