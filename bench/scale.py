@@ -10,11 +10,13 @@ waits. Printed beside it: what `darter.distributed.forecast` says by a formula, 
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from darter.distributed.forecast import FORECASTS, Measured, ring, rounds
+from darter.distributed.shares import parts_for
 
 COUNTS = (1, 2, 3, 4, 8, 16, 32, 64, 128, 256, 512, 1000)
 STEPS = 400  # simulated
@@ -50,7 +52,10 @@ def local(m: Measured, n: int, random: np.random.Generator, per_hour: float) -> 
 
 
 def downpour(m: Measured, n: int, random: np.random.Generator, per_hour: float) -> float:
-    """Workers take turns at the servers, whose links carry a push and a pull for each step."""
+    """Workers take turns at the servers, whose links carry a push and a pull for each part of a
+    batch."""
+    parts = parts_for(m.pictures, n)
+    m = replace(m, step=m.step / parts)
     carry = m.size / m.bandwidth  # of a push; pulls go the other way at the same time
     free = durations(m, random, (n,)) + m.latency
     server, done = 0.0, 0
@@ -61,7 +66,7 @@ def downpour(m: Measured, n: int, random: np.random.Generator, per_hour: float) 
         done += 1
         free[k] = server + carry + 4 * m.latency + durations(m, random, (1,))[0]
     lost = failures(random, n, server, per_hour)
-    return (done - lost) * m.pictures / server
+    return (done - lost) * m.pictures / parts / server
 
 
 def pipeline(m: Measured, n: int, random: np.random.Generator, per_hour: float) -> float:

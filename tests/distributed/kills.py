@@ -51,8 +51,8 @@ class ToldServers(LocalServers):
 
     tell: Any = None
 
-    def make(self, parts, recipe, workers, store):
-        names = super().make(parts, recipe, workers, store)
+    def make(self, parts, recipe, usual, store):
+        names = super().make(parts, recipe, usual, store)
         for manager in self.managers:
             self.tell(("server", manager.pid))
         return names

@@ -150,7 +150,7 @@ class LocalServers:
     managers: list[Manager] = field(default_factory=list)
     failing: int = 0
 
-    def make(self, parts, recipe, workers, store) -> list[str]:
+    def make(self, parts, recipe, usual, store) -> list[str]:
         self.known.clear()
         for manager in self.managers:
             manager.kill()
@@ -159,7 +159,7 @@ class LocalServers:
             manager = Manager(address=(LOOPBACK, 0), ctx=SERVER)
             manager.start(end_with, (os.getpid(),))
             self.managers.append(manager)
-            server = manager.Server(f"parameters-{number}", store, part, recipe, workers)
+            server = manager.Server(f"parameters-{number}", store, part, recipe, usual)
             host, port = manager.address
             self.known[f"{host} {port} {server._token.id}"] = server
         return list(self.known)

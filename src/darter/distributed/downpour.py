@@ -3,6 +3,7 @@
 Source: Dean et al., "Large scale distributed deep networks", 2012 (Downpour SGD).
 """
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,14 +11,23 @@ from operator import methodcaller
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from darter.cluster import first_line
 from darter.dataset import Batch
 from darter.distributed.feed import Feed
 from darter.distributed.joined import JoinedStep
 from darter.distributed.link import Link
-from darter.distributed.servers import Group, Server, Servers, arrays, divided
-from darter.distributed.shares import every_nth
+from darter.distributed.servers import (
+    Group,
+    Server,
+    Servers,
+    arrays,
+    divided,
+    usual_staleness,
+)
+from darter.distributed.shares import parts_in_turn
+from darter.distributed.statistics import shares_replaced
 from darter.noise import copy_into
 from darter.train import Diverged, Lost, Outcome, Plan, Step, Training
 
@@ -33,11 +43,11 @@ SERVERS = 2  # at least; one for each machine where there are more
 class DownpourStep(JoinedStep):
     """The chief watches the servers and validates; every member computes gradients by itself.
 
-    Each has a share of the batches that is its own, and goes through it at its own pace. What is
+    Each has parts of the batches that are its own, and goes through them at its own pace. What is
     validated after an epoch are the weights of that moment; workers do not stop for it.
     """
 
-    divide = staticmethod(every_nth)
+    divide = staticmethod(parts_in_turn)
     grouped = False
 
     def __init__(
@@ -45,13 +55,15 @@ class DownpourStep(JoinedStep):
     ) -> None:
         super().__init__(training, plan, link, team)
         weights = {name for name, _ in self.model.named_parameters()}
-        self._statistics = [name for name in self.learned if name not in weights]
+        statistics = [name for name in self.learned if name not in weights]
+        self._replaced = shares_replaced(self.model, statistics, self.recipe.accumulate)
         self._servers: list[Server] = []
         self._names: list[str] = []
         self._version = 0  # updates that the servers had when they were last asked
         self._steps = plan.steps
         self._going = False
-        self._whole = min(int(self.recipe.batch_size), len(training.train))
+        self._batch = min(int(self.recipe.batch_size), len(training.train))
+        self._whole = self._batch * self.recipe.accumulate  # pictures of an update
         self._last = Outcome(0.0, 0.0, self._whole)
         self._names_of: dict[int, tuple[str, ...]] = {}
         self._pool = ThreadPoolExecutor(8, "darter push")
@@ -64,12 +76,13 @@ class DownpourStep(JoinedStep):
         servers = self.team.crew.servers()
         parts = divided(
             self._groups(),
-            self._statistics,
+            self._replaced,
             {name: value.numel() for name, value in self.learned.items()},
             max(SERVERS, self.team.crew.machines()),
         )
-        workers = len(self.team.members)
-        self._names = servers.make(parts, self.recipe, workers, self.link.address)
+        recipe = self.recipe.replace(batch_size=self._batch)
+        usual = usual_staleness(self._batch, max(1, len(self.team.members)))
+        self._names = servers.make(parts, recipe, usual, self.link.address)
         self._find(servers, self._names)
         state = self._own_state()
         self._each(lambda server: self._load(server, state))
@@ -116,7 +129,7 @@ class DownpourStep(JoinedStep):
             time.sleep(POLL_SECONDS)
         if self.team:
             self.team.went_well()
-        self._last = mean(figures) if figures else self._last
+        self._last = mean(figures, self._whole) if figures else self._last
         return self._last
 
     def settle(self) -> None:
@@ -164,7 +177,9 @@ class DownpourStep(JoinedStep):
         while not self._over:
             try:
                 self._pull()
-                super().__call__(feed.take_on(), number, FOREVER)
+                group = feed.take_on()
+                self._own = sum(len(batch) for batch in group)
+                super().__call__(group, number, FOREVER)
             except Diverged as error:
                 self._each(methodcaller("report", str(error)))
                 return
@@ -176,6 +191,7 @@ class DownpourStep(JoinedStep):
             self._versions.append(version)
             tensors = {name: torch.tensor(value) for name, value in weights.items()}
             copy_into({name: self.learned[name] for name in tensors}, tensors)
+        self._before = {name: self.learned[name].clone() for name in self._replaced}
 
     def summed(self, total: float, correct: float) -> tuple[float, float]:
         self._done = total, correct
@@ -185,14 +201,13 @@ class DownpourStep(JoinedStep):
         """Push instead of stepping; each server gets what belongs to it."""
         parameters = dict(self.model.named_parameters())
         learning = [parameters[n] for n in self.learned if n in parameters]
-        if self.recipe.clip_gradient:
-            torch.nn.utils.clip_grad_norm_(learning, self.recipe.clip_gradient)
-        values = {n: self.learned[n].numpy(force=True) for n in self._statistics}
+        clip(learning, self.recipe.clip_gradient, self._own / self._whole)
+        values = alone(self._before, self.learned, self._replaced)
         for name in self.learned:
             gradient = parameters[name].grad if name in parameters else None
             if gradient is not None:
                 values[name] = gradient.numpy(force=True)
-        figures = (*self._done, self._whole)
+        figures = (*self._done, self._own)
         versions = dict(zip(map(id, self._servers), self._versions, strict=True))
         told = self._each(
             lambda server: server.push(versions[id(server)], self._of(server, values), figures)
@@ -256,8 +271,33 @@ class DownpourStep(JoinedStep):
             self.optimizer.state[parameters[name]] = kept
 
 
-def mean(figures: list[tuple[float, float, int]]) -> Outcome:
-    """What a step tells, as the mean of several."""
-    losses, right, pictures = zip(*figures, strict=True)
-    many = len(figures)
-    return Outcome(sum(losses) / many, sum(right) / many, round(sum(pictures) / many))
+def alone(
+    before: Mapping[str, Tensor], now: Mapping[str, Tensor], replaced: Mapping[str, float]
+) -> dict[str, Any]:
+    """Running statistics as they would be of the last pictures alone, as arrays.
+
+    So a server moves its own towards what was seen, and not towards what it was when pulled.
+    """
+    statistics = {name: now[name] for name in replaced}
+    for name, value in statistics.items():
+        if value.is_floating_point():
+            statistics[name] = before[name].lerp(value, 1 / replaced[name])
+    return arrays(statistics)
+
+
+def clip(parameters: list[Any], most: float, share: float) -> None:
+    """As the recipe would clip the gradient of a batch, that of a `share` of its pictures.
+
+    most: the largest norm of a batch's gradient; 0: unlimited. That of a part is larger by the
+    root of 1/share where it is mostly noise.
+    """
+    if most:
+        torch.nn.utils.clip_grad_norm_(parameters, most / math.sqrt(share))
+
+
+def mean(figures: list[tuple[float, float, int]], whole: int) -> Outcome:
+    """What a step of `whole` pictures tells, from those of parts."""
+    pictures = sum(count for *_, count in figures)
+    loss = sum(each * count for each, _, count in figures) / pictures
+    right = sum(each for _, each, _ in figures)
+    return Outcome(loss, right / pictures * whole, whole)

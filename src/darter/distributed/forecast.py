@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from darter.distributed.local import MOST_ROUND, round_length
+from darter.distributed.shares import parts_for
 
 WORTH_IT = 1.15  # several processes must be this many times faster than one
 PARTS = 2  # parts of a batch in a pipeline, for each process
@@ -74,9 +75,10 @@ def local(m: Measured, n: int, most: int = MOST_ROUND) -> float:
 
 
 def downpour(m: Measured, n: int) -> float:
-    """Each worker by itself, until the servers' link is full."""
-    by_itself = m.step + 2 * m.size / m.bandwidth + 4 * m.latency
-    return min(n * m.pictures / by_itself, m.pictures * m.bandwidth / m.size)
+    """Each worker by itself, with parts of batches, until the servers' link is full."""
+    parts = parts_for(m.pictures, n)
+    by_itself = m.step / parts + 2 * m.size / m.bandwidth + 4 * m.latency
+    return m.pictures / parts * min(n / by_itself, m.bandwidth / m.size)
 
 
 def pipeline(m: Measured, n: int) -> float:

@@ -19,7 +19,7 @@ class RayServers:
     made: int = 0
 
     def make(
-        self, parts: Sequence[Part], recipe: Recipe, workers: int, store: tuple[str, int]
+        self, parts: Sequence[Part], recipe: Recipe, usual: float, store: tuple[str, int]
     ) -> list[str]:
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -31,7 +31,7 @@ class RayServers:
             name = f"parameters-{self.made}"
             kind = ray.remote(ServerProcess)
             hire = kind.options(name=name, num_cpus=0, scheduling_strategy=place)
-            self.actors[name] = hire.remote(name, store, part, recipe, workers)
+            self.actors[name] = hire.remote(name, store, part, recipe, usual)
         return list(self.actors)
 
     def find(self, name: str) -> Server:

@@ -1,10 +1,11 @@
 """Batch normalization with the statistics of all processes' parts of a batch."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
@@ -59,6 +60,19 @@ def batch_norm(
     scale = torch.rsqrt(var + eps) * (1 if weight is None else weight)
     shift = (0 if bias is None else bias) - mean * scale
     return (wide * scale.view(shape) + shift.view(shape)).to(x.dtype)
+
+
+def shares_replaced(model: nn.Module, names: Iterable[str], passes: int) -> dict[str, float]:
+    """Of each running statistic, the share that so many forward passes replace by new values.
+
+    names: of buffers. 1 for those that move in another way than norms' do.
+    """
+    known = {}
+    for owner, module in model.named_modules():
+        if isinstance(module, nn.modules.batchnorm._NormBase) and module.momentum:
+            for name in ("running_mean", "running_var"):
+                known[f"{owner}.{name}" if owner else name] = 1 - (1 - module.momentum) ** passes
+    return {name: known.get(name, 1.0) for name in names}
 
 
 class _Gather(torch.autograd.Function):
