@@ -285,13 +285,32 @@ void IntegerConvolution::multiply(const Pictures& x, const Blocked& y, void* to,
     });
 }
 
-// Padded rows are made band by band, so that they are read from the first cache.
+// Some rows of a padded picture, from `first` on, whose pads left and right are there.
+void IntegerConvolution::band_of(const uint8_t* plane, int64_t first, int64_t rows, uint8_t* to) const {
+    const int64_t row = in_w() * kBlock, line = spec.w * kBlock;
+    const int64_t begin = std::clamp<int64_t>(spec.pad_top - first, 0, rows);
+    const int64_t end = std::clamp<int64_t>(spec.pad_top + spec.h - first, begin, rows);
+    std::memset(to, x_zero_, begin * row);
+    std::memset(to + end * row, x_zero_, (rows - end) * row);
+    kernels_.copy_lines(plane + (first + begin - spec.pad_top) * line, line,
+                        to + begin * row + spec.pad_left * kBlock, row, end - begin);
+}
+
+// Padded rows are made band by band, so that they are read from the first cache. What lies left and right
+// of a picture stays there from band to band.
 void IntegerConvolution::each_alone(const Blocked& x, const uint8_t* from, const Blocked& y, void* to,
                                     const uint8_t* residual) const {
     constexpr int64_t kBand = 24 * 1024;  // bytes
     const int64_t taps = spec.r * spec.s, row = in_w() * kBlock, reach = (spec.r - 1) * spec.dilation_h + 1;
-    const int64_t band = copies() ? std::max<int64_t>(1, (kBand / row - reach) / spec.stride_h + 1) : y.h;
+    const int64_t band = copies() ? std::clamp<int64_t>((kBand / row - reach) / spec.stride_h + 1, 1, y.h) : y.h;
+    const int64_t bytes = ((band - 1) * spec.stride_h + reach) * row;
     each_piece(y.n * blocks_ * y.h, y.w * kBlock * taps / 4, [&](int64_t first, int64_t last) {
+        uint8_t* room = nullptr;
+        if (copies()) {
+            room = reinterpret_cast<uint8_t*>(
+                scratch(Scratch::worker_a, ceil_div(bytes, int64_t{sizeof(float)})));
+            std::memset(room, x_zero_, bytes);
+        }
         for (int64_t i = first, lines; i < last; i += lines) {
             const int64_t plane = i / y.h, h = i % y.h, block = plane % blocks_;
             const int64_t at = y.at(plane) + h * y.w * kBlock;
@@ -299,11 +318,7 @@ void IntegerConvolution::each_alone(const Blocked& x, const uint8_t* from, const
             IntegerDepthwise d{};
             d.x = from + x.at(plane) + h * spec.stride_h * row;
             if (copies()) {
-                const int64_t rows = (lines - 1) * spec.stride_h + reach;
-                auto* room = reinterpret_cast<uint8_t*>(
-                    scratch(Scratch::worker_a, ceil_div(rows * row, int64_t{sizeof(float)})));
-                for (int64_t j = 0; j < rows; ++j)
-                    pad(from + x.at(plane), h * spec.stride_h + j, in_w(), room + j * row);
+                band_of(from + x.at(plane), h * spec.stride_h, (lines - 1) * spec.stride_h + reach, room);
                 d.x = room;
             }
             d.places = places_.data();

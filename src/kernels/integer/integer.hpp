@@ -72,6 +72,7 @@ private:
     std::pair<int64_t, int64_t> place(int64_t c, int64_t r, int64_t s) const;
     void pack_depthwise(const int8_t* w);
     void find_places();
+    void band_of(const uint8_t* plane, int64_t first, int64_t rows, uint8_t* to) const;
     void pad(const uint8_t* plane, int64_t h, int64_t width, uint8_t* to) const;
     const uint8_t* padded(const Blocked& x, const uint8_t* from, int64_t height, int64_t width) const;
     const uint8_t* rounded(int64_t n, const float* from, const IntegerRounding&) const;

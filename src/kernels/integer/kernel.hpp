@@ -134,6 +134,21 @@ void depthwise(const IntegerDepthwise& d) {
     }
 }
 
+// Lines are short: the compiler must not call memcpy for each.
+void copy_lines(const uint8_t* x, int64_t bytes, uint8_t* y, int64_t y_line, int64_t lines) {
+    for (int64_t line = 0; line < lines; ++line, y += y_line, x += bytes) {
+        int64_t i = 0;
+        for (; i + 4 * kIntegerBlock <= bytes; i += 4 * kIntegerBlock) {
+            std::memcpy(y + i, x + i, 4 * kIntegerBlock);
+            asm volatile("");
+        }
+        for (; i < bytes; i += kIntegerBlock) {
+            std::memcpy(y + i, x + i, kIntegerBlock);
+            asm volatile("");
+        }
+    }
+}
+
 void add(const uint8_t* a, const uint8_t* b, uint8_t* y, int64_t count, const float* numbers) {
     const float fixed = numbers[0], a_scale = numbers[1], b_scale = numbers[2];
     const float low = numbers[3], high = numbers[4];
@@ -201,8 +216,8 @@ void dequantize(const uint8_t* q, float* x, int64_t count, float scale, float ze
 
 template <class V>
 constexpr IntegerKernels integer_kernels_of() {
-    return {V::kPixels, std::size(V::kPixels), tiles<V>, depthwise<V>, winograd_input<V>, winograd_pairs<V>,
-            winograd_output<V>, add, rescale, quantize, quantize_line, dequantize};
+    return {V::kPixels, std::size(V::kPixels), tiles<V>, depthwise<V>, copy_lines, winograd_input<V>,
+            winograd_pairs<V>, winograd_output<V>, add, rescale, quantize, quantize_line, dequantize};
 }
 
 // As the compiler vectorizes it.

@@ -102,6 +102,8 @@ struct IntegerKernels {
     int64_t blocks;      // of a tile, at most
     void (*tiles)(const IntegerTile&);
     void (*depthwise)(const IntegerDepthwise&);
+    // So many lines of `bytes`, whole pixels of 16 channels.
+    void (*copy_lines)(const uint8_t* x, int64_t bytes, uint8_t* y, int64_t y_line, int64_t lines);
     void (*winograd_input)(const IntegerPatch&);
     void (*winograd_pairs)(const IntegerPairs&);
     void (*winograd_output)(const IntegerPatchSums&);
