@@ -33,6 +33,9 @@ def specs(draw, of, name):
     if name.startswith("winograd"):
         groups, stride, dilation, r, s = 1, (1, 1), (1, 1), 3, 3
         filters = draw(st.integers(1, 70))
+    if name.startswith("few-channels"):
+        groups, per_group, dilation = 1, draw(st.integers(1, 4)), (dilation[0], 1)
+        s, filters = draw(st.integers(1, 8)), draw(st.integers(1, 70))
     if name.startswith("depthwise"):
         r, s = draw(st.integers(1, 7)), draw(st.integers(1, 7))
         groups, per_group, filters = per_group, 1, 1
@@ -171,18 +174,39 @@ def test_gradients_agree_with_finite_differences():
     assert by_w == pytest.approx((filter_gradient_reference(spec, x, dy) * along_w).sum(), rel=1e-9)
 
 
+WHOLE = [  # sums that no part of a batch has for itself; all transformed tiles of one side at once
+    ConvSpec((2, 130, 15, 14), (70, 130, 3, 3), padding=1),
+    ConvSpec((3, 40, 56, 57), (150, 40, 3, 3), padding=1),
+    ConvSpec((3, 150, 56, 57), (40, 150, 3, 3), padding=1),
+]
+
+
+@pytest.mark.parametrize("name", ["winograd-4", "winograd-4-bfloat16"])
+@pytest.mark.parametrize("spec", WHOLE, ids=str)
+def test_filter_gradients_of_a_whole_batch(spec, name):
+    if not multiplies(name):
+        pytest.skip("this CPU does not multiply bfloat16")
+    check("filter", name, spec, 1, 2)
+
+
 @pytest.mark.parametrize(("of", "name"), ALL)
 def test_threads_change_no_bit(of, name):
     if not multiplies(name):
         pytest.skip("this CPU does not multiply bfloat16")
+    channels = 3 if name.startswith("few-channels") else 40
     groups = 40 if name.startswith("depthwise") else 1
-    spec = ConvSpec((9, 40, 14, 14), (40, 40 // groups, 3, 3), padding=1, groups=groups)
-    x, w, dy = arrays(spec, 0)
-    results = []
-    for threads in (1, 2, 3):
-        with kernels.using_threads(threads):
-            results.append(compute(of, name, spec, x, w, dy))
-    assert all((r == results[0]).all() for r in results)
+    specs = [
+        ConvSpec((9, channels, 14, 14), (40, channels // groups, 3, 3), padding=1, groups=groups)
+    ]
+    if of == "filter" and name.startswith("winograd"):
+        specs.append(WHOLE[0])
+    for spec in specs:
+        x, w, dy = arrays(spec, 0)
+        results = []
+        for threads in (1, 2, 3):
+            with kernels.using_threads(threads):
+                results.append(compute(of, name, spec, x, w, dy))
+        assert all((r == results[0]).all() for r in results)
 
 
 @given(data=st.data())

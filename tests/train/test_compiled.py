@@ -139,6 +139,34 @@ def test_gradients_are_pytorchs_in_float64(isa, name):
     assert net.refusals == []
 
 
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("images", [2, 9, 50, 70])
+def test_fully_connected_layers_of_few_and_of_many_images(isa, images):
+    """Columns that fill no vector, several strips of weights, several chunks of a sum."""
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Flatten(), nn.Linear(765, 850), nn.Linear(850, 130), nn.Linear(130, 5, bias=False)
+    )
+    results = []
+    for threads in (1, 3):
+        module.zero_grad()
+        with kernels.using_isa(isa), kernels.using_threads(threads):
+            torch.manual_seed(1)
+            net = agree(module.train(), torch.randn(images, 3, 17, 15), torch.randn(images, 5))
+        assert net.refusals == []
+        results.append([p.grad.clone() for p in module.parameters()])
+    assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
+
+
+def test_large_1x1_convolutions_of_single_pixels():
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Conv2d(3, 420, 3), nn.AdaptiveAvgPool2d(1), nn.Conv2d(420, 410, 1), nn.Tanh(),
+        nn.Conv2d(410, 5, 1), nn.Flatten(),
+    )  # fmt: skip
+    agree(module.train(), torch.randn(3, 3, 9, 8), torch.randn(3, 5))
+
+
 class Smooth(nn.Module):
     """No corners, which roundings to 16 bits would cross."""
 

@@ -28,6 +28,7 @@ CHUNK = 512  # pixels or tiles that a product sums up at a time
 ROUNDING_ERROR = 2.4e-3  # of products of two numbers that are rounded to bfloat16
 ROUNDING_CYCLES = 0.1  # per number that becomes bfloat16
 PAIRING_CYCLES = 1.5  # per vector of a transformed tile
+MOST_PICTURE_CHANNELS = 4
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,52 @@ class Direct:
 
     def explain(self, spec: ConvSpec) -> str:
         return f"{spec.multiply_adds / 1e6:.0f} million multiply-adds"
+
+
+@dataclass(frozen=True)
+class FewChannels:
+    """The filter gradient of pictures: all taps of a filter's row are summed together, as channels
+    are.
+
+    precision: as of `Direct`.
+    """
+
+    precision: str = "float32"
+
+    @property
+    def core(self) -> str:
+        return "few-channels" if self.precision == "float32" else "few-channels-bfloat16"
+
+    def refuses(self, spec: ConvSpec) -> str | None:
+        if spec.x[1] > MOST_PICTURE_CHANNELS:
+            return f"needs at most {MOST_PICTURE_CHANNELS} channels, got {spec.x[1]}"
+        if spec.groups > 1 or spec.dilation[1] > 1:
+            return f"needs one group and taps side by side, got {spec}"
+        return _refuses_precision(self.precision)
+
+    def products(self, spec: ConvSpec) -> int:
+        n, k, h, w = spec.y
+        return n * h * w * whole_blocks(k) * spec.w[1] * spec.w[2] * spec.w[3]
+
+    def estimate(self, spec: ConvSpec, threads: int) -> float:
+        cycles = self.products(spec) / FMAS_PER_CYCLE
+        if self.precision == "bfloat16":
+            n, k, h, w = spec.y
+            cycles = cycles * bfloat16_cost() + ROUNDING_CYCLES * n * h * w * whole_blocks(k)
+        return cycles / threads
+
+    def error(self, spec: ConvSpec) -> float:
+        rounding = ROUNDING_ERROR if self.precision == "bfloat16" else 0.0
+        return rounding + _sum_error(_depth(spec, "filter"), "filter")
+
+    def weight_bytes(self, spec: ConvSpec) -> int:
+        return 4 * whole_blocks(spec.w[0]) * spec.w[1] * spec.w[2] * spec.w[3]
+
+    def workspace_bytes(self, spec: ConvSpec, threads: int) -> int:
+        return threads * 400_000
+
+    def explain(self, spec: ConvSpec) -> str:
+        return f"{spec.w[2]} products of {spec.w[3] * spec.w[1]} numbers side by side"
 
 
 @dataclass(frozen=True)
@@ -216,7 +263,7 @@ class Winograd:
         return f"F({self.tile}, 3), {self._positions} products of {sizes}"
 
 
-GRADIENTS: dict[str, dict[str, Direct | Depthwise | Winograd]] = {
+GRADIENTS: dict[str, dict[str, Direct | Depthwise | Winograd | FewChannels]] = {
     "input": {
         "direct": Direct("input"),
         "depthwise": Depthwise("input"),
@@ -236,6 +283,8 @@ GRADIENTS: dict[str, dict[str, Direct | Depthwise | Winograd]] = {
         "direct-bfloat16": Direct("filter", "bfloat16"),
         "winograd-2-bfloat16": Winograd("filter", 2, "bfloat16"),
         "winograd-4-bfloat16": Winograd("filter", 4, "bfloat16"),
+        "few-channels": FewChannels(),
+        "few-channels-bfloat16": FewChannels("bfloat16"),
     },
 }
 

@@ -14,6 +14,8 @@ struct Bfloat16Arrays {  // counts are multiples of 16
     // y = sums + residual (or null), within [low, high]
     void (*finish)(const float* sums, const uint16_t* residual, float low, float high, uint16_t* y,
                    int64_t count);
+    // 16 numbers of two rows, in turns.
+    void (*in_turns)(const float* first, const float* second, uint16_t* to);
 };
 
 const Bfloat16Arrays* bfloat16_arrays(Isa isa);  // null where the CPU has no bfloat16 for `isa`

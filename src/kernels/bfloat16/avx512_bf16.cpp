@@ -29,9 +29,14 @@ void finish(const float* sums, const uint16_t* residual, float low, float high, 
     }
 }
 
+void in_turns(const float* first, const float* second, uint16_t* to) {
+    const __m512 even = _mm512_loadu_ps(first), odd = _mm512_loadu_ps(second);
+    _mm512_storeu_si512(to, turns_of(_mm512_cvtne2ps_pbh(odd, even)));
+}
+
 }  // namespace
 
 extern const Bfloat16Arrays bfloat16_arrays;
-const Bfloat16Arrays bfloat16_arrays = {widen, round, add, finish};
+const Bfloat16Arrays bfloat16_arrays = {widen, round, add, finish, in_turns};
 
 }  // namespace darter::avx512

@@ -44,9 +44,10 @@ struct ConvSpec {
     int64_t y_size() const { return n * blocks_of(k) * out_h() * out_w() * kBlock; }
 };
 
-// Weights as the user has them: (K, C / groups, R, S), contiguous.
+// Weights as the user has them: (K, C / groups, R, S), contiguous; or none yet, where `set_filters`
+// comes before the first run (of algorithms that have it).
 struct Filters {
-    const float* w;
+    const float* w;              // or null
     const float* bias;  // K floats, or null
     float low, high;    // clamp of the output
     Activation activation = {};  // after the clamp, where it is no clamp itself

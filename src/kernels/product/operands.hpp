@@ -70,6 +70,15 @@ public:
                 rounded_ ? from_bfloat16(to_bfloat16(value)) : value;
     }
 
+    // The same of 16 columns from `column` on, in `pack()` rows from `row` on, a multiple of it; rows of
+    // `from` are `step` floats apart.
+    void set_rows(void* b, int64_t begin, int64_t columns, int64_t row, int64_t column,
+                  const float* from, int64_t step) const {
+        void* to = at(b, begin + row * columns + column * pack());
+        if (pairs_) return arrays_->in_turns(from, from + step, static_cast<uint16_t*>(to));
+        store(from, to, 16);
+    }
+
 private:
     const bool rounded_;
     const ProductKernels* const pairs_;

@@ -23,4 +23,12 @@ struct Bfloat16 {
     }
 };
 
+// 16 numbers and the 16 after them, in turns.
+inline __m512i turns_of(__m512bh both) {
+    alignas(64) static constexpr uint16_t order[32] = {
+        0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23,
+        8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    return _mm512_permutexvar_epi16(_mm512_load_si512(order), (__m512i)both);
+}
+
 }  // namespace darter::avx512

@@ -22,10 +22,7 @@ public:
     Forward(const std::string& algorithm, const ConvSpec& spec, Slot x, Slot y, Slot w, Slot bias,
             const Activation& clamp, bool plain_x)
         : x_(x), y_(y), w_(w), bias_(bias), plain_x_(plain_x) {
-        Buffer zeros(spec.k * (spec.c / spec.groups) * spec.r * spec.s);
-        std::fill_n(zeros.data(), zeros.size(), 0.0f);
-        layer_ = forward(algorithm, spec,
-                         {zeros.data(), nullptr, clamp.low(), clamp.high(), clamp});
+        layer_ = forward(algorithm, spec, {nullptr, nullptr, clamp.low(), clamp.high(), clamp});
     }
 
     void begin(const Context& c) override {
@@ -68,17 +65,23 @@ private:
 
 class Filter final : public Step {
 public:
-    Filter(const std::string& algorithm, const ConvSpec& spec, Slot x, Slot dy, Slot sums, Slot dw)
-        : x_(x), dy_(dy), sums_(sums), dw_(dw), gradient_(filter_gradient(algorithm, spec)) {}
+    Filter(const std::string& algorithm, const ConvSpec& spec, Slot x, Slot dy, Slot sums, Slot dw,
+           bool whole)
+        : x_(x), dy_(dy), sums_(sums), dw_(dw), whole_(whole),
+          gradient_(filter_gradient(algorithm, spec)) {}
 
     void images(const Context& c) const override {
+        if (whole_) return gradient_->whole(c[x_], c[dy_], c.count, c[sums_], c[dw_]);
         float* sum = c[sums_] + c.lane * gradient_->sum_floats();
         gradient_->add(c[x_], c[dy_], c.count, sum, c.fresh);
     }
-    void end(const Context& c) const override { gradient_->finish(c[sums_], c.lanes, c[dw_]); }
+    void end(const Context& c) const override {
+        if (!whole_) gradient_->finish(c[sums_], c.lanes, c[dw_]);
+    }
 
 private:
     const Slot x_, dy_, sums_, dw_;
+    const bool whole_;
     const std::unique_ptr<FilterGradient> gradient_;
 };
 
@@ -95,12 +98,13 @@ StepPointer input_gradient_step(const std::string& algorithm, const ConvSpec& sp
 }
 
 StepPointer filter_gradient_step(const std::string& algorithm, const ConvSpec& spec, Slot x, Slot dy,
-                                 Slot sums, Slot dw) {
-    return std::make_shared<Filter>(algorithm, spec, x, dy, sums, dw);
+                                 Slot sums, Slot dw, bool whole) {
+    return std::make_shared<Filter>(algorithm, spec, x, dy, sums, dw, whole);
 }
 
-int64_t filter_gradient_floats(const std::string& algorithm, const ConvSpec& spec) {
-    return filter_gradient(algorithm, spec)->sum_floats();
+int64_t filter_gradient_floats(const std::string& algorithm, const ConvSpec& spec, bool whole) {
+    const auto gradient = filter_gradient(algorithm, spec);
+    return whole ? gradient->whole_floats(spec.n) : gradient->sum_floats();
 }
 
 }  // namespace darter::training

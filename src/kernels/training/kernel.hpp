@@ -4,6 +4,7 @@
 
 #include "activation/kernel.hpp"
 #include "training/kernels.hpp"
+#include "training/row_product.hpp"
 
 namespace darter::training {
 
@@ -302,7 +303,8 @@ void round(const float* from, uint16_t* to, int64_t count) {
 template <class V>
 constexpr TrainingKernels kernels() {
     return {moments<V>, normalize_any<V>,    gradient_any<V>, maximum<V>, sum<V>,
-            maximum_gradient<V>, add<V>, scale<V>, dot<V>, spread<V>, widen<V>, round<V>};
+            maximum_gradient<V>, add<V>, scale<V>, dot<V>, spread<V>, widen<V>, round<V>,
+            row_product<V>};
 }
 
 }  // namespace darter::training

@@ -50,6 +50,20 @@ struct MaximumGradient {
     int64_t rows, columns, row_step;  // floats
 };
 
+// out(r, c) = sum over d of a(r, d) * b(d, c), or added to it where told.
+struct RowProduct {
+    const float* a;
+    int64_t a_row, a_depth;  // floats between rows, between the numbers of a sum
+    const float* b;
+    int64_t b_depth;         // columns are neighbours
+    int64_t depth, columns;
+    int rows;                // 1 ... kRowsAtOnce
+    float* out;
+    int64_t out_row;
+    bool accumulate;
+};
+constexpr int kRowsAtOnce = 8;
+
 struct TrainingKernels {
     // Sums of y - shift and of its square, added to 16 numbers each.
     void (*moments)(const float* y, int64_t pixels, const float* shift, double* sum, double* square);
@@ -68,6 +82,7 @@ struct TrainingKernels {
     // bfloat16 to float32, and to the nearest bfloat16, ties to even; count: a multiple of 16.
     void (*widen)(const uint16_t* from, float* to, int64_t count);
     void (*round)(const float* from, uint16_t* to, int64_t count);
+    void (*row_product)(const RowProduct&);
 };
 
 const TrainingKernels& training_kernels();  // of the active instruction set

@@ -72,9 +72,10 @@ void register_training(nb::module_& root) {
 
     m.attr("VECTORS") = kVectors;
     m.attr("LANE_SUMS") = kLaneSums;
-    m.def("filter_gradient_floats", [](const std::string& name, const std::vector<int64_t>& spec) {
-        return filter_gradient_floats(name, spec_from(spec));
-    });
+    m.def("filter_gradient_floats",
+          [](const std::string& name, const std::vector<int64_t>& spec, bool whole) {
+              return filter_gradient_floats(name, spec_from(spec), whole);
+          });
     m.def("convolution", [](const std::string& name, const std::vector<int64_t>& spec, Place x,
                             Place y, Place w, Place bias, const Activated& clamp, bool plain_x) {
         return convolution_step(name, spec_from(spec), slot(x), slot(y), slot(w), slot(bias),
@@ -85,8 +86,9 @@ void register_training(nb::module_& root) {
         return input_gradient_step(name, spec_from(spec), slot(dy), slot(dx), slot(w), accumulate);
     });
     m.def("filter_gradient", [](const std::string& name, const std::vector<int64_t>& spec, Place x,
-                                Place dy, Place sums, Place dw) {
-        return filter_gradient_step(name, spec_from(spec), slot(x), slot(dy), slot(sums), slot(dw));
+                                Place dy, Place sums, Place dw, bool whole) {
+        return filter_gradient_step(name, spec_from(spec), slot(x), slot(dy), slot(sums), slot(dw),
+                                    whole);
     });
     m.def("statistics", [](Size size, Place y, Place sums, Place vectors, Place gamma, Place beta,
                            Place running_mean, Place running_variance, float momentum,

@@ -25,10 +25,10 @@ StepPointer convolution_step(const std::string& algorithm, const ConvSpec& spec,
                              Slot w, Slot bias, const Activation& clamp, bool plain_x);
 StepPointer input_gradient_step(const std::string& algorithm, const ConvSpec& spec, Slot dy, Slot dx,
                                 Slot w, bool accumulate);
-// sums: sum_floats() per lane.
+// whole: all images are there at once. sums: so many floats, of each lane where they are not.
 StepPointer filter_gradient_step(const std::string& algorithm, const ConvSpec& spec, Slot x, Slot dy,
-                                 Slot sums, Slot dw);
-int64_t filter_gradient_floats(const std::string& algorithm, const ConvSpec& spec);
+                                 Slot sums, Slot dw, bool whole);
+int64_t filter_gradient_floats(const std::string& algorithm, const ConvSpec& spec, bool whole);
 
 // Batch normalization's vectors: a fixed slot of so many floats. With `blocks * 16` floats each:
 // mean, 1 / deviation, scale, shift, and of the gradient a, b, c.

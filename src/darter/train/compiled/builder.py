@@ -17,6 +17,7 @@ FORWARD = (  # can be packed again
     "winograd-2-bfloat16",
 )  # fmt: skip
 FEWEST_CHANNELS = 9  # that are worth rounding
+MOST_PICTURE_CHANNELS = 4  # which have algorithms of their own
 MOST_PARTIAL_FLOATS = 160 * 1024  # of weights that stay in a core's cache, image after image
 
 
@@ -158,8 +159,9 @@ class Layer:
 
     @property
     def _rounds(self) -> str:
-        few = min(self.spec.x[1], self.spec.w[0]) < FEWEST_CHANNELS
-        short = self.precision == "bfloat16" and has_bfloat16() and not few
+        few = [size for size in (self.spec.x[1], self.spec.w[0]) if size < FEWEST_CHANNELS]
+        picture = self.spec.x[1] <= MOST_PICTURE_CHANNELS and len(few) == 1
+        short = self.precision == "bfloat16" and has_bfloat16() and (picture or not few)
         return "bfloat16" if short else "float32"
 
     @property
@@ -170,8 +172,8 @@ class Layer:
             self.spec.dilation, self.spec.groups,
         )  # fmt: skip
 
-    def sum_floats(self, algorithm: str) -> int:
-        return training_steps.filter_gradient_floats(algorithm, self.numbers(1))
+    def sum_floats(self, algorithm: str, images: int, whole: bool) -> int:
+        return training_steps.filter_gradient_floats(algorithm, self.numbers(images), whole)
 
     def whole(self, algorithm: str) -> bool:
         """Whether its packed filters are too large to be read for each image."""

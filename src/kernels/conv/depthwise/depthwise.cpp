@@ -56,7 +56,7 @@ public:
           row_at_(filled_from(spec.pad_top, spec.h, spec.pad_bottom, border)),
           column_at_(filled_from(spec.pad_left, spec.w, spec.pad_right, border)),
           weights_(blocks_of(spec.c) * spec.r * spec.s * kBlock) {
-        Depthwise::set_filters(filters.w);
+        if (filters.w) Depthwise::set_filters(filters.w);
     }
 
     void set_filters(const float* w) override {

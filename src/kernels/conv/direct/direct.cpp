@@ -10,6 +10,7 @@
 
 #include "conv/direct/by_rows.hpp"
 #include "conv/direct/few_channels.hpp"
+#include "product/turn.hpp"
 #include "runtime/thread_pool.hpp"
 
 namespace darter {
@@ -42,7 +43,7 @@ public:
           out_h_(this->spec.out_h()),
           tile_(even_piece(out_w_, most_rows())) {
         plan_pairs();
-        Direct::set_filters(filters.w);
+        if (filters.w) Direct::set_filters(filters.w);
     }
 
     void set_filters(const float* w) override {
@@ -176,8 +177,7 @@ private:
     void pack_pair(const Pair& pair, const float* w, int64_t per_group_in, int64_t per_group_out) {
         int64_t width = pair.blocks * kBlock, first = pair.out_block * kBlock;
         int64_t depth = (pair.in_last - pair.in_first) * taps() * unit_;
-        if (spec.groups == 1 && !operands_.rounded()) return pack_plain(pair, w);
-        if (spec.groups == 1 && operands_.pack() == 2) return pack_pairs(pair, w);
+        if (spec.groups == 1) return pack_dense(pair, w);
         std::memset(operands_.at(weights_.data(), pair.weights), 0, operands_.bytes(depth * width));
         std::vector<int64_t> groups;  // of the filters
         for (int64_t k = first; k < std::min(spec.k, first + width); ++k)
@@ -198,38 +198,23 @@ private:
         }
     }
 
-    // The same of one group in float32, front to back.
-    void pack_plain(const Pair& pair, const float* w) {
-        const int64_t width = pair.blocks * kBlock, first = pair.out_block * kBlock;
-        const int64_t columns = std::min(width, spec.k - first), next = spec.c * taps();
-        float* to = weights_.data() + pair.weights;
+    // The same of one group: of 16 filters and a block of channels, all taps are turned at once.
+    void pack_dense(const Pair& pair, const float* w) {
+        const int64_t width = pair.blocks * kBlock, next = spec.c * taps(), depth = unit_ * taps();
+        float* turned = scratch(Scratch::worker_b, depth * kBlock);
         for (int64_t block = 0; block < in_blocks_; ++block)
-            for (int64_t tap = 0; tap < taps(); ++tap)
-                for (int64_t c = block * unit_; c < (block + 1) * unit_; ++c, to += width) {
-                    const float* from = w + first * next + c * taps() + tap;
-                    const int64_t count = c < spec.c ? columns : 0;
-                    for (int64_t k = 0; k < count; ++k) to[k] = from[k * next];
-                    std::fill(to + count, to + width, 0.0f);
-                }
-    }
-
-    // The same in pairs of bfloat16.
-    void pack_pairs(const Pair& pair, const float* w) {
-        const int64_t width = pair.blocks * kBlock, first = pair.out_block * kBlock;
-        const int64_t columns = std::min(width, spec.k - first), next = spec.c * taps();
-        auto* to = static_cast<uint32_t*>(operands_.at(weights_.data(), pair.weights));
-        for (int64_t block = 0; block < in_blocks_; ++block)
-            for (int64_t tap = 0; tap < taps(); ++tap)
-                for (int64_t c = block * unit_; c < (block + 1) * unit_; c += 2, to += width) {
-                    const float* from = w + first * next + c * taps() + tap;
-                    const int64_t count = c < spec.c ? columns : 0;
-                    const int64_t odd = c + 1 < spec.c ? taps() : 0;
-                    for (int64_t k = 0; k < count; ++k) {
-                        const uint32_t high = odd ? to_bfloat16(from[k * next + odd]) : 0;
-                        to[k] = to_bfloat16(from[k * next]) | high << 16;
-                    }
-                    std::fill(to + count, to + width, 0u);
-                }
+            for (int64_t column = 0; column < width; column += kBlock) {
+                const int64_t first = pair.out_block * kBlock + column, c = block * unit_;
+                const int64_t filters = std::min<int64_t>(kBlock, spec.k - first);
+                const int64_t known = std::min(unit_, spec.c - c) * taps();  // [channel][tap]
+                turn(w + first * next + c * taps(), next, filters, known, turned, kBlock);
+                std::fill(turned + known * kBlock, turned + depth * kBlock, 0.0f);
+                for (int64_t tap = 0; tap < taps(); ++tap)
+                    for (int64_t i = 0; i < unit_; i += operands_.pack())
+                        operands_.set_rows(weights_.data(), pair.weights, width,
+                                           block * depth + tap * unit_ + i, column,
+                                           turned + (i * taps() + tap) * kBlock, taps() * kBlock);
+            }
     }
 
     int64_t taps() const { return spec.r * spec.s; }

@@ -27,7 +27,7 @@ public:
           pairs_(ceil_div(spec.s * spec.c, 2)),
           tile_(even_piece(spec.out_w(), kernels_.rows)),
           weights_(blocks_of(spec.k) * kBlock * spec.r * pairs_) {
-        FewChannels::set_filters(filters.w);
+        if (filters.w) FewChannels::set_filters(filters.w);
     }
 
     bool plain_input() const override { return true; }

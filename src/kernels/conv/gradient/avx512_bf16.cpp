@@ -8,18 +8,10 @@ namespace {
 
 constexpr int kBlock = 16;
 
-// Numbers of one vector and those 16 further on, in turns.
-__m512i in_turns(__m512bh both) {
-    alignas(64) static constexpr uint16_t order[kPair] = {
-        0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23,
-        8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-    return _mm512_permutexvar_epi16(_mm512_load_si512(order), (__m512i)both);
-}
-
 void pair(const PairedPixels& p) {
     const int64_t end = p.before + p.pixels, pairs = (p.all + 1) / 2;
     auto store = [&](int64_t i, __m512 even, __m512 odd) {
-        _mm512_storeu_si512(p.to + i * kPair, in_turns(_mm512_cvtne2ps_pbh(odd, even)));
+        _mm512_storeu_si512(p.to + i * kPair, turns_of(_mm512_cvtne2ps_pbh(odd, even)));
     };
     auto at = [&](int64_t pixel) {
         const bool inside = pixel >= p.before && pixel < end;

@@ -41,6 +41,10 @@ std::unique_ptr<FilterGradient> filter_gradient(const std::string& name, const C
     if (name == "direct-bfloat16") return make_filter_gradient_pairs(spec);
     if (name == "winograd-2-bfloat16") return make_filter_gradient_winograd_pairs(spec, 2);
     if (name == "winograd-4-bfloat16") return make_filter_gradient_winograd_pairs(spec, 4);
+    if (name == "few-channels" || name == "few-channels-plain")
+        return make_filter_gradient_few_channels(spec, Precision::float32, name.ends_with("plain"));
+    if (name == "few-channels-bfloat16" || name == "few-channels-bfloat16-plain")
+        return make_filter_gradient_few_channels(spec, Precision::bfloat16, name.ends_with("plain"));
     throw std::invalid_argument("no filter gradient " + name);
 }
 

@@ -39,6 +39,13 @@ public:
     // The sums of `parts` parts, one after the other, to dw: (K, C / groups, R, S).
     virtual void finish(const float* sums, int64_t parts, float* dw) const = 0;
 
+    // The same of so many images at once, on all threads; `sums` has `whole_floats(images)`.
+    virtual int64_t whole_floats(int64_t) const { return sum_floats(); }
+    virtual void whole(const float* x, const float* dy, int64_t images, float* sums, float* dw) const {
+        add(x, dy, images, sums, true);
+        finish(sums, 1, dw);
+    }
+
     const ConvSpec spec;
 };
 
@@ -58,6 +65,10 @@ std::unique_ptr<FilterGradient> make_filter_gradient_winograd(const ConvSpec& sp
 // float32. Throw std::invalid_argument where it does not.
 std::unique_ptr<FilterGradient> make_filter_gradient_pairs(const ConvSpec& spec);
 std::unique_ptr<FilterGradient> make_filter_gradient_winograd_pairs(const ConvSpec& spec, int tile);
+
+// At most 16 channels, one group, columns of taps side by side. plain: x is (N, C, H, W).
+std::unique_ptr<FilterGradient> make_filter_gradient_few_channels(const ConvSpec& spec,
+                                                                  Precision precision, bool plain);
 
 // As many groups as channels and filters.
 std::unique_ptr<InputGradient> make_input_gradient_depthwise(const ConvSpec& spec);

@@ -59,12 +59,23 @@ public:
     void set_filters(const float* w) override {
         parallel_for(groups_.size(), [&](size_t i) {
             const Group& group = groups_[i];
-            int64_t to = group.weights;
-            for (const Phase& rows : down_)
-                for (const Phase& columns : across_)
-                    for (int64_t k = group.k_first; k < group.k_last; ++k)
+            const int64_t count = group.k_last - group.k_first, width = group.blocks * kBlock;
+            float* block = scratch(Scratch::worker_b, spec.r * spec.s * kBlock * width);
+            for (int64_t k = group.k_first; k < group.k_last; ++k) {
+                read_block(w, group, k, block);
+                int64_t to = group.weights;
+                for (const Phase& rows : down_)
+                    for (const Phase& columns : across_) {
+                        const int64_t taps = rows.taps.size() * columns.taps.size();
+                        int64_t at = to + (k - group.k_first) * taps * kBlock * width;
                         for (int64_t r : rows.taps)
-                            for (int64_t s : columns.taps) to += pack_tap(w, group, k, r, s, to);
+                            for (int64_t s : columns.taps) {
+                                pack_tap(block + (r * spec.s + s) * kBlock * width, width, at);
+                                at += kBlock * width;
+                            }
+                        to += count * taps * kBlock * width;
+                    }
+            }
         });
     }
 
@@ -114,30 +125,29 @@ private:
         return {c_block, blocks, first_k / kBlock, last_k / kBlock + 1, weights};
     }
 
-    // From element `at` of the weights on; returns how many these are.
-    int64_t pack_tap(const float* w, const Group& group, int64_t k_block, int64_t r, int64_t s,
-                     int64_t at) const {
+    // 16 filters as [tap][filter][channel of the group], 0 where a filter does not see a channel.
+    void read_block(const float* w, const Group& group, int64_t k_block, float* to) const {
         const int64_t per_group = spec.c / spec.groups, filters = spec.k / spec.groups;
         const int64_t taps = spec.r * spec.s, width = group.blocks * kBlock;
         const int64_t first = group.c_block * kBlock, last = std::min(spec.c, first + width);
-        const int pack = operands_.pack();
-        void* to = operands_.at(weights_.data(), at);
-        std::memset(to, 0, operands_.bytes(kBlock * width));
-        for (int64_t i = 0; i < kBlock; ++i) {
+        std::fill_n(to, taps * kBlock * width, 0.0f);
+        for (int64_t i = 0; i < kBlock; ++i, to += width) {
             const int64_t k = k_block * kBlock + i;
             if (k >= spec.k) break;
             const int64_t seen = k / filters * per_group;  // the first channel that it sees
             const int64_t begin = std::max(first, seen), end = std::min(last, seen + per_group);
-            const float* from = w + (k * per_group - seen) * taps + r * spec.s + s;
-            const int64_t row = i / pack * pack * width + i % pack - first * pack;
-            if (pack == 2)
-                for (int64_t c = begin; c < end; ++c)
-                    static_cast<uint16_t*>(to)[row + 2 * c] = to_bfloat16(from[c * taps]);
-            else
-                for (int64_t c = begin; c < end; ++c)
-                    static_cast<float*>(to)[row + c] = from[c * taps];
+            const float* from = w + (k * per_group + begin - seen) * taps;
+            for (int64_t c = begin - first; c < end - first; ++c)
+                for (int64_t tap = 0; tap < taps; ++tap) to[tap * kBlock * width + c] = *from++;
         }
-        return kBlock * width;
+    }
+
+    // [filter][channel] of a tap, to element `at` of the weights on.
+    void pack_tap(const float* from, int64_t width, int64_t at) const {
+        for (int64_t row = 0; row < kBlock; row += operands_.pack())
+            for (int64_t column = 0; column < width; column += kBlock)
+                operands_.set_rows(weights_.data(), at, width, row, column,
+                                   from + row * width + column, width);
     }
 
     int64_t band_height(int64_t least_bands) const {

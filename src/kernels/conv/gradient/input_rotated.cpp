@@ -23,9 +23,7 @@ ConvSpec turned(const ConvSpec& s) {
 class Rotated final : public InputGradient {
 public:
     Rotated(const ConvSpec& spec, MakeForward make) : InputGradient(spec) {
-        Buffer zeros(spec.k * (spec.c / spec.groups) * spec.r * spec.s);
-        std::fill_n(zeros.data(), zeros.size(), 0.0f);
-        forward_ = make(turned(spec), {zeros.data(), nullptr, -kInfinity, kInfinity});
+        forward_ = make(turned(spec), {nullptr, nullptr, -kInfinity, kInfinity});
     }
 
     void set_filters(const float* w) override { forward_->set_turned_filters(w); }

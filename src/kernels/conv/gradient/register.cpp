@@ -58,6 +58,9 @@ void register_gradient(nb::module_& m) {
                 return;
             }
             parts = std::clamp<int64_t>(parts, 1, s.n);
+            if (parts == 1)
+                return g.whole(x.data(), dy.data(), s.n,
+                               scratch(Scratch::gradient, g.whole_floats(s.n)), dw.data());
             // Memory that is kept: new pages may cost more than what is summed into them.
             float* sums = scratch(Scratch::gradient, parts * g.sum_floats());
             auto add = [&](size_t part) {
@@ -66,10 +69,7 @@ void register_gradient(nb::module_& m) {
                 g.add(x.data() + from * s.x_image(), dy.data() + from * s.y_image(), to - from,
                       sums + i * g.sum_floats(), true);
             };
-            if (parts == 1)
-                add(0);
-            else
-                parallel_for(parts, add);
+            parallel_for(parts, add);
             g.finish(sums, parts, dw.data());
         });
     m.def("input_gradient", [](const std::string& name, const std::vector<int64_t>& spec) {

@@ -22,8 +22,9 @@ public:
           transform_filter_(transform_filter),
           unit_weights_(t_.positions * depth_blocks() * kBlock * unit_blocks(0) * t_.parts * kBlock),
           weights_(operands_.floats(units() * unit_weights_)) {
-        std::fill_n(weights_.data(), weights_.size(), 0.0f);
-        PackedTiled::set_filters(filters.w);
+        // What filters leave out stays zero.
+        if (!PackedTiled::packed_filters()) std::fill_n(weights_.data(), weights_.size(), 0.0f);
+        if (filters.w) PackedTiled::set_filters(filters.w);
     }
 
     size_t weight_bytes() const override { return weights_.size() * sizeof(float); }
@@ -87,34 +88,34 @@ private:
             const int64_t block = index / pieces, filters = block * kBlock;
             const int64_t count = std::min<int64_t>(kBlock, spec.k - filters);
             const int64_t first = index % pieces * kBlock, last = std::min(spec.c, first + kBlock);
-            float g[kMostTaps * kBlock] = {}, u[kMostPositions * kBlock];
-            for (int64_t c = first; c < last; ++c) {
-                for (int64_t i = 0; i < count; ++i) {
-                    const float* from = w + (filters + i) * next_filter + c * next_channel;
-                    for (int64_t tap = 0; tap < taps(); ++tap)
-                        g[tap * kBlock + i] = from[turned ? taps() - 1 - tap : tap];
+            float g[kMostTaps * kBlock] = {}, u[2][kMostPositions * kBlock];
+            for (int64_t c = first; c < last; c += operands_.pack()) {
+                for (int64_t next = 0; next < operands_.pack(); ++next) {
+                    if (c + next == spec.c) {
+                        std::fill_n(u[next], kMostPositions * kBlock, 0.0f);
+                        continue;
+                    }
+                    for (int64_t i = 0; i < count; ++i) {
+                        const float* from = w + (filters + i) * next_filter + (c + next) * next_channel;
+                        for (int64_t tap = 0; tap < taps(); ++tap)
+                            g[tap * kBlock + i] = from[turned ? taps() - 1 - tap : tap];
+                    }
+                    t_.filters(g, u[next]);
                 }
-                t_.filters(g, u);
-                store_block(block, c, u);
+                store_block(block, c, u[0]);
             }
         });
     }
 
-    // u: [position][16], of channel c.
+    // u: [position][16], of channel c; and of the next one, where two lie together.
     void store_block(int64_t filter_block, int64_t c, const float* u) {
         int64_t unit = filter_block / unit_blocks(0), block = filter_block % unit_blocks(0);
         int64_t depth = depth_blocks() * kBlock, columns = product_blocks(unit) * kBlock;
         int64_t column = block * kBlock, per_position = depth * unit_blocks(unit) * kBlock;
         int64_t begin = unit * unit_weights_ + column / columns * depth * columns;
-        const bool plain = operands_.pack() == 1 && !operands_.rounded();
         for (int64_t position = 0; position < t_.positions; ++position, begin += per_position)
-            if (plain)
-                std::copy_n(u + position * kBlock, kBlock,
-                            weights_.data() + begin + c * columns + column % columns);
-            else
-                for (int64_t i = 0; i < kBlock; ++i)
-                    operands_.set_weight(weights_.data(), begin, columns, c, column % columns + i,
-                                         u[position * kBlock + i]);
+            operands_.set_rows(weights_.data(), begin, columns, c, column % columns,
+                               u + position * kBlock, kMostPositions * kBlock);
     }
 
     // Blocks of columns that one product computes.

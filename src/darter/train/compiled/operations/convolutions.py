@@ -33,7 +33,7 @@ def convolution(writer: Writer, node: fx.Node) -> None:
     build = writer.build
     layer = Layer(spec, build.precision)
     whole = spec.w[1:] == spec.x[1:] and not any(spec.padding)
-    if x.h * x.w > 1 and whole:
+    if whole and (x.h * x.w > 1 or layer.whole("direct")):
         full_convolution(writer, node, x)
         return
     clamp = writer.fused_clamp(node)  # its own activation, where no normalization comes between
@@ -65,12 +65,10 @@ def convolution_back(
     if dy is None:
         return
     if clamp is not None:
-        masked = build.like(y).ref
-        build.emit(
-            "normalize_gradient", y.planes, dy, NOTHING, y.ref, masked, False, NOTHING, clamp,
-            reads=(dy, y.ref), writes=(masked,),
+        build.emit(  # in place: nobody else reads it
+            "normalize_gradient", y.planes, dy, NOTHING, y.ref, dy, False, NOTHING, clamp,
+            reads=(dy, y.ref), writes=(dy,),
         )  # fmt: skip
-        dy = masked
     if bias is not None and writer.learns(bias):
         sums, db = build.sums(y), writer.gradient(writer.parameter(bias))
         build.emit(
@@ -78,8 +76,11 @@ def convolution_back(
         )
     if writer.learns(weight):
         name = layer.gradient("filter")
-        floats, seen = layer.sum_floats(name), x.kept()
-        if x.plain:
+        whole, seen = layer.whole(name), x.kept()
+        floats = layer.sum_floats(name, build.images, whole)
+        if x.plain and name.startswith("few-channels"):
+            name += "-plain"
+        elif x.plain:
             blocked = Ref(build.value(x.channels, x.h, x.w, learns=False).floats)
             build.emit(
                 "to_blocked", x.planes, seen, blocked, False, reads=(seen,), writes=(blocked,)
@@ -87,8 +88,8 @@ def convolution_back(
             seen = blocked
         sums, dw = Ref(floats, fixed=True, per_lane=True), writer.gradient(weight)
         build.emit(
-            "filter_gradient", name, layer.numbers, seen, dy, sums, dw,
-            reads=(seen, dy), writes=(sums,), reduces=(dw,), whole=layer.whole(name),
+            "filter_gradient", name, layer.numbers, seen, dy, sums, dw, whole,
+            reads=(seen, dy), writes=(sums,), reduces=(dw,), whole=whole,
         )  # fmt: skip
     if x.learns:
         name = layer.gradient("input")
