@@ -60,7 +60,7 @@ void tile_of(const IntegerTile& t) {
     for (int64_t step = 0; step < t.steps; ++step) {
         const uint8_t* x = t.x + t.offsets[step];
         for (int64_t group = 0; group < groups; ++group, x += kIntegerGroup, w += 64 * B, next += next_line) {
-            __builtin_prefetch(next, 0, 2);
+            if constexpr (P > 1) __builtin_prefetch(next, 0, 2);  // one pixel waits for w already
             typename V::Weights weights[kWidth];
 #pragma GCC unroll 8
             for (int i = 0; i < kWidth; ++i) weights[i] = V::weights(w + i * V::kLanes * 4);
@@ -214,10 +214,56 @@ void dequantize(const uint8_t* q, float* x, int64_t count, float scale, float ze
         x[i] = (static_cast<float>(static_cast<int32_t>(q[i])) - zero) * scale;
 }
 
+typedef uint8_t Pixel __attribute__((vector_size(kIntegerBlock)));
+
+inline Pixel pixel_of(const uint8_t* x) {
+    Pixel pixel;
+    std::memcpy(&pixel, x, sizeof pixel);
+    return pixel;
+}
+
+void larger(const uint8_t* a, const uint8_t* b, uint8_t* __restrict y, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) y[i] = a[i] > b[i] ? a[i] : b[i];
+}
+
+void largest(const uint8_t* a, const uint8_t* b, const uint8_t* c, uint8_t* __restrict y, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) {
+        const uint8_t v = a[i] > b[i] ? a[i] : b[i];
+        y[i] = v > c[i] ? v : c[i];
+    }
+}
+
+// Of `many` arrays, a step apart.
+void largest_of(const uint8_t* x, int64_t step, int64_t many, uint8_t* __restrict y, int64_t count) {
+    switch (many) {
+        case 0: std::memset(y, 0, count); return;
+        case 1: std::memcpy(y, x, count); return;
+        case 2: return larger(x, x + step, y, count);
+    }
+    largest(x, x + step, x + 2 * step, y, count);
+    for (int64_t i = 3; i < many; ++i)
+        for (int64_t j = 0; j < count; ++j) y[j] = y[j] > x[i * step + j] ? y[j] : x[i * step + j];
+}
+
+void pool(const IntegerPoolLine& p) {
+    largest_of(p.x, p.row, p.rows, p.line + p.left * kIntegerBlock, p.bytes);
+    const int64_t step = p.dilation * kIntegerBlock;
+    if (p.stride == 1) return largest_of(p.line, step, p.columns, p.y, p.pixels * kIntegerBlock);
+    for (int64_t i = 0; i < p.pixels; ++i) {
+        const uint8_t* window = p.line + i * p.stride * kIntegerBlock;
+        Pixel most = pixel_of(window);
+        for (int64_t s = 1; s < p.columns; ++s) {
+            const Pixel next = pixel_of(window + s * step);
+            most = most > next ? most : next;
+        }
+        std::memcpy(p.y + i * kIntegerBlock, &most, sizeof most);
+    }
+}
+
 template <class V>
 constexpr IntegerKernels integer_kernels_of() {
     return {V::kPixels, std::size(V::kPixels), tiles<V>, depthwise<V>, copy_lines, winograd_input<V>,
-            winograd_pairs<V>, winograd_output<V>, add, rescale, quantize, quantize_line, dequantize};
+            winograd_pairs<V>, winograd_output<V>, pool, add, rescale, quantize, quantize_line, dequantize};
 }
 
 // As the compiler vectorizes it.

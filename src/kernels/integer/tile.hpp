@@ -65,6 +65,18 @@ struct IntegerDepthwise {
     const uint8_t* residual;
 };
 
+// The largest numbers of windows: a line of pixels of a block of channels.
+struct IntegerPoolLine {
+    const uint8_t* x;
+    int64_t row, rows;      // bytes from one row of the window to the next; rows in the picture
+    int64_t bytes;          // of a row of the picture
+    uint8_t* line;          // room for what the windows of the line span; zeros beside the picture
+    int64_t left;           // pixels of them before it
+    int64_t columns, stride, dilation;
+    uint8_t* y;             // [pixel][16]
+    int64_t pixels;
+};
+
 // Of the phases of integer/winograd.hpp. Pixels of 6 x 6 places, transformed.
 struct IntegerPatch {
     const uint8_t* x;
@@ -107,6 +119,7 @@ struct IntegerKernels {
     void (*winograd_input)(const IntegerPatch&);
     void (*winograd_pairs)(const IntegerPairs&);
     void (*winograd_output)(const IntegerPatchSums&);
+    void (*pool)(const IntegerPoolLine&);
     // numbers: fixed, a_scale, b_scale, low, high. y = a * a_scale + (b * b_scale + fixed) within
     // [low, high], rounded; products are not.
     void (*add)(const uint8_t* a, const uint8_t* b, uint8_t* y, int64_t count, const float* numbers);

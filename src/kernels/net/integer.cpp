@@ -180,44 +180,26 @@ private:
 class IntegerPool final : public Step {
 public:
     IntegerPool(const Blocked& x, const Blocked& y, const PoolShape& shape)
-        : x_(x), y_(y), s_(shape) {}
+        : kernels_(integer_kernels()), x_(x), y_(y), s_(shape) {}
     void run(const Reads& x, const Writes& y) const override {
         const int64_t row = x_.w * kBlock, work = s_.kernel_h * row + s_.kernel_w * y_.w * kBlock;
+        const int64_t reach = (y_.w - 1) * s_.stride_w + (s_.kernel_w - 1) * s_.dilation_w + 1;
         each_piece(y_.planes() * y_.h, work / 4, [&](int64_t first, int64_t last) {
-            std::vector<uint8_t> line(row);
+            std::vector<uint8_t> line(std::max(reach, s_.pad_left + x_.w) * kBlock);
             for (int64_t i = first; i < last; ++i) {
-                down(x.as<uint8_t>(0) + x_.at(i / y_.h), i % y_.h, line);
-                along(line.data(), y.as<uint8_t>(0) + y_.at(i / y_.h) + i % y_.h * y_.w * kBlock);
+                const int64_t top = i % y_.h * s_.stride_h - s_.pad_top, step = s_.dilation_h;
+                const int64_t begin = top < 0 ? ceil_div(-top, step) : 0;
+                const int64_t end = std::min(s_.kernel_h, top < x_.h ? ceil_div(x_.h - top, step) : 0);
+                const uint8_t* from = x.as<uint8_t>(0) + x_.at(i / y_.h) + (top + begin * step) * row;
+                kernels_.pool({from, step * row, std::max<int64_t>(0, end - begin), row, line.data(),
+                               s_.pad_left, s_.kernel_w, s_.stride_w, s_.dilation_w,
+                               y.as<uint8_t>(0) + y_.at(i / y_.h) + i % y_.h * y_.w * kBlock, y_.w});
             }
         });
     }
 
 private:
-    void down(const uint8_t* plane, int64_t h, std::vector<uint8_t>& line) const {
-        std::fill(line.begin(), line.end(), uint8_t{0});
-        for (int64_t r = 0; r < s_.kernel_h; ++r) {
-            const int64_t at = h * s_.stride_h - s_.pad_top + r * s_.dilation_h;
-            if (at < 0 || at >= x_.h) continue;
-            larger(plane + at * x_.w * kBlock, line.data(), x_.w * kBlock);
-        }
-    }
-    void along(const uint8_t* line, uint8_t* to) const {
-        std::fill_n(to, y_.w * kBlock, uint8_t{0});
-        for (int64_t s = 0; s < s_.kernel_w; ++s) {
-            const int64_t shift = s * s_.dilation_w - s_.pad_left, step = s_.stride_w;
-            const int64_t first = shift < 0 ? ceil_div(-shift, step) : 0;
-            const int64_t end = std::min(y_.w, shift < x_.w ? ceil_div(x_.w - shift, step) : 0);
-            if (step == 1 && first < end)
-                larger(line + (first + shift) * kBlock, to + first * kBlock, (end - first) * kBlock);
-            else
-                for (int64_t w = first; w < end; ++w)
-                    larger(line + (w * step + shift) * kBlock, to + w * kBlock, kBlock);
-        }
-    }
-    static void larger(const uint8_t* __restrict from, uint8_t* __restrict to, int64_t count) {
-        for (int64_t i = 0; i < count; ++i) to[i] = from[i] > to[i] ? from[i] : to[i];
-    }
-
+    const IntegerKernels& kernels_;
     const Blocked x_, y_;
     const PoolShape s_;
 };
