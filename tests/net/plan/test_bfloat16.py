@@ -10,7 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from darter.conv import ConvSpec
-from darter.kernels import Element, active_isa, available_isas, has_bfloat16, steps, using_isa
+from darter.kernels import (
+    Element,
+    active_isa,
+    available_isas,
+    has_bfloat16,
+    steps,
+    using_isa,
+)
 from darter.net.graph import Graph, Node, needed, node
 from darter.net.ops import Activation
 from darter.net.plan import Options, Program
@@ -103,6 +110,18 @@ def test_depthwise_layers_are_exact(side, stride, kind):
     given = {"strides": (stride, stride), "pads": (1,) * 4, "activation": activation}
     second, more = conv("w", "z", 20, 20, side=side, group=20, **given)
     check(net(first, second, shape=(20, 12, 9), **weights, **more), exact=True)
+
+
+@pytest.mark.parametrize("width", [1, 2, 5, 12, 13, 25, 40])
+@pytest.mark.parametrize("side", [3, 4, 5])
+@pytest.mark.parametrize("before, after", [(2, 2), (0, 1)])
+def test_depthwise_rows_of_any_width_are_exact(width, side, before, after):
+    if width + before + after < side:
+        return
+    first, weights = conv("x", "w", 20, 20)
+    pads = (before, before, after, after)
+    second, more = conv("w", "z", 20, 20, side=side, group=20, pads=pads)
+    check(net(first, second, shape=(20, 6, width), **weights, **more), exact=True, batches=(2,))
 
 
 @pytest.mark.parametrize("group", [1, 32])
