@@ -44,6 +44,29 @@ def test_page_with_fields_on_a_picture(tmp_path):
     assert "http" not in text.replace("http-equiv", "").replace("http://www.w3.org", "")
 
 
+def test_rows_add_up_to_the_time_in_the_last_line(tmp_path, capsys):
+    file = small_file(tmp_path / "net.onnx")
+    assert run(file, "--runs", "3", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    rows = sum(layer["ms"] for layer in found["layers"])
+    assert rows + found["other_ms"] == pytest.approx(found["ms"])
+    assert sum(layer["share"] for layer in found["layers"]) <= 1.0000001
+    assert found["runs"] >= 3
+    assert all(isinstance(x, int) for layer in found["layers"] for x in layer["stride"])
+
+
+def test_without_times_nothing_says_zero_milliseconds(tmp_path, capsys):
+    page = tmp_path / "page.html"
+    assert run(small_file(tmp_path / "net.onnx"), "--runs", "0", "--html", page) == 0
+    assert "0.000" not in page.read_text() + capsys.readouterr().out
+    assert "<th>ms</th>" not in page.read_text()
+
+
+def test_a_size_that_the_file_does_not_take_is_refused(tmp_path, capsys):
+    assert run(small_file(tmp_path / "net.onnx"), "--size", "20") == 2
+    assert "pixels only, not of 20×20" in " ".join(capsys.readouterr().err.split())
+
+
 def test_mistakes_are_sentences(tmp_path, capsys):
     assert run(tmp_path / "missing.onnx") == 2
     assert "no such model file" in capsys.readouterr().err

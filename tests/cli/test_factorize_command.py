@@ -8,8 +8,11 @@ from PIL import Image
 
 import darter
 from darter.cli import main
+from darter.cli.factorize import show
 from darter.errors import OptionError
+from darter.files import write_json
 from darter.job import parse_bytes, parse_ms, parse_percent
+from darter.job.factorize import _parts
 from darter.model import ModelInfo, read_info, write_info
 from darter.picture import Preprocess
 from tests.net.onnx_nets import N, net
@@ -84,12 +87,57 @@ def test_a_smaller_file_that_answers_the_same(tmp_path, capsys):
     assert darter.load(out)([data / "red" / "0.png"])[0].label == "red"
 
 
+def test_a_run_is_judged_on_its_own_test_pictures(tmp_path):
+    data, folder = pictures(tmp_path / "pictures"), tmp_path / "run"
+    names = sorted(p.relative_to(data).as_posix() for p in data.rglob("*.png"))
+    parts = {"train": names[::2], "val": names[1::4], "test": names[3::4]}
+    write_json(folder / "split.json", parts)
+    write_json(folder / "run.json", {"options": {"data": str(data), "test": None}})
+    model = color_file(folder / "model.onnx")
+    info = read_info(model)
+    for source in (folder, model):
+        found = _parts(source, data, info, None, lambda said: None)
+        own = [s.path.relative_to(data).as_posix() for s in found["test"]]
+        assert sorted(own) == parts["test"]
+    said = []
+    _parts(tmp_path / "elsewhere.onnx", data, info, None, said.append)
+    assert "may have learned from some of the test pictures" in said[0]
+
+
+def test_the_end_says_how_near_it_came_and_what_it_cost(capsys):
+    change = {"difference": -0.1, "interval": (-0.15, -0.05), "better": 0, "worse": 10}
+    record = {
+        "layers": [{"kind": None, "why": "no split of it is faster here"}] * 3,
+        **{key: [2, 1] for key in ("weights", "multiply_adds", "ms", "bytes", "score")},
+        "interval": [(0, 1)] * 2, "measure": "accuracy", "met": False, "out": "small.onnx",
+        "judged": ["3 times as fast wished, it is 2.00 times"],
+        "change": change | {"pictures": 100},
+    }  # fmt: skip
+    show(record)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "3 of 3 layers stay: no split of it is faster here." in said
+    assert "paired 95% interval -15.0 to -5.0" in said and "it fell clearly" in said
+    assert "not met: 3 times as fast wished, it is 2.00 times" in said
+    assert "more --steps" in said
+
+
 def test_mistakes_are_sentences(tmp_path, capsys):
     model = color_file(tmp_path / "model.onnx")
     assert run(model, tmp_path) == 2
     assert "--max-loss" in capsys.readouterr().err
     assert run(model, tmp_path, "--speedup", "2", "--kinds", "magic") == 2
     assert "magic" in capsys.readouterr().err
+    wish = ("--speedup", "2")
+    for arguments, words in (
+        ((tmp_path / "none", *wish), "no such folder"),
+        ((tmp_path, *wish, "--drop", "30"), "between 0% and 100% is expected, as 30%"),
+        ((tmp_path, *wish, "--drop", "300%"), "between 0% and 100%"),
+        ((tmp_path, *wish, "--out", model), "is the model itself"),
+        ((tmp_path, "--speed", "60%"), "--speedup"),
+        (wish, "name the pictures, too"),
+    ):
+        assert run(model, *arguments) == 2
+        assert words in " ".join(capsys.readouterr().err.split())
     assert run(tmp_path / "none.onnx", tmp_path, "--speedup", "2") == 2
     assert "no such model file" in capsys.readouterr().err
 

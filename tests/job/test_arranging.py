@@ -80,7 +80,7 @@ def test_a_resumed_run_ends_in_the_same_answers(run):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--speed", "fast"), "--speed"),
+        (("--speed", "fast"), "or a share of it such as 60%"),
         (("--speed", "120%"), "between 0% and 100%"),
         (("--file-size", "none"), "--file-size"),
         (("--speed", "60%", "--ensemble", "3"), "an ensemble has several"),
@@ -144,6 +144,23 @@ def test_the_nearest_is_not_slower_than_what_was_trained(met, ms, kept):
     stage.wish = Target(share=0.5)
     row = arranging.Tried("fewer channels", "", 48, ms, 10, 0.5, 0.1, met=met)
     assert stage._nearer(row, 8.0) == kept
+
+
+def test_the_wish_is_judged_in_words_by_what_was_measured_last():
+    share, most = Target(share=0.6), Target(ms=5.0, bytes=1e6)
+    assert share.judged(1.14, 2.44, 0) == (
+        "60% of the time: met, 46.7% (1.14 of 2.44 ms, the fastest of runs in turns)"
+    )
+    assert most.judged(6.0, 9.0, 5e5) == (
+        "5 ms: NOT met, 6 ms (the fastest of runs in turns); a file of 1 MB: met, 0.5 MB"
+    )
+
+
+def test_what_did_not_change_is_said_once():
+    before = {"ms": 2.0, "weights": 1000, "score": 0.917}
+    kept = before | {"way": "bfloat16", "what": "", "ms": 1.0, "kept": True, "met": True}
+    said = arranging.sentence({"wish": "1 ms", "before": before, "tried": [kept]})
+    assert "still 1,000 weights" in said and "still 91.7% right" in said
 
 
 @pytest.mark.parametrize("able", [True, False])

@@ -8,6 +8,7 @@ from darter.report.words import (
     heading,
     interval,
     large,
+    paired_change,
     percent,
     sentence,
     significant,
@@ -75,3 +76,11 @@ def test_sentence():
     assert sentence("nothing was better") == "Nothing was better."
     assert sentence("Is it? ") == "Is it?"
     assert sentence("") == ""
+
+
+def test_no_difference_on_few_pictures_is_bounded():
+    change = {"difference": 0.0, "interval": (-0.1, 0.1), "better": 0, "worse": 0, "pictures": 24}
+    said = paired_change(change)
+    assert said.startswith("no difference on 24 test pictures") and "12 points" in said
+    said = paired_change(change | {"better": 1, "worse": 1, "pictures": 64})
+    assert "paired 95% interval -10.0 to +10.0; 1 became right, 1 wrong" in said

@@ -123,8 +123,12 @@ def _candidates(
             price=(lambda c: c.cost.ms) if faster else (lambda c: c.cost.weights),
         )  # fmt: skip
         found[name] = front
-        best = front[-1]
-        work.tell(f"{name}: {len(front)} choices, from {front[0].name} to {best.name}")
+        choices = (
+            front[0].name
+            if len(front) == 1
+            else f"{len(front)} choices, from {front[0].name} to {front[-1].name}"
+        )
+        work.tell(f"{work.called(name)}: {choices}")
     return found
 
 

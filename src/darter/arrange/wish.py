@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from torch import Tensor, nn
 
 from darter.arrange.candidates import Candidate
+from darter.arrange.module import GraphModule
 from darter.arrange.tune import Tuning
 from darter.errors import OptionError
 
@@ -99,6 +100,12 @@ class Work(Generic[Net]):
     def tell(self, sentence: str) -> None:
         self.log.append(sentence)
         self.say(sentence)
+
+    def called(self, name: str) -> str:
+        """A layer's name in the file, where the net is of one."""
+        if not isinstance(self.net, GraphModule):
+            return name
+        return self.net.names().get(name.removeprefix("layers."), name)
 
     def batches(self, count: int) -> list[Tensor]:
         return [b.float() for b in self.pictures[:count].split(BATCH)]

@@ -23,6 +23,7 @@ LONGEST_NAME = 32  # letters of a layer's name in the table
 MOST_DRAWN = 24  # layers with an effective field on the page
 COLUMNS = ("layer", "op", "output", "weights", "M madds", "FLOP/B", "sees", "ms", "%", "GFLOP/s",
            "algorithm")  # fmt: skip
+MEASURED = ("ms", "%", "GFLOP/s", "algorithm")
 
 
 def analyze(
@@ -38,7 +39,7 @@ def analyze(
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads.", show_default="all")
     ] = None,
-    runs: Annotated[int, typer.Option(min=0, help="Runs that are timed; 0 for none.")] = 5,
+    runs: Annotated[int, typer.Option(min=0, help="Runs that are timed at least; 0 for none.")] = 5,
     all_layers: Annotated[
         bool, typer.Option("--all", help="Also the layers that cost nothing here.")
     ] = False,
@@ -123,10 +124,13 @@ def _print(record: dict[str, Any], everything: bool) -> None:
         )
         for layer in costly
     ]
-    print(table(rows, columns=COLUMNS, width=160))
+    columns = COLUMNS if record["ms"] else [name for name in COLUMNS if name not in MEASURED]
+    print(table(rows, columns=columns, width=160))
     free = len(record["layers"]) - len(costly)
     if free:
-        print(f"{free} more layers cost nothing here: they run within the layer before (--all).")
+        why = "cost nothing here: they run within the layer before"
+        why = why if record["ms"] else "multiply nothing"
+        print(f"{free} more layers {why} (--all).")
     print(
         f"{record['weights']:,} weights, {record['multiply_adds'] / 1e6:,.1f} million "
         f"multiply-adds for a picture of {'×'.join(map(str, record['picture']))}."
@@ -134,8 +138,11 @@ def _print(record: dict[str, Any], everything: bool) -> None:
     if record["ms"]:
         pictures = "1 picture" if record["batch"] == 1 else f"{record['batch']} pictures"
         print(
-            f"{record['ms']:.2f} ms for {pictures}, {record['gflops']:.0f} GFLOP/s, on "
-            f"{record['cpu']}, {record['threads']} threads, {record['precision']}."
+            f"{record['ms']:.3f} ms for {pictures}, the sum of each layer's fastest of "
+            f"{record['runs']} runs: "
+            f"{record['gflops']:.0f} GFLOP/s, on {record['cpu']}, {record['threads']} threads, "
+            f"{record['precision']}.\n% is a share of that sum; "
+            f"{record['other_ms']:.3f} ms of it belong to no layer (copies in and out)."
         )
 
 

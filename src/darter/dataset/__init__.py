@@ -8,7 +8,7 @@ from darter.dataset.cache import PictureCache, default_bytes
 from darter.dataset.check_boxes import check_target, overlaps
 from darter.dataset.cold import forget_file, read_cold
 from darter.dataset.loader import Divide, Loader
-from darter.dataset.own_split import is_run, run_samples
+from darter.dataset.own_split import data_of, is_run, run_of, run_parts, run_samples
 from darter.dataset.pack import Packed, pack
 from darter.dataset.packed import open_pack
 from darter.dataset.reading import check_unchanged
@@ -54,6 +54,7 @@ __all__ = [
     "check_target",
     "check_unchanged",
     "content_of",
+    "data_of",
     "default_bytes",
     "find_samples",
     "folds",
@@ -66,6 +67,8 @@ __all__ = [
     "pack",
     "pixel_statistics",
     "read_cold",
+    "run_of",
+    "run_parts",
     "run_samples",
     "scan",
     "split",

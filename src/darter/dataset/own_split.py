@@ -16,6 +16,27 @@ def is_run(folder: Path | str) -> bool:
     return (Path(folder) / "run.json").is_file()
 
 
+def run_of(model: Path | str) -> Path | None:
+    """The folder of the training run that a model is of: itself, or where its file lies."""
+    path = Path(model)
+    folder = path if path.is_dir() else path.parent
+    return folder if is_run(folder) else None
+
+
+def data_of(run: Path | str) -> str:
+    """The pictures that a run was given."""
+    return str(read_json(Path(run) / "run.json")["options"]["data"])
+
+
+def run_parts(run: Path | str) -> dict[str, list[Sample]]:
+    """The pictures of every part of a run; none for a part that it did not have.
+
+    Raises DataError where pictures are gone.
+    """
+    split = read_json(Path(run) / "split.json")
+    return {part: run_samples(run, part)[0] if split[part] else [] for part in PARTS}
+
+
 def run_samples(run: Path | str, part: str | None = None) -> tuple[list[Sample], str]:
     """The labelled pictures that a run used for a part, and the part's name.
 

@@ -81,13 +81,22 @@ def sentence(record: dict[str, Any]) -> str:
         why = "it is met already" if record["met"] else "no way could be taken: " + record["why"]
         return f"wished: {wish}; {why}"
     said = "" if kept["met"] else "; the wish is NOT met, this is the nearest"
+    weights, right = (
+        _became(*(f"{row[key]:{form}}" for row in (before, kept)))
+        for key, form in (("weights", ","), ("score", ".1%"))
+    )
     lines = [
         f"wished: {wish}",
         f"{kept['way']}: {kept['what']}, {before['ms']:.3g} ms become {kept['ms']:.3g} ms, "
-        f"{before['weights']:,} weights {kept['weights']:,}{said}",
-        f"on validation pictures {before['score']:.1%} become {kept['score']:.1%}",
+        f"{weights} weights{said}",
+        f"on validation pictures: {right} right",
     ]
     return "\n".join(lines)
+
+
+def _became(before: str, after: str) -> str:
+    """Both, or one where nothing changed."""
+    return f"still {after}" if before == after else f"{before} become {after}"
 
 
 def may_be_short(options: JobOptions) -> bool:

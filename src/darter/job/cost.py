@@ -6,8 +6,9 @@ from darter.files import read_json
 from darter.job.material import Start
 from darter.job.run import Run
 from darter.job.run_folder import TRAINED
-from darter.job.verdict import margin
+from darter.job.verdict import paired
 from darter.model import analyze_file, evaluate_samples, load
+from darter.report import paired_change
 
 BEFORE, NOW = "milliseconds_before", "milliseconds"  # in speed.json
 
@@ -44,32 +45,46 @@ def compare_files(run: Run, start: Start) -> None:
         }
         for path, session, found, ms, row in zip(paths, sessions, judged, times, made, strict=True)
     ]
-    change = margin(judged[1].right, judged[0].right)
+    measured = times[1], times[0], rows[1]["bytes"]
     record |= {
         "files": rows,
-        "met": wish.met(times[1], times[0], rows[1]["bytes"]),
-        "change": change.to_json(),
+        "met": wish.met(*measured),
+        "judged": wish.judged(*measured),
+        "change": paired(judged[1].right, judged[0].right),
         "measure": judged[0].measure,
         "n": judged[0].n,
         "part": part,
     }
     folder.record("arranged", record)
+    _add_to_verdict(run, record)
     run.screen.line("wish", words(record))
+
+
+def _add_to_verdict(run: Run, record: dict[str, Any]) -> None:
+    """That the model which was judged is not the one that was trained; once, if resumed."""
+    if not any(row["kept"] for row in record["tried"]):
+        return
+    after = record["files"][1]["precision"]
+    met = "meets" if record["met"] else "does not meet"
+    said = (
+        f"model.onnx is what was made of it for the wish and {met} it, computed in {after}; "
+        "trained.onnx, beside it, is the model as it was trained."
+    )
+    verdict = run.folder.run["verdict"]
+    if not verdict.endswith(said):
+        run.folder.save(verdict=f"{verdict} {said}")
 
 
 def words(record: dict[str, Any]) -> str:
     """A table of both files in a few lines."""
     before, after = record["files"]
-    change = record["change"]
-    met = "met" if record["met"] else "NOT met"
-    lines = [f"{record['wish']}: {met}"]
+    lines = [record["judged"]]
     lines += [
         f"{row['file']}: {row['ms']:.3g} ms in {row['precision']}, {row['bytes'] / 1e6:.3g} MB, "
         f"{record['measure']} {row['score']:.1%} of {record['n']} {record['part']} pictures"
         for row in (before, after)
     ]
-    points, error = 100 * change["difference"], 100 * change["standard_error"]
-    lines.append(f"it costs {-points:.1f} ± {error:.1f} points" if points else "it costs nothing")
+    lines.append(paired_change(record["change"], record["measure"], record["part"]))
     if after["precision"] != before["precision"]:
         lines.append(
             f"other runtimes, and CPUs without {after['precision']}, run model.onnx in float32, as "

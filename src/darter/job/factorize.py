@@ -1,7 +1,7 @@
 """A model file rewritten smaller and faster, with its accuracy and its time beside the old."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,10 @@ from darter.arrange import (
     factorize,
     prune,
 )
-from darter.dataset import Sample, check_enough, scan, split
-from darter.errors import ExportError, ModelFileError
-from darter.files import write_atomic
+from darter.dataset import Sample, check_enough, data_of, run_of, run_parts, scan, split
+from darter.errors import ExportError, ModelFileError, OptionError
+from darter.files import check_writable, write_atomic
+from darter.job.verdict import paired
 from darter.model import (
     DRAWS,
     NOVELTY,
@@ -41,6 +42,7 @@ MOST_HELD = 1000  # validation pictures that steps are judged by
 LIMIT = 1e-3  # largest difference of a probability between the rewritten net and its file
 PARITY = 64  # pictures
 TIMED = 0.3  # seconds of each measurement of a whole net
+FLOAT = 4  # bytes
 SHIFT = 16  # a picture moves by that part of its side, at most, while the new net is taught
 Say = Callable[[str], None]
 
@@ -70,15 +72,17 @@ def factorize_file(
     """Rewrite a model file of darter's and write it to `out`; returns the table as a record.
 
     data: labelled pictures, as for `train`; its training pictures fit and teach, its validation
-    pictures choose, and its test pictures judge both files.   drop: share of the channels of every
+    pictures choose, and its test pictures judge both files. Pictures of the
+    model's own run have the part that they had there.   drop: share of the channels of every
     layer to drop first.   batch: pictures that the time is measured for.
     Raises ModelFileError where the file is no classifier of darter's making, DataError where the
     pictures cannot be used, ExportError where the file would not answer as the rewritten net does.
     """
     path = model_file(model)
+    _check(path, out, drop)
     info, session = read_info(path), load(path, threads=threads)
     original = GraphModule(_logits_of(path, session, say)).eval()
-    parts = _parts(data, info, test)
+    parts = _parts(model, data, info, test, say)
     tuning = replace(tuning or Tuning(), several=info.task == "multilabel")
     train = _prepared(parts["train"], info, tuning.seed)
     held = _prepared(parts["val"], info, tuning.seed, MOST_HELD)
@@ -96,7 +100,41 @@ def factorize_file(
     content = _written(found, session, info, path, held)
     record = _record(path, session, content, found, original, parts["test"], watch)
     write_atomic(out, content)
-    return record | {"out": str(out), "wish": asdict(wish), "drop": drop, "batch": batch}
+    asked = {"out": str(out), "wish": asdict(wish), "drop": drop, "batch": batch}
+    return record | asked | _judged(wish, record, found)
+
+
+def _check(path: Path, out: Path, drop: float | None) -> None:
+    """Refuse before any work what would fail after it."""
+    if out.resolve() == path.resolve():
+        raise OptionError(f"--out {out} is the model itself, which stays as it is; name a new file")
+    if drop is not None and not 0 < drop < 1:
+        raise OptionError(
+            f"--drop {drop:g}: a share of the channels between 0% and 100% is expected, as 30%"
+        )
+    check_writable(out)
+
+
+def _judged(wish: Wish, record: dict[str, Any], found: Factorized[GraphModule]) -> dict[str, Any]:
+    """met, judged: whether each wish is met, and how near it came, by the figures of the record."""
+    (before, ms), lost = record["ms"], found.score[0] - found.score[1]
+    size = FLOAT * record["weights"][1]
+    judged = []
+    if wish.speedup is not None:
+        said = f"{wish.speedup:g} times as fast wished, it is {before / ms:.2f} times"
+        judged.append((before / ms >= wish.speedup, said))
+    if wish.ms is not None:
+        judged.append((ms <= wish.ms, f"{wish.ms:g} ms wished, it takes {ms:.3g} ms"))
+    if wish.size is not None:
+        said = f"{wish.size / 1e6:.3g} MB of weights wished, it has {size / 1e6:.3g} MB"
+        judged.append((size <= wish.size, said))
+    if wish.max_loss is not None:
+        said = (
+            f"{wish.max_loss:.2%} allowed to be lost on validation pictures, {max(lost, 0):.2%} is"
+        )
+        alone = len(judged) == 0
+        judged.append((lost <= wish.max_loss and (found.met or not alone), said))
+    return {"met": all(met for met, _ in judged), "judged": [said for _, said in judged]}
 
 
 def _logits_of(path: Path, session: Session, say: Say) -> Graph:
@@ -110,21 +148,38 @@ def _logits_of(path: Path, session: Session, say: Say) -> Graph:
     return needed(replace(graph, outputs=graph.outputs[:1]))
 
 
-def _parts(data: Path | str, info: ModelInfo, test: str | None) -> dict[str, list[Sample]]:
-    """Training, validation and test pictures, divided as `train` divides them."""
+def _parts(
+    model: Path | str, data: Path | str, info: ModelInfo, test: str | None, say: Say
+) -> dict[str, list[Sample]]:
+    """Training, validation and test pictures: as the model's run divided them, if they are its
+    own; or as `train` divides pictures that it sees for the first time."""
     from darter.dataset import UNKNOWN, find_samples
 
+    run = run_of(model)
+    if run is not None and test is None and Path(data).resolve() == Path(data_of(run)).resolve():
+        own = run_parts(run)
+        say(f"pictures are divided as {run} divided them")
+        held = own["val"] or own["train"]
+        return {"train": own["train"], "val": held, "test": own["test"] or held}
+    say(
+        "note: these are divided anew, so that the model may have learned from some of the test "
+        "pictures, if they are those that it was trained on"
+    )
     audit = scan(find_samples(data, test=test, strangers=UNKNOWN not in info.classes))
     sides = split(audit, seed=int(info.card.get("seed", 0) or 0))
     check_enough(audit, sides)
     if sorted(audit.classes) != sorted(info.classes):
         raise ModelFileError(
-            f"the pictures have the classes {', '.join(audit.classes[:9])}; the model's are "
-            f"{', '.join(info.classes[:9])}"
+            f"the pictures have the classes {_first(audit.classes)}; the model's are "
+            f"{_first(info.classes)}"
         )
     samples = [picture.sample for picture in audit.pictures]
     found = {name: [samples[i] for i in getattr(sides, name)] for name in ("train", "val", "test")}
     return {**found, "test": found["test"] or found["val"]}
+
+
+def _first(classes: Sequence[str], most: int = 9) -> str:
+    return ", ".join(classes[:most]) + (", …" if len(classes) > most else "")
 
 
 def _prepared(
@@ -231,6 +286,7 @@ def _record(
         "model": str(path),
         "n": judged[0].n,
         "measure": judged[0].measure,
+        "change": paired(judged[1].right, judged[0].right),
         "score": [each.score for each in judged],
         "interval": [each.interval for each in judged],
         "validation_score": list(found.score),
@@ -238,7 +294,6 @@ def _record(
         "weights": [sum(p.numel() for p in net.parameters()) for net in (before, after)],
         "multiply_adds": [sum(row.multiply_adds[k] for row in found.layers) for k in (0, 1)],
         "bytes": [path.stat().st_size, len(content)],
-        "met": found.met,
         "layers": layers,
         "log": list(found.log),
     }

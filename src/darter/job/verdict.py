@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from darter.model import paired_interval
+
 
 @dataclass(frozen=True)
 class Margin:
@@ -30,6 +32,16 @@ def margin(model_right: ArrayLike, baseline_right: ArrayLike) -> Margin:
     """model_right, baseline_right: bool (N,), one entry per picture in the same order, N >= 1."""
     gain = np.asarray(model_right, np.float64) - np.asarray(baseline_right, np.float64)
     return Margin(float(gain.mean()), float(gain.std() / np.sqrt(len(gain))), len(gain))
+
+
+def paired(model_right: ArrayLike, before_right: ArrayLike) -> dict[str, Any]:
+    """A margin as a record, with the paired 95% interval and how many pictures differ each way."""
+    gain = np.asarray(model_right, np.float64) - np.asarray(before_right, np.float64)
+    return margin(model_right, before_right).to_json() | {
+        "interval": paired_interval(gain),
+        "better": int((gain > 0).sum()),
+        "worse": int((gain < 0).sum()),
+    }
 
 
 def verdict(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from darter.errors import OptionError
 from darter.kernels import FLOAT32
 from darter.model.info import ModelInfo, info_from_metadata, metadata, model_file
 from darter.model.precision import Asked
@@ -26,8 +27,9 @@ def analyze_file(
 
     path: of the file, or of a training run's folder.   size: of the pictures; by default the
     file's own, or else 224.   precision: as for `load`.   batch: pictures that are timed together.
-    runs: that are timed; with 0 no time is measured.
-    Raises ModelFileError for a damaged file, UnsupportedError for what the engine cannot run.
+    runs: that are timed at least, for short nets more; with 0 no time is measured.
+    Raises ModelFileError for a damaged file, OptionError for a size that the file does not take,
+    UnsupportedError for what the engine cannot run.
     """
     opened = _opened(path, size)
     model, signature = opened.model, opened.signature
@@ -90,4 +92,9 @@ def _opened(path: Path | str, size: int | tuple[int, int] | None) -> _Opened:
     signature = read_signature(model)
     info = info_from_metadata(metadata(model.proto), path)
     usual = size or (info.preprocess.sides if info is not None else None)
-    return _Opened(model, signature, info, signature.sides(usual, USUAL_SIZE))
+    sides = signature.sides(usual, USUAL_SIZE)
+    wanted = (size, size) if isinstance(size, int) else size
+    if wanted is not None and sides != wanted:
+        asked, own = ("×".join(map(str, each)) for each in (wanted, sides))
+        raise OptionError(f"{path} takes pictures of {own} pixels only, not of {asked}")
+    return _Opened(model, signature, info, sides)

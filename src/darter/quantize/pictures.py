@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from darter.dataset import Sample, is_run, list_samples, run_samples
+from darter.dataset import Sample, is_run, list_samples, run_parts
 from darter.errors import DarterError, DataError, OptionError
 from darter.model import ModelInfo, get_task
 from darter.names import one_form
@@ -133,7 +133,7 @@ def prepared(
 
 def _parts(source: Path | str, info: ModelInfo) -> tuple[dict[str, list[Sample]], list[str]]:
     if is_run(source):
-        return {name: _of_run(source, name) for name in ("train", "val", "test")}, []
+        return run_parts(source), []
     listing = _listed(source)
     known = {one_form(name) for name in info.classes}
     strange = sorted({n for s in listing for n in s.labels if one_form(n) not in known})
@@ -147,15 +147,6 @@ def _parts(source: Path | str, info: ModelInfo) -> tuple[dict[str, list[Sample]]
             "as unlabelled, and what is measured is how often both nets agree"
         )
     return {"train": [], "val": [], "test": files}, [note]
-
-
-def _of_run(source: Path | str, part: str) -> list[Sample]:
-    try:
-        return run_samples(source, part)[0]
-    except DataError as error:
-        if "used no pictures" in str(error):
-            return []
-        raise
 
 
 def _listed(source: Path | str) -> list[Sample]:

@@ -13,8 +13,10 @@ from darter.report.evaluated import write_detections, write_evaluation
 from darter.report.html import write_html, write_precisions
 from darter.report.sections import precision_notes
 from darter.report.table import table
+from darter.report.words import paired_change
 
 __all__ = [
+    "paired_change",
     "precision_notes",
     "sees",
     "table",

@@ -70,8 +70,10 @@ def _totals(record: Mapping[str, Any]) -> str:
         pictures = "1 picture" if record["batch"] == 1 else f"{record['batch']} pictures"
         told += (
             f" On {escape(record['cpu'])}, {record['threads']} threads, {record['precision']}: "
-            f"{record['ms']:.2f} ms for {pictures}, {record['gflops']:.0f} GFLOP/s of the direct "
-            "algorithm."
+            f"{record['ms']:.3g} ms for {pictures} (of each layer the fastest of "
+            f"{record['runs']} runs), "
+            f"{record['gflops']:.0f} GFLOP/s of the direct algorithm. Rows "
+            f"and {record['other_ms']:.3g} ms of no layer (copies in and out) add up to it."
         )
     return f"<p>{told}</p>"
 
@@ -79,18 +81,19 @@ def _totals(record: Mapping[str, Any]) -> str:
 def _bars(record: Mapping[str, Any]) -> str:
     """A row per layer; bars show the share of time, or of multiply-adds where none was measured."""
     layers = record["layers"]
-    key = "ms" if record["ms"] else "multiply_adds"
+    timed = bool(record["ms"])
+    key = "ms" if timed else "multiply_adds"
     most = max((layer[key] for layer in layers), default=0) or 1
     heads = (
         "layer", "what", "output", "weights", "multiply-adds", "FLOP / byte", "sees",
-        "time" if record["ms"] else "work", "ms", "share", "GFLOP/s", "algorithm",
+        *(("time", "ms", "share", "GFLOP/s", "algorithm") if timed else ("work",)),
     )  # fmt: skip
     rows = []
     for layer in layers:
         if not (layer["ms"] or layer["multiply_adds"]):
             continue
         bar = f'<i style="width:{100 * layer[key] / most:.1f}%"></i>'
-        cells = (
+        cells: tuple[tuple[str, str], ...] = (
             ("name", f'<bdi title="{escape(layer["name"])}">{escape(layer["name"])}</bdi>'),
             ("", escape(layer["op"])),
             ("", "×".join(map(str, layer["shape"][1:]))),
@@ -99,26 +102,33 @@ def _bars(record: Mapping[str, Any]) -> str:
             ("number", f"{layer['intensity']:.1f}"),
             ("", sees(layer)),
             ("bar", bar),
-            ("number", f"{layer['ms']:.3f}"),
-            ("number", f"{layer['share']:.1%}"),
-            ("number", f"{layer['gflops']:.0f}" if layer["gflops"] else ""),
-            ("", escape(layer["algorithm"])),
         )
+        if timed:
+            cells += (
+                ("number", f"{layer['ms']:.3f}"),
+                ("number", f"{layer['share']:.1%}"),
+                ("number", f"{layer['gflops']:.0f}" if layer["gflops"] else ""),
+                ("", escape(layer["algorithm"])),
+            )
         rows.append("".join(f'<td class="{kind}">{cell}</td>' for kind, cell in cells))
     head = "".join(f"<th>{each}</th>" for each in heads)
     body = "".join(f"<tr>{row}</tr>" for row in rows)
+    why = (
+        "cost nothing here: they are computed within the layer before"
+        if timed
+        else ("multiply nothing")
+    )
     return (
         '<h2>Layer by layer</h2><div class="wide"><table class="bars">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-        '<p class="note">Layers without a row cost nothing here: they are computed within the '
-        "layer before.</p>"
+        f'<p class="note">Layers without a row {why}.</p>'
     )
 
 
 def sees(layer: Mapping[str, Any]) -> str:
     """The receptive field in a few letters: its sides, and how far the next unit's is."""
     height, width = (f"{side:g}" for side in layer["field"])
-    if not any(layer["stride"]):
+    if layer["sees_all"]:
         return "all"
     sides = height if height == width else f"{height}×{width}"
     return f"{sides} / {layer['stride'][0]:g}"

@@ -165,7 +165,7 @@ def _environment() -> "Environment":
     )
     for name in (
         *("percent", "interval", "count", "duration", "large", "significant"),
-        *("sentence", "heading"),
+        *("sentence", "heading", "paired_change"),
     ):
         environment.filters[name] = getattr(words, name)
     environment.globals["chart"] = _chart

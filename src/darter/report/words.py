@@ -1,7 +1,8 @@
 """Numbers as a reader wants them: percentages, counts, durations, sizes. Absent values are "–"."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 ABSENT = "–"
 
@@ -31,6 +32,28 @@ def count(number: float | None, noun: str = "", plural: str | None = None) -> st
         return ABSENT
     name = noun if number == 1 else (plural or noun + "s") if noun else ""
     return f"{number:,}" + (f" {name}" if name else "")
+
+
+def paired_change(change: Mapping[str, Any], measure: str = "accuracy", part: str = "test") -> str:
+    """What two models' answers to the same pictures say of their difference.
+
+    change: difference, interval (95%, paired), better and worse (pictures), pictures.
+    Where no picture differs, the rule of three bounds what others would: below 3/n of them.
+    """
+    pictures = count(change["pictures"], f"{part} picture")
+    if not (change["better"] or change["worse"]):
+        most = min(1.0, 3 / max(1, change["pictures"]))
+        return (
+            f"no difference on {pictures} (95% bound: {measure} of others differs by less than "
+            f"{100 * most:.2g} points)"
+        )
+    low, high = (100 * end for end in change["interval"])
+    clear = "; it fell clearly" if high < 0 else ""
+    return (
+        f"{measure} {100 * change['difference']:+.1f} points on {pictures} (paired 95% interval "
+        f"{low:+.1f} to {high:+.1f}; {change['better']:,} became right, {change['worse']:,} wrong"
+        f"{clear})"
+    )
 
 
 def duration(seconds: float | None) -> str:

@@ -38,6 +38,7 @@ class Layer:
     field, stride, offset: rows and columns of the picture that a unit sees, how far its neighbor's
     are from them, and where those of the first unit begin (padding is negative, reflected pixels
     count as padding); stride is 0 where every unit sees the same.
+    sees_all: whether every unit sees the whole picture.
     ms, algorithm: as it ran here; 0 ms and "" where the engine has made it a part of another layer.
     """
 
@@ -55,6 +56,7 @@ class Layer:
     ms: float = 0.0
     share: float = 0.0
     algorithm: str = ""
+    sees_all: bool = False
 
     @property
     def intensity(self) -> float:
@@ -68,15 +70,16 @@ class Layer:
         return 2e-6 * self.multiply_adds / self.ms if self.ms else 0.0
 
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "intensity": self.intensity, "gflops": self.gflops}
+        where = {key: _whole(getattr(self, key)) for key in ("field", "stride", "offset")}
+        return {**asdict(self), **where, "intensity": self.intensity, "gflops": self.gflops}
 
 
 @dataclass(frozen=True)
 class Analysis:
     """All layers that compute something from the picture, and the net as a whole.
 
-    ms: of one run of the whole net on `batch` pictures; layers' ms are measured step by step and
-    their shares add up to 1 with `other_ms`, what belongs to no layer (copies in and out).
+    ms: of `batch` pictures, the sum of all steps, of each its fastest of `runs` runs: of the layers
+    and of `other_ms`, what belongs to no layer (copies in and out).
     """
 
     model: str
@@ -88,6 +91,7 @@ class Analysis:
     ms: float
     other_ms: float
     cpu: str
+    runs: int
 
     @property
     def weights(self) -> int:
@@ -123,30 +127,49 @@ def analyze(
     """What each layer of a file costs and sees.
 
     name, picture, outputs, written: as for `build`.   channels_last: pictures are (H, W, C).
-    runs: that are timed; 0 measures no time.
+    runs: that are timed at least; 0 measures no time.
     Raises what `build` raises.
     """
     threads = threads or machine.available_cpus()
     options = Options(threads, precision)  # refuses what cannot be
     read, graph = understood(model, name, picture, outputs, written=written)
     layers = _counted(read, graph, channels_last)
-    times = Times({}, {}, 0.0)
+    times = Times({}, {}, 0.0, 0)
     if runs:
         times = measured(improve(graph), batch, options, runs)
-    total = sum(times.ms.values())
+    total = times.whole
     timed = tuple(
         replace(
             layer,
             ms=times.ms.get(layer.name, 0.0),
             share=times.ms.get(layer.name, 0.0) / total if total else 0.0,
             algorithm=times.algorithms.get(layer.name, ""),
+            sees_all=_sees_all(layer, picture, channels_last),
         )
         for layer in layers
     )
-    other = total - sum(layer.ms for layer in timed)
+    other = max(0.0, total - sum(layer.ms for layer in timed))
     cpu = machine.describe()["cpu"]
     return Analysis(
-        str(model.path), picture, timed, batch, threads, precision, times.whole, other, cpu
+        str(model.path), picture, timed, batch, threads, precision, total, other, cpu, times.runs
+    )
+
+
+def _whole(numbers: tuple[float, float]) -> tuple[float, ...]:
+    """Whole numbers as integers."""
+    return tuple(int(x) if x.is_integer() else x for x in map(float, numbers))
+
+
+def _sees_all(layer: Layer, picture: Dims, channels_last: bool) -> bool:
+    """Whether the fields of the first and of the last unit both cover the picture."""
+    if not any(layer.stride):
+        return True
+    if channels_last or len(layer.shape) != 4:
+        return False
+    sides = zip(layer.shape[2:], picture[1:], layer.field, layer.stride, layer.offset, strict=True)
+    return all(
+        first <= 0 and (count - 1) * stride + first <= 0 and first + size >= side
+        for count, side, size, stride, first in sides
     )
 
 

@@ -12,6 +12,7 @@ def speed(records: Records) -> Record:
         {
             "pictures": int(name.rpartition("_")[2] or 1),
             "before": before.get(name, {}).get("median"),
+            "before_min": before.get(name, {}).get("min"),
             **values,
         }
         for name, values in (found.get("milliseconds") or {}).items()

@@ -46,5 +46,10 @@ stage.addEventListener("click", (event) => {
   });
   draw();
 });
-choice.value = String(Math.floor(data.layers.length / 2));
+// The page begins with the largest field that fits into the picture.
+const fitting = data.layers
+  .map((layer, index) => ({ index, field: layer.field }))
+  .filter(({ field }) => field.every((side, axis) => side <= data.size[axis]));
+const largest = fitting.reduce((a, b) => (b.field[0] * b.field[1] > a.field[0] * a.field[1] ? b : a), fitting[0]);
+choice.value = String(largest ? largest.index : 0);
 draw();
