@@ -237,7 +237,7 @@ def test_times_before_a_wish_stand_beside_those_of_the_model(run):
     speed["milliseconds_before"] = {"batch_1": {"min": 8.1, "median": 9.13, "max": 11.0}}
     write_json(folder / "speed.json", speed)
     text = Page(write_html(folder)).text
-    assert "slowest 7.9; 9.13 as it was trained, timed in turns with this)" in text
+    assert "slowest 7.9; as it was trained: median 9.13, fastest 8.1, timed in turns" in text
 
 
 def test_why_nothing_was_tried_with_the_time_left_is_said(run):
