@@ -46,9 +46,12 @@ stage.addEventListener("click", (event) => {
   });
   draw();
 });
-// The page begins with the largest field that fits into the picture.
+// The page begins with the largest field that fits into the picture, of layers with an effective
+// field where there are any.
+const heated = data.layers.some((layer) => layer.heat);
 const fitting = data.layers
-  .map((layer, index) => ({ index, field: layer.field }))
+  .map((layer, index) => ({ index, field: layer.field, heat: layer.heat }))
+  .filter(({ heat }) => heat || !heated)
   .filter(({ field }) => field.every((side, axis) => side <= data.size[axis]));
 const largest = fitting.reduce((a, b) => (b.field[0] * b.field[1] > a.field[0] * a.field[1] ? b : a), fitting[0]);
 choice.value = String(largest ? largest.index : 0);
