@@ -146,7 +146,7 @@ def show(record: dict[str, Any]) -> None:
     for why, number in left.items():
         print(f"{number} of {len(record['layers'])} layers stay: {why}.")
     print(table(summary(record), width=140))
-    print(f"The difference: {paired_change(record['change'], record['measure'])}.")
+    print(f"After against before: {paired_change(record['change'], record['measure'])}.")
     met = "met" if record["met"] else "not met"
     print(f"The wish was {met}: {'; '.join(record['judged'])}.")
     for line in advice(record):
