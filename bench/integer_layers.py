@@ -19,6 +19,7 @@ import numpy as np
 
 import darter
 from darter.bench import quantized_net, random_net
+from darter.errors import DarterError
 from darter.kernels import measure_peak, using_threads
 
 PER_FLOAT = 4  # products of bytes for one of float32
@@ -49,7 +50,10 @@ def main() -> None:
     parser.add_argument("--peer", type=Path, help="a Python with OpenVINO")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, using_threads(1):
-        file = quantized_net(random_net(options.net, Path(folder)), Path(folder))
+        try:
+            file = quantized_net(random_net(options.net, Path(folder)), Path(folder))
+        except DarterError as error:
+            parser.error(str(error))
         products = PER_FLOAT * measure_peak().gflops / 2 * 1e6  # a millisecond
         copied = _bytes_a_millisecond()
         session = darter.load(file, threads=1, runtime="darter")
