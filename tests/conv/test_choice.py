@@ -109,3 +109,10 @@ def test_shapes_are_whole_numbers(options):
     with pytest.raises(OptionError, match=f"{next(iter(options))} must be one"):
         ConvSpec((1, 16, 8, 8), (16, 16, 3, 3), **options)
     assert ConvSpec((1, 16, 8, 8), (16, 16, 3, 3), stride=np.int64(2)).out_hw == (3, 3)
+
+
+@pytest.mark.parametrize("channels, side", [(256, 2), (512, 2), (512, 3)])
+def test_maps_of_few_pixels_are_not_unfolded(channels, side):
+    """Filters would be packed anew in every run, for products with hardly any pixels."""
+    spec = ConvSpec((1, channels, side, side), (channels, channels, 3, 3), padding=(1, 1, 1, 1))
+    assert choose(spec).algorithm != "im2col"

@@ -19,7 +19,8 @@ class Im2col:
 
     def estimate(self, spec: ConvSpec, threads: int) -> float:
         unfolded = 3 * spec.x[0] * spec.groups * self.workspace_bytes(spec, threads)
-        return 1.3 * self.products(spec) / FMAS_PER_CYCLE / threads + 2 * unfolded / BYTES_PER_CYCLE
+        moved = unfolded + self.weight_bytes(spec)  # filters are packed anew in every run
+        return 1.3 * self.products(spec) / FMAS_PER_CYCLE / threads + 2 * moved / BYTES_PER_CYCLE
 
     def products(self, spec: ConvSpec) -> int:
         return spec.multiply_adds
